@@ -1,0 +1,164 @@
+"""The interface of a backend: where drawings and their embeddings lie and are searched.
+
+Public methods validate; a backend implements the underscored ones. What every backend promises is
+written as tests in `patsearch.backends.contract`, which a plug-in's author inherits:
+
+- upsert is idempotent by drawing id; deleting what is not there is fine;
+- an empty index answers with empty lists; at most k hits, never padding;
+- scores (cosine in [-1, 1]) descend, ties by id;
+- a filter selects exactly the drawings for which `Filter.matches` is true;
+- what `upsert` or `delete` returned from survives kill -9 and reopening;
+- a wrong dimension, NaN or another encoder's vectors raise our errors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.errors import EncoderMismatch, UsageError
+from patsearch.filters import Filter
+from patsearch.types import Drawing, Hit, JsonDict
+
+Embeddings = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec:
+    """What an index remembers of the way its vectors were made.
+
+    Attributes:
+        encoder: the encoder's name, as `patsearch.load_encoder` takes it.
+        encoder_sha256: fingerprint of its weights and preprocessing; vectors of another are refused.
+        dim: length of a vector.
+        whole_sheets: whether sheets were indexed unsplit; queries are then treated the same way.
+    """
+
+    encoder: str
+    encoder_sha256: str
+    dim: int
+    whole_sheets: bool = False
+
+
+class Backend(ABC):
+    """A store of drawings and unit vectors, searched by cosine. A context manager.
+
+    Attributes:
+        name: the name under which it is registered ("faiss").
+        spec: the encoder and dimension that this index was made for.
+        read_only: whether writing is refused.
+    """
+
+    name: str
+    spec: IndexSpec
+    read_only: bool
+
+    # ------------------------------------------------------------------ to implement
+
+    @abstractmethod
+    def _upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
+        """Store durably; on return, everything survives kill -9."""
+
+    @abstractmethod
+    def _search(self, queries: Embeddings, k: int, where: Filter, exact: bool) -> list[list[Hit]]:
+        """Best k per query, best first. `exact` forbids approximation."""
+
+    @abstractmethod
+    def _delete(self, ids: Sequence[str]) -> int:
+        """Remove drawings by id; returns how many were there."""
+
+    @abstractmethod
+    def count(self, where: Filter | None = None) -> int:
+        """Number of drawings that match."""
+
+    @abstractmethod
+    def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
+        """Drawings and their vectors (dim,), by id; ids that are not there are left out."""
+
+    @abstractmethod
+    def scan(self, where: Filter | None = None, *, batch: int = 1024) -> Iterator[tuple[list[Drawing], Embeddings]]:
+        """Everything that matches, ordered by id, in batches: export, copying, benchmarks."""
+
+    @abstractmethod
+    def info(self) -> JsonDict:
+        """Counts, sizes and the engine's state, for `patsearch index info`.
+
+        At least `patents`, `drawings`, `bytes` (on disk) and `engine` (what answers searches).
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files, locks and connections. Closing twice is fine."""
+
+    # ------------------------------------------------------------------ conveniences
+
+    def upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
+        """Insert or replace drawings by id.
+
+        Args:
+            drawings: N drawings with distinct ids.
+            embeddings: (N, dim) float32, rows of unit length.
+
+        Raises:
+            EncoderMismatch: the vectors have another dimension than the index.
+            UsageError: NaN or rows that are not of unit length, or counts that differ.
+        """
+        if len(drawings) != len(embeddings):
+            raise UsageError(f"{len(drawings)} drawings came with {len(embeddings)} vectors.")
+        if not drawings:
+            return
+        matrix = self._checked(embeddings, "Vectors to store")
+        if len({d.id for d in drawings}) != len(drawings):
+            raise UsageError("The same drawing id occurs twice in one upsert.")
+        self._upsert(drawings, matrix)
+
+    def search(
+        self, embeddings: Embeddings, *, k: int = 10, where: Filter | None = None, exact: bool = False
+    ) -> list[list[Hit]]:
+        """The k closest drawings for each query vector, best first, ties by id.
+
+        Args:
+            embeddings: (Q, dim) float32, rows of unit length; one vector (dim,) is taken as Q = 1.
+            k: at most so many hits a query.
+            where: only drawings that match.
+            exact: never approximate.
+        """
+        if k < 1:
+            raise UsageError(f"k must be at least 1, not {k}.")
+        return self._search(self._checked(np.atleast_2d(embeddings), "Query vectors"), k, where or Filter(), exact)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove drawings by id; returns how many were there."""
+        return self._delete(list(dict.fromkeys(ids))) if ids else 0
+
+    def patents(self, where: Filter | None = None) -> int:
+        """Number of distinct patents that match."""
+        return len({d.patent for drawings, _ in self.scan(where) for d in drawings})
+
+    def _checked(self, embeddings: Embeddings, what: str) -> Embeddings:
+        # Never the caller's array: a backend may write into what it was given.
+        matrix = np.array(embeddings, dtype=np.float32, order="C", copy=True)
+        if matrix.ndim != 2 or matrix.shape[1] != self.spec.dim:
+            raise EncoderMismatch(
+                f"{what} have the shape {matrix.shape}; this index holds {self.spec.dim}-dimensional vectors "
+                f"of the encoder {self.spec.encoder!r}.",
+                hint="Use that encoder, or ingest into a new index.",
+            )
+        norms = np.linalg.norm(matrix, axis=1)
+        if not np.isfinite(norms).all():
+            raise UsageError(f"{what} contain NaN or infinity.")
+        if len(norms) and np.abs(norms - 1.0).max() > 1e-3:
+            raise UsageError(f"{what} must be of unit length.")
+        return matrix
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,153 @@
+"""Class codes of Locarno, USPC, CPC and IPC: reading, one normal form, ancestors.
+
+| scheme  | normal form   | ancestors, broadest first                    |
+|---------|---------------|----------------------------------------------|
+| locarno | `14-02`       | `14`, `14-02`                                |
+| uspc    | `D14/126`     | `D14`, `D14/126`                             |
+| cpc     | `G06F3/01`    | `G`, `G06`, `G06F`, `G06F3`, `G06F3/01`      |
+| ipc     | `G06F3/01`    | as CPC                                       |
+
+A code is matched by hierarchy, never by raw characters: `D2` is an ancestor of `D2/947` and not of
+`D20/10`. USPC subclasses with decimals (`D7/401.2`) are subclasses of their own: the text of the
+code does not tell their place in the schedule, so `D7/401` does not include them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, cast, get_args
+
+from patsearch.errors import FilterError
+
+Scheme = Literal["locarno", "uspc", "cpc", "ipc"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+_LOCARNO = re.compile(r"^(\d{1,2})(?:[-./ ]?(\d{2}))?$")
+_USPC = re.compile(r"^(?:(PLT|[A-Z]{0,2}\s*\d{1,3}))(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
+_CPC = re.compile(r"^([A-HY])(?:(\d{2})(?:([A-Z])(?:\s*(\d{1,4})(?:/(\d{2,6}))?)?)?)?$")
+_LAST_DESIGN_CLASS = 34  # D1 to D34, and D99 for what fits nowhere else
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ClassCode:
+    """One class code in normal form, such as `ClassCode("uspc", "D14/126")`."""
+
+    scheme: Scheme
+    code: str
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Every code that includes this one, broadest first, the code itself last."""
+        return _ancestors(self.scheme, self.code)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.code}"
+
+
+def parse_code(scheme: str, text: str) -> ClassCode:
+    """Read a code as people write it (`d14/126`, `14.02`, `G06F 3/01`).
+
+    Raises:
+        FilterError: the scheme is unknown or the text is no code of that scheme.
+    """
+    if scheme not in SCHEMES:
+        raise FilterError(f"Unknown classification scheme {scheme!r}.", hint="Use " + ", ".join(SCHEMES) + ".")
+    code = _NORMALISERS[scheme](text.strip().upper())
+    if code is None:
+        raise FilterError(f"{text!r} is no {scheme} code.", hint=f"Examples: {_EXAMPLES[scheme]}.")
+    return ClassCode(cast(Scheme, scheme), code)
+
+
+def try_code(scheme: Scheme, text: str) -> ClassCode | None:
+    """Like `parse_code`, but None where the text is no code of that scheme."""
+    code = _NORMALISERS[scheme](text.strip().upper())
+    return None if code is None else ClassCode(scheme, code)
+
+
+def uspc_from_grant(text: str) -> ClassCode | None:
+    """Read the fixed-width USPC field of a grant: 3 characters class, 3 subclass, implied decimals.
+
+    `"D14126"` is D14/126, `"D 2947"` and `" D2947"` D2/947, `"D14  3"` D14/3, `"D28  81"` D28/8.1,
+    `" D74012"` D7/401.2, `"345173"` 345/173. None where nothing can be made of the text.
+    """
+    raw = text.rstrip().upper()
+    match = re.match(r"^([A-Z]*)0*(\d*)$", raw[:3].replace(" ", ""))
+    if not match or not match.group():
+        return None
+    cls = match.group(1) + match.group(2)
+    subclass, decimals = raw[3:6].strip().lstrip("0"), raw[6:].strip()
+    if not subclass and not decimals:
+        return ClassCode("uspc", cls)
+    # Digits behind the third place are decimals (401.2); letters belong to the subclass (27R, E15).
+    point = "." if decimals.isdigit() else ""
+    return ClassCode("uspc", f"{cls}/{subclass}{point}{decimals}")
+
+
+def is_design_class(code: str) -> bool:
+    """Whether a normal USPC code lies in the design classes D1 to D34 or D99."""
+    match = re.match(r"^D(\d{1,2})(?:/|$)", code)
+    return bool(match) and (1 <= int(match.group(1)) <= _LAST_DESIGN_CLASS or match.group(1) == "99")
+
+
+def _normal_locarno(text: str) -> str | None:
+    match = _LOCARNO.match(text)
+    if not match:
+        return None
+    main = int(match.group(1))
+    if not 1 <= main <= 99:
+        return None
+    return f"{main:02d}-{match.group(2)}" if match.group(2) else f"{main:02d}"
+
+
+def _normal_uspc(text: str) -> str | None:
+    match = _USPC.match(text)
+    if not match:
+        return None
+    letters, digits = re.sub(r"[\s\d]", "", match.group(1)), re.sub(r"\D", "", match.group(1))
+    cls = letters + digits.lstrip("0")
+    if letters == "D" and not is_design_class(cls):
+        return None
+    sub = (match.group(2) or "").lstrip("0")
+    return f"{cls}/{sub}" if sub else cls
+
+
+def _normal_cpc(text: str) -> str | None:
+    match = _CPC.match(text.replace(" ", ""))
+    if not match:
+        return None
+    section, cls, subclass, group, subgroup = match.groups()
+    code = section + (cls or "") + (subclass or "")
+    if group:
+        code += str(int(group))
+    return f"{code}/{subgroup}" if subgroup else code
+
+
+_NORMALISERS = {"locarno": _normal_locarno, "uspc": _normal_uspc, "cpc": _normal_cpc, "ipc": _normal_cpc}
+_EXAMPLES = {
+    "locarno": "14, 14-02",
+    "uspc": "D14, D14/126, 345/173",
+    "cpc": "G06F, G06F3, G06F3/01",
+    "ipc": "G06F, G06F3, G06F3/01",
+}
+
+
+@lru_cache(maxsize=65536)
+def _ancestors(scheme: Scheme, code: str) -> tuple[str, ...]:
+    if scheme == "locarno":
+        return (code,) if "-" not in code else (code[:2], code)
+    if scheme == "uspc":
+        cls, slash, _ = code.partition("/")
+        return (cls, code) if slash else (code,)
+    match = _CPC.match(code)
+    if not match:
+        return (code,)
+    levels: list[str] = []
+    for part in match.groups()[:4]:
+        if part is None:
+            break
+        levels.append((levels[-1] if levels else "") + part)
+    if levels[-1] != code:
+        levels.append(code)
+    return tuple(levels)

@@ -1,0 +1,130 @@
+"""Every error that patsearch raises on purpose.
+
+    PatsearchError                 exit code 1, one line for people
+    ├── UsageError           2     what was asked for makes no sense
+    │   ├── FilterError            a filter that cannot be understood
+    │   └── SettingsError          an unknown or malformed setting
+    ├── InputError           3     a file or folder that cannot be used
+    │   ├── ImageError             not an image, damaged, or too large
+    │   └── SourceError            an archive, grant or list that cannot be read
+    ├── IndexError_          4     the index refuses
+    │   ├── IndexNotFound          no index at that path
+    │   ├── IndexLocked            another process is writing
+    │   ├── IndexDamaged           what is on disk contradicts itself
+    │   ├── IndexVersionError      written by a newer patsearch
+    │   └── EncoderMismatch        the vectors of another encoder
+    ├── EncoderError         5     an encoder that cannot be loaded or run
+    ├── BackendError         6     an engine or server that cannot be reached or failed
+    ├── PluginError          7     no plug-in of that name, or one that does not load
+    └── StorageError         8     disk full, read-only or otherwise refusing
+
+The library raises these; only the command line's entry point turns them into text. Anything else
+that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class PatsearchError(Exception):
+    """What happened, where, and what to do next.
+
+    Args:
+        message: what happened, naming the file, field or address concerned.
+        hint: what to do next; printed behind the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process boundaries during ingest; the keyword argument must survive.
+        return _rebuild, (type(self), self.message, self.hint)
+
+
+def _rebuild(cls: type[PatsearchError], message: str, hint: str | None) -> PatsearchError:
+    return cls(message, hint=hint)
+
+
+class UsageError(PatsearchError):
+    """What was asked for makes no sense."""
+
+    exit_code = 2
+
+
+class FilterError(UsageError):
+    """A filter that cannot be understood: unknown key, bad date, bad class code."""
+
+
+class SettingsError(UsageError):
+    """An unknown or malformed setting in patsearch.toml or the environment."""
+
+
+class InputError(PatsearchError):
+    """A file or folder that cannot be used."""
+
+    exit_code = 3
+
+
+class ImageError(InputError):
+    """Not an image, damaged, or larger than the bounds allow."""
+
+
+class SourceError(InputError):
+    """An archive, grant, list or folder that cannot be read as a source of patents."""
+
+
+class IndexError_(PatsearchError):
+    """The index refuses."""
+
+    exit_code = 4
+
+
+class IndexNotFound(IndexError_):
+    """There is no index at that path."""
+
+
+class IndexLocked(IndexError_):
+    """Another process is writing to the index."""
+
+
+class IndexDamaged(IndexError_):
+    """What is on disk contradicts itself."""
+
+
+class IndexVersionError(IndexError_):
+    """The index was written by a newer patsearch."""
+
+
+class EncoderMismatch(IndexError_):
+    """The vectors come from another encoder than the index's, or have another dimension."""
+
+
+class EncoderError(PatsearchError):
+    """An encoder that cannot be loaded or run."""
+
+    exit_code = 5
+
+
+class BackendError(PatsearchError):
+    """An engine or server that cannot be reached, or that failed."""
+
+    exit_code = 6
+
+
+class PluginError(PatsearchError):
+    """No plug-in of that name, or one that does not load."""
+
+    exit_code = 7
+
+
+class StorageError(PatsearchError):
+    """The disk is full, read-only or otherwise refuses."""
+
+    exit_code = 8

@@ -1,0 +1,65 @@
+"""Plug-ins: a kind and a name -> the class that an installed package registered as an entry point.
+
+| kind      | entry-point group      | class                                   |
+|-----------|------------------------|-----------------------------------------|
+| backend   | `patsearch.backends`   | `patsearch.backends.Backend`            |
+| source    | `patsearch.sources`    | `patsearch.ingest.sources.Source`       |
+| encoder   | `patsearch.encoders`   | a callable: argument text -> `Encoder`  |
+| loss      | `patsearch.losses`     | `patsearch.training.losses.Loss`        |
+
+patsearch registers its own parts the same way, in its pyproject.toml.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from patsearch.errors import PluginError
+
+Kind = Literal["backend", "source", "encoder", "loss"]
+
+# A missing extra is the usual reason why one of our own plug-ins does not import.
+_INSTALL_HINTS = {
+    "torch": "pip install 'patsearch[train]'",
+    "timm": "pip install 'patsearch[train]'",
+    "safetensors": "pip install 'patsearch[train]'",
+    "qdrant_client": "pip install 'patsearch[qdrant]'",
+    "qdrant_edge": "pip install 'patsearch[qdrant]'",
+}
+
+
+def names(kind: Kind) -> list[str]:
+    """The names installed for a kind, sorted."""
+    return sorted({entry.name for entry in _entries(kind)})
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The class or callable registered under a name.
+
+    Raises:
+        PluginError: no such name, or its package does not import (the message says what to install).
+    """
+    for entry in _entries(kind):
+        if entry.name == name:
+            return _load(kind, entry)
+    known = ", ".join(names(kind)) or "none"
+    raise PluginError(f"There is no {kind} named {name!r}.", hint=f"Installed: {known}.")
+
+
+def _entries(kind: Kind) -> list[EntryPoint]:
+    found = entry_points(group=f"patsearch.{kind}s" if kind != "loss" else "patsearch.losses")
+    # Our own come last, so that an installed package may replace a built-in by its name.
+    return sorted(found, key=lambda e: e.value.startswith("patsearch."))
+
+
+def _load(kind: Kind, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ImportError as error:
+        missing = (error.name or "").split(".")[0]
+        hint = _INSTALL_HINTS.get(missing)
+        raise PluginError(
+            f"The {kind} {entry.name!r} does not load: {error}.",
+            hint=f"Install what it needs: {hint}." if hint else f"It was registered as {entry.value}.",
+        ) from error

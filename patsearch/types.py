@@ -1,0 +1,139 @@
+"""The nouns of patsearch: frozen values built on the standard library alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from patsearch.classification import SCHEMES, ClassCode, Scheme
+
+JsonDict = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One indexed drawing (a figure, or a whole sheet) with the data of its patent.
+
+    Attributes:
+        id: unique in an index and safe in a URL or file name: `USD907292-D00001-1`.
+        patent: normal form of the number (`patsearch.numbers.normal_number`).
+        sheet: name of the sheet within the patent, `D00001`.
+        figure: the figure's number as its label reads (`1`, `2A`), None where unknown.
+        view: the caption of the figure, "perspective view of a chair", None where unknown.
+        front_page: whether the sheet is the front-page copy (`D00000`).
+        turned: degrees clockwise by which the sheet was turned to stand upright: 0, 90, 180, 270.
+        box: left, top, right, bottom in pixels of the upright sheet; None for a whole sheet.
+        source: where it was ingested from, for people ("I20210105.tar").
+    """
+
+    id: str
+    patent: str
+    sheet: str = ""
+    figure: str | None = None
+    view: str | None = None
+    front_page: bool = False
+    turned: int = 0
+    box: tuple[int, int, int, int] | None = None
+    title: str = ""
+    kind: str = ""
+    granted: date | None = None
+    filed: date | None = None
+    classes: tuple[ClassCode, ...] = ()
+    source: str = ""
+
+    def codes(self, scheme: Scheme) -> list[str]:
+        """The codes of one scheme, in the order of the grant (main class first)."""
+        return [c.code for c in self.classes if c.scheme == scheme]
+
+    def classes_json(self) -> dict[str, list[str]]:
+        """Codes by scheme, every scheme present: the `classes` of the command line's JSON."""
+        return {scheme: self.codes(scheme) for scheme in SCHEMES}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One drawing found, with its score: cosine in [-1, 1], higher is closer."""
+
+    drawing: Drawing
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PatentHit:
+    """One patent found: its drawings among the hits, best first, and the best one's score."""
+
+    rank: int
+    patent: str
+    score: float
+    drawings: tuple[Hit, ...]
+
+    @property
+    def drawing(self) -> Drawing:
+        """The best drawing."""
+        return self.drawings[0].drawing
+
+    @property
+    def title(self) -> str:
+        return self.drawing.title
+
+    @property
+    def granted(self) -> date | None:
+        return self.drawing.granted
+
+    @property
+    def classes(self) -> tuple[ClassCode, ...]:
+        return self.drawing.classes
+
+    def to_json(self) -> JsonDict:
+        """The hit as `patsearch query --json` prints it; scripts rely on these names."""
+        best = self.drawing
+        return {
+            "rank": self.rank,
+            "patent": self.patent,
+            "score": round(self.score, 6),
+            "title": best.title,
+            "granted": best.granted.isoformat() if best.granted else None,
+            "classes": best.classes_json(),
+            "drawing": {"id": best.id, "figure": best.figure, "sheet": best.sheet},
+            "drawings": [{"id": h.drawing.id, "score": round(h.score, 6)} for h in self.drawings],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What a grant says of one figure: number and view ("1", "a perspective view of a chair")."""
+
+    figure: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One drawing sheet of a patent, still encoded as its file's bytes."""
+
+    name: str
+    data: bytes = field(repr=False)
+    front_page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patent:
+    """One patent as a source delivers it, before its sheets are split into figures.
+
+    Attributes:
+        number: normal form (`patsearch.numbers.normal_number`).
+        captions: the figures that the grant describes, in its order.
+        sheets: the drawing sheets in page order; bytes, not yet decoded.
+        figure_count: number of figures that the grant states, None where it says nothing.
+    """
+
+    number: str
+    title: str = ""
+    kind: str = ""
+    granted: date | None = None
+    filed: date | None = None
+    classes: tuple[ClassCode, ...] = ()
+    captions: tuple[Caption, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+    figure_count: int | None = None
