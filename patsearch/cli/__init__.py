@@ -1,0 +1,73 @@
+"""The command line: one file a command, and the one place where errors become text.
+
+Results go to stdout, progress and summaries to stderr. A command is a function in a module of its
+own with a `register(app)` beside it; heavy modules are imported inside the functions, so that
+`patsearch --help` loads none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+from patsearch.errors import PatsearchError, StorageError
+
+COMMANDS = ("ingest", "query", "bench", "index", "encoder", "synth", "demo")
+
+# A person who pipes into `head` or stops with Ctrl-C did nothing wrong.
+_EXIT_INTERRUPTED = 130
+
+
+def build_app() -> typer.Typer:
+    """The whole command tree."""
+    app = typer.Typer(
+        name="patsearch",
+        help="Find patent drawings that look alike: ingest patents, ask with a drawing, measure retrieval.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+        if version:
+            from patsearch import __version__
+
+            typer.echo(f"patsearch {__version__}")
+            raise typer.Exit
+
+    for name in COMMANDS:
+        import_module(f"patsearch.cli.{name}").register(app)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit. `PatsearchError` becomes one line and its exit code."""
+    try:
+        build_app()(args=arguments)
+    except PatsearchError as error:
+        fail(error)
+    except BrokenPipeError:
+        # The reader went away; keep Python from complaining when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(_EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        fail(StorageError(f"{error.strerror}{where}.", hint="Check the path, its permissions and the free space."))
+
+
+def fail(error: PatsearchError) -> None:
+    """Print one line on stderr and exit with the error's code."""
+    text = " ".join(str(error).split())
+    print(f"patsearch: {text}", file=sys.stderr)
+    sys.exit(error.exit_code)

@@ -1,0 +1,5 @@
+"""`python -m patsearch`."""
+
+from patsearch.cli import main
+
+main()

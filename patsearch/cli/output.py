@@ -1,0 +1,63 @@
+"""What the commands share when they print: consoles, JSON, progress with rate and time left."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def stdout() -> Console:
+    """For results. Honours NO_COLOR and a pipe."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False)
+
+
+def stderr() -> Console:
+    """For progress, notices and summaries."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, stable names, UTF-8 as it is."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def notice(text: str) -> None:
+    """One plain line on stderr."""
+    print(f"patsearch: {text}", file=sys.stderr)
+
+
+def progress(*, quiet: bool = False) -> Progress:
+    """A progress display on stderr with count, rate, elapsed time and time left; none in a pipe."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = stderr()
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
