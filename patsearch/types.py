@@ -126,6 +126,7 @@ class Patent:
         captions: the figures that the grant describes, in its order.
         sheets: the drawing sheets in page order; bytes, not yet decoded.
         figure_count: number of figures that the grant states, None where it says nothing.
+        problems: what of it could not be read ("D00002.TIF: damaged"), for the report.
     """
 
     number: str
@@ -137,3 +138,4 @@ class Patent:
     captions: tuple[Caption, ...] = ()
     sheets: tuple[Sheet, ...] = ()
     figure_count: int | None = None
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,7 @@
+"""Sources of patents: USPTO weekly archives, the DeepPatent layout, folders of images, plug-ins."""
+
+from __future__ import annotations
+
+from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit, open_source
+
+__all__ = ["Problem", "Source", "SourceOptions", "Unit", "open_source"]
