@@ -1,0 +1,151 @@
+"""Exact cosine ranking in blocks: every query against the whole gallery, in bounded memory.
+
+The whole Q x G matrix of scores is never held, and no row is sorted in full: the average precision
+over a whole ranking needs only the rank of each relevant item, which is a count of the scores that
+are greater (and of equal ones with a smaller id).
+
+Scores are summed in float64 and rounded once to float32, which drops the last bits, those that depend
+on the order of summation. So identical drawings tie, and the ranking does not change with the size
+of the blocks, the number of threads or the BLAS library, as it would if rounding errors of float32
+sums decided between near-duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.errors import UsageError
+from patsearch.evaluation.metrics import QueryRanks, Ranks
+from patsearch.evaluation.relevance import Positions, Relevance
+
+Vectors = NDArray[np.float32]
+
+DEFAULT_BLOCK_BYTES = 64 << 20
+_TILE_ROWS = 4096  # gallery rows that are widened to float64 at a time
+_SORT_FROM = 24  # so many relevant items of one query are ranked faster by one sort than by counting
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The ranking of one query, as far as anybody looks at it.
+
+    Attributes:
+        ranks: where the relevant items stand.
+        relevant: (R,) int64, their gallery positions, in the order of `ranks.ranks`.
+        relevant_scores: (R,) float32, in the same order.
+        top: (n,) int64, gallery positions of the first n places, best first.
+        top_scores: (n,) float32, in the same order.
+    """
+
+    ranks: QueryRanks
+    relevant: Positions
+    relevant_scores: Vectors
+    top: Positions
+    top_scores: Vectors
+
+
+def rank(
+    queries: Vectors,
+    gallery: Vectors,
+    relevance: Relevance,
+    *,
+    own: Positions | None = None,
+    top: int = 100,
+    block_bytes: int = DEFAULT_BLOCK_BYTES,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Ranked]:
+    """Rank the gallery for every query, in the order of the queries.
+
+    Args:
+        queries: (Q, dim) float32, rows of unit length.
+        gallery: (G, dim) float32, rows of unit length, in ascending order of id: of equal scores
+            the smaller gallery position comes first.
+        relevance: Q rows of gallery positions; must not contain the query itself.
+        own: (Q,) gallery position that is left out of the query's ranking (the query itself, in
+            leave-one-out), -1 for none.
+        top: number of places to return.
+        block_bytes: bound on the scores held at a time (about twice as much is needed in all).
+        advance: called with the number of queries done since the last call.
+
+    Yields:
+        One `Ranked` a query.
+
+    Raises:
+        UsageError: the shapes do not fit, or a vector contains NaN or infinity.
+    """
+    _check(queries, gallery, relevance, own)
+    rows = max(1, block_bytes // (4 * max(1, len(gallery))))
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows]
+        scores = score_block(block, gallery)
+        for offset, row in enumerate(scores):
+            query = start + offset
+            itself = -1 if own is None else int(own[query])
+            if itself >= 0:
+                row[itself] = -np.inf  # never counted, never among the first
+            yield _rank_row(row, *relevance.row(query), top=min(top, len(row) - (itself >= 0)))
+        if advance:
+            advance(len(block))
+
+
+def score_block(queries: Vectors, gallery: Vectors) -> Vectors:
+    """(q, G) float32 cosines of unit vectors, summed in float64 and rounded once."""
+    wide = queries.astype(np.float64)
+    scores = np.empty((len(queries), len(gallery)), dtype=np.float32)
+    for start in range(0, len(gallery), _TILE_ROWS):
+        tile = gallery[start : start + _TILE_ROWS].astype(np.float64)
+        scores[:, start : start + _TILE_ROWS] = wide @ tile.T
+    return scores
+
+
+def _rank_row(row: Vectors, relevant: Positions, gains: NDArray[np.float64], *, top: int) -> Ranked:
+    values = row[relevant]
+    first, last = _count_sorted(row, values) if len(relevant) >= _SORT_FROM else _count_each(row, values)
+    # Among equal scores the smaller position comes first: count those before it.
+    ranks = first.copy()
+    for i in np.flatnonzero(last > first):
+        ranks[i] += np.count_nonzero(row[: relevant[i]] == values[i])
+    order = np.argsort(ranks)
+    found = QueryRanks(ranks[order], last[order], gains[order])
+    best = _best(row, top)
+    return Ranked(found, relevant[order], values[order], best, row[best])
+
+
+def _count_each(row: Vectors, values: Vectors) -> tuple[Ranks, Ranks]:
+    """First and last place of each value's group of equal scores, by counting."""
+    first = np.array([np.count_nonzero(row > v) for v in values], dtype=np.int64) + 1
+    last = np.array([np.count_nonzero(row >= v) for v in values], dtype=np.int64)
+    return first, last
+
+
+def _count_sorted(row: Vectors, values: Vectors) -> tuple[Ranks, Ranks]:
+    """The same by sorting the row once: faster for many relevant items."""
+    ascending = np.sort(row)
+    first = len(row) - np.searchsorted(ascending, values, side="right") + 1
+    last = len(row) - np.searchsorted(ascending, values, side="left")
+    return first.astype(np.int64), last.astype(np.int64)
+
+
+def _best(row: Vectors, top: int) -> Positions:
+    """Positions of the first `top` places, best first, equal scores by position."""
+    if top <= 0:
+        return np.empty(0, dtype=np.int64)
+    threshold = np.partition(row, len(row) - top)[len(row) - top]
+    candidates = np.flatnonzero(row >= threshold)
+    order = np.argsort(-row[candidates], kind="stable")
+    return candidates[order][:top].astype(np.int64)
+
+
+def _check(queries: Vectors, gallery: Vectors, relevance: Relevance, own: Positions | None) -> None:
+    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+        raise UsageError(f"Queries of shape {queries.shape} cannot be ranked against a gallery of {gallery.shape}.")
+    if len(relevance) != len(queries) or (own is not None and len(own) != len(queries)):
+        raise UsageError(f"{len(queries)} queries came with judgements for {len(relevance)}.")
+    for matrix, what in ((queries, "query"), (gallery, "gallery")):
+        # A sum is finite only where every element is: one pass, no copy.
+        if not np.isfinite(matrix.sum(dtype=np.float64)):
+            raise UsageError(f"A {what} vector contains NaN or infinity.")
