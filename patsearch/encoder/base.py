@@ -16,9 +16,16 @@ Embeddings = NDArray[np.float32]
 
 
 class Encoder(ABC):
-    """One required method. `card` names the encoder and fingerprints it."""
+    """One required method. `card` names the encoder and fingerprints it.
+
+    Attributes:
+        card: name, dimension, fingerprint.
+        portable: whether ingest's worker processes may each load it again by `card.name`, one
+            thread each. False for an encoder on a GPU or one made from an object in memory.
+    """
 
     card: EncoderCard
+    portable: bool = False
 
     @abstractmethod
     def encode_batch(self, images: Sequence[Image.Image]) -> Embeddings:

@@ -1,0 +1,56 @@
+"""SQLite as journal and thumbnails use it: durable, several readers beside one writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from patsearch.errors import IndexDamaged, IndexVersionError, StorageError
+
+
+def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> sqlite3.Connection:
+    """Open, and make where it is missing; `version` is kept in the file's user_version.
+
+    A reader of a database that is not there yet gets an empty one in memory.
+    """
+    with storage_errors(path):
+        if read_only and not path.exists():
+            connection = sqlite3.connect(":memory:")
+        elif read_only:
+            connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        else:
+            connection = sqlite3.connect(path, timeout=30)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # an acknowledged unit survives a power cut
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise IndexVersionError(
+                f"{path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
+            )
+        if found == 0:
+            connection.executescript(schema)
+            connection.execute(f"PRAGMA user_version = {int(version)}")
+            connection.commit()
+    return connection
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours: a full or read-only disk, a damaged file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if isinstance(error, sqlite3.OperationalError):
+            raise StorageError(
+                f"Cannot read or write {path}: {text}.", hint="Check the free space and the permissions, then run again."
+            ) from error
+        raise IndexDamaged(f"{path} is damaged: {text}.", hint="Run patsearch index verify.") from error
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path.resolve()))

@@ -1,0 +1,302 @@
+"""The engine: an encoder and a backend over one index directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from PIL import Image
+
+from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.encoder import Encoder, load_encoder
+from patsearch.engine.journal import Journal
+from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
+from patsearch.engine.query import QueryVectors, encode_query, search_drawings, search_patents
+from patsearch.engine.thumbnails import Thumbnails
+from patsearch.errors import EncoderMismatch, IndexNotFound, InputError, UsageError
+from patsearch.filters import Filter, parse_filter
+from patsearch.numbers import normal_number
+from patsearch.plugins import load
+from patsearch.types import Drawing, Hit, JsonDict, PatentHit
+
+
+class Engine:
+    """Searches one index, and writes to it where it was opened for writing. A context manager.
+
+    Attributes:
+        path: the index directory.
+        manifest: what the index is.
+        backend: the store of drawings and vectors.
+        journal: what has been ingested.
+        thumbnails: small pictures of the drawings.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, backend: Backend, encoder: Encoder | None = None) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.backend = backend
+        self.journal = Journal(path, read_only=backend.read_only)
+        self.thumbnails = Thumbnails(path, read_only=backend.read_only)
+        self._given_encoder = encoder
+        if encoder is not None:
+            check_encoder(encoder, manifest.spec)
+
+    @property
+    def spec(self) -> IndexSpec:
+        return self.manifest.spec
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The index's own encoder, loaded when it is first needed.
+
+        Raises:
+            EncoderMismatch: the encoder of that name has other weights or preprocessing by now.
+        """
+        encoder = self._given_encoder or load_encoder(self.spec.encoder)
+        check_encoder(encoder, self.spec)
+        return encoder
+
+    # ------------------------------------------------------------------ searching
+
+    def search(
+        self,
+        images: Image.Image | Sequence[Image.Image],
+        *,
+        k: int = 10,
+        where: Filter | str | Sequence[str] | None = None,
+        rotations: bool = False,
+        exact: bool = False,
+    ) -> list[PatentHit]:
+        """The k patents whose drawings look most like the pictures, best first.
+
+        Args:
+            images: one picture, or several that together are one query.
+            where: a filter, or its text.
+            rotations: also try every picture turned and mirrored.
+            exact: never approximate.
+
+        Raises:
+            ImageError: a picture is blank.
+            FilterError: the filter's text cannot be understood.
+            EncoderMismatch: the index was made with another encoder.
+        """
+        return self.search_vectors(self.encode(images, rotations=rotations), k=k, where=where, exact=exact)
+
+    def search_drawings(
+        self,
+        images: Image.Image | Sequence[Image.Image],
+        *,
+        k: int = 10,
+        where: Filter | str | Sequence[str] | None = None,
+        rotations: bool = False,
+        exact: bool = False,
+    ) -> list[Hit]:
+        """Like `search`, but single drawings, not grouped by patent."""
+        query = self.encode(images, rotations=rotations)
+        return search_drawings(self.backend, query, k=_positive(k), where=as_filter(where), exact=exact)
+
+    def search_vectors(
+        self,
+        query: QueryVectors,
+        *,
+        k: int = 10,
+        where: Filter | str | Sequence[str] | None = None,
+        exact: bool = False,
+        leave_out: str | None = None,
+    ) -> list[PatentHit]:
+        """Like `search`, with the vectors of `encode` or `vectors_of`."""
+        return search_patents(
+            self.backend, query, k=_positive(k), where=as_filter(where), exact=exact, leave_out=leave_out
+        )
+
+    def encode(self, images: Image.Image | Sequence[Image.Image], *, rotations: bool = False) -> QueryVectors:
+        """The vectors of a query, made as the index's own were."""
+        pictures = [images] if isinstance(images, Image.Image) else list(images)
+        return encode_query(self.encoder, pictures, split=not self.spec.whole_sheets, rotations=rotations)
+
+    def vectors_of(self, number: str) -> QueryVectors:
+        """The stored vectors of a patent, as a query of as many pictures.
+
+        Raises:
+            InputError: the patent is not in the index.
+        """
+        drawings, vectors = self.drawings_of(number)
+        if not drawings:
+            raise InputError(
+                f"{normal_number(number)} is not in the index {self.path}.", hint="Check the number, or ingest it."
+            )
+        return QueryVectors(vectors, np.arange(len(vectors)))
+
+    def drawings_of(self, number: str) -> tuple[list[Drawing], Embeddings]:
+        """The indexed drawings of a patent and their vectors, (N, dim), by drawing id."""
+        parts = list(self.backend.scan(parse_patent(number)))
+        drawings = [drawing for batch, _ in parts for drawing in batch]
+        empty = np.empty((0, self.spec.dim), dtype=np.float32)
+        return drawings, np.concatenate([vectors for _, vectors in parts]) if parts else empty
+
+    # ------------------------------------------------------------------ writing and upkeep
+
+    def add(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
+        """Store drawings with vectors of this index's encoder; durable on return."""
+        self.backend.upsert(drawings, embeddings)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove drawings by id, with their thumbnails; returns how many were there.
+
+        A patent that has lost all its drawings is remembered as deleted: ingesting its archive
+        again does not bring it back, unless told to.
+        """
+        touched = {drawing.patent for drawing, _ in self.backend.get(ids).values()}
+        removed = self.backend.delete(ids)
+        self.thumbnails.delete(ids)
+        self.journal.forget_drawings(touched, self._left)
+        return removed
+
+    def _left(self, patent: str) -> int:
+        return self.backend.count(parse_patent(patent))
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that stand for the index's content, whatever way it came about."""
+        return self.journal.digest()[:16]
+
+    def info(self) -> JsonDict:
+        """The backend's counts and sizes, with what the engine adds (see the `index info` command)."""
+        backend = self.backend.info()
+        own = sum(f.stat().st_size for f in self.path.iterdir() if f.is_file())
+        return {
+            **backend,
+            "path": str(self.path),
+            "backend": self.manifest.backend,
+            "encoder": {"name": self.spec.encoder, "sha256": self.spec.encoder_sha256, "dim": self.spec.dim},
+            "whole_sheets": self.spec.whole_sheets,
+            "bytes": int(backend["bytes"]) + own,
+            "created": self.manifest.created,
+            "fingerprint": self.fingerprint(),
+            "format": self.manifest.format,
+            "units": self.journal.counts(),
+        }
+
+    def verify(self) -> list[str]:
+        """Every contradiction between backend, journal and thumbnails; empty where all is well."""
+        problems = list(self.backend.verify())
+        stored: dict[str, int] = {}
+        for drawings, _ in self.backend.scan():
+            for drawing in drawings:
+                stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
+            problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(d.id for d in drawings)]
+        journal = self.journal.drawings()
+        for patent in sorted(stored.keys() | journal.keys()):
+            if stored.get(patent, 0) != journal.get(patent, 0):
+                problems.append(
+                    f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"
+                    " (an ingest was cut off: run it again)"
+                )
+        return problems
+
+    def close(self) -> None:
+        self.backend.close()
+        self.journal.close()
+        self.thumbnails.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | None = None) -> Engine:
+    """Open an index.
+
+    Args:
+        path: the index directory.
+        read_only: several readers may have an index open while one process writes.
+        encoder: one already loaded; by default the index's own is loaded when first needed.
+
+    Raises:
+        IndexNotFound, IndexVersionError, IndexDamaged: there is none, it is too new, or broken.
+        IndexLocked: opened for writing while another process writes.
+        EncoderMismatch: the encoder given is not the index's.
+    """
+    index = Path(path)
+    manifest = read_manifest(index)
+    backend = load("backend", manifest.backend).open(manifest.resolve(index), read_only=read_only)
+    return _assemble(index, manifest, backend, encoder)
+
+
+def create_index(path: Path | str, encoder: Encoder, *, backend: str = "faiss", whole_sheets: bool = False) -> Engine:
+    """Make an index and open it for writing; the folder may exist if it is empty.
+
+    Raises:
+        UsageError: the folder holds something else.
+        PluginError: there is no such backend.
+    """
+    index = Path(path)
+    card = encoder.card
+    spec = IndexSpec(encoder=card.name, encoder_sha256=card.sha256, dim=card.dim, whole_sheets=whole_sheets)
+    manifest = Manifest(backend=backend, location=backend, spec=spec)
+    kind: type[Backend] = load("backend", backend)
+    if index.exists() and not index.is_dir():
+        raise UsageError(f"{index} is a file.", hint="Name a folder for the index.")
+    if index.is_dir() and (left := [p.name for p in index.iterdir() if p.name != f"{manifest.location}"]):
+        raise UsageError(
+            f"{index} is not an index, and holds {left[0]!r}.", hint="Name a new or an empty folder for the index."
+        )
+    index.mkdir(parents=True, exist_ok=True)
+    location = manifest.resolve(index)
+    try:
+        # What a run left behind that was killed before it could write index.json.
+        store = kind.open(location, read_only=False)
+        if store.spec != spec:
+            store.close()
+            raise UsageError(f"{location} holds vectors of another encoder.", hint="Name a new folder for the index.")
+    except IndexNotFound:
+        store = kind.create(location, spec)
+    write_manifest(index, manifest)
+    return _assemble(index, manifest, store, encoder)
+
+
+def _assemble(index: Path, manifest: Manifest, backend: Backend, encoder: Encoder | None) -> Engine:
+    try:
+        return Engine(index, manifest, backend, encoder)
+    except BaseException:
+        backend.close()
+        raise
+
+
+def check_encoder(encoder: Encoder, spec: IndexSpec) -> None:
+    """Refuse an encoder whose vectors do not belong into an index.
+
+    Raises:
+        EncoderMismatch: other weights, other preprocessing or another dimension.
+    """
+    card = encoder.card
+    if card.sha256 != spec.encoder_sha256 or card.dim != spec.dim:
+        raise EncoderMismatch(
+            f"This index was made with the encoder {spec.encoder!r} ({spec.encoder_sha256[:12]}), "
+            f"not with {card.name!r} ({card.sha256[:12]}).",
+            hint="Use that encoder, or ingest into a new index.",
+        )
+
+
+def as_filter(where: Filter | str | Sequence[str] | None) -> Filter | None:
+    """A filter, however it was given."""
+    return where if where is None or isinstance(where, Filter) else parse_filter(where)
+
+
+def parse_patent(number: str) -> Filter:
+    """The filter that selects one patent, whatever its number looks like."""
+    from patsearch.filters import Condition, OneOf
+
+    normal = normal_number(number)
+    return Filter((Condition(OneOf("patent", frozenset({normal.casefold()})), text=f"patent={normal}"),))
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise UsageError(f"At least one result must be asked for, not {k}.")
+    return k

@@ -1,0 +1,121 @@
+"""The journal of an index: which units (patents of a source) have been taken in.
+
+A unit is written here last, after its vectors, payloads and thumbnails are durable. A run that was
+killed therefore finds every finished unit here and does the others again, which changes nothing
+where they had been stored already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from patsearch.engine.database import open_database, storage_errors
+
+FILE = "journal.sqlite"
+_SCHEMA = """
+CREATE TABLE unit (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, settings TEXT NOT NULL, patent TEXT NOT NULL,
+    drawings INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX unit_patent ON unit (patent);
+CREATE TABLE content (one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL);
+INSERT INTO content VALUES (1, '00000000000000000000000000000000');
+"""
+State = Literal["done", "partial", "failed", "deleted", "replaced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One unit as the journal knows it.
+
+    Attributes:
+        key: the unit's identity in any copy of its source.
+        fingerprint: digest of its content.
+        settings: the ingest options that shape its drawings.
+        state: `partial` where a sheet failed, `deleted` where a user removed the patent,
+            `replaced` where the same patent came later from another source.
+    """
+
+    key: str
+    fingerprint: str
+    settings: str
+    patent: str
+    drawings: int
+    state: State
+    reason: str = ""
+
+    def digest(self) -> int:
+        text = "\0".join((self.key, self.fingerprint, self.settings, self.patent, str(self.drawings), self.state))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
+
+
+class Journal:
+    """Entries by unit key, and a digest of them all that does not depend on their order."""
+
+    def __init__(self, index: Path, *, read_only: bool) -> None:
+        self._path = index / FILE
+        self._db = open_database(self._path, _SCHEMA, version=1, read_only=read_only)
+
+    def get(self, key: str) -> Entry | None:
+        with storage_errors(self._path):
+            row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Entry(*row)
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Insert or replace; durable on return."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with storage_errors(self._path), self._db:
+            digest = int(self.digest(), 16)
+            for entry in entries:
+                old = self.get(entry.key)
+                # XOR makes the digest independent of the order in which units were taken in.
+                digest ^= entry.digest() ^ (old.digest() if old else 0)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (entry.key, entry.fingerprint, entry.settings, entry.patent, entry.drawings, entry.state,
+                     entry.reason, now),
+                )  # fmt: skip
+            self._db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
+
+    def of_patent(self, patent: str) -> list[Entry]:
+        with storage_errors(self._path):
+            return [Entry(*row) for row in self._db.execute(f"{_SELECT} WHERE patent = ? ORDER BY key", (patent,))]
+
+    def forget_drawings(self, patents: Iterable[str], left: Callable[[str], int]) -> None:
+        """Take note that drawings of these patents were deleted; `left` says how many remain."""
+        changed: list[Entry] = []
+        for patent in sorted(set(patents)):
+            remaining = left(patent)
+            changed += [
+                replace(entry, drawings=remaining, state=entry.state if remaining else "deleted")
+                for entry in self.of_patent(patent)
+                if entry.state in ("done", "partial")
+            ]
+        self.put(changed)
+
+    def counts(self) -> dict[str, int]:
+        """Number of units in each state."""
+        with storage_errors(self._path):
+            return dict(self._db.execute("SELECT state, count(*) FROM unit GROUP BY state ORDER BY state").fetchall())
+
+    def drawings(self) -> dict[str, int]:
+        """Drawings by patent that the journal says are stored."""
+        query = "SELECT patent, sum(drawings) FROM unit WHERE state IN ('done', 'partial') GROUP BY patent"
+        with storage_errors(self._path):
+            return dict(self._db.execute(query).fetchall())
+
+    def digest(self) -> str:
+        """Digest of all entries: two indexes of the same content agree, however they came about."""
+        with storage_errors(self._path):
+            return str(self._db.execute("SELECT digest FROM content").fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+
+_SELECT = "SELECT key, fingerprint, settings, patent, drawings, state, reason FROM unit"

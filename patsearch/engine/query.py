@@ -1,0 +1,160 @@
+"""From pictures to ranked patents: query vectors, fusion of several pictures, grouping by patent.
+
+A query is a list of pictures. Each picture yields one or more vectors: its figures where it is a
+sheet, turned and mirrored copies where asked for. A drawing's score for one picture is the best
+cosine over that picture's vectors; its score for the query is the mean over the pictures. A
+patent's score for one picture is the best over its drawings, and again the mean over the pictures:
+a patent that shows every view asked for stands before one that shows a single view well.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patsearch.backends.base import Backend, Embeddings
+from patsearch.drawings import split_sheet
+from patsearch.encoder.base import Encoder
+from patsearch.errors import ImageError
+from patsearch.filters import Filter
+from patsearch.types import Drawing, Hit, PatentHit
+
+# Candidates fetched for each drawing or patent asked for, before fusion and grouping.
+_OVERFETCH = 8
+_LEAST_FETCH = 100
+_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """Vectors of a query and the picture each comes from.
+
+    Attributes:
+        vectors: (V, dim) float32, rows of unit length.
+        picture: (V,) intp, index of the picture; every picture has at least one vector.
+    """
+
+    vectors: Embeddings
+    picture: NDArray[np.intp]
+
+    def pictures(self) -> Iterator[NDArray[np.bool_]]:
+        """One mask over the vectors for each picture."""
+        for index in range(int(self.picture.max()) + 1):
+            yield self.picture == index
+
+
+def encode_query(
+    encoder: Encoder, images: Sequence[Image.Image], *, split: bool, rotations: bool = False
+) -> QueryVectors:
+    """Encode pictures as a query.
+
+    Args:
+        images: one picture or several; each is a drawing, or a sheet with several.
+        split: treat each picture as a sheet (labels removed, figures apart), as ingest does.
+        rotations: also ask with every picture turned by 90, 180, 270 degrees, and mirrored.
+
+    Raises:
+        ImageError: there is no picture, or one shows nothing.
+    """
+    if not images:
+        raise ImageError("There is no picture to search with.", hint="Give at least one image file.")
+    variants: list[Image.Image] = []
+    owner: list[int] = []
+    for number, image in enumerate(images):
+        for figure in query_figures(image) if split else [image]:
+            for variant in turned(figure) if rotations else [figure]:
+                variants.append(variant)
+                owner.append(number)
+        if not owner or owner[-1] != number:
+            raise ImageError(f"Picture {number + 1} of the query is blank.", hint="Check the file, or crop elsewhere.")
+    return QueryVectors(encoder.encode_batch(variants), np.asarray(owner, dtype=np.intp))
+
+
+def query_figures(image: Image.Image) -> list[Image.Image]:
+    """The figures of a picture, treated as ingest treats a sheet; empty where it is blank."""
+    return [Image.fromarray(figure.image) for figure in split_sheet(image).figures]
+
+
+def turned(image: Image.Image) -> list[Image.Image]:
+    """The image in its eight orientations, itself first."""
+    turns = [image, *(image.transpose(turn) for turn in _TURNS)]
+    return turns + [turn.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for turn in turns]
+
+
+def search_drawings(
+    backend: Backend, query: QueryVectors, *, k: int, where: Filter | None, exact: bool = False
+) -> list[Hit]:
+    """The k best drawings of a fused query, best first, ties by id."""
+    if len(query.vectors) == 1:
+        return backend.search(query.vectors, k=k, where=where, exact=exact)[0]
+    fetch = max(_LEAST_FETCH, _OVERFETCH * k)
+    drawings, scores = _candidates(backend, query, fetch, where, exact)
+    fused = scores.mean(axis=1)  # (N,)
+    order = sorted(range(len(drawings)), key=lambda i: (-fused[i], drawings[i].id))
+    return [Hit(drawings[i], float(fused[i])) for i in order[:k]]
+
+
+def search_patents(
+    backend: Backend,
+    query: QueryVectors,
+    *,
+    k: int,
+    where: Filter | None,
+    exact: bool = False,
+    leave_out: str | None = None,
+) -> list[PatentHit]:
+    """The k best patents of a fused query, best first, ties by number.
+
+    Args:
+        leave_out: a patent that is not to be found: the one that the query was taken from.
+    """
+    fetch = max(_LEAST_FETCH, _OVERFETCH * k)
+    while True:
+        drawings, scores = _candidates(backend, query, fetch, where, exact)
+        by_patent: dict[str, list[int]] = defaultdict(list)
+        for row, drawing in enumerate(drawings):
+            if drawing.patent != leave_out:
+                by_patent[drawing.patent].append(row)
+        # A patent with many drawings can fill the list; ask again, deeper, until k others are there.
+        if len(by_patent) >= k or fetch > len(drawings):
+            break
+        fetch *= 4
+    hits = [_patent_hit(patent, rows, drawings, scores) for patent, rows in by_patent.items()]
+    hits.sort(key=lambda h: (-h.score, h.patent))
+    return [
+        PatentHit(rank=rank, patent=h.patent, score=h.score, drawings=h.drawings)
+        for rank, h in enumerate(hits[:k], start=1)
+    ]
+
+
+def _patent_hit(patent: str, rows: list[int], drawings: list[Drawing], scores: NDArray[np.float32]) -> PatentHit:
+    own = scores[rows]  # (drawings of the patent, pictures)
+    fused = own.mean(axis=1)
+    order = sorted(range(len(rows)), key=lambda i: (-fused[i], drawings[rows[i]].id))
+    hits = tuple(Hit(drawings[rows[i]], float(fused[i])) for i in order)
+    return PatentHit(rank=0, patent=patent, score=float(own.max(axis=0).mean()), drawings=hits)
+
+
+def _candidates(
+    backend: Backend, query: QueryVectors, fetch: int, where: Filter | None, exact: bool
+) -> tuple[list[Drawing], NDArray[np.float32]]:
+    """Every drawing that some vector finds, and its score for each picture, (N, pictures)."""
+    lists = backend.search(query.vectors, k=fetch, where=where, exact=exact)
+    found = {hit.drawing.id: hit.drawing for hits in lists for hit in hits}
+    drawings = [found[i] for i in sorted(found)]
+    if len(lists) == 1:
+        score = {hit.drawing.id: hit.score for hit in lists[0]}
+        return drawings, np.array([[score[d.id]] for d in drawings], dtype=np.float32).reshape(-1, 1)
+    # One vector's list does not say how close its drawings are to the others: fetch and compare.
+    stored = backend.get([d.id for d in drawings])
+    drawings = [d for d in drawings if d.id in stored]
+    if not drawings:
+        return [], np.empty((0, int(query.picture.max()) + 1), dtype=np.float32)
+    vectors = np.stack([stored[d.id][1] for d in drawings])
+    cosine = vectors @ query.vectors.T  # (N, V)
+    return drawings, np.stack([cosine[:, mask].max(axis=1) for mask in query.pictures()], axis=1)

@@ -1,0 +1,43 @@
+"""Small pictures of the drawings, so that results can be shown after the source is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from patsearch.engine.database import open_database, storage_errors
+
+FILE = "thumbnails.sqlite"
+_SCHEMA = "CREATE TABLE thumbnail (id TEXT PRIMARY KEY, png BLOB NOT NULL) WITHOUT ROWID;"
+
+
+class Thumbnails:
+    """PNG bytes by drawing id. Front pages that are not indexed have theirs here too."""
+
+    def __init__(self, index: Path, *, read_only: bool) -> None:
+        self._path = index / FILE
+        self._db = open_database(self._path, _SCHEMA, version=1, read_only=read_only)
+
+    def put(self, thumbnails: Iterable[tuple[str, bytes]]) -> None:
+        """Insert or replace; durable on return."""
+        with storage_errors(self._path), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", thumbnails)
+
+    def get(self, drawing_id: str) -> bytes | None:
+        """PNG bytes, None where there is no such drawing."""
+        with storage_errors(self._path):
+            row = self._db.execute("SELECT png FROM thumbnail WHERE id = ?", (drawing_id,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids that have no thumbnail."""
+        with storage_errors(self._path):
+            find = "SELECT 1 FROM thumbnail WHERE id = ?"
+            return [i for i in ids if self._db.execute(find, (i,)).fetchone() is None]
+
+    def delete(self, ids: Iterable[str]) -> None:
+        with storage_errors(self._path), self._db:
+            self._db.executemany("DELETE FROM thumbnail WHERE id = ?", [(i,) for i in ids])
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,319 @@
+"""Ingest: source -> patents -> sheets -> figures -> vectors -> backend -> journal.
+
+The main process reads the sources and writes; worker processes do all that lies between, so that
+reading, decoding, encoding and writing overlap. What was stored is written to the journal last: a
+run that is stopped or killed goes on where it was, without loss and without doubles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder.base import ArrayEncoder
+from patsearch.engine import Engine, Entry, check_encoder, create_index, open_index
+from patsearch.engine.manifest import FILE as MANIFEST
+from patsearch.errors import PatsearchError, SourceError, UsageError
+from patsearch.ingest.pool import WorkerPool
+from patsearch.ingest.report import IngestReport
+from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
+from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
+from patsearch.types import Drawing
+
+# A commit costs a few fsyncs; so many drawings make that negligible and lose little when killed.
+_COMMIT_DRAWINGS = 512
+_COMMIT_SECONDS = 5.0
+# Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
+_RECIPE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How to ingest.
+
+    Attributes:
+        encoder: name of the encoder; None is the index's own, or the default for a new index.
+        backend: plug-in name, for a new index.
+        whole_sheets: index sheets as they are, not the figures on them; for a new index.
+        front_pages: index front pages (`D00000`) too; they repeat another sheet.
+        again: take in also what is in the index, or was deleted from it.
+        workers: worker processes; None is one a core.
+        kind: plug-in name of the sources; None recognises each by looking.
+        source: what the user says of the sources.
+    """
+
+    encoder: str | None = None
+    backend: str | None = None
+    whole_sheets: bool | None = None
+    front_pages: bool = False
+    again: bool = False
+    workers: int | None = None
+    kind: str | None = None
+    source: SourceOptions = SourceOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress display needs; `total` is None where a source cannot tell."""
+
+    done: int
+    total: int | None
+    drawings: int
+    failed: int
+
+
+def ingest(
+    sources: Sequence[Path | str],
+    index: Path | str,
+    options: IngestOptions | None = None,
+    *,
+    encoder: Encoder | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> IngestReport:
+    """Take patents into an index, which is made where there is none.
+
+    Args:
+        sources: archives, grants or folders, each recognised by looking.
+        index: the index directory.
+        encoder: one already loaded, in place of `options.encoder`.
+        on_progress: called after each patent.
+
+    Returns:
+        What was done, skipped and failed. A file that cannot be read is in there and stops nothing.
+
+    Raises:
+        SourceError: a source is not there or holds nothing to ingest; nothing was written.
+        EncoderMismatch, UsageError: the index was made in another way than `options` ask for.
+        IndexLocked: another process writes to the index.
+        StorageError: the disk is full or read-only; what was finished is kept.
+    """
+    options = options or IngestOptions()
+    if not sources:
+        raise UsageError("There is nothing to ingest.", hint="Name an archive or a folder.")
+    opened = [open_source(path, kind=options.kind, options=options.source) for path in sources]
+    report = IngestReport(sources=[str(source.path) for source in opened])
+    start = time.perf_counter()
+    with closing(_open_engine(Path(index), options, encoder)) as engine:
+        run = _Run(engine, options, report, on_progress, _total(opened))
+        try:
+            run.take_in(opened)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        finally:
+            report.seconds = time.perf_counter() - start
+        report.save(engine.path)
+    return report
+
+
+class _Run:
+    """One ingest into one index."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        options: IngestOptions,
+        report: IngestReport,
+        on_progress: Callable[[Progress], None] | None,
+        total: int | None,
+    ) -> None:
+        self.engine = engine
+        self.options = options
+        self.report = report
+        self._on_progress = on_progress
+        self._total = total
+        self._done = 0
+        self._settings = json.dumps({"front_pages": options.front_pages, "recipe": _RECIPE}, sort_keys=True)
+        self._pending: list[tuple[Unit, UnitResult]] = []
+        self._pending_drawings = 0
+        self._last_commit = time.perf_counter()
+
+    def take_in(self, sources: Sequence[Source]) -> None:
+        encoder = self.engine.encoder
+        arrays = isinstance(encoder, ArrayEncoder)
+        settings = WorkerSettings(
+            encoder=self.engine.spec.encoder if encoder.portable else None,
+            preprocessing=encoder.preprocessing if arrays and isinstance(encoder, ArrayEncoder) else None,
+            whole_sheets=self.engine.spec.whole_sheets,
+            front_pages=self.options.front_pages,
+        )
+        workers = self.options.workers or os.cpu_count() or 1
+        with WorkerPool(settings, workers) as pool:
+            try:
+                for unit, result in pool.results(self._wanted(sources)):
+                    self._take(unit, result)
+            finally:
+                # Also when stopped: what is finished is worth keeping.
+                self._commit()
+
+    def _wanted(self, sources: Sequence[Source]) -> Iterator[Unit]:
+        """The units that are not in the index yet; counts the others and what cannot be read."""
+        for source in sources:
+            try:
+                for unit in self._read(source):
+                    if isinstance(unit, Problem):
+                        self.report.failed.append(unit)
+                    elif (reason := self._skip(unit)) is not None:
+                        self.report.skipped[reason] += 1
+                        self._advance()
+                    else:
+                        yield unit
+            except (SourceError, OSError) as error:
+                self.report.failed.append(Problem(str(source.path), str(error)))
+
+    def _read(self, source: Source) -> Iterator[Unit | Problem]:
+        """The source's units, with the CPU time that reading and hashing takes."""
+        units = source.units()
+        while True:
+            before = time.process_time()
+            unit = next(units, None)
+            self.report.stages["read"] += time.process_time() - before
+            if unit is None:
+                return
+            yield unit
+
+    def _skip(self, unit: Unit) -> str | None:
+        entry = self.engine.journal.get(unit.key)
+        if entry is None or self.options.again:
+            return None
+        if entry.fingerprint != unit.fingerprint or entry.settings != self._settings:
+            return None
+        reasons = {
+            "done": "already in the index",
+            "deleted": "deleted from the index (--again brings it back)",
+            "replaced": "replaced by another source",
+        }
+        return reasons.get(entry.state)
+
+    def _take(self, unit: Unit, result: UnitResult) -> None:
+        report = self.report
+        for stage, seconds in result.stages.items():
+            report.stages[stage] += seconds
+        report.failed += result.problems
+        report.sheets += result.sheets
+        if result.failed is not None:
+            report.failed.append(Problem(f"{unit.origin}: {unit.key}", result.failed))
+        if result.vectors is None and result.figures is not None:
+            before = time.process_time()
+            result.vectors = encode(self.engine.encoder, result.figures)
+            result.figures = None
+            report.stages["encode"] += time.process_time() - before
+        self._pending.append((unit, result))
+        self._pending_drawings += len(result.drawings)
+        self._advance()
+        late = time.perf_counter() - self._last_commit > _COMMIT_SECONDS
+        if self._pending_drawings >= _COMMIT_DRAWINGS or late:
+            self._commit()
+
+    def _commit(self) -> None:
+        """Store what is pending: drawings and vectors, thumbnails, then the journal."""
+        before = time.process_time()
+        # The same patent twice in one batch: the later one counts.
+        last = {unit.key: (unit, result) for unit, result in self._pending}
+        for keys in _batches_without_double_patents(list(last.values())):
+            self._store(keys)
+        self._pending.clear()
+        self._pending_drawings = 0
+        self._last_commit = time.perf_counter()
+        self.report.stages["write"] += time.process_time() - before
+
+    def _store(self, batch: list[tuple[Unit, UnitResult]]) -> None:
+        engine, report = self.engine, self.report
+        good = [(unit, result) for unit, result in batch if result.failed is None]
+        drawings: list[Drawing] = []
+        entries: list[Entry] = []
+        stale: list[str] = []
+        for unit, result in good:
+            drawings += result.drawings
+            stale += self._stale(unit, result, entries)
+            state = "partial" if result.problems else "done"
+            count = len(result.drawings)
+            entries.append(Entry(unit.key, unit.fingerprint, self._settings, result.patent, count, state))
+            report.patents += 1
+            report.drawings += count
+        for unit, result in batch:
+            # A unit that failed now but is in the index keeps what it had.
+            if result.failed is not None and engine.journal.get(unit.key) is None:
+                entries.append(
+                    Entry(unit.key, unit.fingerprint, self._settings, result.patent, 0, "failed", result.failed)
+                )
+        if drawings:
+            import numpy as np
+
+            engine.add(drawings, np.concatenate([r.vectors for _, r in good if r.vectors is not None]))
+        if stale:
+            engine.thumbnails.delete(stale)
+            report.removed += engine.backend.delete(stale)
+        engine.thumbnails.put(thumbnail for _, result in good for thumbnail in result.thumbnails)
+        engine.journal.put(entries)
+
+    def _stale(self, unit: Unit, result: UnitResult, entries: list[Entry]) -> list[str]:
+        """Ids that an earlier version of the patent has and this one has not."""
+        earlier = [e for e in self.engine.journal.of_patent(result.patent) if e.state in ("done", "partial")]
+        if not earlier:
+            return []
+        for entry in earlier:
+            if entry.key != unit.key:
+                entries.append(
+                    Entry(entry.key, entry.fingerprint, entry.settings, entry.patent, 0, "replaced", unit.key)
+                )
+        old, _ = self.engine.drawings_of(result.patent)
+        new = {drawing.id for drawing in result.drawings}
+        return [drawing.id for drawing in old if drawing.id not in new]
+
+    def _advance(self) -> None:
+        self._done += 1
+        if self._on_progress is not None:
+            pending = self.report.drawings + self._pending_drawings
+            self._on_progress(Progress(self._done, self._total, pending, len(self.report.failed)))
+
+
+def _batches_without_double_patents(
+    results: list[tuple[Unit, UnitResult]],
+) -> Iterator[list[tuple[Unit, UnitResult]]]:
+    """Split so that no batch holds one patent twice (two units may be the same patent)."""
+    batch: list[tuple[Unit, UnitResult]] = []
+    seen: set[str] = set()
+    for unit, result in results:
+        if result.patent in seen and result.failed is None:
+            yield batch
+            batch, seen = [], set()
+        batch.append((unit, result))
+        seen.add(result.patent)
+    if batch:
+        yield batch
+
+
+def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -> Engine:
+    if not (index / MANIFEST).exists():
+        chosen = encoder or load_encoder(options.encoder)
+        return create_index(
+            index, chosen, backend=options.backend or "faiss", whole_sheets=bool(options.whole_sheets)
+        )
+    engine = open_index(index, read_only=False, encoder=encoder)
+    try:
+        if options.encoder is not None and encoder is None:
+            check_encoder(load_encoder(options.encoder), engine.spec)
+        if options.backend is not None and options.backend != engine.manifest.backend:
+            raise UsageError(
+                f"{index} is an index on {engine.manifest.backend!r}.", hint="Name another folder for the new index."
+            )
+        if options.whole_sheets is not None and options.whole_sheets != engine.spec.whole_sheets:
+            holds = "whole sheets" if engine.spec.whole_sheets else "figures"
+            raise UsageError(f"{index} holds {holds}.", hint="Name another folder for the other kind.")
+    except PatsearchError:
+        engine.close()
+        raise
+    return engine
+
+
+def _total(sources: Sequence[Source]) -> int | None:
+    totals = [source.total() for source in sources]
+    return None if None in totals else sum(t for t in totals if t is not None)
+
+

@@ -1,0 +1,84 @@
+"""What an ingest did, skipped and failed at: the one place that counts, and that owns the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from patsearch.ingest.sources import Problem
+from patsearch.types import JsonDict
+
+EXIT_FAILED_FILES = 9
+FOLDER = "reports"
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """Counts of one run.
+
+    Attributes:
+        patents: patents added or replaced.
+        drawings: drawings added or replaced.
+        sheets: sheets read, front pages included.
+        removed: drawings that a newer version of their patent no longer has.
+        skipped: number of patents passed over, by reason.
+        failed: files, sheets and patents that could not be read, with the reason.
+        stages: CPU seconds by stage, over all processes.
+        seconds: wall time.
+        interrupted: whether the run was stopped before the end.
+    """
+
+    sources: list[str] = field(default_factory=list)
+    patents: int = 0
+    drawings: int = 0
+    sheets: int = 0
+    removed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed: list[Problem] = field(default_factory=list)
+    stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    seconds: float = 0.0
+    interrupted: bool = False
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything that was named is in the index; 9 where a file failed; 130 where stopped."""
+        if self.interrupted:
+            return 130
+        return EXIT_FAILED_FILES if self.failed else 0
+
+    def to_json(self) -> JsonDict:
+        return {
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+            "sources": self.sources,
+            "patents": self.patents,
+            "drawings": self.drawings,
+            "sheets": self.sheets,
+            "removed": self.removed,
+            "skipped": dict(self.skipped),
+            "failed": [{"file": p.where, "reason": p.reason} for p in self.failed],
+            "rate": {
+                "drawings_per_second": round(self.drawings / self.seconds, 2) if self.seconds else None,
+                "cpu_seconds": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
+                "cpu_ms_per_drawing": {
+                    stage: round(1000 * seconds / self.drawings, 3)
+                    for stage, seconds in self.stages.items()
+                    if self.drawings
+                },
+            },
+            "interrupted": self.interrupted,
+            "exit_code": self.exit_code,
+        }
+
+    def save(self, index: Path) -> Path:
+        """Write the report into the index's folder of reports; returns its path."""
+        folder = index / FOLDER
+        folder.mkdir(exist_ok=True)
+        stamp = self.started.replace(":", "").replace("+0000", "Z").replace("-", "")
+        path = folder / f"ingest-{stamp}.json"
+        path.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path

@@ -1,0 +1,240 @@
+"""What happens to one patent in a worker process: unpack, decode, split, shrink, encode, thumbnail."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patsearch.drawings import SplitSheet, name_figures, open_image, split_sheet, whole_sheet
+from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder.base import ArrayEncoder, Embeddings
+from patsearch.encoder.preprocess import Preprocessing, preprocess, to_grey
+from patsearch.errors import PatsearchError
+from patsearch.ingest.sources import Problem, Unit
+from patsearch.types import Drawing, Patent, Sheet
+
+_THUMBNAIL_SIDE = 400
+_ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
+_SAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker needs to know; it is sent to each once.
+
+    Attributes:
+        encoder: name of the encoder that each worker loads for itself; None where the main process
+            encodes (an encoder on a GPU, one that cannot be loaded by its name).
+        preprocessing: what to make of the figures where the main process encodes; None where its
+            encoder wants the images themselves.
+    """
+
+    encoder: str | None
+    preprocessing: Preprocessing | None
+    whole_sheets: bool = False
+    front_pages: bool = False
+
+
+@dataclass(slots=True)
+class UnitResult:
+    """One patent, ready to be stored.
+
+    Attributes:
+        figures: (N, size, size) uint8 or images, where the main process still has to encode.
+        vectors: (N, dim) float32, where the worker encoded.
+        thumbnails: drawing id (front pages too) and PNG bytes.
+        problems: sheets that could not be read.
+        failed: why nothing of the patent could be read, None where it could.
+        stages: CPU seconds by stage.
+    """
+
+    patent: str = ""
+    drawings: list[Drawing] = field(default_factory=list)
+    figures: NDArray[np.uint8] | list[Image.Image] | None = None
+    vectors: Embeddings | None = None
+    thumbnails: list[tuple[str, bytes]] = field(default_factory=list)
+    sheets: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    failed: str | None = None
+    stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Worker:
+    """Processes units one after another. Lives in a process of its own, or in the caller's for tests."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.encoder = load_encoder(settings.encoder, threads=1) if settings.encoder else None
+        encoder = self.encoder
+        self.preprocessing = encoder.preprocessing if isinstance(encoder, ArrayEncoder) else settings.preprocessing
+
+    def process(self, unit: Unit) -> UnitResult:
+        """Everything for one unit; never raises what a bad file can cause."""
+        result = UnitResult()
+        try:
+            with _timed(result.stages, "unpack"):
+                patent = unit.load()
+            result.patent = patent.number
+            result.problems = [Problem(f"{unit.origin}: {unit.key}: {p}", "not read") for p in ()]
+            self._figures(unit, patent, result)
+            self._encode(result)
+        except (PatsearchError, OSError, MemoryError) as error:
+            text = str(error) or type(error).__name__
+            result = UnitResult(patent=result.patent, failed=text, stages=result.stages)
+        return result
+
+    def _figures(self, unit: Unit, patent: Patent, result: UnitResult) -> None:
+        images: list[NDArray[np.uint8]] = []
+        sheets: list[Sheet] = []
+        splits: list[SplitSheet] = []
+        slug = _slug(patent.number)
+        expected = [caption.figure for caption in patent.captions]
+        for sheet in patent.sheets:
+            try:
+                with _timed(result.stages, "decode"):
+                    image = open_image(sheet.data, name=sheet.name)
+                    image.load()
+                result.sheets += 1
+                if sheet.front_page and not self.settings.front_pages:
+                    with _timed(result.stages, "thumbnail"):
+                        result.thumbnails.append((f"{slug}-{sheet.name}", thumbnail(to_grey(image))))
+                    continue
+                with _timed(result.stages, "split"):
+                    split = whole_sheet(image) if self.settings.whole_sheets else split_sheet(image, expected=expected)
+                if not split.figures:
+                    result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", "the sheet is blank"))
+                    continue
+                sheets.append(sheet)
+                splits.append(split)
+            except (PatsearchError, OSError, MemoryError) as error:
+                reason = str(error) or type(error).__name__
+                result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", reason))
+        with _timed(result.stages, "split"):
+            if not self.settings.whole_sheets:
+                splits = name_figures(splits, patent.captions, patent.figure_count)
+        views = {caption.figure: caption.view for caption in patent.captions}
+        for sheet, split in zip(sheets, splits, strict=True):
+            for number, figure in enumerate(split.figures, start=1):
+                suffix = "" if self.settings.whole_sheets else f"-{number}"
+                drawing = _drawing(patent, unit, f"{slug}-{sheet.name}{suffix}", sheet, split.turned)
+                if not self.settings.whole_sheets:
+                    label = figure.label
+                    drawing = replace(drawing, figure=label, view=views.get(label or ""), box=figure.box)
+                result.drawings.append(drawing)
+                images.append(figure.image)
+        with _timed(result.stages, "thumbnail"):
+            result.thumbnails += [(d.id, thumbnail(i)) for d, i in zip(result.drawings, images, strict=True)]
+        if self.preprocessing is None:
+            result.figures = [Image.fromarray(image) for image in images]
+            return
+        with _timed(result.stages, "shrink"):
+            arrays = [preprocess(image, self.preprocessing) for image in images]
+            size = self.preprocessing.size
+            result.figures = np.stack(arrays) if arrays else np.empty((0, size, size), np.uint8)
+
+    def _encode(self, result: UnitResult) -> None:
+        if self.encoder is None or result.figures is None:
+            return
+        with _timed(result.stages, "encode"):
+            result.vectors = encode(self.encoder, result.figures)
+        result.figures = None
+
+
+def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> Embeddings:
+    """(N, dim) vectors of figures that a worker prepared, in batches."""
+    parts = [np.empty((0, encoder.card.dim), np.float32)]
+    for start in range(0, len(figures), _ENCODE_BATCH):
+        batch: Any = figures[start : start + _ENCODE_BATCH]
+        as_arrays = isinstance(encoder, ArrayEncoder) and isinstance(batch, np.ndarray)
+        parts.append(encoder.encode_arrays(batch) if as_arrays else encoder.encode_batch(batch))
+    return np.concatenate(parts)
+
+
+def thumbnail(grey: NDArray[np.uint8], side: int = _THUMBNAIL_SIDE) -> bytes:
+    """PNG bytes of a drawing, at most `side` pixels wide and high, in sixteen shades of grey."""
+    height, width = grey.shape
+    scale = side / max(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    # Sixteen shades look the same and take half the bytes.
+    shades = (grey >> 4) * np.uint8(17)
+    done, encoded = cv2.imencode(".png", shades, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    if not done:
+        raise MemoryError("The thumbnail could not be encoded.")
+    return bytes(encoded)
+
+
+def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: int) -> Drawing:
+    return Drawing(
+        id=drawing_id,
+        patent=patent.number,
+        sheet=sheet.name,
+        front_page=sheet.front_page,
+        turned=turned,
+        title=patent.title,
+        kind=patent.kind,
+        granted=patent.granted,
+        filed=patent.filed,
+        classes=patent.classes,
+        source=unit.origin,
+    )
+
+
+def _slug(number: str) -> str:
+    """The patent's number as the safe beginning of ids; unequal numbers never share one."""
+    safe = _SAFE.sub("_", number)
+    return safe if safe == number else f"{safe}-{hashlib.blake2b(number.encode(), digest_size=4).hexdigest()}"
+
+
+@contextmanager
+def _timed(stages: defaultdict[str, float], stage: str) -> Iterator[None]:
+    start = time.process_time()
+    try:
+        yield
+    finally:
+        stages[stage] += time.process_time() - start
+
+
+# ---------------------------------------------------------------------- the worker process
+
+_worker: Worker | None = None
+
+
+def start_worker(settings: WorkerSettings) -> None:
+    """Initialise a worker process: one thread each, the encoder loaded once."""
+    global _worker  # noqa: PLW0603 - the one piece of state of a worker process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which lets us finish
+    cv2.setNumThreads(1)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    _worker = Worker(settings)
+
+
+def run_unit(unit: Unit) -> UnitResult:
+    """Process one unit in this worker process."""
+    if _worker is None:
+        raise RuntimeError("start_worker has not run in this process")
+    return _worker.process(unit)
+
+
+def _follow_parent() -> None:
+    """End with the main process, also when it is killed outright: an orphan would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
