@@ -88,6 +88,7 @@ def rank(
             if itself >= 0:
                 row[itself] = -np.inf  # never counted, never among the first
             yield _rank_row(row, *relevance.row(query), top=min(top, len(row) - (itself >= 0)))
+        del scores, row  # before the next block is made, not after
         if advance:
             advance(len(block))
 
