@@ -1,0 +1,125 @@
+"""Encoders in ONNX format, run by ONNX Runtime: the shipped one, and any exported checkpoint.
+
+A model takes uint8 (N, 1, size, size) grey drawings, white = 255, and gives float32 (N, dim) rows of
+unit length: scaling, channels, pooling and normalisation are part of the graph. Its card lies beside
+it under the same name with the ending .json.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from patsearch.encoder.base import ArrayEncoder, Embeddings
+from patsearch.encoder.card import EncoderCard, fingerprint
+from patsearch.errors import EncoderError
+
+_MAX_MODEL_BYTES = 2 << 30
+# Larger batches gain nothing on a CPU and their activations take hundreds of megabytes.
+_BATCH = 16
+
+
+class OnnxEncoder(ArrayEncoder):
+    """A network run by ONNX Runtime on the CPU.
+
+    It can be sent to worker processes: what travels is the path, and the worker loads it again.
+
+    Args:
+        path: the .onnx file.
+        card: the encoder's card; its fingerprint must be that of the file.
+        threads: threads of one call; None for all cores. Give 1 where several processes encode.
+
+    Raises:
+        EncoderError: the file cannot be read, is no such model, or is not the one of the card.
+    """
+
+    def __init__(self, path: Path, card: EncoderCard, *, threads: int | None = None) -> None:
+        self.path = path
+        self.card = card
+        self.preprocessing = card.preprocessing
+        self.threads = threads
+        data = _read(path)
+        if fingerprint([data], card.preprocessing) != card.sha256:
+            raise EncoderError(
+                f"The encoder {path} is not the one that its card describes: the fingerprints differ.",
+                hint="Its weights or the preprocessing were changed; export it again.",
+            )
+        self._session = _session(data, path, threads)
+        self._input, self._output = self._names()
+
+    def encode_arrays(self, arrays: NDArray[np.uint8]) -> Embeddings:
+        size = self.preprocessing.size
+        if arrays.dtype != np.uint8 or arrays.ndim != 3 or arrays.shape[1:] != (size, size):
+            raise EncoderError(
+                f"The encoder {self.card.name!r} takes uint8 (N, {size}, {size}), not {arrays.dtype} {arrays.shape}."
+            )
+        embeddings = np.empty((len(arrays), self.card.dim), dtype=np.float32)
+        for start in range(0, len(arrays), _BATCH):
+            batch = arrays[start : start + _BATCH, np.newaxis]  # (n, 1, size, size)
+            (embeddings[start : start + _BATCH],) = self._session.run([self._output], {self._input: batch})
+        return embeddings
+
+    def _names(self) -> tuple[str, str]:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        size, dim = self.preprocessing.size, self.card.dim
+        fits = (
+            len(inputs) == len(outputs) == 1
+            and inputs[0].type == "tensor(uint8)"
+            and inputs[0].shape[1:] == [1, size, size]
+            and outputs[0].type == "tensor(float)"
+            and outputs[0].shape[1:] == [dim]
+        )
+        if not fits:
+            raise EncoderError(
+                f"The model {self.path} is no patsearch encoder: it must take uint8 (n, 1, {size}, {size}) "
+                f"and give float32 (n, {dim}).",
+                hint="Its card must state the size and dimension of the model.",
+            )
+        return inputs[0].name, outputs[0].name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.path, self.card, self.threads)
+
+
+def load(argument: str, *, threads: int | None = None) -> OnnxEncoder:
+    """The encoder `onnx:FILE`, with the card FILE.json beside FILE.onnx.
+
+    Raises:
+        EncoderError: one of the two cannot be read or they do not belong together.
+    """
+    path = Path(argument).expanduser().absolute()
+    card = EncoderCard.load(path.with_suffix(".json"))
+    return OnnxEncoder(path, replace(card, name=f"onnx:{path}"), threads=threads)
+
+
+def _rebuild(path: Path, card: EncoderCard, threads: int | None) -> OnnxEncoder:
+    return OnnxEncoder(path, card, threads=threads)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_MODEL_BYTES:
+            raise EncoderError(f"The encoder {path} is larger than {_MAX_MODEL_BYTES:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise EncoderError(
+            f"The encoder {path} cannot be read: {error.strerror}.", hint="Give the path of an .onnx file."
+        ) from error
+
+
+def _session(data: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0: one per core
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while they wait would take the cores from decoding and from other processes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        reason = str(error).splitlines()[0]
+        raise EncoderError(f"ONNX Runtime cannot load {path}: {reason}") from error
