@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from patsearch import plugins
-from patsearch.errors import SourceError, UsageError
+from patsearch.errors import PluginError, SourceError, UsageError
 from patsearch.types import Patent
 
 
@@ -150,11 +150,18 @@ def open_source(path: Path | str, *, kind: str | None = None, options: SourceOpt
 
 
 def _recognise(path: Path) -> type[Source]:
-    kinds = sorted((_load(name) for name in plugins.names("source")), key=lambda k: (k.precedence, k.name))
+    kinds: list[type[Source]] = []
+    broken: list[str] = []
+    for name in plugins.names("source"):
+        try:
+            kinds.append(_load(name))
+        except PluginError as error:
+            broken.append(error.message)  # another package's fault; it must not stop our own sources
+    kinds.sort(key=lambda k: (k.precedence, k.name))
     for kind in kinds:
         if kind.recognises(path):
             return kind
-    looked = "; ".join(f"{k.name}: {k.looks_for}" for k in kinds)
+    looked = "; ".join([*(f"{k.name}: {k.looks_for}" for k in kinds), *broken])
     raise SourceError(f"{path} holds nothing that can be ingested.", hint=f"Looked for {looked}.")
 
 

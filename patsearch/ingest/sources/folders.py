@@ -1,0 +1,116 @@
+"""Walking folders that may hold anything: links that loop, names that are not UTF-8, no permission."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from patsearch.errors import SourceError
+from patsearch.ingest.sources.base import Problem
+
+_CHUNK = 1 << 20
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder and its files, in natural order (`2.png` before `10.png`)."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+
+def walk(root: Path) -> Iterator[Folder | Problem]:
+    """The folders below a root, depth first, in natural order; hidden ones are left out.
+
+    Links to folders are followed, each folder once, so that links in a circle end. What is neither
+    file nor folder, and links that lead nowhere, are Problems.
+    """
+    yield from _walk(root, set(), 0)
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Folder | Problem]:
+    try:
+        here = folder.stat()
+        if (here.st_dev, here.st_ino) in seen:
+            return
+        seen.add((here.st_dev, here.st_ino))
+        entries = sorted(folder.iterdir(), key=natural_key)
+    except OSError as error:
+        yield Problem(printable(folder), f"cannot be read ({error.strerror or error})")
+        return
+    files, folders = [], []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            reason = "a link that leads nowhere" if entry.is_symlink() else f"cannot be read ({error.strerror})"
+            yield Problem(printable(entry), reason)
+            continue
+        if stat.S_ISDIR(mode):
+            folders.append(entry)
+        elif stat.S_ISREG(mode):
+            files.append(entry)
+        else:
+            yield Problem(printable(entry), "neither a file nor a folder")
+    yield Folder(folder, tuple(files))
+    if folders and depth >= _MAX_DEPTH:
+        yield Problem(printable(folder), f"folders deeper than {_MAX_DEPTH} levels are left out")
+        return
+    for entry in folders:
+        yield from _walk(entry, seen, depth + 1)
+
+
+def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
+    """Sort key under which the numbers in names count as numbers."""
+    parts = re.split(r"(\d+)", path.name if isinstance(path, Path) else path)
+    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
+
+
+def printable(path: Path | str) -> str:
+    """A path as valid text: bytes that are no UTF-8 as `\\xe9`, so that it can be printed and stored."""
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of a file.
+
+    Raises:
+        SourceError: it cannot be read, or holds more than `limit` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+    if len(data) > limit:
+        raise SourceError(f"{printable(path)}: more than the {limit >> 20} MB allowed.")
+    return data
+
+
+def fingerprint(paths: Sequence[Path]) -> tuple[str, int]:
+    """Digest over names and contents of files, and their size in bytes. Costs one reading of each.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    digest, size = blake2b(digest_size=16), 0
+    for path in paths:
+        part = blake2b(digest_size=16)
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    part.update(chunk)
+                    size += len(chunk)
+        except OSError as error:
+            raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+        # A digest of fixed length behind each name: no two lists of files run together alike.
+        digest.update(os.fsencode(path.name) + b"\0" + part.digest())
+    return digest.hexdigest(), size
