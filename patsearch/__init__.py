@@ -1,3 +1,75 @@
-"""patsearch: a search engine for patent drawings."""
+"""patsearch: a search engine for patent drawings.
+
+import patsearch
+
+with patsearch.open_index("my-index") as index:
+    for hit in index.search(Image.open("drawing.png"), k=20, where="uspc=D14"):
+        print(hit.rank, hit.patent, hit.score, hit.title)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from patsearch.classification import ClassCode
+    from patsearch.encoder import Encoder, load_encoder
+    from patsearch.engine import Engine, create_index, open_index
+    from patsearch.errors import PatsearchError
+    from patsearch.filters import Filter, parse_filter
+    from patsearch.ingest import IngestOptions, IngestReport
+    from patsearch.numbers import normal_number
+    from patsearch.types import Drawing, Hit, Patent, PatentHit
 
 __version__ = "0.1.0"
+
+# Loaded when first used: `import patsearch` and `patsearch --help` stay light.
+_HOMES = {
+    "ClassCode": "patsearch.classification",
+    "Drawing": "patsearch.types",
+    "Encoder": "patsearch.encoder",
+    "Engine": "patsearch.engine",
+    "Filter": "patsearch.filters",
+    "Hit": "patsearch.types",
+    "IngestOptions": "patsearch.ingest",
+    "IngestReport": "patsearch.ingest",
+    "Patent": "patsearch.types",
+    "PatentHit": "patsearch.types",
+    "PatsearchError": "patsearch.errors",
+    "create_index": "patsearch.engine",
+    "load_encoder": "patsearch.encoder",
+    "normal_number": "patsearch.numbers",
+    "open_index": "patsearch.engine",
+    "parse_filter": "patsearch.filters",
+}
+
+__all__ = [
+    "ClassCode",
+    "Drawing",
+    "Encoder",
+    "Engine",
+    "Filter",
+    "Hit",
+    "IngestOptions",
+    "IngestReport",
+    "Patent",
+    "PatentHit",
+    "PatsearchError",
+    "__version__",
+    "create_index",
+    "load_encoder",
+    "normal_number",
+    "open_index",
+    "parse_filter",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'patsearch' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

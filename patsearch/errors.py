@@ -7,7 +7,7 @@
     ├── InputError           3     a file or folder that cannot be used
     │   ├── ImageError             not an image, damaged, or too large
     │   └── SourceError            an archive, grant or list that cannot be read
-    ├── IndexError_          4     the index refuses
+    ├── VectorIndexError      4     the index refuses
     │   ├── IndexNotFound          no index at that path
     │   ├── IndexLocked            another process is writing
     │   ├── IndexDamaged           what is on disk contradicts itself
@@ -80,29 +80,29 @@ class SourceError(InputError):
     """An archive, grant, list or folder that cannot be read as a source of patents."""
 
 
-class IndexError_(PatsearchError):
+class VectorIndexError(PatsearchError):
     """The index refuses."""
 
     exit_code = 4
 
 
-class IndexNotFound(IndexError_):
+class IndexNotFound(VectorIndexError):
     """There is no index at that path."""
 
 
-class IndexLocked(IndexError_):
+class IndexLocked(VectorIndexError):
     """Another process is writing to the index."""
 
 
-class IndexDamaged(IndexError_):
+class IndexDamaged(VectorIndexError):
     """What is on disk contradicts itself."""
 
 
-class IndexVersionError(IndexError_):
+class IndexVersionError(VectorIndexError):
     """The index was written by a newer patsearch."""
 
 
-class EncoderMismatch(IndexError_):
+class EncoderMismatch(VectorIndexError):
     """The vectors come from another encoder than the index's, or have another dimension."""
 
 

@@ -207,7 +207,9 @@ def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]
 def _date_range(value: str, operator: str, text: str) -> tuple[date | None, date | None]:
     if ".." in value:
         if operator not in ("=", "!="):
-            raise FilterError(f"A range needs = or !=, not {operator!r}, in {text!r}.", hint="Write granted=2015..2018.")
+            raise FilterError(
+                f"A range needs = or !=, not {operator!r}, in {text!r}.", hint="Write granted=2015..2018."
+            )
         start, _, end = value.partition("..")
         lo = _span(start, text)[0] if start.strip() else None
         hi = _span(end, text)[1] if end.strip() else None

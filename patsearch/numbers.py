@@ -8,7 +8,7 @@ import re
 # "chair1234" is never read as a patent of Switzerland.
 _OFFICES = frozenset(
     "AR AT AU BE BR BX CA CH CL CN CO CZ DE DK EA EM EP ES EU FI FR GB GR HK HU ID IE IL IN IT JP KR LU MX MY "
-    "NL NO NZ PH PL PT RO RU SE SG SK TH TR TW UA US VN WO ZA".split()
+    "NL NO NZ PH PL PT RO RU SE SG SK TH TR TW UA US VN WO ZA".split(" ")
 )
 _SERIES = frozenset(["", "D", "RE", "PP", "H", "T", "X", "RD", "DM", "S", "Y", "A", "B"])
 # Country, series letters, digits, kind code (S, S1, B2 ...).

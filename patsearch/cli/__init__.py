@@ -14,6 +14,7 @@ from importlib import import_module
 import typer
 
 from patsearch.errors import PatsearchError, StorageError
+from patsearch.settings import load_defaults
 
 COMMANDS = ("ingest", "query", "bench", "index", "encoder", "synth", "demo")
 
@@ -49,7 +50,7 @@ def build_app() -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. `PatsearchError` becomes one line and its exit code."""
     try:
-        build_app()(args=arguments)
+        build_app()(args=arguments, default_map=load_defaults())
     except PatsearchError as error:
         fail(error)
     except BrokenPipeError:

@@ -1,9 +1,98 @@
-"""`patsearch ingest`."""
+"""`patsearch ingest`: take patents into an index."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from patsearch.ingest import IngestReport
+
+# More failures than this are in the report file; a screenful is enough to see what is wrong.
+_FAILURES_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+
+    @app.command("ingest")
+    def command(
+        sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, image folders."),
+        index: Path = typer.Option(
+            ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made where there is none."
+        ),
+        encoder: str | None = typer.Option(
+            None, "--encoder", help="Encoder of a new index: a name, timm:MODEL, a checkpoint folder."
+        ),
+        backend: str | None = typer.Option(None, "--backend", help="Backend of a new index. [default: faiss]"),
+        whole_sheets: bool | None = typer.Option(
+            None, "--whole-sheets/--figures", help="Index sheets as they are, not the figures on them."
+        ),
+        front_pages: bool = typer.Option(False, "--front-pages", help="Index the front-page copies (D00000) too."),
+        again: bool = typer.Option(False, "--again", help="Take in also what is in the index or was deleted from it."),
+        source: str | None = typer.Option(None, "--source", help="Kind of source, where looking is not enough."),
+        metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
+        pattern: str | None = typer.Option(
+            None, "--pattern", help="How file names tell patent and figure: '{patent}_{figure}.png'."
+        ),
+        lists: list[Path] | None = typer.Option(None, "--list", help="DeepPatent list file; may be repeated."),
+        workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
+        as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    ) -> None:
+        """Take patents into an index: sheets become figures, figures become vectors.
+
+        The same source again adds nothing; a run that was stopped goes on where it was. Exit code 9
+        means that some files could not be read: they are listed, and written to INDEX/reports.
+        """
+        from patsearch.cli.output import print_json, progress, stderr
+        from patsearch.ingest import IngestOptions, Progress, ingest
+        from patsearch.ingest.sources import SourceOptions
+
+        options = IngestOptions(
+            encoder=encoder,
+            backend=backend,
+            whole_sheets=whole_sheets,
+            front_pages=front_pages,
+            again=again,
+            workers=workers,
+            kind=source,
+            source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
+        )
+        with progress(quiet=quiet) as bar:
+            task = bar.add_task("Ingesting", total=None, rate="")
+
+            def show(state: Progress) -> None:
+                elapsed = bar.tasks[task].elapsed or 0.0
+                rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
+                failed = f", {state.failed} failed" if state.failed else ""
+                bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
+
+            report = ingest(sources, index, options, on_progress=show)
+        if as_json:
+            print_json(report.to_json())
+        else:
+            _summary(report, index, stderr().print)
+        raise typer.Exit(report.exit_code)
+
+
+def _summary(report: IngestReport, index: Path, show: object) -> None:
+    from rich.markup import escape
+
+    assert callable(show)
+    rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
+    show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
+    if report.removed:
+        show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
+    for reason, count in sorted(report.skipped.items()):
+        show(f"Skipped {count:,} patents: {escape(reason)}.")
+    if report.failed:
+        show(f"[bold]Failed:[/bold] {len(report.failed):,} files. All are listed in {escape(str(index / 'reports'))}.")
+        for problem in report.failed[:_FAILURES_SHOWN]:
+            show(f"  {escape(problem.where)}: {escape(problem.reason)}", soft_wrap=True)
+        if len(report.failed) > _FAILURES_SHOWN:
+            show(f"  and {len(report.failed) - _FAILURES_SHOWN:,} more")
+    if report.interrupted:
+        show("Stopped. What was finished is kept; the same command goes on from there.")

@@ -1,9 +1,168 @@
-"""`patsearch query`."""
+"""`patsearch query`: ask with drawings, get the patents that look alike."""
 
 from __future__ import annotations
 
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+from patsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from patsearch.engine import Engine, QueryVectors
+    from patsearch.record import Picture, SearchOptions, SearchRecord
+    from patsearch.types import PatentHit
+
+STANDARD_INPUT = "-"
+_CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
+                "drawing", "sheet", "figure", "view")  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+
+    @app.command("query")
+    def command(
+        images: list[str] = typer.Argument(None, help="Image files, one query together; - reads standard input."),
+        index: Path = typer.Option(..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
+        filters: list[str] = typer.Option(
+            [], "--filter", "-f", help="cpc=D14, granted=2015..2018, title~chair ...; all must hold."
+        ),
+        top: int = typer.Option(20, "--top", "-n", min=1, max=10_000, help="How many results."),
+        like: str | None = typer.Option(None, "--like", help="Ask with the drawings of an indexed patent."),
+        crop: str | None = typer.Option(None, "--crop", help="Use this part of the picture: x,y,width,height."),
+        rotations: bool = typer.Option(False, "--rotations", help="Also try turned and mirrored copies."),
+        drawings: bool = typer.Option(False, "--drawings", help="Single drawings, not grouped by patent."),
+        min_score: float | None = typer.Option(None, "--min-score", min=-1, max=1, help="Leave out what scores less."),
+        exact: bool = typer.Option(False, "--exact", help="Never approximate."),
+        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+        as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
+        html: Path | None = typer.Option(None, "--html", help="Write a page: a search record that can be filed."),
+    ) -> None:
+        """Find the patents whose drawings look most like the given ones."""
+        from patsearch.cli.output import notice, print_json
+        from patsearch.engine import open_index
+        from patsearch.filters import parse_filter
+        from patsearch.record import SearchOptions, render_page, search
+
+        if as_json and as_csv:
+            raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
+        if not images and like is None:
+            raise UsageError("There is nothing to search with.", hint="Name an image file, or use --like NUMBER.")
+        where = parse_filter(filters)
+        options = SearchOptions(top, rotations, _crop_box(crop), drawings, min_score, exact)
+        for text in where.notices:
+            notice(text)
+        with open_index(index) as engine:
+            query, pictures = _query(engine, images or [], like, options)
+            record = search(engine, query, pictures=pictures, where=where, options=options, like=like)
+            if html is not None:
+                html.write_text(render_page(record, engine.thumbnails), encoding="utf-8")
+                notice(f"wrote {html}")
+        if as_json:
+            print_json(record.to_json())
+        elif as_csv:
+            _print_csv(record.hits)
+        else:
+            _print_table(record)
+
+
+def _query(
+    engine: Engine, images: Sequence[str], like: str | None, options: SearchOptions
+) -> tuple[QueryVectors, list[Picture]]:
+    """Vectors of the pictures and of the patent asked with, and pictures for the record."""
+    import numpy as np
+
+    from patsearch.engine import QueryVectors
+    from patsearch.record import Picture
+
+    loaded = [(name, _load(name, options.crop)) for name in images]
+    parts: list[QueryVectors] = []
+    pictures = [Picture(name, _png(image)) for name, image in loaded]
+    if loaded:
+        parts.append(engine.encode([image for _, image in loaded], rotations=options.rotations))
+    if like is not None:
+        asked = engine.vectors_of(like)
+        offset = len(loaded)
+        parts.append(QueryVectors(asked.vectors, asked.picture + offset))
+        for drawing in engine.drawings_of(like)[0]:
+            pictures.append(Picture(drawing.id, engine.thumbnails.get(drawing.id) or b""))
+    vectors = np.concatenate([part.vectors for part in parts])
+    return QueryVectors(vectors, np.concatenate([part.picture for part in parts])), pictures
+
+
+def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
+    from patsearch.drawings import query_image
+
+    if name == STANDARD_INPUT:
+        return query_image(sys.stdin.buffer.read(), name="standard input", crop=crop)
+    return query_image(Path(name), name=name, crop=crop)
+
+
+def _crop_box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is no crop.", hint="Write x,y,width,height in pixels, as in --crop 10,20,300,400."
+        ) from error
+    if x < 0 or y < 0 or width < 1 or height < 1:
+        raise UsageError(f"The crop {text} is empty or begins outside.", hint="x, y >= 0; width, height >= 1.")
+    return x, y, width, height
+
+
+def _png(image: Image.Image) -> bytes:
+    from patsearch.drawings.thumbnail import thumbnail
+    from patsearch.encoder.preprocess import to_grey
+
+    return thumbnail(to_grey(image), side=600)
+
+
+def _print_table(record: SearchRecord) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from patsearch.cli.output import stderr, stdout
+
+    if not record.hits:
+        stderr().print("Nothing found.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("Patent", no_wrap=True)
+    table.add_column("Score", justify="right")
+    table.add_column("Title", overflow="fold")
+    table.add_column("Granted", no_wrap=True)
+    table.add_column("Classes", overflow="fold")
+    table.add_column("Drawing", overflow="fold")
+    for hit in record.hits:
+        best = hit.drawing
+        codes = [code for scheme in best.classes_json().values() for code in scheme[:2]]
+        figure = f"FIG. {best.figure} ({best.sheet})" if best.figure else best.sheet
+        table.add_row(
+            str(hit.rank), escape(hit.patent), f"{hit.score:.3f}", escape(hit.title),
+            str(hit.granted or ""), escape(" ".join(codes)), escape(figure),
+        )  # fmt: skip
+    stdout().print(table)
+
+
+def _print_csv(hits: Sequence[PatentHit]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(_CSV_COLUMNS)
+    for hit in hits:
+        best = hit.drawing
+        codes = best.classes_json()
+        writer.writerow(
+            [hit.rank, hit.patent, f"{hit.score:.6f}", best.title, best.kind, best.granted or "", best.filed or "",
+             *("; ".join(codes[scheme]) for scheme in ("locarno", "uspc", "cpc", "ipc")),
+             best.id, best.sheet, best.figure or "", best.view or ""]
+        )  # fmt: skip

@@ -1,17 +1,20 @@
 """Encoder and backend together: open an index, search it, write to it."""
 
-from patsearch.engine.engine import Engine, as_filter, check_encoder, create_index, open_index, parse_patent
+from patsearch.engine.engine import Engine, as_filter, check_encoder, create_index, not_patent, only_patent, open_index
 from patsearch.engine.journal import Entry, Journal
 from patsearch.engine.query import QueryVectors
+from patsearch.engine.thumbnails import Thumbnails
 
 __all__ = [
     "Engine",
     "Entry",
     "Journal",
     "QueryVectors",
+    "Thumbnails",
     "as_filter",
     "check_encoder",
     "create_index",
+    "not_patent",
+    "only_patent",
     "open_index",
-    "parse_patent",
 ]

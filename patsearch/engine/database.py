@@ -45,7 +45,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         text = str(error)
         if isinstance(error, sqlite3.OperationalError):
             raise StorageError(
-                f"Cannot read or write {path}: {text}.", hint="Check the free space and the permissions, then run again."
+                f"Cannot read or write {path}: {text}.",
+                hint="Check the free space and the permissions, then run again.",
             ) from error
         raise IndexDamaged(f"{path} is damaged: {text}.", hint="Run patsearch index verify.") from error
 

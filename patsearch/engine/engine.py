@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
 from patsearch.engine.query import QueryVectors, encode_query, search_drawings, search_patents
 from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import EncoderMismatch, IndexNotFound, InputError, UsageError
-from patsearch.filters import Filter, parse_filter
+from patsearch.filters import Condition, Filter, OneOf, parse_filter
 from patsearch.numbers import normal_number
 from patsearch.plugins import load
 from patsearch.types import Drawing, Hit, JsonDict, PatentHit
@@ -96,8 +97,22 @@ class Engine:
         exact: bool = False,
     ) -> list[Hit]:
         """Like `search`, but single drawings, not grouped by patent."""
-        query = self.encode(images, rotations=rotations)
-        return search_drawings(self.backend, query, k=_positive(k), where=as_filter(where), exact=exact)
+        return self.search_drawing_vectors(self.encode(images, rotations=rotations), k=k, where=where, exact=exact)
+
+    def search_drawing_vectors(
+        self,
+        query: QueryVectors,
+        *,
+        k: int = 10,
+        where: Filter | str | Sequence[str] | None = None,
+        exact: bool = False,
+        leave_out: str | None = None,
+    ) -> list[Hit]:
+        """Like `search_drawings`, with the vectors of `encode` or `vectors_of`."""
+        selected = as_filter(where) or Filter()
+        if leave_out is not None:
+            selected &= not_patent(leave_out)
+        return search_drawings(self.backend, query, k=_positive(k), where=selected, exact=exact)
 
     def search_vectors(
         self,
@@ -108,10 +123,15 @@ class Engine:
         exact: bool = False,
         leave_out: str | None = None,
     ) -> list[PatentHit]:
-        """Like `search`, with the vectors of `encode` or `vectors_of`."""
-        return search_patents(
-            self.backend, query, k=_positive(k), where=as_filter(where), exact=exact, leave_out=leave_out
-        )
+        """Like `search`, with the vectors of `encode` or `vectors_of`.
+
+        Args:
+            leave_out: a patent that is not to be found: the one that the query was taken from.
+        """
+        selected = as_filter(where) or Filter()
+        if leave_out is not None:
+            selected &= not_patent(leave_out)
+        return search_patents(self.backend, query, k=_positive(k), where=selected, exact=exact)
 
     def encode(self, images: Image.Image | Sequence[Image.Image], *, rotations: bool = False) -> QueryVectors:
         """The vectors of a query, made as the index's own were."""
@@ -133,7 +153,7 @@ class Engine:
 
     def drawings_of(self, number: str) -> tuple[list[Drawing], Embeddings]:
         """The indexed drawings of a patent and their vectors, (N, dim), by drawing id."""
-        parts = list(self.backend.scan(parse_patent(number)))
+        parts = list(self.backend.scan(only_patent(number)))
         drawings = [drawing for batch, _ in parts for drawing in batch]
         empty = np.empty((0, self.spec.dim), dtype=np.float32)
         return drawings, np.concatenate([vectors for _, vectors in parts]) if parts else empty
@@ -157,7 +177,7 @@ class Engine:
         return removed
 
     def _left(self, patent: str) -> int:
-        return self.backend.count(parse_patent(patent))
+        return self.backend.count(only_patent(patent))
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that stand for the index's content, whatever way it came about."""
@@ -288,12 +308,16 @@ def as_filter(where: Filter | str | Sequence[str] | None) -> Filter | None:
     return where if where is None or isinstance(where, Filter) else parse_filter(where)
 
 
-def parse_patent(number: str) -> Filter:
+def only_patent(number: str) -> Filter:
     """The filter that selects one patent, whatever its number looks like."""
-    from patsearch.filters import Condition, OneOf
-
     normal = normal_number(number)
     return Filter((Condition(OneOf("patent", frozenset({normal.casefold()})), text=f"patent={normal}"),))
+
+
+def not_patent(number: str) -> Filter:
+    """The filter that leaves one patent out."""
+    (only,) = only_patent(number).conditions
+    return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
 
 
 def _positive(k: int) -> int:

@@ -54,7 +54,9 @@ def read_manifest(index: Path) -> Manifest:
         data = json.loads(path.read_text(encoding="utf-8"))
         version = int(data["format"])
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise IndexNotFound(f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR.") from error
+        raise IndexNotFound(
+            f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR."
+        ) from error
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest anew.") from error
     if version > FORMAT:

@@ -106,21 +106,15 @@ def search_patents(
     k: int,
     where: Filter | None,
     exact: bool = False,
-    leave_out: str | None = None,
 ) -> list[PatentHit]:
-    """The k best patents of a fused query, best first, ties by number.
-
-    Args:
-        leave_out: a patent that is not to be found: the one that the query was taken from.
-    """
+    """The k best patents of a fused query, best first, ties by number."""
     fetch = max(_LEAST_FETCH, _OVERFETCH * k)
     while True:
         drawings, scores = _candidates(backend, query, fetch, where, exact)
         by_patent: dict[str, list[int]] = defaultdict(list)
         for row, drawing in enumerate(drawings):
-            if drawing.patent != leave_out:
-                by_patent[drawing.patent].append(row)
-        # A patent with many drawings can fill the list; ask again, deeper, until k others are there.
+            by_patent[drawing.patent].append(row)
+        # A patent with many drawings can fill the list; ask again, deeper, until k patents are there.
         if len(by_patent) >= k or fetch > len(drawings):
             break
         fetch *= 4

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from patsearch.encoder import Encoder, load_encoder
@@ -55,7 +55,7 @@ class IngestOptions:
     again: bool = False
     workers: int | None = None
     kind: str | None = None
-    source: SourceOptions = SourceOptions()
+    source: SourceOptions = field(default_factory=SourceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +292,7 @@ def _batches_without_double_patents(
 def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -> Engine:
     if not (index / MANIFEST).exists():
         chosen = encoder or load_encoder(options.encoder)
-        return create_index(
-            index, chosen, backend=options.backend or "faiss", whole_sheets=bool(options.whole_sheets)
-        )
+        return create_index(index, chosen, backend=options.backend or "faiss", whole_sheets=bool(options.whole_sheets))
     engine = open_index(index, read_only=False, encoder=encoder)
     try:
         if options.encoder is not None and encoder is None:
@@ -315,5 +313,3 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
 def _total(sources: Sequence[Source]) -> int | None:
     totals = [source.total() for source in sources]
     return None if None in totals else sum(t for t in totals if t is not None)
-
-

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, open_image, split_sheet, whole_sheet
+from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.preprocess import Preprocessing, preprocess, to_grey
@@ -28,7 +29,6 @@ from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
 
-_THUMBNAIL_SIDE = 400
 _ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -163,21 +163,6 @@ def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> 
         as_arrays = isinstance(encoder, ArrayEncoder) and isinstance(batch, np.ndarray)
         parts.append(encoder.encode_arrays(batch) if as_arrays else encoder.encode_batch(batch))
     return np.concatenate(parts)
-
-
-def thumbnail(grey: NDArray[np.uint8], side: int = _THUMBNAIL_SIDE) -> bytes:
-    """PNG bytes of a drawing, at most `side` pixels wide and high, in sixteen shades of grey."""
-    height, width = grey.shape
-    scale = side / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    # Sixteen shades look the same and take half the bytes.
-    shades = (grey >> 4) * np.uint8(17)
-    done, encoded = cv2.imencode(".png", shades, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-    if not done:
-        raise MemoryError("The thumbnail could not be encoded.")
-    return bytes(encoded)
 
 
 def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: int) -> Drawing:

@@ -1,0 +1,26 @@
+"""Small pictures for result lists and pages."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.errors import ImageError
+
+THUMBNAIL_SIDE = 400
+
+
+def thumbnail(grey: NDArray[np.uint8], *, side: int = THUMBNAIL_SIDE) -> bytes:
+    """PNG bytes of a (H, W) grey drawing, at most `side` pixels wide and high, in sixteen shades."""
+    height, width = grey.shape
+    scale = side / max(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    # Sixteen shades look the same and take half the bytes.
+    shades = (grey >> 4) * np.uint8(17)
+    done, encoded = cv2.imencode(".png", shades, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    if not done:
+        raise ImageError(f"A thumbnail of a {width} x {height} drawing could not be encoded.")
+    return bytes(encoded)
