@@ -112,7 +112,7 @@ def _rank_row(row: Vectors, relevant: Positions, gains: NDArray[np.float64], *, 
         ranks[i] += np.count_nonzero(row[: relevant[i]] == values[i])
     order = np.argsort(ranks)
     found = QueryRanks(ranks[order], last[order], gains[order])
-    best = _best(row, top)
+    best = best_positions(row, top)
     return Ranked(found, relevant[order], values[order], best, row[best])
 
 
@@ -131,7 +131,7 @@ def _count_sorted(row: Vectors, values: Vectors) -> tuple[Ranks, Ranks]:
     return first.astype(np.int64), last.astype(np.int64)
 
 
-def _best(row: Vectors, top: int) -> Positions:
+def best_positions(row: Vectors, top: int) -> Positions:
     """Positions of the first `top` places, best first, equal scores by position."""
     if top <= 0:
         return np.empty(0, dtype=np.int64)

@@ -1,0 +1,234 @@
+"""Retrieval datasets: which drawings ask, which are searched, and which answers are right.
+
+Two ways to make one from a collection of drawings:
+
+- `leave_one_out`: every drawing asks for the other drawings of its patent;
+- `from_lists`: lists of queries and gallery, with judgements (TREC) or labels (DeepPatent).
+
+A query that is in the gallery too is left out of its own ranking, always.
+
+A front page (`D00000`) repeats another sheet of its patent in about half of the patents. With front
+pages in the gallery, the best hit of such a sheet is its own copy and every metric rises; without
+them, the task is to find another view. Both are reported where asked for, never mixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from patsearch.errors import UsageError
+from patsearch.evaluation.collection import Collection
+from patsearch.evaluation.ranking import Vectors
+from patsearch.evaluation.relevance import Positions, Relevance
+from patsearch.filters import Filter
+from patsearch.types import Drawing
+
+# Judgements: query id -> drawing id -> degree of relevance.
+Judgements = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What counts as a drawing: figures or whole sheets, front pages in or out."""
+
+    whole_sheets: bool
+    front_pages: bool
+
+    def __str__(self) -> str:
+        kind = "whole sheets" if self.whole_sheets else "figures"
+        return f"{kind}, {'with' if self.front_pages else 'without'} front pages"
+
+    @property
+    def slug(self) -> str:
+        """The same for file names: `figures`, `sheets-front-pages`."""
+        return ("sheets" if self.whole_sheets else "figures") + ("-front-pages" if self.front_pages else "")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalDataset:
+    """Queries, gallery and judgements over one collection.
+
+    Attributes:
+        name: as the user named it.
+        collection: all drawings concerned, with their vectors.
+        queries: (Q,) int64, rows of the collection.
+        gallery: (G,) int64, rows of the collection, ascending, so that ties break by id.
+        relevance: for each query the relevant gallery positions (not rows).
+        own: (Q,) int64, the query's own gallery position, -1 where it is not in the gallery.
+        protocol: what counts as a drawing.
+        distractors: number of gallery drawings that were added to be wrong.
+        notes: what a reader of the figures should know.
+    """
+
+    name: str
+    collection: Collection
+    queries: Positions
+    gallery: Positions
+    relevance: Relevance
+    own: Positions
+    protocol: Protocol
+    distractors: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def leave_one_out(self) -> bool:
+        """Whether queries are taken from the gallery."""
+        return bool((self.own >= 0).any())
+
+    @property
+    def judged(self) -> int:
+        """Number of queries with a relevant drawing: those that the metrics are means over."""
+        return int(np.count_nonzero(self.relevance.counts))
+
+    def query(self, number: int) -> Drawing:
+        return self.collection.drawings[int(self.queries[number])]
+
+    def at(self, position: int) -> Drawing:
+        """The drawing at a gallery position."""
+        return self.collection.drawings[int(self.gallery[position])]
+
+    def query_vectors(self) -> Vectors:
+        """(Q, dim) float32."""
+        return self.collection.vectors[self.queries]
+
+    def gallery_vectors(self) -> Vectors:
+        """(G, dim) float32; no copy where the whole collection is the gallery."""
+        if len(self.gallery) == len(self.collection):
+            return self.collection.vectors
+        return self.collection.vectors[self.gallery]
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that stand for queries, gallery and judgements, not for the vectors.
+
+        Two runs can be compared query by query where it is the same.
+        """
+        digest = hashlib.blake2b(digest_size=8)
+        for rows in (self.queries, self.gallery):
+            digest.update("\0".join(self.collection.drawings[r].id for r in rows).encode() + b"\1")
+        for array in (self.own, self.relevance.starts, self.relevance.positions, self.relevance.gains):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def sampled(self, count: int, seed: int = 0) -> RetrievalDataset:
+        """At most `count` of the queries that have something to find, drawn at random; same gallery."""
+        able = np.flatnonzero(self.relevance.counts)
+        if len(able) <= count:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).choice(able, size=count, replace=False))
+        rows = [self.relevance.row(q) for q in chosen]
+        relevance = Relevance.from_rows([r for r, _ in rows], [g for _, g in rows])
+        note = f"{count} of {len(able)} queries, drawn at random (seed {seed})"
+        return RetrievalDataset(
+            self.name, self.collection, self.queries[chosen], self.gallery, relevance, self.own[chosen],
+            self.protocol, self.distractors, (*self.notes, note),
+        )  # fmt: skip
+
+
+def leave_one_out(
+    name: str,
+    collection: Collection,
+    *,
+    protocol: Protocol,
+    where: Filter | None = None,
+    distractors: Collection | None = None,
+    notes: Sequence[str] = (),
+) -> RetrievalDataset:
+    """Every drawing asks for the other drawings of its patent.
+
+    Args:
+        collection: the drawings that ask and are looked for.
+        protocol: without front pages, `D00000` neither asks nor is looked for nor distracts.
+        where: only matching drawings of `collection`; distractors are not filtered.
+        distractors: drawings added to the gallery. Those of a patent that is in `collection` too
+            are left out: they would be right answers counted as wrong.
+
+    Raises:
+        UsageError: no drawing is left.
+    """
+    where = where or Filter()
+    told = list(notes)
+    own = collection.kept([_wanted(d, protocol) and where.matches(d) for d in collection.drawings])
+    if not len(own):
+        raise UsageError(
+            f"{name} holds no drawing to ask with ({protocol}{f', {where}' if where else ''}).",
+            hint="Check the filter, and whether the drawings were ingested.",
+        )
+    everything, added = own, 0
+    if distractors is not None:
+        patents = {d.patent for d in collection.drawings}
+        usable = [_wanted(d, protocol) for d in distractors.drawings]
+        foreign = distractors.kept(
+            [u and d.patent not in patents for u, d in zip(usable, distractors.drawings, strict=True)]
+        )
+        if dropped := sum(usable) - len(foreign):
+            told.append(f"{dropped} distractors left out: their patents are in the dataset")
+        everything, added = own.joined(foreign), len(foreign)
+    asking = {d.id for d in own.drawings}
+    queries = np.array([row for row, d in enumerate(everything.drawings) if d.id in asking], dtype=np.int64)
+    gallery = np.arange(len(everything), dtype=np.int64)
+    patents_of = [d.patent for d in everything.drawings]
+    relevance = Relevance.same_group([patents_of[q] for q in queries], patents_of, queries)
+    told.append("every drawing asks for the others of its patent; it is left out of its own ranking")
+    return RetrievalDataset(name, everything, queries, gallery, relevance, queries, protocol, added, tuple(told))
+
+
+def from_lists(
+    name: str,
+    collection: Collection,
+    query_ids: Sequence[str],
+    gallery_ids: Sequence[str],
+    *,
+    protocol: Protocol,
+    judgements: Judgements | None = None,
+    labels: Mapping[str, str] | None = None,
+    distractors: Collection | None = None,
+    notes: Sequence[str] = (),
+) -> RetrievalDataset:
+    """Queries and gallery by drawing id.
+
+    Args:
+        query_ids, gallery_ids: drawings of the collection.
+        judgements: which drawings are right for which query.
+        labels: group of each drawing id, in place of judgements: the same group is right.
+        distractors: drawings added to the gallery.
+
+    Raises:
+        UsageError: neither or both of judgements and labels; an id is not in the collection; a list is empty.
+    """
+    if (judgements is None) == (labels is None):
+        raise UsageError("A dataset of lists needs either judgements or labels.")
+    if not query_ids or not gallery_ids:
+        raise UsageError(f"{name} has an empty list of {'gallery drawings' if query_ids else 'queries'}.")
+    everything = collection if distractors is None else collection.joined(distractors)
+    row_of = {d.id: row for row, d in enumerate(everything.drawings)}
+    added = [] if distractors is None else [d.id for d in distractors.drawings]
+    gallery = np.unique(_rows(row_of, [*gallery_ids, *added]))
+    queries = np.unique(_rows(row_of, query_ids))
+    position_of = {int(row): position for position, row in enumerate(gallery)}
+    own = np.array([position_of.get(int(row), -1) for row in queries], dtype=np.int64)
+    asking = [everything.drawings[row].id for row in queries]
+    searched = [everything.drawings[row].id for row in gallery]
+    if labels is not None:
+        # A distractor has no label; its own id keeps it in a group of its own.
+        groups = [labels.get(i, f"\0{i}") for i in searched]
+        relevance = Relevance.same_group([labels[i] for i in asking], groups, own)
+    else:
+        relevance = Relevance.from_qrels(asking, searched, judgements or {}, own)
+    return RetrievalDataset(
+        name, everything, queries, gallery, relevance, own, protocol, len(added), tuple(notes)
+    )  # fmt: skip
+
+
+def _wanted(drawing: Drawing, protocol: Protocol) -> bool:
+    return protocol.front_pages or not drawing.front_page
+
+
+def _rows(row_of: Mapping[str, int], ids: Sequence[str]) -> Positions:
+    missing = [i for i in ids if i not in row_of]
+    if missing:
+        raise UsageError(f"{len(missing)} listed drawings are not there, {missing[0]} for one.")
+    return np.array([row_of[i] for i in ids], dtype=np.int64)

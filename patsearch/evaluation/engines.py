@@ -1,0 +1,245 @@
+"""What a backend does with a collection: how much it misses, how fast it answers, how big it is.
+
+`ann_recall@k` compares the backend's own answers with the exact ones over the same drawings: it
+says what approximation costs, and nothing of whether the exact answer is any good. Searches are
+timed one at a time, as a user waits for them, after a warm-up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.backends.base import Backend, IndexSpec
+from patsearch.evaluation.collection import Collection
+from patsearch.evaluation.metrics import ann_recall_at_k, mean
+from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Vectors, best_positions, score_block
+from patsearch.filters import Filter, parse_filter
+from patsearch.plugins import load
+from patsearch.types import JsonDict
+
+_UPSERT = 1024
+_WARM_UP = 10
+_SHARES = (0.001, 0.01, 0.1, 0.5)  # selectivities worth looking at
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFigures:
+    """One series of searches.
+
+    Attributes:
+        filter: the filter's text, empty for none.
+        matches: drawings that pass it.
+        ann_recall: k -> share of the exact first k that was found, mean over the searches.
+        p50_ms, p95_ms, p99_ms: wall time of one search of one vector, in milliseconds.
+        per_second: searches per second, one after another.
+        searches: number of timed searches.
+    """
+
+    filter: str
+    matches: int
+    ann_recall: dict[int, float]
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    per_second: float
+    searches: int
+
+    def to_json(self) -> JsonDict:
+        return {
+            "filter": self.filter,
+            "matches": self.matches,
+            "ann_recall": {f"ann_recall@{k}": value for k, value in self.ann_recall.items()},
+            "p50_ms": self.p50_ms,
+            "p95_ms": self.p95_ms,
+            "p99_ms": self.p99_ms,
+            "queries_per_second": self.per_second,
+            "searches": self.searches,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """One backend's measurements.
+
+    Attributes:
+        backend: its name.
+        engine: what answers searches, in the backend's own words.
+        vectors: drawings stored.
+        bytes_per_vector: bytes on disk of the whole index, payloads included, per drawing.
+        upserts_per_second: drawings stored per second; None for an index that was there.
+        series: without a filter first, then with.
+    """
+
+    backend: str
+    engine: str
+    vectors: int
+    bytes_per_vector: float
+    upserts_per_second: float | None
+    series: tuple[SearchFigures, ...] = field(default_factory=tuple)
+
+    def to_json(self) -> JsonDict:
+        return {
+            "backend": self.backend,
+            "engine": self.engine,
+            "vectors": self.vectors,
+            "bytes_per_vector": self.bytes_per_vector,
+            "upserts_per_second": self.upserts_per_second,
+            "searches": [series.to_json() for series in self.series],
+        }
+
+
+@contextmanager
+def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterator[tuple[Backend, float]]:
+    """A fresh index on a backend, in a temporary folder, and the drawings stored per second.
+
+    The time includes what makes them durable. The index is opened anew for searching, as a user's is.
+    """
+    kind: type[Backend] = load("backend", name)
+    with TemporaryDirectory(prefix="patsearch-bench-") as folder:
+        location = str(Path(folder) / name)
+        start = time.perf_counter()
+        with kind.create(location, spec) as writer:
+            for begin in range(0, len(collection), _UPSERT):
+                part = slice(begin, begin + _UPSERT)
+                writer.upsert(collection.drawings[part], collection.vectors[part])
+        rate = len(collection) / (time.perf_counter() - start)
+        with kind.open(location, read_only=True) as reader:
+            yield reader, rate
+
+
+def measure_engine(
+    name: str,
+    backend: Backend,
+    collection: Collection,
+    queries: NDArray[np.int64],
+    *,
+    filters: Sequence[Filter] = (),
+    ks: Sequence[int] = (10, 100),
+    searches: int = 200,
+    seed: int = 0,
+    upserts_per_second: float | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> EngineFigures:
+    """Search a backend with stored drawings, each left out of its own answer.
+
+    Args:
+        backend: holds exactly the drawings of `collection`.
+        queries: rows of the collection to ask with; a sample of `searches` is drawn.
+        filters: each is measured too, beside no filter.
+        ks: the k of ann_recall@k; the timed searches ask for the smallest.
+        advance: called after each filter with the number of queries.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(queries, size=min(searches, len(queries)), replace=False))
+    wheres = (Filter(), *filters)
+    passing = [np.array([where.matches(d) for d in collection.drawings], dtype=bool) for where in wheres]
+    exact = _exact(collection, rows, passing, max(ks))
+    series = []
+    for where, mask, answers in zip(wheres, passing, exact, strict=True):
+        recalls = {k: mean(np.array(v)) for k, v in _recalls(backend, collection, rows, where, answers, ks).items()}
+        times = _times(backend, collection.vectors[rows], where, min(ks))
+        series.append(_figures(where, int(mask.sum()), recalls, times))
+        if advance:
+            advance(len(rows))
+    info = backend.info()
+    return EngineFigures(
+        backend=name,
+        engine=str(info.get("engine", "")),
+        vectors=len(collection),
+        bytes_per_vector=int(info["bytes"]) / max(1, len(collection)),
+        upserts_per_second=upserts_per_second,
+        series=tuple(series),
+    )
+
+
+def _exact(
+    collection: Collection, rows: NDArray[np.int64], passing: Sequence[NDArray[np.bool_]], k: int
+) -> list[list[list[str]]]:
+    """For each filter and each row the ids of the exact first k, the row itself left out."""
+    answers: list[list[list[str]]] = [[] for _ in passing]
+    block = max(1, DEFAULT_BLOCK_BYTES // (4 * max(1, len(collection))))
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        for row, scores in zip(part, score_block(collection.vectors[part], collection.vectors), strict=True):
+            scores[row] = -np.inf
+            for mask, found in zip(passing, answers, strict=True):
+                masked = np.where(mask, scores, np.float32(-np.inf))
+                best = best_positions(masked, min(k, int(mask.sum()) - int(mask[row])))
+                found.append([collection.drawings[int(position)].id for position in best])
+    return answers
+
+
+def _recalls(
+    backend: Backend,
+    collection: Collection,
+    rows: NDArray[np.int64],
+    where: Filter,
+    exact: Sequence[Sequence[str]],
+    ks: Sequence[int],
+) -> dict[int, list[float]]:
+    recalls: dict[int, list[float]] = {k: [] for k in ks}
+    for row, right in zip(rows, exact, strict=True):
+        # One more than asked for: the query finds itself, which proves nothing.
+        hits = backend.search(collection.vectors[row], k=max(ks) + 1, where=where)[0]
+        itself = collection.drawings[int(row)].id
+        found = [hit.drawing.id for hit in hits if hit.drawing.id != itself]
+        for k in ks:
+            recalls[k].append(ann_recall_at_k(found, right, k))
+    return recalls
+
+
+def _times(backend: Backend, vectors: Vectors, where: Filter, k: int) -> NDArray[np.float64]:
+    """(Q,) seconds of wall time of each search, alone, after a warm-up."""
+    for vector in vectors[:_WARM_UP]:
+        backend.search(vector, k=k, where=where)
+    times = np.empty(len(vectors))
+    for number, vector in enumerate(vectors):
+        start = time.perf_counter()
+        backend.search(vector, k=k, where=where)
+        times[number] = time.perf_counter() - start
+    return times
+
+
+def _figures(where: Filter, matches: int, recalls: dict[int, float], times: NDArray[np.float64]) -> SearchFigures:
+    p50, p95, p99 = np.percentile(times * 1000, [50, 95, 99]) if len(times) else (math.nan,) * 3
+    return SearchFigures(
+        filter=str(where),
+        matches=matches,
+        ann_recall=recalls,
+        p50_ms=float(p50),
+        p95_ms=float(p95),
+        p99_ms=float(p99),
+        per_second=float(len(times) / times.sum()) if len(times) else math.nan,
+        searches=len(times),
+    )
+
+
+def choose_filters(collection: Collection, shares: Sequence[float] = _SHARES) -> list[Filter]:
+    """Filters by class and by date that let about these shares of the drawings through.
+
+    Taken from the data: the class code, and the grant date as an upper bound, whose share is the
+    closest by ratio. A share that no filter comes within a factor of 2 of is left out.
+    """
+    total = len(collection)
+    codes: Counter[str] = Counter()
+    for drawing in collection.drawings:
+        codes.update({f"{c.scheme}={a}" for c in drawing.classes for a in c.ancestors})
+    dates = sorted(d.granted for d in collection.drawings if d.granted)
+    until = {f"granted<={day.isoformat()}": place for place, day in enumerate(dates, start=1)}
+    chosen: dict[str, None] = {}
+    for counts in (codes, until):
+        for share in shares:
+            near = sorted(counts, key=lambda text: (abs(math.log(counts[text] / (share * total))), text))
+            if near and 0.5 < counts[near[0]] / (share * total) < 2:
+                chosen[near[0]] = None
+    return [parse_filter(text) for text in chosen]
