@@ -37,6 +37,8 @@ class OnnxEncoder(ArrayEncoder):
         EncoderError: the file cannot be read, is no such model, or is not the one of the card.
     """
 
+    portable = True
+
     def __init__(self, path: Path, card: EncoderCard, *, threads: int | None = None) -> None:
         self.path = path
         self.card = card

@@ -27,6 +27,7 @@ from patsearch.types import Drawing, Hit, PatentHit
 # Candidates fetched for each drawing or patent asked for, before fusion and grouping.
 _OVERFETCH = 8
 _LEAST_FETCH = 100
+_INK_BELOW = 240  # of 255: darker is ink
 _TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
@@ -77,7 +78,8 @@ def encode_query(
 
 def query_figures(image: Image.Image) -> list[Image.Image]:
     """The figures of a picture, treated as ingest treats a sheet; empty where it is blank."""
-    return [Image.fromarray(figure.image) for figure in split_sheet(image).figures]
+    figures = (figure.image for figure in split_sheet(image).figures)
+    return [Image.fromarray(figure) for figure in figures if figure.min() < _INK_BELOW]
 
 
 def turned(image: Image.Image) -> list[Image.Image]:

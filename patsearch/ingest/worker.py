@@ -30,6 +30,7 @@ from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
 
 _ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
+_INK_BELOW = 240
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -90,7 +91,7 @@ class Worker:
             with _timed(result.stages, "unpack"):
                 patent = unit.load()
             result.patent = patent.number
-            result.problems = [Problem(f"{unit.origin}: {unit.key}: {p}", "not read") for p in ()]
+            result.problems = [Problem(f"{unit.origin}: {unit.key}", text) for text in patent.problems]
             self._figures(unit, patent, result)
             self._encode(result)
         except (PatsearchError, OSError, MemoryError) as error:
@@ -116,7 +117,7 @@ class Worker:
                     continue
                 with _timed(result.stages, "split"):
                     split = whole_sheet(image) if self.settings.whole_sheets else split_sheet(image, expected=expected)
-                if not split.figures:
+                if _is_blank(split):
                     result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", "the sheet is blank"))
                     continue
                 sheets.append(sheet)
@@ -163,6 +164,10 @@ def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> 
         as_arrays = isinstance(encoder, ArrayEncoder) and isinstance(batch, np.ndarray)
         parts.append(encoder.encode_arrays(batch) if as_arrays else encoder.encode_batch(batch))
     return np.concatenate(parts)
+
+
+def _is_blank(split: SplitSheet) -> bool:
+    return all(figure.image.min() >= _INK_BELOW for figure in split.figures)
 
 
 def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: int) -> Drawing:
