@@ -1,0 +1,208 @@
+"""Opening images that anybody may have sent: bounded, quiet, and in one of three modes.
+
+`open_image` decides by the first bytes which of six formats a file has, reads its header, refuses what
+is too large before a pixel is decoded, and answers damage with one `ImageError`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from patsearch.encoder.preprocess import to_grey
+from patsearch.errors import ImageError
+
+MAX_BYTES = 256 << 20
+MAX_PIXELS = 100_000_000
+# Twice the bound at which PIL warns is where some of its readers refuse on their own.
+MAX_PIXELS_BILEVEL = 175_000_000
+
+# The readers are called directly and not through Image.open: no other format can be reached that way
+# (PostScript would start a program), and PIL's own bound, which warns, is not in the way of ours.
+_READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG", PngImagePlugin.PngImageFile),
+    (b"\xff\xd8\xff", 0, "JPEG", JpegImagePlugin.jpeg_factory),
+    (b"II*\0", 0, "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", 0, "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"GIF8", 0, "GIF", GifImagePlugin.GifImageFile),
+    (b"BM", 0, "BMP", BmpImagePlugin.BmpImageFile),
+    (b"WEBP", 8, "WebP", WebPImagePlugin.WebPImageFile),
+)
+_READABLE = "PNG, JPEG, TIFF, GIF, BMP and WebP are read"
+
+# What people send that is not read, by a mark among the first bytes, and what to do about it.
+_FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"%PDF", "a PDF", "Export the page as PNG, for example: pdftoppm -r 200 -png FILE page."),
+    (b"%!PS", "PostScript", "Convert it to PNG first."),
+    (b"<svg", "an SVG", "Convert it to PNG first, for example: rsvg-convert -w 1024 FILE -o drawing.png."),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first; an SVGZ drawing must be converted to PNG."),
+    (b"ftypheic", "a HEIC photo", "Export it as JPEG first."),
+    (b"ftypavif", "an AVIF image", "Export it as PNG or JPEG first."),
+)
+
+# The share of dark pixels along the border, and of nearly black or white pixels in all, from which a
+# drawing counts as white on black.
+_DARK_BORDER = 0.9
+_TWO_TONES = 0.9
+_MAX_LIGHT = 0.4
+
+
+def open_image(
+    source: bytes | Path,
+    *,
+    name: str = "",
+    page: int = 1,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int | None = None,
+) -> Image.Image:
+    """The picture in a file, upright, in mode "1", "L" or "RGB"; transparent becomes white.
+
+    Args:
+        source: the file's bytes, or its path.
+        name: what errors call it; the path by default.
+        page: page of a multi-page TIFF (or frame of a GIF), from 1.
+        max_bytes: larger files are refused unread.
+        max_pixels: larger pictures are refused undecoded; None means 175 million pixels for 1-bit and
+            100 million for all others, and 175 million is the most that can be asked for.
+
+    Raises:
+        ImageError: not an image of a format that is read, damaged, too large, or without that page.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "The image")
+    data = _read(source, name, max_bytes)
+    # Two threads that enter and leave this at the same time can at worst leave the narrow filter behind.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\..*")
+        return _decode(data, name, page, max_pixels)
+
+
+def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The drawing as dark on light, and whether it was inverted for that.
+
+    Only a clear case is inverted: a border that is dark all round, nearly all pixels close to black or
+    to white, and the light ones a minority.
+    """
+    grey = to_grey(image)
+    edge = max(1, min(grey.shape) // 50)
+    border = np.concatenate(
+        [grey[:edge].ravel(), grey[-edge:].ravel(), grey[:, :edge].ravel(), grey[:, -edge:].ravel()]
+    )
+    dark, light = np.count_nonzero(grey < 80) / grey.size, np.count_nonzero(grey > 175) / grey.size
+    inverted = (
+        np.count_nonzero(border < 80) >= _DARK_BORDER * border.size
+        and dark + light >= _TWO_TONES
+        and 0 < light <= _MAX_LIGHT
+    )
+    return (Image.fromarray(255 - grey), True) if inverted else (image, False)
+
+
+def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
+    if isinstance(source, bytes):
+        size, data = len(source), source
+    else:
+        try:
+            if not source.is_file():
+                problem = "is a folder" if source.is_dir() else "does not exist"
+                raise ImageError(f"{name} {problem}.", hint="Give the path of an image file.")
+            size = source.stat().st_size
+            data = source.read_bytes() if size <= max_bytes else b""
+        except OSError as error:
+            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
+    if size > max_bytes:
+        raise ImageError(
+            f"{name} has {size:,} bytes; the limit is {max_bytes:,}.", hint="Save a smaller copy of the drawing."
+        )
+    if not data:
+        raise ImageError(f"{name} is empty.")
+    return data
+
+
+def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> Image.Image:
+    kind, reader = _recognise(data, name)
+    try:
+        image = reader(io.BytesIO(data))
+        _turn_to(image, page, name)
+        _check_size(image, name, max_pixels)
+        image.load()
+        return _plain(image)
+    except ImageError:
+        raise
+    except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImageError(
+            f"{name} is a damaged {kind} file: {reason.rstrip('.')}.", hint="Open it in a viewer and save it again."
+        ) from error
+
+
+def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.ImageFile]]:
+    for magic, offset, kind, reader in _READERS:
+        if data.startswith(magic, offset):
+            return kind, reader
+    head = data[:1024]
+    for mark, what, hint in _FOREIGN:
+        if mark in head:
+            raise ImageError(f"{name} is {what}, which is not read ({_READABLE}).", hint=hint)
+    raise ImageError(f"{name} is no image of a known format.", hint=f"{_READABLE}.")
+
+
+def _turn_to(image: ImageFile.ImageFile, page: int, name: str) -> None:
+    if page == 1:
+        return
+    pages = getattr(image, "n_frames", 1)  # only the formats with pages have the attribute
+    if not 1 <= page <= pages:
+        raise ImageError(f"{name} has no page {page}.", hint=f"It has {pages}; pages count from 1.")
+    image.seek(page - 1)
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int | None) -> None:
+    default = MAX_PIXELS_BILEVEL if image.mode == "1" else MAX_PIXELS
+    limit = default if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
+    width, height = image.size
+    if width * height > limit:
+        raise ImageError(
+            f"{name} has {width:,} x {height:,} pixels; the limit is {limit:,}.",
+            hint="Save a smaller copy of the drawing.",
+        )
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Upright, without transparency, in mode "1", "L" or "RGB"."""
+    if image.mode == "1" and image.format == "TIFF" and "transparency" not in image.info:
+        # The sheets of the patent office; PIL has turned a TIFF by its orientation tag already.
+        return image
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        return _flatten(np.asarray(image.convert("RGBA")))
+    if image.mode in ("1", "L", "RGB"):
+        return image
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(to_grey(image))
+    return image.convert("RGB")
+
+
+def _flatten(rgba: NDArray[Any]) -> Image.Image:
+    """(H, W, 4) over white; over black and inverted where the ink itself is white."""
+    alpha = rgba[:, :, 3:].astype(np.float32) / 255
+    colour = rgba[:, :, :3].astype(np.float32)
+    visible = alpha[:, :, 0] > 0.5
+    white_ink = bool(visible.any()) and not visible.all() and float(colour[visible].min()) > 200
+    over_white = colour * alpha + (0 if white_ink else 255) * (1 - alpha)
+    flat = np.rint(255 - over_white if white_ink else over_white).astype(np.uint8)
+    return Image.fromarray(flat)
