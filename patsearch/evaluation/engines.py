@@ -146,7 +146,8 @@ def measure_engine(
     exact = _exact(collection, rows, passing, max(ks))
     series = []
     for where, mask, answers in zip(wheres, passing, exact, strict=True):
-        recalls = {k: mean(np.array(v)) for k, v in _recalls(backend, collection, rows, where, answers, ks).items()}
+        found = _recalls(backend, collection, rows, where, exact=answers, ks=ks)
+        recalls = {k: mean(np.array(values)) for k, values in found.items()}
         times = _times(backend, collection.vectors[rows], where, min(ks))
         series.append(_figures(where, int(mask.sum()), recalls, times))
         if advance:
@@ -184,6 +185,7 @@ def _recalls(
     collection: Collection,
     rows: NDArray[np.int64],
     where: Filter,
+    *,
     exact: Sequence[Sequence[str]],
     ks: Sequence[int],
 ) -> dict[int, list[float]]:

@@ -125,8 +125,7 @@ def ranx() -> Any:
     with warnings.catch_warnings():
         # ranx and numba warn at import on some versions; that is not ours to judge.
         warnings.simplefilter("ignore")
-        module = pytest.importorskip("ranx", reason="ranx is in the dev extra")
-    return module
+        return pytest.importorskip("ranx", reason="ranx is in the dev extra")
 
 
 def test_every_metric_agrees_with_ranx(ranx: Any) -> None:

@@ -1,0 +1,85 @@
+"""How a user names a dataset on the command line.
+
+| text                                  | what                                                            |
+|---------------------------------------|-----------------------------------------------------------------|
+| `index:DIR`                           | the vectors of an index; same patent = relevant, leave-one-out  |
+| `deeppatent:DIR[?split=val&lists=DIR]`| DeepPatent's queries and gallery; split `test` (default) or `val`|
+| `trec:DIR`                            | `queries.txt`, `gallery.txt` and `qrels.txt` in DIR             |
+| a path, repeatable                    | anything that ingest reads; same patent = relevant, leave-one-out|
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from patsearch.errors import UsageError
+
+Kind = Literal["index", "deeppatent", "trec", "source"]
+_PREFIXES: tuple[Kind, ...] = ("index", "deeppatent", "trec")
+_HINT = "Name index:DIR, deeppatent:DIR?split=test, trec:DIR, or what ingest reads."
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """A dataset as it was asked for, nothing read yet.
+
+    Attributes:
+        kind: how to make it.
+        paths: one folder, or the sources.
+        split: of DeepPatent: `test` or `val`.
+        lists: of DeepPatent: folder of the list files; None is to look in the dataset's own.
+    """
+
+    kind: Kind
+    paths: tuple[Path, ...]
+    split: str = "test"
+    lists: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """For tables and run files."""
+        if self.kind == "source":
+            return " + ".join(path.name or str(path) for path in self.paths)
+        split = f"?split={self.split}" if self.kind == "deeppatent" else ""
+        return f"{self.kind}:{self.paths[0].name or self.paths[0]}{split}"
+
+
+def parse_dataset(texts: Sequence[str]) -> DatasetSpec:
+    """Read what `--dataset` was given, once or several times.
+
+    Raises:
+        UsageError: nothing, an unknown parameter, or a named dataset beside another one.
+    """
+    if not texts:
+        raise UsageError("There is no dataset to measure on.", hint=_HINT)
+    specs = [_parse_one(text) for text in texts]
+    if len(specs) == 1:
+        return specs[0]
+    if any(spec.kind != "source" for spec in specs):
+        raise UsageError("Only sources can be joined into one dataset.", hint=_HINT)
+    return DatasetSpec("source", tuple(path for spec in specs for path in spec.paths))
+
+
+def _parse_one(text: str) -> DatasetSpec:
+    prefix, colon, rest = text.partition(":")
+    kind = next((k for k in _PREFIXES if colon and prefix == k), None)
+    if kind is None:
+        return DatasetSpec("source", (Path(text).expanduser(),))
+    folder, question, query = rest.partition("?") if kind == "deeppatent" else (rest, "", "")
+    if not folder:
+        raise UsageError(f"The dataset {text!r} names no folder.", hint=_HINT)
+    path = (Path(folder).expanduser(),)
+    if not question:
+        return DatasetSpec(kind, path)
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    split, lists = parameters.pop("split", "test"), parameters.pop("lists", None)
+    if parameters or split not in ("test", "val"):
+        wrong = next(iter(parameters), f"split={split}")
+        raise UsageError(
+            f"The dataset {text!r} has the parameter {wrong!r}.", hint="Known: split=test, split=val, lists=DIR."
+        )
+    return DatasetSpec(kind, path, split, Path(lists).expanduser() if lists else None)
