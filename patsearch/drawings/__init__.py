@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from patsearch.drawings.figure import Figure, SplitSheet
-from patsearch.drawings.sheets import name_figures, split_sheet, whole_sheet
+from patsearch.drawings.naming import name_figures
+from patsearch.drawings.sheets import split_sheet, whole_sheet
 
 __all__ = ["Figure", "SplitSheet", "name_figures", "split_sheet", "whole_sheet"]

@@ -1,38 +1,136 @@
-"""Turn a patent drawing sheet into its figures."""
+"""Turn a patent drawing sheet into its figures.
+
+The sheet is halved twice; connected pieces of the quartered copy make rows that may be text
+(`lines`), a small network reads them (`reader`), their wording tells labels from the rest
+(`labels`), and the ink that is left is shared out among the labels (`partition`).
+See docs/sheets.md.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from patsearch.drawings.figure import Figure, Grey, SplitSheet
-from patsearch.types import Caption
+from patsearch.drawings.figure import Box, Figure, Grey, SplitSheet
+from patsearch.drawings.partition import share_out
+from patsearch.drawings.raster import CELL, Raster, pieces_of, rasterise
+from patsearch.drawings.sheettext import SheetText, sheet_text
 
-__all__ = ["Figure", "SplitSheet", "name_figures", "split_sheet", "whole_sheet"]
+LONGEST_SIDE = 1200  # of a returned figure: more than encoder (256-512) and thumbnail (400) need
 
 
 def split_sheet(image: Image.Image, *, expected: Sequence[str] = ()) -> SplitSheet:
-    """The figures of a sheet; `expected` are the figure numbers that the grant's captions name."""
-    del expected
-    return whole_sheet(image)
+    """The figures of a sheet in reading order.
+
+    Args:
+        image: the sheet, any mode; dark on white.
+        expected: the figure numbers that the grant's captions name, a prior for the reading alone.
+
+    Returns:
+        At least one figure; one without a label where no label was found.
+    """
+    raster = rasterise(image)
+    pieces = pieces_of(raster.ink)
+    labels, others = sheet_text(raster, pieces, expected)
+    turned = _turned(labels)
+    removed = np.zeros(len(pieces), bool)
+    for text in (*labels, *others):
+        removed[text.line.members] = True
+    kept = np.where(removed[pieces.at], np.uint8(0), raster.ink) if removed.any() else raster.ink
+    if not kept.any():
+        return _whole(raster)
+    owner = _owners(kept, labels, turned)
+    figures = []
+    for number in np.unique(owner[owner > 0]):
+        label = labels[number - 1].meaning.number if labels else None
+        figures.append(_figure(raster, owner, int(number), turned, label))
+    return SplitSheet(tuple(_reading_order(figures)), turned)
 
 
 def whole_sheet(image: Image.Image) -> SplitSheet:
     """The sheet as one figure, nothing removed but its margins."""
-    grey: Grey = np.asarray(image.convert("L"))
-    left, top, width, height = cv2.boundingRect((grey < 250).astype(np.uint8))
-    if not width or not height:
-        return SplitSheet((Figure(grey, (0, 0, grey.shape[1], grey.shape[0]), None),), 0)
-    box = (int(left), int(top), int(left + width), int(top + height))
-    return SplitSheet((Figure(grey[box[1] : box[3], box[0] : box[2]].copy(), box, None),), 0)
+    return _whole(rasterise(image))
 
 
-def name_figures(
-    sheets: Sequence[SplitSheet], captions: Sequence[Caption], figure_count: int | None
-) -> list[SplitSheet]:
-    """Labels made consistent over the sheets of one patent."""
-    del captions, figure_count
-    return list(sheets)
+def _whole(raster: Raster) -> SplitSheet:
+    return SplitSheet((_figure(raster, raster.ink.astype(np.int32), 1, 0, None),), 0)
+
+
+def _turned(labels: Sequence[SheetText]) -> int:
+    """The turn that most labels ask for, surer ones first."""
+    votes: Counter[int] = Counter()
+    for label in labels:
+        votes[label.turn] += 1 + int(label.meaning.number is not None)
+    return votes.most_common(1)[0][0] if votes else 0
+
+
+def _owners(kept: Grey, labels: Sequence[SheetText], turned: int) -> NDArray[np.int32]:
+    """(H/4, W/4) number of the figure of each cell, 0 for paper and removed text."""
+    if len(labels) < 2:
+        return kept.astype(np.int32)
+    height, width = kept.shape
+    boxes = [_turn_box(label.line.box, (width, height), turned) for label in labels]
+    upright = np.ascontiguousarray(np.rot90(kept, -turned // 90))
+    return np.asarray(np.rot90(share_out(upright, boxes), turned // 90))
+
+
+def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
+    """A box of a sheet of that width and height after the sheet was turned clockwise."""
+    left, top, right, bottom = box
+    width, height = size
+    if turned == 90:
+        return height - bottom, left, height - top, right
+    if turned == 180:
+        return width - right, height - bottom, width - left, height - top
+    if turned == 270:
+        return top, width - right, bottom, width - left
+    return box
+
+
+def _figure(raster: Raster, owner: NDArray[np.int32], number: int, turned: int, label: str | None) -> Figure:
+    """Cut one figure out of the sheet at a scale that suits its size."""
+    x, y, w, h = cv2.boundingRect((owner == number).view(np.uint8))
+    if not w or not h:  # an empty sheet
+        width, height = raster.size
+        return Figure(raster.full[:height, :width].copy(), (0, 0, width, height), label)
+    step = next((s for s in (1, 2) if max(w, h) * CELL <= LONGEST_SIDE * s), 4)
+    level = {1: raster.full, 2: raster.half, 4: raster.small}[step]
+    cells = CELL // step
+    crop = level[y * cells : (y + h) * cells, x * cells : (x + w) * cells]
+    region = owner[y : y + h, x : x + w]
+    foreign = (raster.ink[y : y + h, x : x + w] > 0) & (region != number)
+    if foreign.any():
+        crop = np.where(np.repeat(np.repeat(foreign, cells, axis=0), cells, axis=1), np.uint8(255), crop)
+    left, top, width, height = cv2.boundingRect((crop < 250).view(np.uint8))
+    crop = crop[top : top + height, left : left + width]
+    scale = step * raster.shrink
+    x, y = x * cells + left, y * cells + top
+    full_width, full_height = raster.size[0] * raster.shrink, raster.size[1] * raster.shrink
+    box = (
+        int(x * scale),
+        int(y * scale),
+        int(min((x + width) * scale, full_width)),
+        int(min((y + height) * scale, full_height)),
+    )
+    box = _turn_box(box, (int(full_width), int(full_height)), turned)
+    return Figure(np.ascontiguousarray(np.rot90(crop, -turned // 90)), box, label)
+
+
+def _reading_order(figures: list[Figure]) -> list[Figure]:
+    """Rows from top to bottom, each from left to right; a row is what overlaps by half in height."""
+    rows: list[list[Figure]] = []
+    for figure in sorted(figures, key=lambda f: f.box[1]):
+        for row in rows:
+            top, bottom = min(f.box[1] for f in row), max(f.box[3] for f in row)
+            overlap = min(bottom, figure.box[3]) - max(top, figure.box[1])
+            if overlap > 0.5 * min(bottom - top, figure.box[3] - figure.box[1]):
+                row.append(figure)
+                break
+        else:
+            rows.append([figure])
+    return [figure for row in rows for figure in sorted(row, key=lambda f: f.box[0])]

@@ -1,0 +1,173 @@
+"""Shares the ink of a sheet out among its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.drawings.figure import Box
+from patsearch.drawings.raster import Grey, pieces_of
+
+Side = Literal["below", "above", "beside"]
+
+_BLOCK = 4  # cells a block: ink closer than about 16 pixels of the sheet is one cluster
+_SPECK = 0.002  # share of the largest cluster's extent below which a cluster cannot be a figure
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    number: int
+    box: Box
+
+
+def share_out(ink: Grey, labels: list[Box]) -> NDArray[np.int32]:
+    """For each cell the number of its figure: 1 + index of its label, 0 for paper.
+
+    Args:
+        ink: (H, W) 0/1, without labels and other sheet text.
+        labels: boxes in cells, all labels reading upright; two or more.
+
+    Where the ink cannot be told apart it stays one figure: some numbers are then absent.
+    """
+    height, width = ink.shape
+    padded = cv2.copyMakeBorder(ink, 0, -height % _BLOCK, 0, -width % _BLOCK, cv2.BORDER_CONSTANT, value=0)
+    rows, columns = padded.shape[0] // _BLOCK, padded.shape[1] // _BLOCK
+    blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).max(axis=(1, 3))
+    pieces = pieces_of(np.ascontiguousarray(blocks))
+    clusters = [
+        _Cluster(i, (int(x), int(y), int(x + w), int(y + h))) for i, (x, y, w, h) in enumerate(pieces.boxes) if i
+    ]
+    if not clusters:
+        return np.zeros((height, width), np.int32)
+    boxes = [tuple(value / _BLOCK for value in box) for box in labels]
+    owner = _Partition(pieces.at, clusters, boxes).owners()  # type: ignore[arg-type]  # floats do
+    table = np.zeros(len(pieces), np.int32)
+    for cluster, label in owner.items():
+        table[cluster] = label + 1
+    shared = np.repeat(np.repeat(table[pieces.at], _BLOCK, axis=0), _BLOCK, axis=1)[:height, :width]
+    return np.where(ink > 0, shared, 0)
+
+
+class _Partition:
+    """Cuts the sheet along gaps until each part holds one label."""
+
+    def __init__(self, at: NDArray[np.int32], clusters: list[_Cluster], labels: list[Box]) -> None:
+        self.at = at
+        self.clusters = clusters
+        self.labels = labels
+        extent = max(_extent(c.box) for c in clusters)
+        self.figures = {c.number for c in clusters if _extent(c.box) >= max(2.0, extent * 0.06)}
+        self.side = self._side()
+
+    def owners(self) -> dict[int, int]:
+        """Cluster -> index of its label."""
+        out: dict[int, int] = {}
+        self._cut(self.clusters, list(range(len(self.labels))), out)
+        return out
+
+    def _side(self) -> Side:
+        """On which side of their figures the labels stand, as far as the whole sheet tells.
+
+        The lowest label of labels below has nothing under it, the highest of labels above nothing over it.
+        """
+        over = under = 0
+        for left, top, right, bottom in self.labels:
+            middle = (top + bottom) / 2
+            across = [c.box for c in self.clusters if c.number in self.figures and c.box[0] < right and c.box[2] > left]
+            over += any(box[3] <= middle + 1 for box in across)
+            under += any(box[1] >= middle - 1 for box in across)
+        if over == under:
+            return "beside"
+        return "below" if over > under else "above"
+
+    def _cut(self, clusters: list[_Cluster], labels: list[int], out: dict[int, int]) -> None:
+        if len(labels) == 1:
+            out.update({c.number: labels[0] for c in clusters})
+            return
+        best: tuple[float, list[_Cluster], list[_Cluster], list[int], list[int]] | None = None
+        for axis in (0, 1):
+            for score, first, second, labels_1, labels_2 in self._gaps(clusters, labels, axis):
+                if best is None or score > best[0]:
+                    best = (score, first, second, labels_1, labels_2)
+        if best is None:
+            self._grow(clusters, labels, out)
+            return
+        self._cut(best[1], best[3], out)
+        self._cut(best[2], best[4], out)
+
+    def _gaps(
+        self, clusters: list[_Cluster], labels: list[int], axis: int
+    ) -> list[tuple[float, list[_Cluster], list[_Cluster], list[int], list[int]]]:
+        """Every straight cut across `axis` that leaves each side as many figures as labels, scored."""
+        spans = [(c.box[axis], c.box[axis + 2], c, -1) for c in clusters]
+        spans += [(self.labels[i][axis], self.labels[i][axis + 2], None, i) for i in labels]  # type: ignore[misc]
+        spans.sort(key=lambda span: (span[0], span[1]))
+        found = []
+        end = spans[0][1]
+        for k in range(1, len(spans)):
+            start = spans[k][0]
+            if start > end:
+                before, after = spans[:k], spans[k:]
+                labels_1, labels_2 = [s[3] for s in before if s[3] >= 0], [s[3] for s in after if s[3] >= 0]
+                first, second = [s[2] for s in before if s[3] < 0], [s[2] for s in after if s[3] < 0]
+                if self._holds(first, labels_1) and self._holds(second, labels_2):
+                    score = float(start - end)
+                    if axis == 1 and self.side != "beside":
+                        touching = max(before, key=lambda s: s[1]) if self.side == "below" else after[0]
+                        score *= 4.0 if touching[3] >= 0 else 1.0
+                    found.append((score, first, second, labels_1, labels_2))
+            end = max(end, spans[k][1])
+        return found
+
+    def _holds(self, clusters: list[_Cluster], labels: list[int]) -> bool:
+        return bool(labels) and sum(c.number in self.figures for c in clusters) >= len(labels)
+
+    def _grow(self, clusters: list[_Cluster], labels: list[int], out: dict[int, int]) -> None:
+        """No straight cut: give each label its nearest cluster, then the rest to the nearest figure."""
+        seeds: dict[int, int] = {}
+        pairs = sorted(
+            (self._reach(self.labels[i], c.box), i, c.number)
+            for i in labels
+            for c in clusters
+            if c.number in self.figures
+        )
+        for _, label, number in pairs:
+            if number not in seeds and label not in seeds.values():
+                seeds[number] = label
+        if not seeds:
+            out.update({c.number: labels[0] for c in clusters})
+            return
+        points = {c.number: self._points(c) for c in clusters}
+        while left := [c.number for c in clusters if c.number not in seeds]:
+            gap, number, label = min(
+                (_distance(points[n], points[owned]), n, seeds[owned]) for n in left for owned in seeds
+            )
+            del gap
+            seeds[number] = label
+        out.update(seeds)
+
+    def _reach(self, label: Box, box: Box) -> float:
+        """Distance from a label to a cluster, doubled where the cluster lies on the wrong side."""
+        dx = max(0.0, box[0] - label[2], label[0] - box[2])
+        dy = max(0.0, box[1] - label[3], label[1] - box[3])
+        distance = float(np.hypot(dx, dy))
+        wrong = (self.side == "below" and box[1] > label[3]) or (self.side == "above" and box[3] < label[1])
+        return distance * (3.0 if wrong else 1.0)
+
+    def _points(self, cluster: _Cluster) -> NDArray[np.float32]:
+        left, top, right, bottom = cluster.box
+        y, x = np.nonzero(self.at[top:bottom, left:right] == cluster.number)
+        points = np.stack([x + left, y + top], axis=1).astype(np.float32)
+        return points[:: max(1, len(points) // 200)]
+
+
+def _extent(box: Box) -> float:
+    return float(np.hypot(box[2] - box[0], box[3] - box[1]))
+
+
+def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float(np.sqrt(((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2).min()))

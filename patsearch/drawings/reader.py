@@ -1,0 +1,85 @@
+"""Reads short lines of sheet text with a small convolutional CTC network.
+
+The network (95 k parameters) was trained on synthetic lines alone, see `tools/train_label_reader.py`.
+Best-path decoding after Graves et al., "Connectionist Temporal Classification", 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.,-'/()"
+HEIGHT = 24
+MAX_WIDTH = 288
+_INK_HEIGHT = 20
+_WIDTHS = (64, 96, 128, 192, MAX_WIDTH)
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a crop reads: upper case without spaces, "" for no text; the mean probability of its symbols."""
+
+    text: str
+    sure: float
+
+
+def fit_line(crop: Grey) -> Grey:
+    """The crop at the reader's height, ink = 255: (24, W) uint8 from a tight (H, W) crop, white = 255.
+
+    Aspect is kept; what would be wider than `MAX_WIDTH` is squeezed.
+    """
+    height, width = crop.shape
+    scale = _INK_HEIGHT / height
+    fitted = (min(max(2, round(width * scale)), MAX_WIDTH - 4), _INK_HEIGHT)
+    small = cv2.resize(crop, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return cv2.copyMakeBorder(255 - small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
+
+
+def read_lines(crops: Sequence[Grey]) -> list[Line]:
+    """Read tight, upright crops (white = 255), one line of text each."""
+    lines = [fit_line(crop) for crop in crops]
+    out = [Line("", 0.0)] * len(lines)
+    for low, width in zip((0, *_WIDTHS), _WIDTHS, strict=False):
+        part = [i for i, line in enumerate(lines) if low < line.shape[1] <= width]
+        if not part:
+            continue
+        paper = np.zeros((len(part), 1, HEIGHT, width), np.float32)
+        for row, i in enumerate(part):
+            paper[row, 0, :, : lines[i].shape[1]] = lines[i]
+        paper *= np.float32(1 / 255)
+        (answer,) = _session().run(None, {"lines": paper})
+        for row, i in enumerate(part):
+            out[i] = _best_path(answer[row])
+    return out
+
+
+def _best_path(log_probabilities: NDArray[np.float32]) -> Line:
+    """Collapse repeated symbols of (T, 1 + len(ALPHABET)) log-probabilities and drop blanks."""
+    best = log_probabilities.argmax(axis=1)
+    new = np.flatnonzero((best > 0) & (np.r_[0, best[:-1]] != best))
+    if not len(new):
+        return Line("", 1.0)
+    sure = float(np.exp(log_probabilities[new, best[new]]).mean())
+    return Line("".join(ALPHABET[best[i] - 1] for i in new), sure)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread: sheets are split in parallel by those who have many of them.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    data = files("patsearch.drawings").joinpath("weights/label-reader.onnx").read_bytes()
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
