@@ -27,7 +27,7 @@ from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.types import Drawing
 
 # A commit costs a few fsyncs; so many drawings make that negligible and lose little when killed.
-_COMMIT_DRAWINGS = 512
+_COMMIT_DRAWINGS = int(os.environ.get("PATSEARCH_COMMIT_DRAWINGS", "512"))
 _COMMIT_SECONDS = 5.0
 # Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
 _RECIPE = 1

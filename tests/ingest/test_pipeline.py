@@ -1,0 +1,185 @@
+"""Ingest end to end on small archives: idempotent, incremental, resumable, honest about failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from makers import add_member, draw_design, grant_zip, week
+
+from patsearch.engine import open_index
+from patsearch.errors import EncoderMismatch, IndexLocked, SourceError, UsageError
+from patsearch.ingest import IngestOptions, ingest
+
+ONE = IngestOptions(workers=1)
+
+
+def contents(index: Path) -> dict[str, tuple[object, bytes]]:
+    """Everything that an index holds, for comparing two: drawing id -> payload and vector."""
+    with open_index(index) as engine:
+        return {
+            d.id: (d, np.round(v, 5).tobytes())
+            for drawings, vectors in engine.backend.scan()
+            for d, v in zip(drawings, vectors, strict=True)
+        }
+
+
+def test_a_week_is_taken_in_with_its_data(tmp_path: Path) -> None:
+    report = ingest([week(tmp_path / "w", range(4))], tmp_path / "index", ONE)
+    assert (report.patents, report.drawings, report.sheets, report.exit_code) == (4, 8, 12, 0)
+    with open_index(tmp_path / "index") as engine:
+        assert engine.verify() == []
+        drawings, vectors = engine.drawings_of("D900,002")
+        assert [d.id for d in drawings] == ["USD900002-D00001-1", "USD900002-D00002-1"]
+        assert drawings[0].title == "Shoe"
+        assert drawings[0].codes("uspc") == ["D2/947"]
+        assert drawings[0].codes("locarno") == ["02-04"]
+        assert str(drawings[0].granted), str(drawings[0].filed) == ("2021-01-05", "2019-04-05")
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+        # The front page is there to be shown, not to be found.
+        assert engine.thumbnails.get("USD900002-D00000")
+        assert engine.backend.get(["USD900002-D00000"]) == {}
+
+
+def test_the_same_archive_again_adds_nothing_and_a_new_week_adds_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "weeks"
+    week(folder, range(3))
+    first = ingest([folder], tmp_path / "index", ONE)
+    before = contents(tmp_path / "index")
+    again = ingest([folder], tmp_path / "index", ONE)
+    assert (again.patents, again.skipped) == (0, {"already in the index": 3})
+    assert contents(tmp_path / "index") == before
+    week(folder, range(3, 5), date="20210112")
+    more = ingest([folder], tmp_path / "index", ONE)
+    assert (first.patents, more.patents, more.skipped["already in the index"]) == (3, 2, 3)
+    assert len(contents(tmp_path / "index")) == 10
+
+
+def test_a_corrected_grant_replaces_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "grants"
+    folder.mkdir()
+    name, data = grant_zip(1, sheets=3)
+    (folder / name).write_bytes(data)
+    ingest([folder], tmp_path / "index", ONE)
+    (folder / name).write_bytes(grant_zip(1, sheets=2, title="Corrected")[1])
+    report = ingest([folder], tmp_path / "index", ONE)
+    assert (report.patents, report.removed) == (1, 1)
+    with open_index(tmp_path / "index") as engine:
+        drawings, _ = engine.drawings_of("USD900001")
+        assert {d.title for d in drawings} == {"Corrected"}
+        assert len(drawings) == 2
+        assert engine.verify() == []
+
+
+def test_deleted_patents_stay_away_until_asked_for(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(3))
+    ingest([path], tmp_path / "index", ONE)
+    with open_index(tmp_path / "index", read_only=False) as engine:
+        assert engine.delete([d.id for d in engine.drawings_of("USD900001")[0]]) == 2
+        assert engine.verify() == []
+    assert ingest([path], tmp_path / "index", ONE).patents == 0
+    again = ingest([path], tmp_path / "index", IngestOptions(workers=1, again=True))
+    assert again.patents == 3
+    assert len(contents(tmp_path / "index")) == 6
+
+
+def test_two_workers_give_the_same_index_as_one(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(5))
+    ingest([path], tmp_path / "one", ONE)
+    ingest([path], tmp_path / "two", IngestOptions(workers=2))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    with open_index(tmp_path / "one") as one, open_index(tmp_path / "two") as two:
+        assert one.fingerprint() == two.fingerprint()
+
+
+def test_bad_files_are_reported_and_the_rest_is_taken_in(tmp_path: Path) -> None:
+    path = tmp_path / "I20210105.tar"
+    name, good = grant_zip(1)
+    with tarfile.open(path, "w") as archive:
+        add_member(archive, f"I20210105/DESIGN/{name}", good)
+        add_member(archive, "I20210105/DESIGN/USD0900002-20210105.ZIP", good[: len(good) // 2])
+        add_member(archive, "I20210105/DESIGN/USD0900003-20210105.ZIP", b"not a zip at all")
+        name, data = grant_zip(4)
+        add_member(archive, f"I20210105/DESIGN/{name}", data)
+    report = ingest([path], tmp_path / "index", ONE)
+    assert report.patents == 2
+    assert report.exit_code == 9
+    assert {problem.where.split(": ")[1].split("-")[0] for problem in report.failed} == {"USD0900002", "USD0900003"}
+    saved = json.loads(next((tmp_path / "index" / "reports").glob("*.json")).read_text())
+    assert len(saved["failed"]) == 2
+    # A second run tries the failed ones again, and says so again.
+    assert len(ingest([path], tmp_path / "index", ONE).failed) == 2
+
+
+def test_nothing_to_ingest_leaves_no_index(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError):
+        ingest([tmp_path / "empty"], tmp_path / "index", ONE)
+    assert not (tmp_path / "index").exists()
+
+
+def test_options_that_contradict_the_index_are_refused(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(1))
+    ingest([path], tmp_path / "index", ONE)
+    with pytest.raises(UsageError, match="holds figures"):
+        ingest([path], tmp_path / "index", IngestOptions(workers=1, whole_sheets=True))
+    manifest = tmp_path / "index" / "index.json"
+    data = json.loads(manifest.read_text())
+    data["spec"]["encoder_sha256"] = "0" * 64
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(EncoderMismatch, match="was made with the encoder"):
+        ingest([path], tmp_path / "index", ONE)
+
+
+def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(1))
+    ingest([path], tmp_path / "index", ONE)
+    with open_index(tmp_path / "index", read_only=False), pytest.raises(IndexLocked):
+        ingest([path], tmp_path / "index", ONE)
+
+
+def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(1))
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="is not an index"):
+        ingest([path], tmp_path / "thesis", ONE)
+    assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
+    """kill -9 of the whole process group, several times, then a run to the end."""
+    seed = random.SystemRandom().randrange(1 << 30)
+    print("seed", seed)
+    rng = random.Random(seed)
+    path = week(tmp_path / "w", range(24))
+    ingest([path], tmp_path / "calm", ONE)
+    index = tmp_path / "killed"
+    command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index), "--workers", "1"]
+    # Commit after every patent, so that the kills fall between and into many commits.
+    environment = {**os.environ, "PATSEARCH_COMMIT_DRAWINGS": "2"}
+    for _ in range(4):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(rng.uniform(0.8, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert contents(index) == contents(tmp_path / "calm")
+    with open_index(index) as engine, open_index(tmp_path / "calm") as calm:
+        assert engine.verify() == []
+        assert engine.fingerprint() == calm.fingerprint()
+        sketch = draw_design(7, 0)
+        found = [(h.patent, round(h.score, 4)) for h in engine.search(sketch, k=5)]
+        assert found == [(h.patent, round(h.score, 4)) for h in calm.search(sketch, k=5)]
+        assert found[0][0] == "USD900007"
