@@ -1,0 +1,144 @@
+"""The DeepPatent layout (Kucer et al., WACV 2022): sheets as PNG, named after patent, date and page.
+
+    I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png
+    test_query_patent.txt:  I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png 1
+
+A list's label is the running number of the patent within that family of lists (query and gallery
+of one split) and means nothing outside of it: patents are told by the file name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from patsearch.errors import SourceError
+from patsearch.ingest.sources.base import Problem, Source, Unit
+from patsearch.ingest.sources.folders import Folder, natural_key, printable, walk
+from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
+from patsearch.ingest.sources.metadata import read_metadata
+from patsearch.numbers import normal_number
+from patsearch.types import Patent
+
+FRONT_PAGE = "D00000"
+# D is a drawing and P a photograph; some copies add a running number, D00012-1465.
+_NAME = re.compile(
+    r"^(?P<key>(?P<number>US[A-Z]{0,2}\d{4,11})-(?P<date>\d{8}))-(?P<sheet>[DP]\d{5}(?:-\w+)?)$", re.IGNORECASE
+)
+_LABEL = re.compile(r"^\s*(?P<path>\S.*?)\s+(?P<label>\d{1,9})\s*$")
+_LOOK_AT = 2000  # files that `recognises` looks at
+
+
+class DeepPatentSource(Source):
+    """Images in the DeepPatent layout, all of a folder or those that list files name."""
+
+    name = "deeppatent"
+    looks_for = "images named like USD0834581-20181127-D00002.png"
+    takes: ClassVar[frozenset[str]] = frozenset({"lists", "metadata"})
+    precedence: ClassVar[int] = 20
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        seen = 0
+        for folder in walk(path) if path.is_dir() else ():
+            if isinstance(folder, Folder):
+                if any(_is_sheet(file) for file in folder.files):
+                    return True
+                seen += 1 + len(folder.files)
+                if seen > _LOOK_AT:
+                    break
+        return False
+
+    def units(self) -> Iterator[Unit | Problem]:
+        metadata = read_metadata(self.options.metadata).patents if self.options.metadata else {}
+        for found in self._patents():
+            if isinstance(found, Problem):
+                yield found
+                continue
+            key, files = found
+            number, _, day = key.partition("-")
+            patent = metadata.get(normal_number(number), Patent(number=normal_number(number)))
+            patent = replace(patent, granted=patent.granted or _date(day))
+            yield patent_files(key, patent, files, printable(files[0].path.parent.name))
+
+    def total(self) -> int | None:
+        return sum(not isinstance(found, Problem) for found in self._patents())
+
+    def _patents(self) -> Iterator[tuple[str, list[SheetFile]] | Problem]:
+        """Each patent's key and sheets. Names are gathered first: a patent may lie in several folders."""
+        sheets: dict[str, dict[str, SheetFile]] = {}
+        for file in self._files():
+            if isinstance(file, Problem):
+                yield file
+            elif match := _NAME.match(file.stem):
+                name = match["sheet"].upper()
+                sheet = SheetFile(file, name, front_page=name.split("-")[0] == FRONT_PAGE)
+                sheets.setdefault(match["key"].upper(), {}).setdefault(name, sheet)
+        if not sheets:
+            yield Problem(printable(self.path), f"no {self.looks_for}")
+        for key in sorted(sheets, key=natural_key):
+            files = sheets[key].values()
+            yield key, sorted(files, key=lambda f: (not f.front_page, natural_key(f.name)))
+
+    def _files(self) -> Iterator[Path | Problem]:
+        if not self.options.lists:
+            for folder in walk(self.path):
+                if isinstance(folder, Problem):
+                    yield folder
+                else:
+                    yield from (file for file in folder.files if _is_sheet(file))
+            return
+        for listed in self.options.lists:
+            missing: list[str] = []
+            for name, _ in read_list(listed):
+                file = self.path / name
+                if not file.is_file():
+                    missing.append(name)
+                elif _is_sheet(file):
+                    yield file
+                else:
+                    yield Problem(printable(listed), f"{name} is not named as a sheet of this layout")
+            if missing:
+                yield Problem(printable(listed), f"{len(missing)} listed files are not there, {missing[0]} for one")
+
+
+def read_list(path: Path) -> list[tuple[str, int]]:
+    """A list file: relative path of an image and its label, a line each, in the order of the file.
+
+    Raises:
+        SourceError: it cannot be read, or a line is no path and label, or leads out of the folder.
+    """
+    entries: list[tuple[str, int]] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                match = _LABEL.match(line)
+                name = PurePosixPath(match["path"].replace("\\", "/")) if match else PurePosixPath("..")
+                if match is None or name.is_absolute() or ".." in name.parts:
+                    raise SourceError(
+                        f"{printable(path)}, line {number}: not a relative path and a label.",
+                        hint="A line reads: I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png 1",
+                    )
+                entries.append((str(name), int(match["label"])))
+    except OSError as error:
+        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{printable(path)}: not a text file in UTF-8.") from error
+    return entries
+
+
+def _is_sheet(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and bool(_NAME.match(file.stem))
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return None

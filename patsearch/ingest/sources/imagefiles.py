@@ -1,0 +1,60 @@
+"""A patent made of image files: the unit that the DeepPatent layout and image folders share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+from patsearch.errors import SourceError
+from patsearch.ingest.sources.base import Problem, Unit
+from patsearch.ingest.sources.folders import fingerprint, read_file
+from patsearch.ingest.sources.unzip import MAX_MEMBER
+from patsearch.types import Patent, Sheet
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFile:
+    """One sheet that lies in a file of its own."""
+
+    path: Path
+    name: str
+    front_page: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatentFiles(Unit):
+    """A patent whose data are known and whose sheets are files.
+
+    Attributes:
+        patent: the data, without sheets.
+        files: its sheets in page order.
+    """
+
+    patent: Patent
+    files: tuple[SheetFile, ...]
+
+    def load(self) -> Patent:
+        sheets, problems = [], []
+        for file in self.files:
+            try:
+                data = read_file(file.path, MAX_MEMBER)
+            except SourceError as error:
+                problems.append(error.message)
+            else:
+                sheets.append(Sheet(file.name, data, file.front_page))
+        if not sheets:
+            raise SourceError(problems[0] if problems else f"{self.key}: no sheets.")
+        return replace(self.patent, sheets=tuple(sheets), problems=self.patent.problems + tuple(problems))
+
+
+def patent_files(key: str, patent: Patent, files: list[SheetFile], origin: str) -> Unit | Problem:
+    """The unit of a patent; its fingerprint covers its data as well as its files."""
+    try:
+        content, size = fingerprint([file.path for file in files])
+    except SourceError as error:
+        return Problem(key, error.message)
+    digest = blake2b(f"{content} {patent!r} {[file.name for file in files]}".encode(), digest_size=16).hexdigest()
+    return PatentFiles(key=key, fingerprint=digest, origin=origin, size=size, patent=patent, files=tuple(files))

@@ -1,0 +1,164 @@
+"""A folder of images: the name of a sub-folder is the patent, or a pattern tells it from file names.
+
+USD907292/1.png  USD907292/2.png        patent USD907292 with two sheets
+USD907293.png                           patent USD907293 with one
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from patsearch.errors import UsageError
+from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
+from patsearch.ingest.sources.folders import Folder, natural_key, printable, walk
+from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
+from patsearch.ingest.sources.metadata import Metadata, read_metadata
+from patsearch.numbers import normal_number
+from patsearch.types import Patent
+
+_FIELDS = {"{patent}": r"(?P<patent>[^/]+)", "{figure}": r"(?P<figure>[^/]+?)", "*": r"[^/]*"}
+_LOOK_AT = 20_000  # files that `recognises` looks at
+
+
+class ImageFolderSource(Source):
+    """Images in folders, or one image, with a table of metadata where there is one."""
+
+    name = "images"
+    looks_for = "images (" + " ".join(s[1:] for s in SUFFIXES) + ") in a folder"
+    takes: ClassVar[frozenset[str]] = frozenset({"metadata", "pattern"})
+    precedence: ClassVar[int] = 90
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        super().__init__(path, options)
+        self._pattern = compile_pattern(options.pattern) if options.pattern else None
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        if path.is_file():
+            return _is_image(path)
+        seen = 0
+        for folder in walk(path):
+            if isinstance(folder, Folder):
+                if any(_is_image(file) for file in folder.files):
+                    return True
+                seen += 1 + len(folder.files)
+                if seen > _LOOK_AT:
+                    break
+        return False
+
+    def units(self) -> Iterator[Unit | Problem]:
+        metadata = read_metadata(self.options.metadata) if self.options.metadata else Metadata()
+        yield from metadata.problems
+        without = dict.fromkeys(metadata.patents)
+        for found in self._patents():
+            if isinstance(found, Problem):
+                yield found
+                continue
+            number, files = found
+            without.pop(number, None)
+            patent = metadata.patents.get(number, Patent(number=number))
+            yield patent_files(number, patent, files, printable(files[0].path.parent.name))
+        if without:
+            reason = f"no images of {len(without)} patents of this table, {next(iter(without))} for one"
+            yield Problem(printable(self.options.metadata or ""), reason)
+
+    def total(self) -> int | None:
+        return sum(not isinstance(found, Problem) for found in self._patents())
+
+    @property
+    def _root(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def _patents(self) -> Iterator[tuple[str, list[SheetFile]] | Problem]:
+        """Each patent's number and sheets, gathered over all folders."""
+        patents: dict[str, list[tuple[Path, str]]] = {}
+        homes: dict[str, Path] = {}
+        unfit: list[Path] = []
+        for folder in walk(self.path) if self.path.is_dir() else [Folder(self._root, (self.path,))]:
+            if isinstance(folder, Problem):
+                yield folder
+                continue
+            doubled = False
+            for file in folder.files:
+                if not _is_image(file):
+                    continue
+                named = self._name(file)
+                if named is None:
+                    unfit.append(file)
+                elif self._pattern or homes.setdefault(named[0], file.parent) == file.parent:
+                    patents.setdefault(named[0], []).append((file, named[1]))
+                else:
+                    doubled = True
+            if doubled:
+                # To join A/views and B/views into one patent would be wrong, and a guess.
+                reason = "another folder gives a patent of the same name; left out: tell patents by a name pattern"
+                yield Problem(printable(folder.path), reason)
+        if unfit:
+            yield Problem(printable(unfit[0]), f"the name does not fit the pattern; {len(unfit)} images are left out")
+        if not patents:
+            yield Problem(printable(self.path), "no images that belong to a patent")
+        for number in sorted(patents, key=natural_key):
+            yield number, _sheets(patents[number])
+
+    def _name(self, file: Path) -> tuple[str, str] | None:
+        """The patent and the sheet's name of an image; None where it does not fit the pattern."""
+        if self._pattern is None:
+            loose = file.parent == self._root
+            return normal_number(printable(file.stem if loose else file.parent.name)), printable(file.stem)
+        path = file.relative_to(self._root)
+        for name in (file.name, file.stem, path.as_posix(), path.with_suffix("").as_posix()):
+            if match := self._pattern.fullmatch(printable(name)):
+                groups = match.groupdict()
+                return normal_number(groups["patent"]), groups.get("figure") or printable(file.stem)
+        return None
+
+
+def compile_pattern(text: str) -> re.Pattern[str]:
+    """The regular expression of a name pattern, which must tell the patent.
+
+    A template has `{patent}`, `{figure}` and `*` (any text but `/`); a regular expression has the
+    named group `patent` and may have `figure`. It must fit the whole file name, or the path below
+    the source's folder; in both the suffix may be left out.
+
+    Raises:
+        UsageError: it does not tell the patent, or is no regular expression.
+    """
+    source = text
+    if "(?P<" not in text:
+        parts = re.split(r"(\{\w*\}|\*)", text)
+        if unknown := [p for p in parts if p.startswith("{") and p not in _FIELDS]:
+            raise UsageError(
+                f"The name pattern {text!r} has an unknown part {unknown[0]}.", hint="Use {patent}, {figure}."
+            )
+        source = "".join(_FIELDS.get(part, re.escape(part)) for part in parts)
+    try:
+        pattern = re.compile(source)
+    except re.error as error:
+        raise UsageError(f"The name pattern {text!r} cannot be read ({error}).") from error
+    if "patent" not in pattern.groupindex:
+        raise UsageError(
+            f"The name pattern {text!r} does not say where the patent stands.",
+            hint="Write for instance {patent}_{figure}.png or (?P<patent>[^_]+)_(?P<figure>\\d+).",
+        )
+    return pattern
+
+
+def _sheets(files: list[tuple[Path, str]]) -> list[SheetFile]:
+    """Sheets in natural order; where two would have one name, the later take a number."""
+    sheets: list[SheetFile] = []
+    taken: set[str] = set()
+    for path, name in sorted(files, key=lambda item: (natural_key(item[1]), natural_key(item[0]))):
+        unique, n = name, 1
+        while unique in taken:
+            n += 1
+            unique = f"{name}-{n}"
+        taken.add(unique)
+        sheets.append(SheetFile(path, unique))
+    return sheets
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
