@@ -39,6 +39,9 @@ def register(app: typer.Typer) -> None:
         ),
         lists: list[Path] | None = typer.Option(None, "--list", help="DeepPatent list file; may be repeated."),
         workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
+        commit_every: int = typer.Option(
+            512, "--commit-every", min=1, help="Drawings between two commits: what a killed run repeats at most."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
     ) -> None:
@@ -58,6 +61,7 @@ def register(app: typer.Typer) -> None:
             front_pages=front_pages,
             again=again,
             workers=workers,
+            commit_every=commit_every,
             kind=source,
             source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
         )

@@ -26,8 +26,6 @@ from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.types import Drawing
 
-# A commit costs a few fsyncs; so many drawings make that negligible and lose little when killed.
-_COMMIT_DRAWINGS = int(os.environ.get("PATSEARCH_COMMIT_DRAWINGS", "512"))
 _COMMIT_SECONDS = 5.0
 # Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
 _RECIPE = 1
@@ -44,6 +42,8 @@ class IngestOptions:
         front_pages: index front pages (`D00000`) too; they repeat another sheet.
         again: take in also what is in the index, or was deleted from it.
         workers: worker processes; None is one a core.
+        commit_every: drawings between two commits: what a killed run has to do again at most. A
+            commit costs a few fsyncs, which the default makes negligible.
         kind: plug-in name of the sources; None recognises each by looking.
         source: what the user says of the sources.
     """
@@ -54,6 +54,7 @@ class IngestOptions:
     front_pages: bool = False
     again: bool = False
     workers: int | None = None
+    commit_every: int = 512
     kind: str | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
 
@@ -207,7 +208,7 @@ class _Run:
         self._pending_drawings += len(result.drawings)
         self._advance()
         late = time.perf_counter() - self._last_commit > _COMMIT_SECONDS
-        if self._pending_drawings >= _COMMIT_DRAWINGS or late:
+        if self._pending_drawings >= self.options.commit_every or late:
             self._commit()
 
     def _commit(self) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from patsearch.drawings import SplitSheet, name_figures, open_image, split_sheet, whole_sheet
+from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
+from patsearch.drawings.opening import open_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings

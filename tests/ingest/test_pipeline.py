@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -165,15 +164,15 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
     path = week(tmp_path / "w", range(24))
     ingest([path], tmp_path / "calm", ONE)
     index = tmp_path / "killed"
-    command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index), "--workers", "1"]
     # Commit after every patent, so that the kills fall between and into many commits.
-    environment = {**os.environ, "PATSEARCH_COMMIT_DRAWINGS": "2"}
+    command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index),
+               "--workers", "1", "--commit-every", "2"]  # fmt: skip
     for _ in range(4):
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(rng.uniform(0.8, 3.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert contents(index) == contents(tmp_path / "calm")
     with open_index(index) as engine, open_index(tmp_path / "calm") as calm:
