@@ -19,10 +19,12 @@ from patsearch.types import Caption
 
 _LABEL = r"(?i:fig(?:ure)?s?\b)\.?\s*"
 # 3, 12A, 3a, 1.2, 3(a); also 3A-C and 3(a)-(c), whose second half is no number of its own.
-_NUMBER = r"\d{1,4}(?:\.\d{1,3}(?!\d)|[A-Z]{1,2}(?:[-–][A-Z])?\b|[a-z]\b|\([0-9A-Za-z]{1,2}\)(?:\s?[-–]\s?\([0-9A-Za-z]{1,2}\))?)?"
+_BRACKET = r"\([0-9A-Za-z]{1,2}\)"
+_NUMBER = rf"\d{{1,4}}(?:\.\d{{1,3}}(?!\d)|[A-Z]{{1,2}}(?:[-–][A-Z])?\b|[a-z]\b|{_BRACKET}(?:\s?[-–]\s?{_BRACKET})?)?"
 _JOIN = r"\s*(?:,?\s*\b(?:and|or|to|through|thru)\b|[-–—,&])\s*"
-_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER})*"
-_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}})*"
+# At most 100 in a row, and paragraphs of bounded length: hostile text costs no quadratic time.
+_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER}){{0,100}}"
+_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}}){{0,100}}"
 _VERB = (
     r"(?:which\s+)?(?:\w+ly\s+)?(?:is|are|being|show(?:s|ing)?|illustrat(?:es?|ing)|depict(?:s|ing)?|represent(?:s|ing)?|"
     r"presents?|provides?|displays?|discloses?|contains?|includes?|gives?|describes?|demonstrates?|compares?|plots?)\b"
@@ -31,7 +33,7 @@ _VERB = (
 _CLAUSE = r"(?:^|(?<=[.;:,])\s+(?:and\s+|while\s+|whereas\s+)?|\s(?:and|while|whereas)\s+)"
 _INTRODUCED = re.compile(
     rf"{_CLAUSE}(?:{_LABEL}(?P<numbers>{_NUMBERS})|(?P<hague>{_HAGUE}))\s*[.,]?\s*(?:{_VERB}|[:–—])\s*[:,]?\s*"
-    rf"|^(?:{_LABEL}(?P<bare>{_NUMBERS}))\s*(?:[.,-]\s*)?(?=\w)"
+    rf"|^(?:{_LABEL}(?P<bare>{_NUMBERS}))\s*(?:[.,-]\s*)?(?:of\s+)?(?=\w)"
     rf"|(?:(?:^|(?<=[.;:])\s+)The\s+(?:sole\s+|only\s+|single\s+)?(?:FIGURE|FIG\.)|\bFIGURE(?=\s+which))\s*{_VERB}\s*"
 )
 _EXPAND = re.compile(rf"(?P<range>[-–—]|\bto\b|\bthrough\b|\bthru\b)?\s*(?:{_LABEL})?(?P<number>{_NUMBER})")
@@ -43,6 +45,7 @@ _TAIL = re.compile(r"(?:[\s;,.:]|\s(?:and|while|whereas))+$")
 _MOST_FIGURES = 5000
 _MOST_IN_RANGE = 500
 _LONGEST_VIEW = 300
+_LONGEST_PARAGRAPH = 100_000
 
 
 def parse_captions(paragraphs: Iterable[str]) -> tuple[Caption, ...]:
@@ -53,7 +56,7 @@ def parse_captions(paragraphs: Iterable[str]) -> tuple[Caption, ...]:
     """
     found: dict[str, str] = {}
     for paragraph in paragraphs:
-        text = " ".join(paragraph.split())
+        text = " ".join(paragraph.split())[:_LONGEST_PARAGRAPH]
         introduced = list(_INTRODUCED.finditer(text))
         ends = [*(match.start() for match in introduced[1:]), len(text)]
         for match, end in zip(introduced, ends, strict=False):
@@ -94,4 +97,4 @@ def _between(first: str, last: str) -> Iterator[str]:
 
 def _view(text: str) -> str:
     sentence = _SENTENCE.split(text, maxsplit=1)[0]
-    return _TAIL.sub("", sentence)[:_LONGEST_VIEW].strip()
+    return _TAIL.sub("", sentence[:_LONGEST_VIEW]).strip()
