@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from patsearch.errors import UsageError
+from patsearch.errors import InputError, UsageError
 
 Kind = Literal["index", "deeppatent", "trec", "source"]
 _PREFIXES: tuple[Kind, ...] = ("index", "deeppatent", "trec")
@@ -83,3 +83,21 @@ def _parse_one(text: str) -> DatasetSpec:
             f"The dataset {text!r} has the parameter {wrong!r}.", hint="Known: split=test, split=val, lists=DIR."
         )
     return DatasetSpec(kind, path, split, Path(lists).expanduser() if lists else None)
+
+
+def deeppatent_lists(spec: DatasetSpec) -> tuple[Path, Path]:
+    """DeepPatent's list of queries and list of gallery drawings, of the split.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    names = (f"{spec.split}_query_patent.txt", f"{spec.split}_db_patent.txt")
+    folders = [spec.lists] if spec.lists else [spec.paths[0], spec.paths[0] / "lists", spec.paths[0].parent]
+    for folder in folders:
+        queries, gallery = (folder / name for name in names)
+        if queries.is_file() and gallery.is_file():
+            return queries, gallery
+    raise InputError(
+        f"{names[0]} and {names[1]} are not in {folders[0]}.",
+        hint="Name their folder: deeppatent:DIR?lists=FOLDER.",
+    )

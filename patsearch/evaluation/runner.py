@@ -1,0 +1,302 @@
+"""A benchmark from options to figures: quality by protocol and encoder, then the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from patsearch.encoder import Encoder, load_encoder, shipped_cards
+from patsearch.errors import UsageError
+from patsearch.evaluation.datasets import Protocol, RetrievalDataset
+from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, measure_engine
+from patsearch.evaluation.environment import describe_environment
+from patsearch.evaluation.materials import Material, Report, Workshop
+from patsearch.evaluation.metrics import DEFAULT_TOP_K
+from patsearch.evaluation.protocols import build_dataset
+from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
+from patsearch.evaluation.specs import DatasetSpec
+from patsearch.filters import Filter
+from patsearch.types import Drawing, JsonDict
+
+WORST = 12  # queries pictured in a report
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What to measure.
+
+    Attributes:
+        dataset: queries and gallery.
+        distractors: added to the gallery.
+        encoder: name; None is the default one, or the index's own.
+        baseline: measure the untrained encoder that is shipped too, where another one is chosen.
+        whole_sheets, front_pages: None is the dataset's own way (`default_protocol`).
+        all_protocols: the four of figures or sheets, with or without front pages.
+        where: chooses queries and gallery, never distractors.
+        backends: to measure; none is quality alone.
+        folder: where to keep the indexes made; None is a temporary folder.
+        searches: timed searches a filter.
+        queries: at most so many, drawn at random; None is all.
+        depth: places of each ranking to keep for run files.
+    """
+
+    dataset: DatasetSpec
+    distractors: tuple[DatasetSpec, ...] = ()
+    encoder: str | None = None
+    baseline: bool = True
+    whole_sheets: bool | None = None
+    front_pages: bool | None = None
+    all_protocols: bool = False
+    where: Filter = field(default_factory=Filter)
+    top_k: tuple[int, ...] = DEFAULT_TOP_K
+    backends: tuple[str, ...] = ("faiss",)
+    folder: Path | None = None
+    workers: int | None = None
+    searches: int = 200
+    queries: int | None = None
+    depth: int = 100
+
+    def to_json(self) -> JsonDict:
+        """The settings as a run file keeps them."""
+        return {
+            "dataset": self.dataset.name,
+            "distractors": [spec.name for spec in self.distractors],
+            "encoder": self.encoder,
+            "filter": str(self.where),
+            "top_k": list(self.top_k),
+            "backends": list(self.backends),
+            "searches": self.searches,
+            "queries": self.queries,
+            "depth": self.depth,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A query of a report with the drawings and thumbnails that show what happened to it."""
+
+    record: QueryRecord
+    drawings: dict[str, Drawing]
+    thumbnails: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One encoder on one protocol of the dataset.
+
+    Attributes:
+        dataset: name, fingerprint, protocol, counts and notes (`describe_dataset`).
+        encoder: name, sha256, dim, baseline.
+        baseline: whether it was measured for comparison.
+        ingests: reports of the ingests that made the vectors.
+        worst: the queries with the lowest average precision, one a patent.
+    """
+
+    dataset: JsonDict
+    protocol: Protocol
+    encoder: JsonDict
+    baseline: bool
+    quality: Quality
+    ingests: tuple[JsonDict, ...]
+    worst: tuple[Pictured, ...]
+
+    @property
+    def slug(self) -> str:
+        """For file names: protocol and encoder."""
+        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in str(self.encoder["name"]))
+        return f"{self.protocol.slug}-{name[-60:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """Everything that was measured; the first evaluation is the one that was asked for."""
+
+    options: BenchOptions
+    evaluations: tuple[Evaluation, ...]
+    engines: tuple[EngineFigures, ...]
+    environment: JsonDict
+
+
+def default_protocol(spec: DatasetSpec) -> Protocol:
+    """Figures without front pages, as ingest indexes them; whole sheets with them for image lists."""
+    listed = spec.kind in ("deeppatent", "trec")
+    return Protocol(whole_sheets=listed, front_pages=listed)
+
+
+def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchResult:
+    """Measure.
+
+    Args:
+        report: called with what is going on, how much of it is done, and how much there is.
+
+    Raises:
+        UsageError: options that do not go together, or nothing to measure on.
+        PluginError, EncoderError, InputError, IndexError_: as their names say.
+    """
+    report = report or (lambda *_: None)
+    encoders = _encoders(options)
+    evaluations: list[Evaluation] = []
+    engines: tuple[EngineFigures, ...] = ()
+    with Workshop(
+        options.dataset,
+        distractors=options.distractors,
+        folder=options.folder,
+        workers=options.workers,
+        report=report,
+    ) as workshop:
+        for number, encoder in enumerate(encoders):
+            materials: dict[bool, Material] = {}
+            for protocol in _protocols(options):
+                if protocol.whole_sheets not in materials:
+                    materials[protocol.whole_sheets] = workshop.material(encoder, whole_sheets=protocol.whole_sheets)
+                material = materials[protocol.whole_sheets]
+                made = _true_protocol(options, material, protocol)
+                if any(e.protocol == made and e.encoder == material.encoder for e in evaluations):
+                    continue
+                dataset = build_dataset(options.dataset, material, made, options.where)
+                if not evaluations:
+                    # Engines hold the same drawings whatever asks: measured on the protocol asked for.
+                    engines = _engines(options, dataset, material, report)
+                evaluations.append(_evaluate(options, dataset, material, baseline=number > 0, report=report))
+    return BenchResult(options, tuple(evaluations), engines, describe_environment())
+
+
+def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
+    """What a run file says of the dataset."""
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint(),
+        "protocol": {
+            "whole_sheets": dataset.protocol.whole_sheets,
+            "front_pages": dataset.protocol.front_pages,
+            "text": str(dataset.protocol),
+        },
+        "filter": str(where),
+        "queries": len(dataset.queries),
+        "judged_queries": dataset.judged,
+        "patents": len({dataset.query(q).patent for q in range(len(dataset.queries))}),
+        "gallery": len(dataset.gallery),
+        "distractors": dataset.distractors,
+        "leave_one_out": dataset.leave_one_out,
+        "notes": list(dataset.notes),
+    }
+
+
+def _encoders(options: BenchOptions) -> list[Encoder | None]:
+    """The encoder asked for, and the untrained baseline beside another one."""
+    if options.dataset.kind == "index":
+        # Vectors are all there is: no other encoder can be asked.
+        return [load_encoder(options.encoder) if options.encoder else None]
+    chosen = load_encoder(options.encoder)
+    untrained = next((card for card in shipped_cards() if card.baseline), None)
+    if not options.baseline or untrained is None or untrained.sha256 == chosen.card.sha256:
+        return [chosen]
+    return [chosen, load_encoder(untrained.name)]
+
+
+def _protocols(options: BenchOptions) -> list[Protocol]:
+    usual = default_protocol(options.dataset)
+    first = Protocol(
+        usual.whole_sheets if options.whole_sheets is None else options.whole_sheets,
+        usual.front_pages if options.front_pages is None else options.front_pages,
+    )
+    if options.dataset.kind == "trec" and not first.whole_sheets:
+        raise UsageError("A TREC dataset's images are taken as they are.", hint="Leave --figures out.")
+    if not options.all_protocols:
+        return [first]
+    kinds = (first.whole_sheets,) if options.dataset.kind == "trec" else (False, True)
+    others = [Protocol(w, f) for w, f in product(kinds, (False, True))]
+    return [first, *(p for p in others if p != first)]
+
+
+def _true_protocol(options: BenchOptions, material: Material, protocol: Protocol) -> Protocol:
+    """An index says for itself whether it holds sheets."""
+    if options.dataset.kind != "index":
+        return protocol
+    holds = material.spec.whole_sheets
+    if options.whole_sheets is not None and options.whole_sheets != holds:
+        kind = "whole sheets" if holds else "figures"
+        raise UsageError(f"The index holds {kind}.", hint="Name its source as the dataset to have both.")
+    return Protocol(holds, protocol.front_pages)
+
+
+def _evaluate(
+    options: BenchOptions, dataset: RetrievalDataset, material: Material, *, baseline: bool, report: Report
+) -> Evaluation:
+    if options.queries is not None:
+        dataset = dataset.sampled(options.queries)
+    if not dataset.judged:
+        raise UsageError(
+            f"No query of {dataset.name} has anything to find ({dataset.protocol}).",
+            hint="Leave-one-out needs patents with two drawings or more.",
+        )
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        report(f"Ranking, {dataset.protocol}", done, len(dataset.queries))
+
+    quality = measure_quality(dataset, top_k=options.top_k, depth=options.depth, advance=advance)
+    return Evaluation(
+        dataset=describe_dataset(dataset, options.where),
+        protocol=dataset.protocol,
+        encoder=material.encoder,
+        baseline=baseline,
+        quality=quality,
+        ingests=material.ingests,
+        worst=tuple(_picture(dataset, material, record) for record in worst_queries(quality.records, WORST)),
+    )
+
+
+def worst_queries(records: Sequence[QueryRecord], count: int) -> list[QueryRecord]:
+    """The judged queries with the lowest average precision, at most one of each patent, ties by id."""
+    judged = sorted((r for r in records if r.ranks), key=lambda r: (r.average_precision, r.id))
+    first: dict[str, QueryRecord] = {}
+    for record in judged:
+        first.setdefault(record.patent, record)
+    return list(first.values())[:count]
+
+
+def _picture(dataset: RetrievalDataset, material: Material, record: QueryRecord, shown: int = 6) -> Pictured:
+    ids = {record.id, *(p.id for p in record.top[:shown]), *(p.id for p in record.expected[:shown])}
+    drawings = {d.id: d for d in dataset.collection.drawings if d.id in ids}
+    thumbnails = {i: png for i in ids if (png := material.thumbnail(i))}
+    return Pictured(record, drawings, thumbnails)
+
+
+def _engines(
+    options: BenchOptions, dataset: RetrievalDataset, material: Material, report: Report
+) -> tuple[EngineFigures, ...]:
+    measured: list[EngineFigures] = []
+    for name in options.backends:
+        if material.stored is not None and material.stored[0] == name:
+            # The user's own index: its whole content, as it stands.
+            collection, queries = material.collection, np.arange(len(material.collection))
+        else:
+            collection, queries = dataset.collection, dataset.queries
+        filters = choose_filters(collection)
+        report(f"Searching with {name}", 0, None)
+        if collection is material.collection and material.stored is not None:
+            backend = material.stored[1]
+            measured.append(
+                measure_engine(name, backend, collection, queries, filters=filters, searches=options.searches)
+            )
+            continue
+        with built_backend(name, material.spec, collection) as (backend, rate):
+            measured.append(
+                measure_engine(
+                    name,
+                    backend,
+                    collection,
+                    queries,
+                    filters=filters,
+                    searches=options.searches,
+                    upserts_per_second=rate,
+                )  # fmt: skip
+            )
+    return tuple(measured)
