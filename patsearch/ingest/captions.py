@@ -22,9 +22,9 @@ _LABEL = r"(?i:fig(?:ure)?s?\b)\.?\s*"
 _BRACKET = r"\([0-9A-Za-z]{1,2}\)"
 _NUMBER = rf"\d{{1,4}}(?:\.\d{{1,3}}(?!\d)|[A-Z]{{1,2}}(?:[-–][A-Z])?\b|[a-z]\b|{_BRACKET}(?:\s?[-–]\s?{_BRACKET})?)?"
 _JOIN = r"\s*(?:,?\s*\b(?:and|or|to|through|thru)\b|[-–—,&])\s*"
-# At most 100 in a row, and paragraphs of bounded length: hostile text costs no quadratic time.
-_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER}){{0,100}}"
-_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}}){{0,100}}"
+# At most 41 in a row, and text of bounded length: a hostile grant costs seconds, not hours.
+_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER}){{0,40}}"
+_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}}){{0,40}}"
 _VERB = (
     r"(?:which\s+)?(?:\w+ly\s+)?(?:is|are|being|show(?:s|ing)?|illustrat(?:es?|ing)|depict(?:s|ing)?|represent(?:s|ing)?|"
     r"presents?|provides?|displays?|discloses?|contains?|includes?|gives?|describes?|demonstrates?|compares?|plots?)\b"
@@ -45,7 +45,7 @@ _TAIL = re.compile(r"(?:[\s;,.:]|\s(?:and|while|whereas))+$")
 _MOST_FIGURES = 5000
 _MOST_IN_RANGE = 500
 _LONGEST_VIEW = 300
-_LONGEST_PARAGRAPH = 100_000
+_LONGEST_TEXT = 1_000_000  # characters that are read of all paragraphs together
 
 
 def parse_captions(paragraphs: Iterable[str]) -> tuple[Caption, ...]:
@@ -55,8 +55,10 @@ def parse_captions(paragraphs: Iterable[str]) -> tuple[Caption, ...]:
         paragraphs: the paragraphs of the description of the drawings, markup already removed.
     """
     found: dict[str, str] = {}
+    left = _LONGEST_TEXT
     for paragraph in paragraphs:
-        text = " ".join(paragraph.split())[:_LONGEST_PARAGRAPH]
+        text = " ".join(paragraph.split())[:left]
+        left -= len(text)
         introduced = list(_INTRODUCED.finditer(text))
         ends = [*(match.start() for match in introduced[1:]), len(text)]
         for match, end in zip(introduced, ends, strict=False):

@@ -1,0 +1,22 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real development data: from PATSEARCH_DATA, else beside the checkout.
+
+    Tests that use it bear the mark `data`; they are skipped where there is none, so that the
+    project's own tests need nothing but the repository.
+    """
+    given = os.environ.get("PATSEARCH_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no development data at {folder}: set PATSEARCH_DATA to their folder")
+    return folder
