@@ -13,6 +13,7 @@ written as tests in `patsearch.backends.contract`, which a plug-in's author inhe
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, JsonDict
 
 Embeddings = NDArray[np.float32]
+Location = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,30 @@ class Backend(ABC):
     read_only: bool
 
     # ------------------------------------------------------------------ to implement
+
+    @classmethod
+    @abstractmethod
+    def create(cls, location: Location, spec: IndexSpec) -> Self:
+        """Make a new, empty index and open it for writing. A backend may take keyword options besides.
+
+        Args:
+            location: a folder for an embedded engine, an address for a server.
+
+        Raises:
+            UsageError: there is an index already.
+        """
+
+    @classmethod
+    @abstractmethod
+    def open(cls, location: Location, *, read_only: bool = True) -> Self:
+        """Open an index that `create` made. A backend may take keyword options besides.
+
+        Raises:
+            IndexNotFound: there is none.
+            IndexLocked: `read_only` is false and another process is writing.
+            IndexVersionError: it was written by a newer patsearch.
+            IndexDamaged: what is there contradicts itself.
+        """
 
     @abstractmethod
     def _upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
@@ -109,6 +135,7 @@ class Backend(ABC):
             EncoderMismatch: the vectors have another dimension than the index.
             UsageError: NaN or rows that are not of unit length, or counts that differ.
         """
+        self._require_writable()
         if len(drawings) != len(embeddings):
             raise UsageError(f"{len(drawings)} drawings came with {len(embeddings)} vectors.")
         if not drawings:
@@ -131,15 +158,55 @@ class Backend(ABC):
         """
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
-        return self._search(self._checked(np.atleast_2d(embeddings), "Query vectors"), k, where or Filter(), exact)
+        queries = self._checked(np.atleast_2d(embeddings), "Query vectors")
+        return self._search(queries, k, where or Filter(), exact) if len(queries) else []
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove drawings by id; returns how many were there."""
+        self._require_writable()
         return self._delete(list(dict.fromkeys(ids))) if ids else 0
+
+    def ids(self, where: Filter | None = None) -> Iterator[str]:
+        """The ids of everything that matches, in order."""
+        for drawings, _ in self.scan(where):
+            yield from (drawing.id for drawing in drawings)
+
+    def delete_where(self, where: Filter) -> int:
+        """Remove what matches; returns how many drawings that were.
+
+        Raises:
+            UsageError: the filter is empty, which would remove everything.
+        """
+        if not where:
+            raise UsageError("An empty filter would delete every drawing.", hint="Name what is to be deleted.")
+        return self.delete(list(self.ids(where)))
+
+    def optimize(self) -> None:  # noqa: B027  an engine without derived structures has nothing to do
+        """Bring derived search structures up to date; called after a large ingest. Searches are right without it."""
+
+    def compact(self) -> JsonDict:
+        """Give back the space of deleted drawings and bring derived structures up to date.
+
+        Returns what was done, at least `reclaimed` (drawings whose space was freed).
+        """
+        self.optimize()
+        return {"reclaimed": 0}
+
+    def verify(self) -> list[str]:
+        """Look for damage; returns the problems found, one sentence each, none if all is well."""
+        return []
+
+    def refresh(self) -> bool:
+        """See what other processes have committed since; returns whether anything changed."""
+        return False
 
     def patents(self, where: Filter | None = None) -> int:
         """Number of distinct patents that match."""
         return len({d.patent for drawings, _ in self.scan(where) for d in drawings})
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise UsageError("The index was opened for reading only.", hint="Open it with read_only=False.")
 
     def _checked(self, embeddings: Embeddings, what: str) -> Embeddings:
         # Never the caller's array: a backend may write into what it was given.
