@@ -155,6 +155,40 @@ def _hershey(text: str, rng: random.Random) -> Grey:
     return paper
 
 
+# Strokes on a grid of 4 by 6, the lettering of plotters and of drawing templates.
+_STROKES = {
+    "F": ["06 00 40", "03 33"], "I": ["10 30", "20 26", "16 36"], "G": ["41 30 10 01 05 16 46 43 33"],
+    "U": ["00 05 16 36 45 40"], "R": ["06 00 30 41 42 33 03", "23 46"], "E": ["40 00 06 46", "03 33"],
+    "0": ["10 30 41 45 36 16 05 01 10"], "1": ["11 20 26"], "2": ["01 10 30 41 42 33 13 04 06 46"],
+    "3": ["01 10 30 41 42 33 44 45 36 16 05", "13 33"], "4": ["36 30 04 44"], "5": ["05 16 36 45 43 32 02 00 40"],
+    "6": ["30 20 02 05 16 36 45 44 33 03"], "7": ["00 40 16"],
+    "8": ["13 02 01 10 30 41 42 33 13 04 05 16 36 45 44 33"], "9": ["16 26 44 41 30 10 01 02 13 43"],
+    "A": ["06 02 20 42 46", "04 44"], "B": ["00 06 36 45 44 33 42 41 30 00", "03 33"],
+    "C": ["41 30 10 01 05 16 36 45"], "D": ["00 06 36 45 41 30 00"], "-": ["13 33"], ".": ["25 26"], " ": [],
+}  # fmt: skip
+
+
+def _plotted(rng: random.Random) -> tuple[Grey, str]:
+    """A label in strokes, straight as plotted or jittered and rounded as lettered by hand."""
+    number = str(rng.randint(1, 30)) + rng.choice(["", "", "", "A", "B", "C", "D"])
+    text = rng.choice(["FIG. ", "FIG. ", "FIG.", "FIG ", "FIG - ", "FIG-", "FIGURE "]) + number
+    unit = rng.uniform(6, 12)
+    jitter, rounded = rng.choice((0.0, 0.0, 0.15, 0.35)), rng.random() < 0.4
+    advance, wide, thick = rng.uniform(5, 7.5), rng.uniform(0.6, 1.3), rng.randint(1, 6)
+    paper = np.full((int(unit * 10), int(unit * wide * advance * (len(text) + 2))), 255, np.uint8)
+    for k, char in enumerate(text):
+        for stroke in _STROKES[char]:
+            points = np.array([[int(p[0]), int(p[1])] for p in stroke.split()], float)
+            points += np.array([[rng.gauss(0, jitter), rng.gauss(0, jitter)] for _ in points])
+            if rounded:  # corner cutting, after Chaikin
+                for _ in range(2):
+                    cut = np.stack([0.75 * points[:-1] + 0.25 * points[1:], 0.25 * points[:-1] + 0.75 * points[1:]], 1)
+                    points = np.concatenate([points[:1], cut.reshape(-1, 2), points[-1:]])
+            points = (points + [1 + k * advance, 2]) * [unit * wide, unit]
+            cv2.polylines(paper, [points.astype(np.int32)], False, 0, thick, cv2.LINE_AA)
+    return paper, text
+
+
 def _warp(paper: Grey, rng: random.Random) -> Grey:
     """Slant, stretch, a little turn, and now and then the wobble of a hand."""
     height, width = paper.shape
@@ -209,7 +243,7 @@ def negative(rng: random.Random) -> Grey:
     width = int(height * rng.uniform(0.5, 9))
     paper = np.full((height, width), 255, np.uint8)
     thick = rng.randint(1, 4)
-    kind = rng.randrange(6)
+    kind = rng.choice((0, 0, 0, 1, 2, 3, 4, 4, 5, 6))
     count = rng.randint(1, 9)
 
     def point() -> tuple[int, int]:
@@ -252,6 +286,12 @@ def negative(rng: random.Random) -> Grey:
                 (int(x1 + b * (x2 - x1)), int(y1 + b * (y2 - y1))),
             )
             cv2.line(paper, start, end, 0, thick)
+    elif kind == 6:  # a few slanted strokes of like length side by side: shading
+        x, slant, length = 3, rng.randint(-15, 15), rng.uniform(0.4, 1.0) * height
+        while x < width:
+            top = rng.randint(0, max(1, height - int(length)))
+            cv2.line(paper, (x, top), (x + slant, top + int(length * rng.uniform(0.6, 1))), 0, thick, cv2.LINE_AA)
+            x += rng.randint(5, 30)
     else:  # blobs and specks
         for _ in range(count * 3):
             cv2.circle(paper, point(), rng.randint(1, height // 4), 0, -1 if rng.random() < 0.7 else thick)
@@ -269,11 +309,15 @@ def tight(paper: Grey) -> Grey | None:
 def sample(names: list[str], rng: random.Random) -> tuple[Grey, str]:
     """One crop, tight, and what it reads; the empty string for what is no upright text."""
     while True:
-        if rng.random() < 0.2:
+        kind = rng.random()
+        if kind < 0.28:
             paper, text = _scan(negative(rng), rng), ""
         else:
-            text = random_text(rng)
-            paper = _hershey(text, rng) if rng.random() < 0.12 else _typeset(text, names, rng)
+            if kind < 0.34:
+                paper, text = _plotted(rng)
+            else:
+                text = random_text(rng)
+                paper = _hershey(text, rng) if rng.random() < 0.12 else _typeset(text, names, rng)
             paper = _scan(_warp(paper, rng), rng)
             if rng.random() < 0.06:
                 paper = _underline(paper, rng)

@@ -14,7 +14,7 @@ _REMARK = re.compile(r"\(?PR[I1L]?[O0]R[A4]RT\)?$")
 # The readers' own slips are let through where the rest leaves no doubt: F1G, FIC, FIO, EIG, PIG.
 _PREFIX = r"[FEP][I1LJT][G6CO0Q](?:URES?|S)?[.,\-']*"
 _LABEL = re.compile(rf"^{_PREFIX}{_NUMBER}(?:OF\d{{1,3}})?[.,\-']*$")
-_UNREAD = re.compile(rf"^{_PREFIX}(?P<rest>.{{0,6}})$")
+_UNREAD = re.compile(rf"^{_PREFIX}(?P<rest>.{{0,3}})$")
 _BARE = re.compile(rf"^{_NUMBER}[.,]*$")
 _PAGE = re.compile(r"^\d{1,3}(?:/|OF)\d{1,3}$")
 _NUMERAL = re.compile(r"^[A-Z]?\d{1,4}[A-Z]?'*[.,]*$")

@@ -12,7 +12,8 @@ from patsearch.drawings.figure import Box
 from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union
 
 _MIN_GLYPH, _MAX_GLYPH = 3, 46  # cells: 12 to 184 pixels of a sheet scanned at 300 dpi
-_MOST_GLYPHS = 450
+_MOST_GLYPHS = 250
+_MOST_LINES = 30  # in each direction
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,18 @@ class TextLine:
         box: left, top, right, bottom in cells of the raster.
         upright: whether it runs from left to right; else from bottom to top, or top to bottom.
         glyph: height of its tallest piece across the reading direction, in cells.
+        glyphs: number of its letter-like pieces; a word whose letters run together is one.
         crowding: foreign ink just around it, as a share of its own ink.
+        doubt: how little it looks like a label, from place and form alone.
     """
 
     members: NDArray[np.intp]
     box: Box
     upright: bool
     glyph: int
+    glyphs: int
     crowding: float
+    doubt: float
 
     @property
     def aspect(self) -> float:
@@ -41,16 +46,20 @@ class TextLine:
 
 
 def text_lines(ink: Grey, pieces: Pieces) -> list[TextLine]:
-    """Candidates in both directions, least crowded first."""
+    """Candidates in both directions, those that look most like a label first."""
     if len(pieces) < 2:
         return []
     # Dust, dashes and underlines do not make a line of text crowded.
-    flat = (pieces.boxes[:, 2:].min(axis=1) <= 2) & (pieces.boxes[:, 2:].max(axis=1) <= 80)
+    thin, long = pieces.boxes[:, 2:].min(axis=1), pieces.boxes[:, 2:].max(axis=1)
+    flat = ((thin <= 2) & (long <= 80)) | ((thin <= 3) & (long > 6 * thin) & (long <= 120))
     flat[0] = True
     solid = cv2.integral(np.where(flat, 0, 1).astype(np.uint8)[pieces.at] if flat[1:].any() else ink)
     lines = _along(pieces, pieces.boxes, solid, upright=True)
     lines += _along(pieces, pieces.boxes[:, [1, 0, 3, 2]], solid.T, upright=False)
-    return sorted(lines, key=lambda line: line.crowding)
+    lines.sort(key=lambda line: line.doubt)
+    # A letter alone in one direction that belongs to a row in the other is no line of its own.
+    rows = {int(piece) for line in lines if line.glyphs > 1 for piece in line.members}
+    return [line for line in lines if line.glyphs > 1 or not rows.issuperset(line.members.tolist())]
 
 
 def _inside(integral: NDArray[np.int32], boxes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -79,46 +88,84 @@ def _along(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], *, upright: b
     glyphs = glyphs[free <= 0.2 * 2 * near * w]
     if len(glyphs) > _MOST_GLYPHS:
         x, y, w, h = boxes[glyphs].T.astype(np.int64)
-        around = _inside(solid, np.stack([x - h, y - h, x + w + h, y + 2 * h], axis=1))
-        glyphs = glyphs[np.argsort(around / ((w + 2 * h) * 3 * h), kind="stable")[:_MOST_GLYPHS]]
+        reach = np.maximum(2, h // 2)
+        around = _inside(solid, np.stack([x, y - reach, x + w, y], axis=1))
+        around += _inside(solid, np.stack([x, y + h, x + w, y + h + reach], axis=1))
+        # Letters are larger than the dashes of a broken line.
+        lean = 0.01 * np.minimum(pieces.area[glyphs], 60)
+        glyphs = glyphs[np.argsort(around / (2 * reach * w) - lean, kind="stable")[:_MOST_GLYPHS]]
     if not len(glyphs):
         return []
-    return [_line(pieces, boxes, solid, group, upright) for group in _rows(boxes, glyphs)]
+    return _lines(pieces, boxes, solid, glyphs, upright)
 
 
-def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Glyphs side by side at one height, as groups."""
-    glyphs = glyphs[np.argsort(boxes[glyphs, 0], kind="stable")]
+def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(N,) number of the row of each glyph: those side by side at one height share it."""
     x, y, w, h = boxes[glyphs].T.astype(np.float32)
     tall = np.maximum(h[:, None], h[None, :])
-    gap = x[None, :] - (x + w)[:, None]
+    gap = np.maximum(x[None, :] - (x + w)[:, None], x[:, None] - (x + w)[None, :])
     middle = np.abs((y + h / 2)[:, None] - (y + h / 2)[None, :])
     alike = (gap <= 1.6 * tall) & (gap >= -0.6 * tall) & (middle <= 0.36 * tall)
     alike &= np.minimum(h[:, None], h[None, :]) >= 0.45 * tall
-    group = np.arange(len(glyphs))
-    for i, j in np.argwhere(np.triu(alike, 1)):
-        a, b = group[i], group[j]
-        if a != b:
-            group[group == b] = a
-    return [glyphs[group == number] for number in np.unique(group)]
+    row = np.arange(len(glyphs))
+    while True:  # spread the smallest number along the row, in doubling steps
+        lowest = np.where(alike, row[None, :], len(row)).min(axis=1, initial=len(row))
+        lowest = np.minimum(lowest, row)
+        lowest = lowest[lowest]
+        if (lowest == row).all():
+            return row
+        row = lowest
 
 
-def _line(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], members: NDArray[np.intp], upright: bool) -> TextLine:
-    left, top, right, bottom = union(boxes[members])
-    glyph = int(boxes[members, 3].max())
-    # Dots, hyphens and underlines belong to the line that they lie in or close to.
-    x, y, w, h = boxes.T
+def _lines(
+    pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool
+) -> list[TextLine]:
+    """The most promising rows as lines."""
+    row = _rows(boxes, glyphs)
+    order = np.argsort(row, kind="stable")
+    glyphs, row = glyphs[order], row[order]
+    starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+    counts = np.diff(np.r_[starts, len(row)])
+    x, y, w, h = boxes[glyphs].T.astype(np.int64)
+    hull = np.stack(
+        [
+            np.minimum.reduceat(x, starts),
+            np.minimum.reduceat(y, starts),
+            np.maximum.reduceat(x + w, starts),
+            np.maximum.reduceat(y + h, starts),
+        ],
+        axis=1,
+    )
+    tall = np.maximum.reduceat(h, starts)
+    margin = np.maximum(2, np.round(0.6 * tall).astype(np.int64))
+    own = np.maximum(1, _inside(solid, hull))
+    around = _inside(solid, hull + margin[:, None] * np.array([-1, -1, 1, 1]))
+    crowding = np.maximum(0, around - own) / own
+    aspect = (hull[:, 2] - hull[:, 0]) / np.maximum(1, hull[:, 3] - hull[:, 1])
+    doubt = np.minimum(crowding, 2.0) + 0.12 * np.maximum(0, 7 - tall) + 0.4 * (counts == 1)
+    doubt += 0.5 * (aspect > 10) + 0.3 * (aspect < 1.5)
+    out = []
+    for k in np.argsort(doubt, kind="stable")[:_MOST_LINES]:
+        members = glyphs[starts[k] : starts[k] + counts[k]]
+        members, box = _with_marks(pieces, boxes, members, hull[k], int(tall[k]))
+        if not upright:
+            box = (box[1], box[0], box[3], box[2])
+        out.append(TextLine(members, box, upright, int(tall[k]), int(counts[k]), float(crowding[k]), float(doubt[k])))
+    return out
+
+
+def _with_marks(
+    pieces: Pieces, boxes: Boxes, members: NDArray[np.intp], hull: NDArray[np.int64], glyph: int
+) -> tuple[NDArray[np.intp], Box]:
+    """Dots, hyphens and underlines belong to the line that they lie in or close to."""
+    left, top, right, bottom = hull
     reach = max(1, glyph // 3)
+    x, y, w, h = boxes.T
     inside = (x >= left - reach) & (x + w <= right + reach) & (y >= top - 1) & (y + h <= bottom + reach)
     inside &= (h <= glyph) & (pieces.area <= 3 * glyph * glyph)
     inside[0] = False
     everyone = np.union1d(members, np.flatnonzero(inside))
-    left, top, right, bottom = union(boxes[everyone])
-    margin = max(2, round(0.6 * glyph))
-    around = _inside(solid, np.array([[left - margin, top - margin, right + margin, bottom + margin]]))[0]
-    own = max(1, int(_inside(solid, np.array([[left, top, right, bottom]]))[0]))
-    box = (left, top, right, bottom) if upright else (top, left, bottom, right)
-    return TextLine(everyone, box, upright, glyph, max(0.0, float(around - own)) / own)
+    return everyone, union(boxes[everyone])
 
 
 def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey | None:

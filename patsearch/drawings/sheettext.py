@@ -41,10 +41,10 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     lines = text_lines(raster.ink, pieces)
     long = [line for line in lines if line.aspect >= 1.3][:_MOST_READ]
     texts = _read(raster, pieces, long, (0, 90))
-    labels = _labels(texts, _SURE)
+    labels = _labels(raster, pieces, texts, lines)
     if not labels:
-        labels = _labels(_read(raster, pieces, long[: _MOST_READ // 2], (180, 270)), _VERY_SURE)
-    labels = [_completed(raster, pieces, label, lines) for label in labels]
+        turned = _read(raster, pieces, long[: _MOST_READ // 2], (180, 270))
+        labels = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], lines)
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][: _MOST_READ // 2]
         labels = _bare(texts + _read(raster, pieces, short, (0,)), expected)
@@ -70,8 +70,18 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
     ]
 
 
-def _labels(texts: Sequence[SheetText], sure: float) -> list[SheetText]:
-    return [text for text in texts if text.meaning.kind == "label" and text.sure >= sure]
+def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], lines: Sequence[TextLine]) -> list[SheetText]:
+    """Labels with a number, and those without that look just like them."""
+    labels = [text for text in texts if text.meaning.kind == "label" and text.sure >= _SURE]
+    labels = [_completed(raster, pieces, label, lines) for label in labels]
+    read = [t for t in labels if t.meaning.number and t.sure >= (_SURE if t.line.crowding < 0.5 else _VERY_SURE)]
+    usual = float(np.median([text.line.glyph for text in read])) if read else None
+    for text in labels:
+        if text.meaning.number is None and text.sure >= _VERY_SURE and text.line.crowding < 0.15:
+            glyph = text.line.glyph
+            if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 6):
+                read.append(text)
+    return read
 
 
 def _completed(raster: Raster, pieces: Pieces, label: SheetText, lines: Sequence[TextLine]) -> SheetText:
@@ -98,13 +108,14 @@ def _completed(raster: Raster, pieces: Pieces, label: SheetText, lines: Sequence
 def _bare(texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
     """Labels without the word: "1.1", or a lone digit that the grant's captions name."""
     names = {canonical(name) for name in expected}
-    bare = [text for text in texts if text.meaning.kind == "bare" and text.sure >= _VERY_SURE]
+    bare = [text for text in texts if text.meaning.kind == "bare" and text.sure >= _SURE]
     bare = [text for text in bare if text.line.crowding < 0.1]
     dotted = [
         t for t in bare if "." in (t.meaning.number or "") and (not names or canonical(t.meaning.number or "") in names)
     ]
     if dotted:
         return dotted
+    bare = [text for text in bare if text.sure >= _VERY_SURE]
     known = [t for t in bare if canonical(t.meaning.number or "") in names]
     # More than one number without the word: reference numerals.
     numerals = sum(t.meaning.kind in ("bare", "numeral") and t.sure >= _SURE for t in texts)

@@ -1,0 +1,190 @@
+"""Query pictures: a phone picture of a sketch becomes dark lines on white; drawings stay as they are.
+
+    open -> crop -> dark on light -> even out the light where the picture is a photo of paper
+
+A photo of paper differs from a drawing in its ground: the paper is grey and uneven, brightest where the
+lamp is. The ground is estimated by a morphological closing, which removes everything thinner than its
+kernel, and the picture is divided by it (Gonzalez and Woods, Digital Image Processing, section 9.6,
+"shading correction"). A soft threshold then makes the paper white and keeps the strokes' edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patsearch.drawings.opening import normalise_polarity, open_image
+from patsearch.encoder.preprocess import Grey, to_grey
+from patsearch.errors import ImageError
+
+# The longer side at which light is estimated, and the kernel there: wider than any pen stroke of a
+# sketch that fills its picture, narrower than a shadow.
+_SMALL = 400
+_KERNEL = 25
+# A picture whose margin, or half of it, is as white as this is a scan or a rendering, not a photo.
+_PAPER_WHITE = 240
+_WHITE_MARGIN = 0.9
+_WHITE_HALF = 0.5
+# What lines on paper look like once the light is evened out: mostly paper, some ink.
+_MIN_PAPER = 0.7
+_MIN_INK, _MAX_INK = 0.0005, 0.25
+_MIN_LIGHT = 50
+# Ground darker than this share of the lightest ground nearby is no shadow but a dark thing: the table
+# beside the sheet, or, where there is more of it than this within the picture, a photo of an object.
+_DARK_GROUND = 0.5
+_MAX_DARK = 0.1
+# A step of the ground by this share within a pixel is an edge, not a slope of the light.
+_STEP = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class _Lighting:
+    """A picture and the light on its paper, both (H, W) float32 with white = 255."""
+
+    grey: NDArray[np.float32]
+    ground: NDArray[np.float32]
+
+
+def query_image(
+    source: bytes | Path | Image.Image,
+    *,
+    name: str = "",
+    page: int = 1,
+    crop: tuple[int, int, int, int] | None = None,
+    clean: bool = True,
+) -> Image.Image:
+    """A picture that somebody asks with, as dark lines on white.
+
+    Args:
+        source: a file's bytes, its path, or an image that is open already.
+        name: what errors call it.
+        page: page of a multi-page TIFF, from 1.
+        crop: x, y, width and height in pixels of the upright picture.
+        clean: whether to even out the light of a photo.
+
+    Raises:
+        ImageError: the picture cannot be read, or the crop lies outside of it.
+    """
+    image = source if isinstance(source, Image.Image) else open_image(source, name=name, page=page)
+    if crop is not None:
+        image = _crop(image, crop, name or str(source if isinstance(source, Path) else "The image"))
+    image, _ = normalise_polarity(image)
+    return clean_photo(image) if clean else image
+
+
+def clean_photo(image: Image.Image) -> Image.Image:
+    """Dark lines on white for a photo or uneven scan of a sketch; every other image unchanged.
+
+    Left alone are drawings and renderings on a white ground, 1-bit images, and photographs of things
+    (their picture, divided by its light, does not look like paper with lines).
+    """
+    if image.mode == "1":
+        return image
+    grey = to_grey(image)
+    if _is_white(grey):
+        return image
+    lighting = _lighting(grey)
+    if lighting is None:
+        return image
+    return Image.fromarray(_threshold(lighting))
+
+
+def is_photo(image: Image.Image) -> bool:
+    """Whether `clean_photo` would change the image."""
+    grey = to_grey(image)
+    return image.mode != "1" and not _is_white(grey) and _lighting(grey) is not None
+
+
+def _crop(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Image.Image:
+    x, y, width, height = crop
+    if x < 0 or y < 0 or width < 1 or height < 1 or x + width > image.width or y + height > image.height:
+        raise ImageError(
+            f"The crop {x},{y},{width},{height} does not lie within {name}.",
+            hint=f"It has {image.width} x {image.height} pixels; a crop is x,y,width,height.",
+        )
+    return image.crop((x, y, x + width, y + height))
+
+
+def _is_white(grey: Grey) -> bool:
+    edge = max(1, min(grey.shape) // 30)
+    margin = np.concatenate(
+        [grey[:edge].ravel(), grey[-edge:].ravel(), grey[:, :edge].ravel(), grey[:, -edge:].ravel()]
+    )
+    return bool(
+        np.count_nonzero(margin >= _PAPER_WHITE) >= _WHITE_MARGIN * margin.size
+        or np.count_nonzero(grey >= _PAPER_WHITE) >= _WHITE_HALF * grey.size
+    )
+
+
+def _lighting(grey: Grey) -> _Lighting | None:
+    """The light on the paper, or None where the picture is no paper with lines on it."""
+    scale = min(1.0, _SMALL / max(grey.shape))
+    small_size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    small = np.asarray(cv2.resize(grey, small_size, interpolation=cv2.INTER_AREA), np.uint8)
+    ground = _ground(small)
+    table = _table(ground)
+    sheet = ~table
+    area = max(1, np.count_nonzero(sheet))
+    lightest = _lightest_nearby(np.where(table, 0, ground).astype(np.uint8))
+    dark = np.count_nonzero(ground[sheet] < _DARK_GROUND * lightest[sheet]) / area
+    even = small / np.maximum(ground, 1)
+    paper = np.count_nonzero(even[sheet] > 0.9) / area
+    ink = np.count_nonzero(even[sheet] < 0.75) / area
+    light = float(np.percentile(ground[sheet], 90)) if sheet.any() else 0.0
+    if light < _MIN_LIGHT or dark > _MAX_DARK or paper < _MIN_PAPER or not _MIN_INK <= ink <= _MAX_INK:
+        return None
+    size = (grey.shape[1], grey.shape[0])
+    full = cv2.resize(np.maximum(ground, 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    # The rim of the sheet goes with the table, or its edge would be drawn as a frame.
+    rim = cv2.dilate(table.astype(np.uint8), np.ones((9, 9), np.uint8))
+    beside = cv2.resize(rim, size, interpolation=cv2.INTER_NEAREST)
+    values = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
+    values[beside != 0] = 255.0
+    return _Lighting(values, np.asarray(full, dtype=np.float32))
+
+
+def _ground(small: Grey) -> Grey:
+    """The picture without its lines."""
+    # A median first, or the closing would follow the brightest grains of the noise; a median after it
+    # and no blur, which would smear the light of the sheet over the table and the edge of a shadow.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_KERNEL, _KERNEL))
+    closed = cv2.morphologyEx(cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.medianBlur(closed, 9), np.uint8)
+
+
+def _lightest_nearby(ground: Grey) -> Grey:
+    reach = 4 * _KERNEL + 1
+    return np.asarray(cv2.dilate(ground, np.ones((reach, reach), np.uint8)), np.uint8)
+
+
+def _table(ground: Grey) -> NDArray[np.bool_]:
+    """What lies beside the sheet: dark regions with a sharp edge that reach the border of the picture."""
+    thick = np.ones((3, 3), np.uint8)
+    step = cv2.morphologyEx(ground, cv2.MORPH_GRADIENT, thick) > 2 * _STEP * np.maximum(ground, 1)
+    count, at = cv2.connectedComponents((~step).astype(np.uint8), connectivity=4)
+    border = np.unique(np.concatenate([at[0], at[-1], at[:, 0], at[:, -1]]))
+    lightness = {number: float(np.median(ground[at == number])) for number in range(1, count)}
+    lightest = max(lightness.values(), default=0.0)
+    dark = [number for number in border if number and lightness[number] < _DARK_GROUND * lightest]
+    table = np.isin(at, dark).astype(np.uint8)
+    # The edge itself belongs to neither side.
+    return np.asarray(cv2.dilate(table, thick, iterations=2) != 0)
+
+
+def _threshold(lighting: _Lighting) -> Grey:
+    """(H, W) uint8: paper white, strokes dark, a ramp between them."""
+    even = np.minimum(lighting.grey / lighting.ground, 1.0)
+    below = 1.0 - even[even < 1.0]
+    # Half of the paper is darker than its ground by noise alone: the median is its spread.
+    noise = float(np.median(below)) if below.size else 0.0
+    pale = 1.0 - min(0.25, max(0.08, 4.0 * noise))
+    strokes = even[even < pale]
+    dark = float(np.percentile(strokes, 25)) if strokes.size else 0.0
+    ramp = (even - dark) / max(1e-3, pale - dark)
+    cleaned: Grey = np.rint(255.0 * np.clip(ramp, 0.0, 1.0)).astype(np.uint8)
+    return cleaned
