@@ -1,0 +1,57 @@
+"""The journal: its digest depends on the content alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from patsearch.engine.database import open_database
+from patsearch.engine.journal import Entry, Journal
+from patsearch.errors import IndexDamaged, IndexVersionError
+
+
+def entry(number: int, fingerprint: str = "f") -> Entry:
+    return Entry(f"key{number}", fingerprint, "{}", f"USD{number}", 3, "done")
+
+
+def test_the_digest_does_not_depend_on_order_or_repetition(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one, two = Journal(tmp_path / "a", read_only=False), Journal(tmp_path / "b", read_only=False)
+    one.put([entry(1), entry(2), entry(3)])
+    two.put([entry(3), entry(1, "old")])
+    assert one.digest() != two.digest()
+    two.put([entry(2)])
+    two.put([entry(1), entry(1)])
+    assert one.digest() == two.digest()
+    one.close()
+    two.close()
+
+
+def test_deleted_drawings_are_remembered(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, read_only=False)
+    journal.put([entry(1), entry(2)])
+    journal.forget_drawings({"USD1", "USD2"}, {"USD1": 0, "USD2": 2}.__getitem__)
+    assert journal.counts() == {"deleted": 1, "done": 1}
+    assert journal.drawings() == {"USD2": 2}
+    journal.close()
+
+
+def test_a_reader_of_what_is_not_there_sees_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, read_only=True)
+    assert journal.get("key1") is None
+    assert not (tmp_path / "journal.sqlite").exists()
+    journal.close()
+
+
+def test_a_damaged_or_newer_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(b"this is no database, " * 100)
+    with pytest.raises(IndexDamaged, match=r"journal\.sqlite is damaged"):
+        Journal(tmp_path, read_only=False)
+    path.unlink()
+    database = open_database(path, "", version=7, read_only=False)
+    database.close()
+    with pytest.raises(IndexVersionError, match="newer patsearch"):
+        Journal(tmp_path, read_only=False)

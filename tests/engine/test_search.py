@@ -1,0 +1,125 @@
+"""The engine on a small index: fusion of pictures, grouping, filters, turned queries, mismatches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from makers import CLASSES, draw_design, week
+from PIL import Image
+
+from patsearch import parse_filter
+from patsearch.engine import Engine, open_index
+from patsearch.engine.query import turned
+from patsearch.errors import ImageError, IndexDamaged, IndexNotFound, IndexVersionError, InputError, UsageError
+from patsearch.ingest import IngestOptions, ingest
+
+DESIGNS = 10
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    ingest([week(folder / "w", range(DESIGNS))], folder / "index", IngestOptions(workers=1))
+    return folder / "index"
+
+
+@pytest.fixture
+def engine(index: Path) -> Iterator[Engine]:
+    with open_index(index) as opened:
+        yield opened
+
+
+def test_a_drawing_finds_its_own_patent_first(engine: Engine) -> None:
+    for seed in range(DESIGNS):
+        hits = engine.search(draw_design(seed, 0), k=3)
+        assert hits[0].patent == f"USD{900000 + seed}"
+        assert [h.rank for h in hits] == [1, 2, 3]
+        assert hits[0].score >= hits[1].score >= hits[2].score
+
+
+def test_several_pictures_are_one_query(engine: Engine) -> None:
+    both = engine.search([draw_design(3, 0), draw_design(6, 0)], k=2)
+    assert {h.patent for h in both} == {"USD900003", "USD900006"}
+    views = engine.search([draw_design(3, 0), draw_design(3, 1)], k=1)[0]
+    assert views.patent == "USD900003"
+    assert views.score > both[0].score
+    assert len(views.drawings) == 2
+
+
+def test_the_fused_score_is_the_mean_of_the_best_cosines(engine: Engine) -> None:
+    pictures = [draw_design(3, 0), draw_design(6, 0)]
+    query = engine.encode(pictures)
+    for hit in engine.search(pictures, k=DESIGNS):
+        _, vectors = engine.drawings_of(hit.patent)
+        cosines = vectors @ query.vectors.T  # (drawings, vectors)
+        best = [cosines[:, query.picture == p].max() for p in range(2)]
+        assert hit.score == pytest.approx(float(np.mean(best)), abs=2e-3)
+
+
+def test_asking_for_more_than_there_is_gives_every_patent_once(engine: Engine) -> None:
+    hits = engine.search(draw_design(0, 0), k=500)
+    assert sorted(h.patent for h in hits) == [f"USD{900000 + s}" for s in range(DESIGNS)]
+    assert sum(len(h.drawings) for h in hits) == engine.backend.count()
+
+
+def test_single_drawings_are_not_grouped(engine: Engine) -> None:
+    hits = engine.search_drawings(draw_design(2, 1), k=4)
+    assert hits[0].drawing.id == "USD900002-D00002-1"
+    assert len({h.drawing.id for h in hits}) == 4
+
+
+def test_filters_narrow_the_search(engine: Engine) -> None:
+    hits = engine.search(draw_design(1, 0), k=20, where="cpc=D14")
+    expected = {f"USD{900000 + s}" for s in range(DESIGNS) if CLASSES[s % len(CLASSES)][1].startswith("D14")}
+    assert {h.patent for h in hits} == expected
+    assert engine.search(draw_design(1, 0), where="granted>2021") == []
+    assert engine.search(draw_design(1, 0), k=1, where=parse_filter("patent=D900004"))[0].patent == "USD900004"
+
+
+def test_a_turned_query_finds_its_design_with_rotations(engine: Engine) -> None:
+    upright = draw_design(5, 0)
+    on_its_side = upright.transpose(Image.Transpose.ROTATE_90)
+    best = engine.search(on_its_side, k=1, rotations=True)[0]
+    assert best.patent == "USD900005"
+    assert best.score > engine.search(on_its_side, k=1)[0].score
+
+
+def test_the_eight_orientations_are_different() -> None:
+    corner = Image.new("L", (8, 6), 255)
+    corner.putpixel((1, 0), 0)
+    assert len({(image.size, image.tobytes()) for image in turned(corner)}) == 8
+
+
+def test_like_a_patent_leaves_it_out(engine: Engine) -> None:
+    query = engine.vectors_of("US D0900,002 S1")
+    hits = engine.search_vectors(query, k=20, leave_out="D900002")
+    assert len(hits) == DESIGNS - 1
+    assert "USD900002" not in {h.patent for h in hits}
+    with pytest.raises(InputError, match="USD123456 is not in the index"):
+        engine.vectors_of("D123456")
+
+
+def test_a_blank_picture_is_refused(engine: Engine) -> None:
+    with pytest.raises(ImageError, match="Picture 2 of the query is blank"):
+        engine.search([draw_design(1, 0), Image.new("L", (300, 300), 255)])
+    with pytest.raises(ImageError, match="no picture"):
+        engine.search([])
+
+
+def test_k_must_be_positive(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="At least one"):
+        engine.search(draw_design(1, 0), k=0)
+
+
+def test_what_is_no_index_says_so(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFound, match="There is no index at"):
+        open_index(tmp_path / "nowhere")
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(IndexDamaged, match="is damaged"):
+        open_index(tmp_path)
+    (tmp_path / "index.json").write_text('{"format": 99, "patsearch": "9.0"}')
+    with pytest.raises(IndexVersionError, match=r"written by patsearch 9\.0"):
+        open_index(tmp_path)
