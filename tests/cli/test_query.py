@@ -1,0 +1,130 @@
+"""`patsearch query` and `ingest` as a person and a script use them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from makers import draw_design, grant_zip, week
+
+from patsearch.cli import main
+
+DESIGNS = 6
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    for seed in range(DESIGNS):
+        draw_design(seed, 0).save(folder / f"design{seed}.png")
+    week(folder / "w", range(DESIGNS))
+    assert run("ingest", folder / "w", "--index", folder / "index", "--workers", 1) == 0
+    return folder / "index"
+
+
+def run(*arguments: object) -> int:
+    """Exit code of the command line, in this process."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    return int(stop.value.code or 0)
+
+
+def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, object]:
+    assert run("query", *arguments, "--json") == 0
+    result: dict[str, object] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def test_json_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = ask(capsys, index.parent / "design2.png", "--index", index, "--top", 3)
+    assert set(result) == {"query", "hits"}
+    hits = result["hits"]
+    assert isinstance(hits, list)
+    assert len(hits) == 3
+    first = hits[0]
+    assert (first["rank"], first["patent"], first["title"], first["granted"]) == (1, "USD900002", "Shoe", "2021-01-05")
+    assert first["classes"] == {"locarno": ["02-04"], "uspc": ["D2/947"], "cpc": [], "ipc": []}
+    assert first["drawing"] == {"id": "USD900002-D00001-1", "figure": first["drawing"]["figure"], "sheet": "D00001"}
+
+
+def test_a_design_class_under_cpc_is_said_once(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run("query", index.parent / "design1.png", "--index", index, "--filter", "cpc=D14", "--json")
+    printed = capsys.readouterr()
+    assert code == 0
+    assert printed.err.count("matched as US design class D14") == 1
+    hits = json.loads(printed.out)["hits"]
+    assert {hit["patent"] for hit in hits} == {"USD900000", "USD900001", "USD900005"}
+
+
+def test_table_csv_and_page(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = index.parent / "design3.png"
+    assert run("query", picture, "--index", index) == 0
+    assert "USD900003" in capsys.readouterr().out
+    assert run("query", picture, "--index", index, "--csv", "--html", tmp_path / "page.html") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["patent"] == "USD900003"
+    assert rows[0]["uspc"] == "D6/334"
+    assert "USD900003" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = index.parent / "design4.png"
+    cropped = ask(capsys, picture, "--index", index, "--crop", "0,0,900,1200", "--rotations")
+    assert cropped["hits"][0]["patent"] == "USD900004"  # type: ignore[index]
+    like = ask(capsys, "--like", "D900,004", "--index", index)
+    assert "USD900004" not in [hit["patent"] for hit in like["hits"]]  # type: ignore[attr-defined]
+    assert like["query"]["like"] == "USD900004"  # type: ignore[index]
+    assert ask(capsys, picture, "--index", index, "--min-score", 1)["hits"] == []
+    single = ask(capsys, picture, "--index", index, "--drawings", "--top", 50)
+    assert len(single["hits"]) == 2 * DESIGNS  # type: ignore[arg-type]
+
+
+def test_standard_input(index: Path) -> None:
+    command = [sys.executable, "-m", "patsearch", "query", "-", "--index", str(index), "--json"]
+    data = (index.parent / "design5.png").read_bytes()
+    done = subprocess.run(command, input=data, capture_output=True, check=True)
+    assert json.loads(done.stdout)["hits"][0]["patent"] == "USD900005"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["{picture}", "--index", "{index}", "--filter", "colour=red"], 2, "Unknown filter key 'colour'"),
+        (["{picture}", "--index", "{index}", "--filter", "granted=2021-13"], 2, "is no date"),
+        (["{picture}", "--index", "{index}", "--crop", "1,2,3"], 2, "is no crop"),
+        (["{picture}", "--index", "{index}", "--crop", "5000,0,10,10"], 3, "crop"),
+        (["{picture}", "--index", "{folder}/none"], 4, "There is no index at"),
+        (["{folder}/none.png", "--index", "{index}"], 3, "none.png"),
+        (["{index}/index.json", "--index", "{index}"], 3, "index.json"),
+        (["--index", "{index}"], 2, "nothing to search with"),
+        (["--like", "D1234567", "--index", "{index}"], 3, "USD1234567 is not in the index"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    index: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"picture": index.parent / "design0.png", "index": index, "folder": index.parent}
+    assert run("query", *(a.format(**places) for a in arguments)) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_failed_files_are_listed_and_the_exit_code_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "grants"
+    folder.mkdir()
+    name, data = grant_zip(1)
+    (folder / name).write_bytes(data)
+    (folder / "USD0900002-20210105.ZIP").write_bytes(data[:1000])
+    assert run("ingest", folder, "--index", tmp_path / "index", "--workers", 1, "--json") == 9
+    report = json.loads(capsys.readouterr().out)
+    assert report["patents"] == 1
+    assert [f["file"].split(":")[-1].strip()[:10] for f in report["failed"]] == ["USD0900002"]
+    assert run("ingest", folder, "--index", tmp_path / "index", "--workers", 1) == 9
+    assert "USD0900002" in capsys.readouterr().err
