@@ -23,8 +23,8 @@ _BRACKET = r"\([0-9A-Za-z]{1,2}\)"
 _NUMBER = rf"\d{{1,4}}(?:\.\d{{1,3}}(?!\d)|[A-Z]{{1,2}}(?:[-–][A-Z])?\b|[a-z]\b|{_BRACKET}(?:\s?[-–]\s?{_BRACKET})?)?"
 _JOIN = r"\s*(?:,?\s*\b(?:and|or|to|through|thru)\b|[-–—,&])\s*"
 # At most 41 in a row, and text of bounded length: a hostile grant costs seconds, not hours.
-_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER}){{0,40}}"
-_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}}){{0,40}}"
+_NUMBERS = rf"{_NUMBER}(?:{_JOIN}(?:{_LABEL})?{_NUMBER}){{0,40}}+"
+_HAGUE = rf"\d{{1,3}}\.\d{{1,3}}(?:{_JOIN}\d{{1,3}}\.\d{{1,3}}){{0,40}}+"
 _VERB = (
     r"(?:which\s+)?(?:\w+ly\s+)?(?:is|are|being|show(?:s|ing)?|illustrat(?:es?|ing)|depict(?:s|ing)?|represent(?:s|ing)?|"
     r"presents?|provides?|displays?|discloses?|contains?|includes?|gives?|describes?|demonstrates?|compares?|plots?)\b"
@@ -45,7 +45,7 @@ _TAIL = re.compile(r"(?:[\s;,.:]|\s(?:and|while|whereas))+$")
 _MOST_FIGURES = 5000
 _MOST_IN_RANGE = 500
 _LONGEST_VIEW = 300
-_LONGEST_TEXT = 1_000_000  # characters that are read of all paragraphs together
+_LONGEST_TEXT = 300_000  # characters that are read of all paragraphs together
 
 
 def parse_captions(paragraphs: Iterable[str]) -> tuple[Caption, ...]:
