@@ -1,9 +1,244 @@
-"""`patsearch bench`."""
+"""`patsearch bench`: measure retrieval quality and the engines, compare runs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+from patsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from patsearch.evaluation.compare import Comparison
+    from patsearch.evaluation.materials import Report
+    from patsearch.evaluation.runner import BenchOptions, BenchResult
+
+_NOTED = 0.05  # p-values below are marked
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+
+    @app.command("bench")
+    def command(
+        dataset: list[str] = typer.Option(
+            [],
+            "--dataset",
+            "-d",
+            help="index:DIR, deeppatent:DIR?split=test, trec:DIR, or what ingest reads; repeatable.",
+        ),
+        distractors: list[str] = typer.Option(
+            [], "--distractors", help="Source or index:DIR whose drawings join the gallery alone; repeatable."
+        ),
+        backend: list[str] = typer.Option(["faiss"], "--backend", help="Engine to measure; repeatable."),
+        engines: bool = typer.Option(True, "--engines/--no-engines", help="Measure the engines, not quality alone."),
+        encoder: str | None = typer.Option(None, "--encoder", help="A name, timm:MODEL, a checkpoint folder."),
+        baseline: bool = typer.Option(
+            True, "--baseline/--no-baseline", help="Measure the untrained encoder beside another one."
+        ),
+        whole_sheets: bool | None = typer.Option(
+            None, "--whole-sheets/--figures", help="Take sheets as they are, or the figures on them."
+        ),
+        front_pages: bool | None = typer.Option(
+            None, "--front-pages/--no-front-pages", help="With the front-page copies (D00000), or without."
+        ),
+        protocols: str = typer.Option(
+            "one", "--protocols", help="all: sheets and figures, with and without front pages."
+        ),
+        filters: list[str] = typer.Option(
+            [], "--filter", "-f", help="Choose queries and gallery, as in kind=S1; distractors stay."
+        ),
+        top_k: str = typer.Option("1,5,10,20,50,100", "--top-k", help="The k of the metrics at k."),
+        index: Path | None = typer.Option(
+            None,
+            "--index",
+            "-i",
+            help="Folder that keeps what is ingested for later runs; alone, the index to measure.",
+        ),
+        queries: int | None = typer.Option(None, "--queries", min=1, help="At most so many queries, drawn at random."),
+        searches: int = typer.Option(200, "--searches", min=1, help="Timed searches a filter."),
+        workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
+        out: Path | None = typer.Option(None, "--out", "-o", help="Folder for raw runs: JSON, TREC run and qrels."),
+        html: Path | None = typer.Option(None, "--html", help="Write a page with plots and the worst queries."),
+        comparing: tuple[Path, Path] | None = typer.Option(
+            None, "--compare", metavar="RUN1 RUN2", help="Compare two run files of --out; measures nothing."
+        ),
+        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    ) -> None:
+        """Measure how well drawings find the others of their patent, and how fast.
+
+        Quality is ranked exactly over the whole gallery; ann_recall@k says what an engine misses of
+        that. Docs: docs/metrics.md.
+        """
+        if comparing is not None:
+            _compare(comparing, as_json)
+            return
+        from patsearch.cli.output import notice, print_json
+        from patsearch.evaluation.page import render_page
+        from patsearch.evaluation.runfile import result_json, save_runs
+        from patsearch.evaluation.runner import BenchOptions, run_bench
+        from patsearch.evaluation.specs import parse_dataset
+        from patsearch.filters import parse_filter
+
+        if protocols not in ("one", "all"):
+            raise UsageError(f"--protocols {protocols} is unknown.", hint="Use one or all.")
+        if not dataset and index is not None:
+            dataset, index = [f"index:{index}"], None
+        options = BenchOptions(
+            dataset=parse_dataset(dataset),
+            distractors=tuple(parse_dataset([text]) for text in distractors),
+            encoder=encoder,
+            baseline=baseline,
+            whole_sheets=whole_sheets,
+            front_pages=front_pages,
+            all_protocols=protocols == "all",
+            where=parse_filter(filters),
+            top_k=_top_k(top_k),
+            backends=tuple(dict.fromkeys(backend)) if engines else (),
+            folder=index,
+            workers=workers,
+            searches=searches,
+            queries=queries,
+        )
+        for text in options.where.notices:
+            notice(text)
+        with _progress(quiet) as report:
+            result = run_bench(options, report=report)
+        if out is not None:
+            for path in save_runs(result, out):
+                notice(f"wrote {path}")
+        if html is not None:
+            html.write_text(render_page(result), encoding="utf-8")
+            notice(f"wrote {html}")
+        if as_json:
+            print_json(result_json(result))
+        else:
+            _print_tables(result, options)
+
+
+def _top_k(text: str) -> tuple[int, ...]:
+    try:
+        values = sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no list of numbers.", hint="Write --top-k 1,10,100.") from error
+    if values[0] < 1:
+        raise UsageError(f"k must be at least 1, not {values[0]}.", hint="Write --top-k 1,10,100.")
+    return tuple(values)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Report]:
+    from patsearch.cli.output import progress
+
+    with progress(quiet=quiet) as bar:
+        tasks = {}
+
+        def report(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total, rate="")
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+def _print_tables(result: BenchResult, options: BenchOptions) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from patsearch.cli.output import stderr, stdout
+    from patsearch.evaluation.page import label, metric_columns
+
+    console, first = stdout(), result.evaluations[0]
+    data = first.dataset
+    notes = stderr()
+    notes.print(
+        f"{escape(data['name'])}: {data['judged_queries']:,} queries of {data['patents']:,} patents in a gallery of "
+        f"{data['gallery']:,}, of which {data['distractors']:,} distractors."
+    )
+    for note in data["notes"]:
+        notes.print(f"  {escape(note)}")
+    columns = metric_columns(options.top_k)
+    table = Table(title="Quality, ranked exactly")
+    table.add_column("evaluation", no_wrap=False)
+    for name in ("queries", "gallery", *columns):
+        table.add_column(name, justify="right")
+    for evaluation in result.evaluations:
+        name = escape(label(evaluation)) + (" (baseline)" if evaluation.baseline else "")
+        sizes = [f"{evaluation.dataset[key]:,}" for key in ("judged_queries", "gallery")]
+        table.add_row(name, *sizes, *(f"{evaluation.quality.metrics[c]:.3f}" for c in columns))
+    console.print(table)
+    for engine in result.engines:
+        _print_engine(engine, console)
+
+
+def _print_engine(engine: object, console: object) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from patsearch.evaluation.engines import EngineFigures
+
+    assert isinstance(engine, EngineFigures)
+    assert isinstance(console, Console)
+    rate = "" if engine.upserts_per_second is None else f", {engine.upserts_per_second:,.0f} stored a second"
+    size = f"{engine.vectors:,} drawings, {engine.bytes_per_vector:,.0f} bytes on disk each{rate}"
+    table = Table(title=escape(f"{engine.backend} ({engine.engine}): {size}"))
+    table.add_column("filter")
+    ks = list(engine.series[0].ann_recall)
+    for name in ("matches", *(f"ann_recall@{k}" for k in ks), "p50 ms", "p95 ms", "p99 ms", "searches/s"):
+        table.add_column(name, justify="right")
+    for series in engine.series:
+        times = [f"{value:.2f}" for value in (series.p50_ms, series.p95_ms, series.p99_ms)]
+        recalls = [f"{series.ann_recall[k]:.3f}" for k in ks]
+        name = escape(series.filter or "none")
+        table.add_row(name, f"{series.matches:,}", *recalls, *times, f"{series.per_second:,.0f}")
+    console.print(table)
+
+
+def _compare(paths: tuple[Path, Path], as_json: bool) -> None:
+    from patsearch.cli.output import print_json
+    from patsearch.evaluation.compare import compare
+    from patsearch.evaluation.runfile import finite, read_run
+
+    first, second = (read_run(path) for path in paths)
+    comparison = compare(first, second)
+    if as_json:
+        files = [{"file": str(r.path), "dataset": r.dataset, "encoder": r.encoder} for r in (first, second)]
+        print_json(finite({"runs": files, **comparison.to_json()}))
+    else:
+        _print_comparison(comparison, [str(r.encoder.get("name")) for r in (first, second)])
+
+
+def _print_comparison(comparison: Comparison, names: list[str]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from patsearch.cli.output import stdout
+
+    console = stdout()
+    if comparison.comparable:
+        console.print("Comparable: the same queries, gallery and judgements.")
+    else:
+        console.print("[bold]Not comparable:[/bold] " + escape("; ".join(comparison.reasons)) + ".", soft_wrap=True)
+    if not comparison.differences:
+        return
+    console.print(
+        f"{comparison.queries:,} queries of {comparison.patents:,} patents. First: {escape(names[0])}, "
+        f"second: {escape(names[1])}.",
+        soft_wrap=True,
+    )
+    table = Table(caption="95 % interval and p-value by patent (bootstrap, paired randomisation); * p < 0.05")
+    table.add_column("metric")
+    for title in ("first", "second", "difference", "95 % interval", "p", "better", "worse"):
+        table.add_column(title, justify="right")
+    for d in comparison.differences:
+        mark = " *" if d.p_value < _NOTED else ""
+        table.add_row(
+            d.metric, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} .. {d.high:+.3f}",
+            f"{d.p_value:.4f}{mark}", str(d.better), str(d.worse),
+        )  # fmt: skip
+    console.print(table)

@@ -36,7 +36,7 @@ class QueryRecord:
         last_ranks: last place of each one's group of equal scores.
         gains: degrees of relevance in the order of `ranks`; empty where all are 1.
         top: the first places.
-        expected: the best placed relevant drawings.
+        expected: all relevant drawings, best placed first.
     """
 
     id: str
@@ -54,6 +54,10 @@ class QueryRecord:
             np.array(self.last_ranks, dtype=np.int64),
             np.array(self.gains, dtype=np.float64),
         )
+
+    def degrees(self) -> tuple[float, ...]:
+        """The degree of relevance of each of `expected`."""
+        return self.gains or (1.0,) * len(self.ranks)
 
     @property
     def average_precision(self) -> float:
@@ -83,7 +87,6 @@ def measure_quality(
     *,
     top_k: Sequence[int] = metrics.DEFAULT_TOP_K,
     depth: int = 100,
-    expected: int = 8,
     block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
 ) -> Quality:
@@ -92,7 +95,6 @@ def measure_quality(
     Args:
         top_k: the k of the metrics at k.
         depth: places kept of each ranking, for run files and pictures.
-        expected: relevant drawings kept of each query.
         block_bytes, advance: see `ranking.rank`.
     """
     start = time.perf_counter()
@@ -105,20 +107,20 @@ def measure_quality(
         block_bytes=block_bytes,
         advance=advance,
     )
-    records = tuple(_record(dataset, number, one, expected) for number, one in enumerate(ranked))
+    records = tuple(_record(dataset, number, one) for number, one in enumerate(ranked))
     seconds = time.perf_counter() - start
     values = metrics.per_query((r.query_ranks() for r in records), top_k)
     return Quality(metrics.aggregate(values), records, _curves(records, len(dataset.gallery)), seconds)
 
 
-def _record(dataset: RetrievalDataset, number: int, one: Ranked, expected: int) -> QueryRecord:
+def _record(dataset: RetrievalDataset, number: int, one: Ranked) -> QueryRecord:
     query = dataset.query(number)
     right = set(one.relevant.tolist())
     top = tuple(
         _place(dataset, int(position), place, float(score), int(position) in right)
         for place, (position, score) in enumerate(zip(one.top, one.top_scores, strict=True), start=1)
     )
-    found = zip(one.relevant[:expected], one.ranks.ranks[:expected], one.relevant_scores[:expected], strict=True)
+    found = zip(one.relevant, one.ranks.ranks, one.relevant_scores, strict=True)
     wanted = tuple(_place(dataset, int(position), int(place), float(score), True) for position, place, score in found)
     gains = one.ranks.gains
     return QueryRecord(

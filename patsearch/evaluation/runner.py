@@ -135,7 +135,7 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
 
     Raises:
         UsageError: options that do not go together, or nothing to measure on.
-        PluginError, EncoderError, InputError, IndexError_: as their names say.
+        PluginError, EncoderError, InputError, VectorIndexError: as their names say.
     """
     report = report or (lambda *_: None)
     encoders = _encoders(options)
@@ -297,6 +297,6 @@ def _engines(
                     filters=filters,
                     searches=options.searches,
                     upserts_per_second=rate,
-                )  # fmt: skip
+                )
             )
     return tuple(measured)

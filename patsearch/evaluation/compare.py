@@ -1,0 +1,192 @@
+"""Two runs side by side: is the difference more than chance, and can they be compared at all?
+
+The drawings of one patent rise and fall together, so patents and not drawings are the units of
+chance: in the randomisation test a patent's queries swap their values between the runs all
+together, in the bootstrap whole patents are drawn. The statistic is the mean over queries in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.evaluation import metrics
+from patsearch.evaluation.runfile import SavedRun
+from patsearch.types import JsonDict
+
+DEFAULT_METRICS = ("map", "mrr", "hit_rate@1", "hit_rate@10", "recall@10", "ndcg@10")
+_ROUNDS = 10_000
+_CELLS = 1 << 22  # random numbers held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of two runs.
+
+    Attributes:
+        first, second: means over the queries that both runs have.
+        low, high: 95 % bootstrap interval of the difference second - first, over patents.
+        p_value: two-sided, of the paired randomisation test over patents.
+        better, worse: queries whose value rose, fell.
+    """
+
+    metric: str
+    first: float
+    second: float
+    low: float
+    high: float
+    p_value: float
+    better: int
+    worse: int
+
+    @property
+    def difference(self) -> float:
+        return self.second - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs compared.
+
+    Attributes:
+        comparable: whether queries, gallery and judgements are the same in both.
+        reasons: why they are not, or what else differs between the runs.
+        queries: number of judged queries in both: what the differences are means over.
+        patents: number of patents that these are of.
+        differences: by metric; empty where the runs share no query.
+    """
+
+    comparable: bool
+    reasons: tuple[str, ...]
+    queries: int
+    patents: int
+    differences: tuple[Difference, ...]
+
+    def to_json(self) -> JsonDict:
+        return {
+            "comparable": self.comparable,
+            "reasons": list(self.reasons),
+            "queries": self.queries,
+            "patents": self.patents,
+            "differences": [
+                {
+                    "metric": d.metric,
+                    "first": d.first,
+                    "second": d.second,
+                    "difference": d.difference,
+                    "interval": [d.low, d.high],
+                    "p_value": d.p_value,
+                    "better": d.better,
+                    "worse": d.worse,
+                }
+                for d in self.differences
+            ],
+        }
+
+
+def compare(
+    first: SavedRun,
+    second: SavedRun,
+    *,
+    names: Sequence[str] = DEFAULT_METRICS,
+    rounds: int = _ROUNDS,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs over the judged queries that both have.
+
+    Where the galleries or judgements differ the values are shown all the same, marked as not
+    comparable: a smaller gallery alone makes every metric better.
+    """
+    reasons = _differences_of_setting(first, second)
+    at = {query: number for number, query in enumerate(second.ids)}
+    pairs = [
+        (a, at[query])
+        for a, query in enumerate(first.ids)
+        if query in at and first.ranks[a].relevant and second.ranks[at[query]].relevant
+    ]
+    patents = [first.patents[a] for a, _ in pairs]
+    comparable = first.dataset.get("fingerprint") == second.dataset.get("fingerprint")
+    if not pairs:
+        return Comparison(comparable, (*reasons, "no judged query is in both runs"), 0, 0, ())
+    top_k = sorted({int(name.rpartition("@")[2]) for name in names if "@" in name})
+    values_a = metrics.per_query((first.ranks[a] for a, _ in pairs), top_k)
+    values_b = metrics.per_query((second.ranks[b] for _, b in pairs), top_k)
+    differences = [
+        _difference(name, values_a[name], values_b[name], patents, rounds=rounds, seed=seed) for name in names
+    ]
+    return Comparison(comparable, reasons, len(pairs), len(set(patents)), tuple(differences))
+
+
+def _difference(
+    name: str,
+    first: metrics.Values,
+    second: metrics.Values,
+    patents: Sequence[str],
+    *,
+    rounds: int,
+    seed: int,
+) -> Difference:
+    delta = second - first
+    _, group = np.unique(np.asarray(patents), return_inverse=True)
+    sums = np.bincount(group, weights=delta).astype(np.float64)  # (P,) summed difference of each patent
+    sizes = np.bincount(group).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    low, high = _bootstrap(sums, sizes, rounds, rng)
+    return Difference(
+        metric=name,
+        first=float(first.mean()),
+        second=float(second.mean()),
+        low=low,
+        high=high,
+        p_value=_randomise(sums, rounds, rng),
+        better=int((delta > 0).sum()),
+        worse=int((delta < 0).sum()),
+    )
+
+
+def _randomise(sums: NDArray[np.float64], rounds: int, rng: np.random.Generator) -> float:
+    """Share of sign flips over patents that give a sum at least as far from 0; never quite 0."""
+    observed = abs(sums.sum())
+    # What differs by rounding alone counts as equally far.
+    bound = observed - 1e-12 * max(1.0, observed)
+    as_far = 0
+    for size in _chunks(rounds, len(sums)):
+        signs = rng.integers(0, 2, size=(size, len(sums)), dtype=np.int8) * 2 - 1
+        as_far += int((np.abs(signs @ sums) >= bound).sum())
+    return (as_far + 1) / (rounds + 1)
+
+
+def _bootstrap(
+    sums: NDArray[np.float64], sizes: NDArray[np.float64], rounds: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """2.5 % and 97.5 % points of the mean difference over queries when patents are drawn with replacement."""
+    means: list[NDArray[np.float64]] = []
+    for size in _chunks(rounds, len(sums)):
+        drawn = rng.integers(0, len(sums), size=(size, len(sums)))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _chunks(rounds: int, width: int) -> list[int]:
+    size = max(1, min(rounds, _CELLS // max(1, width)))
+    return [size] * (rounds // size) + ([rounds % size] if rounds % size else [])
+
+
+def _differences_of_setting(first: SavedRun, second: SavedRun) -> tuple[str, ...]:
+    reasons: list[str] = []
+    a, b = first.dataset, second.dataset
+    if a.get("fingerprint") != b.get("fingerprint"):
+        for key, what in (("name", "dataset"), ("queries", "number of queries"), ("gallery", "size of the gallery"),
+                          ("distractors", "number of distractors"), ("filter", "filter")):  # fmt: skip
+            if a.get(key) != b.get(key):
+                reasons.append(f"{what}: {a.get(key)} and {b.get(key)}")
+        texts = [d.get("protocol", {}).get("text") for d in (a, b)]
+        if texts[0] != texts[1]:
+            reasons.append(f"protocol: {texts[0]} and {texts[1]}")
+        if not reasons:
+            reasons.append("queries, gallery or judgements differ")
+    return tuple(reasons)

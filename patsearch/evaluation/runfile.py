@@ -1,0 +1,237 @@
+"""Raw runs on disk: one JSON file an evaluation, with its ranking and judgements in TREC's form.
+
+    sheets-lite0-imagenet.json     everything: settings, versions, hardware, metrics, every query
+    sheets-lite0-imagenet.run      `query-id Q0 drawing-id rank score tag`, the first places
+    sheets-lite0-imagenet.qrels    `query-id 0 drawing-id degree`
+
+The JSON holds the ranks of all relevant drawings of each query: any metric of `metrics` can be
+computed from it again, and two runs be compared query by query.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from patsearch.errors import InputError
+from patsearch.evaluation.engines import EngineFigures
+from patsearch.evaluation.metrics import QueryRanks
+from patsearch.evaluation.runner import BenchResult, Evaluation
+from patsearch.types import JsonDict
+
+FORMAT = "patsearch-bench"
+VERSION = 1
+_MAX_BYTES = 4 << 30
+_TOP_IN_JSON = 10  # the .run file holds all
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run file read back: what comparing needs.
+
+    Attributes:
+        path: where it was read from.
+        dataset, encoder: as `Evaluation` has them.
+        metrics: means as they were saved.
+        ids, patents: of the Q queries.
+        ranks: of the Q queries.
+    """
+
+    path: Path
+    dataset: JsonDict
+    encoder: JsonDict
+    metrics: dict[str, float]
+    ids: tuple[str, ...]
+    patents: tuple[str, ...]
+    ranks: tuple[QueryRanks, ...]
+
+
+def result_json(result: BenchResult) -> JsonDict:
+    """What `patsearch bench --json` prints: figures without the single queries.
+
+    `dataset`, `encoder` and `metrics` are those of the evaluation that was asked for; `evaluations`
+    has them all, `engines` every backend in full and `timings` the first one's in short.
+    """
+    first = result.evaluations[0]
+    return finite(
+        {
+            "dataset": first.dataset,
+            "encoder": first.encoder,
+            "metrics": first.quality.metrics,
+            "timings": timings(result),
+            "evaluations": [evaluation_json(e) for e in result.evaluations],
+            "engines": [engine.to_json() for engine in result.engines],
+            "settings": result.options.to_json(),
+            "environment": result.environment,
+        }
+    )
+
+
+def timings(result: BenchResult) -> JsonDict:
+    """Seconds, rates and sizes by name; what was not measured is left out."""
+    first = result.evaluations[0]
+    values: JsonDict = {"ranking_seconds": round(first.quality.seconds, 3)}
+    if first.ingests and (rate := first.ingests[0]["rate"].get("drawings_per_second")):
+        values["ingest_drawings_per_second"] = rate
+    if result.engines:
+        values |= _engine_timings(result.engines[0])
+    return values
+
+
+def _engine_timings(engine: EngineFigures) -> JsonDict:
+    unfiltered = engine.series[0]
+    values: JsonDict = {
+        "search_p50_ms": round(unfiltered.p50_ms, 4),
+        "search_p95_ms": round(unfiltered.p95_ms, 4),
+        "search_p99_ms": round(unfiltered.p99_ms, 4),
+        "queries_per_second": round(unfiltered.per_second, 1),
+        "bytes_per_vector": round(engine.bytes_per_vector, 1),
+    }
+    values |= {f"ann_recall@{k}": value for k, value in unfiltered.ann_recall.items()}
+    if engine.upserts_per_second is not None:
+        values["upserts_per_second"] = round(engine.upserts_per_second, 1)
+    return values
+
+
+def evaluation_json(evaluation: Evaluation) -> JsonDict:
+    """One evaluation without its queries."""
+    return {
+        "dataset": evaluation.dataset,
+        "encoder": evaluation.encoder,
+        "baseline": evaluation.baseline,
+        "metrics": evaluation.quality.metrics,
+        "curves": evaluation.quality.curves,
+        "ranking_seconds": round(evaluation.quality.seconds, 3),
+        "ingests": list(evaluation.ingests),
+    }
+
+
+def save_runs(result: BenchResult, folder: Path) -> list[Path]:
+    """Write all evaluations into a folder, which is made; returns the JSON files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for evaluation in result.evaluations:
+        path = folder / f"{evaluation.slug}.json"
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            **evaluation_json(evaluation),
+            "engines": [engine.to_json() for engine in result.engines] if evaluation is result.evaluations[0] else [],
+            "settings": result.options.to_json(),
+            "environment": result.environment,
+            "per_query": [_query_json(evaluation, q) for q in range(len(evaluation.quality.records))],
+        }
+        path.write_text(json.dumps(finite(document), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        with path.with_suffix(".run").open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in trec_run(evaluation))
+        with path.with_suffix(".qrels").open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in trec_qrels(evaluation))
+        written.append(path)
+    return written
+
+
+def trec_run(evaluation: Evaluation) -> Iterator[str]:
+    """Lines `qid Q0 docid rank score tag` of the first places.
+
+    trec_eval sorts by score alone and breaks ties its own way: scores are printed in full.
+    """
+    tag = evaluation.slug
+    for record in evaluation.quality.records:
+        for place in record.top:
+            yield f"{_word(record.id)} Q0 {_word(place.id)} {place.rank} {place.score:.9g} {tag}"
+
+
+def trec_qrels(evaluation: Evaluation) -> Iterator[str]:
+    """Lines `qid 0 docid degree` of every relevant drawing."""
+    for record in evaluation.quality.records:
+        for place, degree in zip(record.expected, record.degrees(), strict=True):
+            yield f"{_word(record.id)} 0 {_word(place.id)} {degree:g}"
+
+
+def read_run(path: Path) -> SavedRun:
+    """Read a JSON run file.
+
+    Raises:
+        InputError: not there, no run file, or written by a newer patsearch.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"{path} is larger than {_MAX_BYTES:,} bytes.", hint="Is it a run file?")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Name a .json of bench --out.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}.", hint="Name a .json of bench --out.") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"{path} is no run of patsearch bench.", hint="Name a .json of bench --out.")
+    if document.get("version") != VERSION:
+        raise InputError(
+            f"{path} has the format version {document.get('version')}; this patsearch reads {VERSION}.",
+            hint="Upgrade patsearch, or measure again.",
+        )
+    try:
+        queries = document["per_query"]
+        return SavedRun(
+            path=path,
+            dataset=dict(document["dataset"]),
+            encoder=dict(document["encoder"]),
+            metrics={k: math.nan if v is None else float(v) for k, v in document["metrics"].items()},
+            ids=tuple(str(q["id"]) for q in queries),
+            patents=tuple(str(q["patent"]) for q in queries),
+            ranks=tuple(_read_ranks(q) for q in queries),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: {error!r}.", hint="Measure again.") from error
+
+
+def finite(value: object) -> JsonDict:
+    """The same document with NaN and infinity as null: JSON has neither."""
+    cleaned = _finite(value)
+    if not isinstance(cleaned, dict):
+        raise TypeError("a JSON document is an object")
+    return cleaned
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value
+
+
+def _query_json(evaluation: Evaluation, number: int) -> JsonDict:
+    record = evaluation.quality.records[number]
+    document: JsonDict = {
+        "id": record.id,
+        "patent": record.patent,
+        "average_precision": record.average_precision,
+        "ranks": list(record.ranks),
+        "top": [asdict(place) for place in record.top[:_TOP_IN_JSON]],
+    }
+    if record.last_ranks != record.ranks:
+        document["last_ranks"] = list(record.last_ranks)
+    if record.gains:
+        document["gains"] = list(record.gains)
+    return document
+
+
+def _read_ranks(query: JsonDict) -> QueryRanks:
+    ranks = np.array(query["ranks"], dtype=np.int64)
+    last = np.array(query.get("last_ranks", query["ranks"]), dtype=np.int64)
+    gains = np.array(query.get("gains", np.ones(len(ranks))), dtype=np.float64)
+    if len(last) != len(ranks) or len(gains) != len(ranks) or (ranks < 1).any() or (np.diff(ranks) <= 0).any():
+        raise ValueError(f"query {query['id']} has no proper ranks")
+    return QueryRanks(ranks, last, gains)
+
+
+def _word(text: str) -> str:
+    """An id without blanks, which separate the columns."""
+    return "_".join(text.split())
