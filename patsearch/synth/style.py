@@ -1,0 +1,243 @@
+"""How a draughtsman inks lines: widths, broken lines, shading, an unsteady hand.
+
+Lengths are in points: 1/224 of the drawing's longer side, so that one style means the same at every
+size. A style is drawn anew for each drawing. One kept for a whole object would be a short cut that a
+network learns; only which parts are disclaimed belongs to the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.synth.dice import Dice
+from patsearch.synth.render import Lines
+
+POINTS = 224
+_SILHOUETTE, _OCCLUSION = 1, 2
+_SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
+_DASHES = {"dash": (4.0, 2.2), "short": (2.2, 1.6), "chain": (6.0, 1.6, 1.2, 1.6)}
+
+Hatching = Literal["none", "lines", "stipple"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One drawing's style.
+
+    Attributes:
+        width: of lines, points.
+        contour: width of the silhouette.
+        dashes: lengths drawn and left out in turn, for the parts that are not claimed.
+        unclaimed: those parts.
+        hatching: how surfaces turned from the light are shaded.
+        hatch_angle: radians.
+        hatch_step: distance of hatch lines, points.
+        light: direction towards the light, in the eye's axes.
+        wobble: amplitude of the hand's unsteadiness, points.
+        grain: 0 to 1, strength of scanner noise.
+        one_bit: threshold that makes it black and white, None for grey.
+    """
+
+    width: float = 1.5
+    contour: float = 1.5
+    dashes: tuple[float, ...] = _DASHES["dash"]
+    unclaimed: frozenset[int] = field(default_factory=frozenset)
+    hatching: Hatching = "none"
+    hatch_angle: float = 0.8
+    hatch_step: float = 5.0
+    light: tuple[float, float, float] = (-0.5, 0.6, 0.6)
+    wobble: float = 0.0
+    grain: float = 0.0
+    one_bit: int | None = None
+
+    @classmethod
+    def draw(cls, dice: Dice, unclaimed: frozenset[int] = frozenset(), *, for_sheet: bool = False) -> Style:
+        """A random style.
+
+        Args:
+            for_sheet: the finer lines of a drawing at 300 dpi, without the traces of scanning.
+        """
+        width = dice.between(0.35, 0.8) if for_sheet else dice.between(0.8, 3.2)
+        heavier = dice.between(1.0, 2.0) if dice.chance(0.5) else 1.0
+        shaded = dice.rng.random()
+        return cls(
+            width=width,
+            contour=width * heavier,
+            dashes=_DASHES[dice.pick("dash", "dash", "short", "chain")],
+            unclaimed=unclaimed,
+            hatching="lines" if shaded < 0.14 else "stipple" if shaded < 0.24 else "none",
+            hatch_angle=dice.between(0, np.pi),
+            hatch_step=dice.between(3.0, 8.0),
+            light=(dice.between(-1, 1), dice.between(0, 1), 0.6),
+            wobble=dice.between(0.2, 0.9) if dice.chance(0.25) else 0.0,
+            grain=dice.between(0.1, 1.0) if not for_sheet and dice.chance(0.2) else 0.0,
+            one_bit=dice.whole(110, 200) if not for_sheet and dice.chance(0.3) else None,
+        )
+
+
+def ink(
+    lines: Lines, style: Style, size: int, rng: np.random.Generator, *, margin: float = 0.06
+) -> NDArray[np.uint8]:
+    """A square drawing: black lines on white.
+
+    Args:
+        size: side in pixels.
+        margin: empty share of the side around the drawing.
+
+    Returns:
+        (size, size) uint8.
+    """
+    fine = 2 * size
+    longer = fine * (1 - 2 * margin)
+    width, height = lines.size
+    factor = longer / max(width, height)
+    canvas = np.full((fine, fine), 255, np.uint8)
+    origin = ((fine - width * factor) / 2, (fine - height * factor) / 2)
+    ink_on(canvas, lines, style, rng, factor=factor, origin=origin)
+    grey = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return finish(grey, style, rng)
+
+
+def finish(grey: NDArray[np.uint8], style: Style, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The traces of scanning: noise, rare specks, a threshold."""
+    if style.grain > 0:
+        noisy = grey + rng.normal(0, 22 * style.grain, grey.shape)
+        noisy[rng.random(grey.shape) < 0.0002 * style.grain] = 0
+        grey = np.clip(noisy, 0, 255).astype(np.uint8)
+    if style.one_bit is not None:
+        # Noise must not become pepper: a threshold looks at the smoothed page.
+        level = cv2.GaussianBlur(grey, (3, 3), 0) if style.grain > 0 else grey
+        grey = np.where(level > style.one_bit, 255, 0).astype(np.uint8)
+    return grey
+
+
+def ink_on(
+    canvas: NDArray[np.uint8],
+    lines: Lines,
+    style: Style,
+    rng: np.random.Generator,
+    *,
+    factor: float,
+    origin: tuple[float, float],
+    smooth: bool = True,
+) -> None:
+    """Draw the lines onto a part of a page.
+
+    Args:
+        canvas: (height, width) uint8, changed in place.
+        factor: pixels of the page for one of `lines`.
+        origin: where the upper left corner of the drawing comes to lie, x and y.
+        smooth: anti-aliased; a 1-bit sheet is not.
+    """
+    point = factor * max(lines.size) / POINTS
+    waver = _Waver(lines.size, style.wobble * point, rng) if style.wobble > 0 else None
+    groups: dict[int, list[NDArray[np.float64]]] = {}
+    for i in range(len(lines)):
+        line = lines.line(i).astype(np.float64)
+        if lines.closed[i]:
+            line = np.vstack([line, line[:1]])
+        placed = line * factor + origin
+        if waver is not None:
+            placed += waver.at(line)
+        heavy = lines.kinds[i] == _SILHOUETTE
+        thickness = max(1, round((style.contour if heavy else style.width) * point))
+        if int(lines.parts[i]) in style.unclaimed:
+            # Round ends reach half a width into each gap.
+            rhythm = [length * point + (thickness if k % 2 else 0) for k, length in enumerate(style.dashes)]
+            pieces = dashed(placed, rhythm)
+        else:
+            pieces = [placed[:-1:2] if len(placed) > 8 else placed[:-1]]
+            pieces[0] = np.vstack([pieces[0], placed[-1:]])
+        groups.setdefault(thickness, []).extend(pieces)
+    thin = max(1, round(0.6 * style.width * point))
+    if style.hatching == "lines":
+        groups.setdefault(thin, []).extend(s * factor + origin for s in hatch_lines(lines, style, rng))
+    for thickness, pieces in groups.items():
+        draw_strokes(canvas, pieces, thickness, smooth=smooth)
+    if style.hatching == "stipple":
+        dots = stipple(lines, style, rng) * factor + origin
+        draw_strokes(canvas, [np.vstack([d, d]) for d in dots], max(thin, 2), smooth=smooth)
+
+
+def draw_strokes(
+    canvas: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]], thickness: int, *, smooth: bool = True
+) -> None:
+    """Draw polylines in black with round ends."""
+    fixed = [np.rint(stroke * (1 << _SHIFT)).astype(np.int32) for stroke in strokes if len(stroke)]
+    kind = cv2.LINE_AA if smooth else cv2.LINE_8
+    cv2.polylines(canvas, fixed, False, 0, thickness, kind, _SHIFT)
+
+
+def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[np.float64]]:
+    """Cut a line (n, 2) into dashes: lengths drawn and left out in turn, along the line."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    if along[-1] <= lengths[0]:
+        return [line]
+    starts = np.concatenate([[0.0], np.cumsum(np.resize(lengths, 2 + int(len(lengths) * along[-1] / sum(lengths))))])
+    pieces = []
+    for a, b in zip(starts[:-1:2], starts[1::2], strict=False):
+        if a >= along[-1]:
+            break
+        b = min(b, along[-1])
+        inner = line[(along > a) & (along < b)]
+        ends = [[np.interp(t, along, line[:, 0]), np.interp(t, along, line[:, 1])] for t in (a, b)]
+        pieces.append(np.vstack([ends[:1], inner[::2], ends[1:]]))
+    return pieces
+
+
+def hatch_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Parallel strokes, now and then interrupted, where a surface is turned from the light; in pixels of `lines`."""
+    width, height = lines.size
+    step = style.hatch_step * max(width, height) / POINTS
+    reach = float(np.hypot(width, height)) / 2
+    direction = np.array([np.cos(style.hatch_angle), np.sin(style.hatch_angle)])
+    across = np.array([-direction[1], direction[0]])
+    sample = 2.0
+    t = np.arange(-reach, reach, sample)
+    strokes = []
+    for offset in np.arange(-reach, reach, step):
+        points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
+        gaps = (t / (step * 6) + rng.random()) % 1 < 0.8
+        dark = _darkness(lines, style, points) > 0.5
+        on = np.concatenate([[False], dark & gaps, [False]]).astype(np.int8)
+        begins, ends = np.flatnonzero(np.diff(on) == 1), np.flatnonzero(np.diff(on) == -1)
+        strokes += [points[[b, e - 1]] for b, e in zip(begins, ends, strict=True) if (e - b) * sample > step * 0.4]
+    return strokes
+
+
+def stipple(lines: Lines, style: Style, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(n, 2) dots, denser where a surface is turned from the light; in pixels of `lines`."""
+    width, height = lines.size
+    step = style.hatch_step * max(width, height) / POINTS
+    count = int(width * height / step**2 * 3)
+    points = rng.random((count, 2)) * [width, height]
+    return np.asarray(points[rng.random(count) < _darkness(lines, style, points) ** 2])
+
+
+def _darkness(lines: Lines, style: Style, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) 0 to 1 at each point: 0 on the page and in full light."""
+    light = np.asarray(style.light) / np.linalg.norm(style.light)
+    normals = lines.normals_at(points)
+    return np.where(normals.any(axis=1), 1 - np.clip(normals @ light, 0, 1), 0.0)
+
+
+class _Waver:
+    """A slow random displacement over the whole drawing, as of an unsteady hand."""
+
+    _GRID = 9
+
+    def __init__(self, size: tuple[int, int], amplitude: float, rng: np.random.Generator) -> None:
+        small = rng.normal(0, amplitude, (self._GRID, self._GRID, 2)).astype(np.float32)
+        self._field = cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC)
+        self._scale = 63 / max(size)
+
+    def at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        x, y = np.clip(points * self._scale, 0, 63).T.astype(np.float32)
+        moved = cv2.remap(self._field, x.reshape(1, -1), y.reshape(1, -1), cv2.INTER_LINEAR)
+        return np.asarray(moved[0])
