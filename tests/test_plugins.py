@@ -41,9 +41,7 @@ def installed_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_example_encoder_is_found_by_name_and_encodes(
-    installed_example: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_example_encoder_is_found_by_name_and_encodes(installed_example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image, ImageDraw
 
     import patsearch

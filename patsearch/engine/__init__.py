@@ -1,7 +1,7 @@
 """Encoder and backend together: open an index, search it, write to it."""
 
 from patsearch.engine.engine import Engine, as_filter, check_encoder, create_index, not_patent, only_patent, open_index
-from patsearch.engine.journal import Entry, Journal
+from patsearch.engine.journal import Entry, Journal, State
 from patsearch.engine.query import QueryVectors
 from patsearch.engine.thumbnails import Thumbnails
 
@@ -10,6 +10,7 @@ __all__ = [
     "Entry",
     "Journal",
     "QueryVectors",
+    "State",
     "Thumbnails",
     "as_filter",
     "check_encoder",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder
-from patsearch.engine import Engine, Entry, check_encoder, create_index, open_index
+from patsearch.engine import Engine, Entry, State, check_encoder, create_index, open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.errors import PatsearchError, SourceError, UsageError
 from patsearch.ingest.pool import WorkerPool
@@ -232,7 +232,7 @@ class _Run:
         for unit, result in good:
             drawings += result.drawings
             stale += self._stale(unit, result, entries)
-            state = "partial" if result.problems else "done"
+            state: State = "partial" if result.problems else "done"
             count = len(result.drawings)
             entries.append(Entry(unit.key, unit.fingerprint, self._settings, result.patent, count, state))
             report.patents += 1

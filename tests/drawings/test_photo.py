@@ -1,0 +1,139 @@
+"""Query pictures: photos of sketches are cleaned, drawings and renderings are not touched."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from patsearch.drawings.opening import open_image
+from patsearch.drawings.photo import clean_photo, is_photo, query_image
+from patsearch.encoder import load_encoder
+from patsearch.errors import ImageError
+
+
+def sketch(seed: int = 0, size: tuple[int, int] = (900, 700)) -> Image.Image:
+    """A chair-like thing of black strokes on white, other strokes for another seed."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("L", size, 255)
+    draw = ImageDraw.Draw(image)
+    left, top = rng.integers(80, 200, 2)
+    draw.rectangle((left, top, 800 - left, 350), outline=0, width=5)
+    draw.line([(left, 350), (left - 30, 620)], fill=0, width=5)
+    draw.line([(800 - left, 350), (830 - left, 620)], fill=0, width=5)
+    for x in rng.integers(left + 20, 780 - left, 4):
+        draw.line([(int(x), int(top)), (int(x) + 20, 350)], fill=0, width=3)
+    draw.ellipse((300, 400, 300 + int(rng.integers(100, 250)), 560), outline=0, width=4)
+    return image
+
+
+def photo(drawing: Image.Image, *, table: bool = False, shadow: bool = True, seed: int = 1) -> Image.Image:
+    """A JPEG picture of the drawing in pen on yellowish paper, lit from the upper left, with noise."""
+    rng = np.random.default_rng(seed)
+    reflectance = 0.25 + 0.75 * cv2.GaussianBlur(np.asarray(drawing, np.float32) / 255, (0, 0), 1.0)
+    if table:
+        reflectance = cv2.copyMakeBorder(reflectance, 90, 90, 90, 90, cv2.BORDER_CONSTANT, value=0.2)
+    height, width = reflectance.shape
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    light = 1.0 - 0.5 * (0.8 * x / width + 0.4 * y / height)
+    if shadow:
+        light *= 1.0 - 0.35 / (1.0 + np.exp((0.5 * width + 0.3 * y - x) / 15))
+    colour = np.array([235, 225, 200], np.float32)
+    values = (reflectance * light)[..., None] * colour + rng.normal(0, 5, (height, width, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    return open_image(buffer.getvalue())
+
+
+def rendering() -> NDArray[np.uint8]:
+    """A shaded ball on white with a soft shadow under it."""
+    y, x = np.mgrid[0:400, 0:400].astype(np.float32)
+    distance = np.hypot(x - 200, y - 180)
+    shade = 90 + 120 * np.clip((x + y) / 700, 0, 1)
+    floor = 255 - 80 * np.exp(-(((x - 200) / 90) ** 2 + ((y - 320) / 20) ** 2))
+    return np.where(distance < 120, shade, floor).astype(np.uint8)
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("shadow", [False, True])
+def test_cleaning_brings_the_embedding_of_a_photo_back_to_the_drawing(table: bool, shadow: bool) -> None:
+    drawings = [sketch(seed) for seed in range(3)]
+    photos = [photo(drawing, table=table, shadow=shadow) for drawing in drawings]
+    encoder = load_encoder(threads=1)
+    wanted = encoder.encode_batch(drawings)
+    raw = np.sum(wanted * encoder.encode_batch(photos), axis=1)
+    cleaned = np.sum(wanted * encoder.encode_batch([clean_photo(p) for p in photos]), axis=1)
+    assert (cleaned > 0.85).all(), cleaned
+    assert (cleaned > raw + 0.1).all(), (raw, cleaned)
+
+
+def test_paper_becomes_white_and_strokes_dark() -> None:
+    drawing = sketch()
+    cleaned = np.asarray(clean_photo(photo(drawing)))
+    ink = np.asarray(drawing) < 128
+    far = cv2.dilate(ink.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+    assert np.mean(cleaned[far] == 255) > 0.98
+    assert np.mean(cleaned[cv2.erode(ink.astype(np.uint8), np.ones((3, 3), np.uint8)) != 0] < 100) > 0.95
+
+
+def test_cleaning_twice_changes_nothing_more() -> None:
+    cleaned = clean_photo(photo(sketch()))
+    assert clean_photo(cleaned) is cleaned
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        sketch(),
+        sketch().convert("1"),
+        sketch().convert("RGB"),
+        Image.fromarray(rendering()),
+        Image.new("L", (300, 200), 255),
+        Image.new("L", (300, 200), 130),
+        Image.new("L", (300, 200), 0),
+        Image.new("L", (1, 1), 90),
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)),
+    ],
+    ids=["drawing", "1-bit", "rgb", "rendering", "white", "grey", "black", "pixel", "noise"],
+)
+def test_what_is_no_photo_of_paper_is_returned_as_it_is(image: Image.Image) -> None:
+    assert clean_photo(image) is image
+    assert not is_photo(image)
+
+
+def test_a_photograph_of_a_dark_thing_is_left_alone() -> None:
+    scene = np.full((300, 400), 170, np.float32) + np.linspace(0, 40, 400)
+    scene[80:220, 120:280] = 50
+    scene += np.random.default_rng(0).normal(0, 4, scene.shape)
+    assert not is_photo(Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8)))
+
+
+class TestQueryImage:
+    def test_from_bytes_path_and_image(self, tmp_path: Path) -> None:
+        path = tmp_path / "sketch.png"
+        sketch().save(path)
+        for source in (path, path.read_bytes(), sketch()):
+            np.testing.assert_array_equal(np.asarray(query_image(source)), np.asarray(sketch()))
+
+    def test_dark_ground_is_inverted(self) -> None:
+        negative = Image.fromarray(255 - np.asarray(sketch()))
+        np.testing.assert_array_equal(np.asarray(query_image(negative)), np.asarray(sketch()))
+
+    def test_photo_is_cleaned_unless_told_not_to(self) -> None:
+        picture = photo(sketch())
+        assert query_image(picture).mode == "L"
+        assert query_image(picture, clean=False) is picture
+
+    def test_crop(self) -> None:
+        cropped = query_image(sketch(), crop=(250, 380, 300, 200))
+        np.testing.assert_array_equal(np.asarray(cropped), np.asarray(sketch())[380:580, 250:550])
+
+    @pytest.mark.parametrize("crop", [(0, 0, 901, 10), (-1, 0, 5, 5), (0, 0, 0, 5), (890, 690, 20, 5)])
+    def test_a_crop_outside_is_refused(self, crop: tuple[int, int, int, int]) -> None:
+        with pytest.raises(ImageError, match=r"does not lie within The image\. It has 900 x 700"):
+            query_image(sketch(), crop=crop)
