@@ -128,15 +128,7 @@ def _lighting(grey: Grey) -> _Lighting | None:
     small = np.asarray(cv2.resize(grey, small_size, interpolation=cv2.INTER_AREA), np.uint8)
     ground = _ground(small)
     table = _table(ground)
-    sheet = ~table
-    area = max(1, np.count_nonzero(sheet))
-    lightest = _lightest_nearby(np.where(table, 0, ground).astype(np.uint8))
-    dark = np.count_nonzero(ground[sheet] < _DARK_GROUND * lightest[sheet]) / area
-    even = small / np.maximum(ground, 1)
-    paper = np.count_nonzero(even[sheet] > 0.9) / area
-    ink = np.count_nonzero(even[sheet] < 0.75) / area
-    light = float(np.percentile(ground[sheet], 90)) if sheet.any() else 0.0
-    if light < _MIN_LIGHT or dark > _MAX_DARK or paper < _MIN_PAPER or not _MIN_INK <= ink <= _MAX_INK:
+    if not _is_lined_paper(small, ground, ~table):
         return None
     size = (grey.shape[1], grey.shape[0])
     full = cv2.resize(np.maximum(ground, 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
@@ -146,6 +138,21 @@ def _lighting(grey: Grey) -> _Lighting | None:
     values = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
     values[beside != 0] = 255.0
     return _Lighting(values, np.asarray(full, dtype=np.float32))
+
+
+def _is_lined_paper(small: Grey, ground: Grey, sheet: NDArray[np.bool_]) -> bool:
+    """Whether the sheet is light, without large dark things, and mostly paper with some ink."""
+    if not sheet.any():
+        return False
+    lightest = _lightest_nearby(np.where(sheet, ground, 0).astype(np.uint8))[sheet]
+    light, even = ground[sheet], small[sheet] / np.maximum(ground[sheet], 1)
+    dark, paper, ink = (float(np.mean(mask)) for mask in (light < _DARK_GROUND * lightest, even > 0.9, even < 0.75))
+    return (
+        float(np.percentile(light, 90)) >= _MIN_LIGHT
+        and dark <= _MAX_DARK
+        and paper >= _MIN_PAPER
+        and _MIN_INK <= ink <= _MAX_INK
+    )
 
 
 def _ground(small: Grey) -> Grey:

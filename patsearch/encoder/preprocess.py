@@ -3,8 +3,10 @@
     any image -> grey, white paper -> margins trimmed -> shrunk with its lines kept -> white square
 
 A patent sheet has 3 to 6 pixels wide lines on 2,500 pixels. Plain averaging down to 256 pixels leaves
-pale grey threads that an encoder hardly sees, so lines are thickened in the full-size drawing by an
-amount that depends on how far it will shrink (`Preprocessing.thicken`), and averaged after that.
+pale grey threads that an encoder hardly sees. So a drawing is averaged down to four times the final size,
+its lines are thickened there (`Preprocessing.thicken`), and the rest is averaged. Thickening at one fixed
+scale, and not in the full-size drawing, makes the result nearly the same for copies of a drawing in
+different resolutions, and keeps dithered greys from turning black.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ Grey = NDArray[np.uint8]
 WHITE = 255
 # Paper in JPEG files is not quite white, and the faintest line of a grey rendering is not quite paper.
 _INK_BELOW = 240
-# Thickening beyond this would close the gaps of hatching, however large the sheet.
-_MAX_KERNEL = 15
+# Lines are thickened at this multiple of the final size, or at the drawing's own where that is smaller.
+_OVERSAMPLING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,14 @@ class Preprocessing:
     Attributes:
         size: side of the square array, in pixels.
         padding: white margin on each side of the longer dimension, as a share of `size`.
-        thicken: lines grow by this share of the shrink factor before averaging: at 0.5, a sheet that
-            shrinks tenfold gets its lines widened by 4 pixels. 0 is plain area averaging.
+        thicken: lines grow by about this many pixels of the result; 0 is plain area averaging.
         gamma: exponent on the ink (0 paper, 1 black) after shrinking; below 1 darkens pale lines.
         version: raised whenever this module's result changes for the same values above.
     """
 
     size: int = 256
     padding: float = 0.03
-    thicken: float = 0.5
+    thicken: float = 0.75
     gamma: float = 1.0
     version: int = 1
 
@@ -73,12 +74,15 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     grey = trim(to_grey(image))
     inner = max(1, round(spec.size * (1 - 2 * spec.padding)))
     height, width = grey.shape
-    shrink = max(height, width) / inner
+    shrink: float = max(height, width) / inner
     new_width, new_height = max(1, round(width / shrink)), max(1, round(height / shrink))
+    if shrink > _OVERSAMPLING:
+        grey = _shrink(grey, (_OVERSAMPLING * new_width, _OVERSAMPLING * new_height))
+        shrink = _OVERSAMPLING
     if shrink > 1:
-        small = _shrink(_thicken(grey, shrink, spec.thicken), shrink, (new_width, new_height))
-    else:
-        small = np.asarray(cv2.resize(grey, (new_width, new_height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        grey = _thicken(grey, shrink, spec.thicken)
+    way = cv2.INTER_AREA if shrink > 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(grey, (new_width, new_height), interpolation=way), np.uint8)
     if spec.gamma != 1:
         small = _gamma_table(spec.gamma)[small]
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
@@ -87,28 +91,27 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     return square
 
 
-def _thicken(grey: Grey, shrink: float, share: float) -> Grey:
-    """Lines wider by `share * (shrink - 1)` pixels, rounded."""
-    kernel = min(_MAX_KERNEL, 1 + int(share * (shrink - 1) + 0.5))
+def _thicken(grey: Grey, shrink: float, pixels: float) -> Grey:
+    """Lines wider by `pixels` after the drawing has shrunk by the factor `shrink`, less what averaging adds."""
+    kernel = 1 + int(pixels * (shrink - 1) + 0.5)
     if kernel == 1:
         return grey
     # The minimum over a square widens every dark line by kernel - 1 pixels.
     return np.asarray(cv2.erode(grey, np.ones((kernel, kernel), np.uint8), borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _shrink(grey: Grey, shrink: float, size: tuple[int, int]) -> Grey:
-    """Area averaging to `size` (width, height), most of the way by halving.
+def _shrink(grey: Grey, size: tuple[int, int]) -> Grey:
+    """Area averaging to `size` (width, height), by halving as far as it goes.
 
     OpenCV averages blocks of four pixels forty times as fast as it weighs fractions of pixels; the
-    remaining factor of 2 to 4 is taken exactly, on the few pixels that are left.
+    remaining factor of 1 to 2 is taken exactly, on the fewer pixels that are left.
     """
-    while shrink >= 4:
+    while max(grey.shape) >= 2 * max(size):
         height, width = grey.shape
         if height % 2 or width % 2:
             grey = np.asarray(cv2.copyMakeBorder(grey, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
         halved = (grey.shape[1] // 2, grey.shape[0] // 2)
         grey = np.asarray(cv2.resize(grey, halved, interpolation=cv2.INTER_AREA), np.uint8)
-        shrink /= 2
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
