@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from patsearch.errors import FilterError
 
@@ -25,7 +25,7 @@ Scheme = Literal["locarno", "uspc", "cpc", "ipc"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 _LOCARNO = re.compile(r"^(\d{1,2})(?:[-./ ]?(\d{2}))?$")
-_USPC = re.compile(r"^(?:(PLT|[A-Z]{0,2}\s*\d{1,3}))(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
+_USPC = re.compile(r"^(?:(PLT|G9B|[A-Z]{0,2}\s*\d{1,3}))(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
 _CPC = re.compile(r"^([A-HY])(?:(\d{2})(?:([A-Z])(?:\s*(\d{1,4})(?:/(\d{2,6}))?)?)?)?$")
 _LAST_DESIGN_CLASS = 34  # D1 to D34, and D99 for what fits nowhere else
 
@@ -57,7 +57,7 @@ def parse_code(scheme: str, text: str) -> ClassCode:
     code = _NORMALISERS[scheme](text.strip().upper())
     if code is None:
         raise FilterError(f"{text!r} is no {scheme} code.", hint=f"Examples: {_EXAMPLES[scheme]}.")
-    return ClassCode(cast(Scheme, scheme), code)
+    return ClassCode(scheme, code)
 
 
 def try_code(scheme: Scheme, text: str) -> ClassCode | None:
@@ -70,25 +70,23 @@ def uspc_from_grant(text: str) -> ClassCode | None:
     """Read the fixed-width USPC field of a grant: 3 characters class, 3 subclass, implied decimals.
 
     `"D14126"` is D14/126, `"D 2947"` and `" D2947"` D2/947, `"D14  3"` D14/3, `"D28  81"` D28/8.1,
-    `" D74012"` D7/401.2, `"345173"` 345/173. None where nothing can be made of the text.
+    `" D74012"` D7/401.2, `"345173"` 345/173, `"  4DIG 12"` 4/DIG12. None where nothing can be made of
+    the text.
     """
     raw = text.rstrip().upper()
-    match = re.match(r"^([A-Z]*)0*(\d*)$", raw[:3].replace(" ", ""))
-    if not match or not match.group():
-        return None
-    cls = match.group(1) + match.group(2)
-    subclass, decimals = raw[3:6].strip().lstrip("0"), raw[6:].strip()
-    if not subclass and not decimals:
-        return ClassCode("uspc", cls)
-    # Digits behind the third place are decimals (401.2); letters belong to the subclass (27R, E15).
-    point = "." if decimals.isdigit() else ""
-    return ClassCode("uspc", f"{cls}/{subclass}{point}{decimals}")
+    cls, subclass, decimals = (re.sub(r"\s", "", part) for part in (raw[:3], raw[3:6], raw[6:]))
+    subclass = subclass.lstrip("0")
+    # Digits behind the third place are decimals (401.2, E21.001); letters belong to the subclass (27R),
+    # and digests and foreign art collections are counted, not divided (DIG12, FOR100).
+    point = "." if subclass and decimals.isdigit() and not subclass.isalpha() else ""
+    code = _normal_uspc(f"{cls}/{subclass}{point}{decimals}" if subclass or decimals else cls)
+    return ClassCode("uspc", code) if code else None
 
 
 def is_design_class(code: str) -> bool:
     """Whether a normal USPC code lies in the design classes D1 to D34 or D99."""
     match = re.match(r"^D(\d{1,2})(?:/|$)", code)
-    return bool(match) and (1 <= int(match.group(1)) <= _LAST_DESIGN_CLASS or match.group(1) == "99")
+    return match is not None and (1 <= int(match.group(1)) <= _LAST_DESIGN_CLASS or match.group(1) == "99")
 
 
 def _normal_locarno(text: str) -> str | None:
@@ -102,9 +100,12 @@ def _normal_locarno(text: str) -> str | None:
 
 
 def _normal_uspc(text: str) -> str | None:
-    match = _USPC.match(text)
+    # Some collections write designs with a hyphen, D14-126; nothing else is written so.
+    match = _USPC.match(re.sub(r"^(D\s*\d{1,2})\s*-\s*(?=\w)", r"\1/", text))
     if not match:
         return None
+    if match.group(1) == "G9B":
+        return f"G9B/{match.group(2)}" if match.group(2) else "G9B"
     letters, digits = re.sub(r"[\s\d]", "", match.group(1)), re.sub(r"\D", "", match.group(1))
     cls = letters + digits.lstrip("0")
     if letters == "D" and not is_design_class(cls):

@@ -109,7 +109,7 @@ class ImageFolderSource(Source):
             loose = file.parent == self._root
             return normal_number(printable(file.stem if loose else file.parent.name)), printable(file.stem)
         path = file.relative_to(self._root)
-        for name in (file.name, file.stem, path.as_posix(), path.with_suffix("").as_posix()):
+        for name in (file.stem, file.name, path.with_suffix("").as_posix(), path.as_posix()):
             if match := self._pattern.fullmatch(printable(name)):
                 groups = match.groupdict()
                 return normal_number(groups["patent"]), groups.get("figure") or printable(file.stem)

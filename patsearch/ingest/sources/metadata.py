@@ -75,6 +75,7 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
             problems.append(Problem(where, f"{text!r} is no date (write 2015-03-24)"))
             return None
 
+    granted, filed = day("granted"), day("filed")
     classes: list[ClassCode] = []
     for scheme in SCHEMES:
         for text in _list(values.get(scheme)):
@@ -87,8 +88,8 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
         number=number,
         title=_text(values.get("title")),
         kind=_text(values.get("kind")),
-        granted=day("granted"),
-        filed=day("filed"),
+        granted=granted,
+        filed=filed,
         classes=tuple(dict.fromkeys(classes)),
     )
 
