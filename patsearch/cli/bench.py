@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from patsearch.evaluation.materials import Report
     from patsearch.evaluation.runner import BenchOptions, BenchResult
 
-_NOTED = 0.05  # p-values below are marked
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
@@ -146,11 +144,12 @@ def _progress(quiet: bool) -> Iterator[Report]:
 
 
 def _print_tables(result: BenchResult, options: BenchOptions) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
     from patsearch.cli.output import stderr, stdout
-    from patsearch.evaluation.page import label, metric_columns
+    from patsearch.evaluation.page import metric_columns
 
     console, first = stdout(), result.evaluations[0]
     data = first.dataset
@@ -161,21 +160,23 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     )
     for note in data["notes"]:
         notes.print(f"  {escape(note)}")
-    columns = metric_columns(options.top_k)
-    table = Table(title="Quality, ranked exactly")
-    table.add_column("evaluation", no_wrap=False)
-    for name in ("queries", "gallery", *columns):
-        table.add_column(name, justify="right")
+    # Evaluations side by side: a handful of columns fits a terminal, a dozen metrics does not.
+    table = Table(title="Quality, ranked exactly", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("")
     for evaluation in result.evaluations:
-        name = escape(label(evaluation)) + (" (baseline)" if evaluation.baseline else "")
-        sizes = [f"{evaluation.dataset[key]:,}" for key in ("judged_queries", "gallery")]
-        table.add_row(name, *sizes, *(f"{evaluation.quality.metrics[c]:.3f}" for c in columns))
+        name = "\n".join([str(evaluation.encoder["name"]), *str(evaluation.protocol).split(", ")])
+        table.add_column(escape(name) + ("\n(baseline)" if evaluation.baseline else ""), justify="right")
+    for key, name in (("judged_queries", "queries"), ("gallery", "gallery")):
+        table.add_row(name, *(f"{e.dataset[key]:,}" for e in result.evaluations))
+    for name in metric_columns(options.top_k):
+        table.add_row(name, *(f"{e.quality.metrics[name]:.3f}" for e in result.evaluations))
     console.print(table)
     for engine in result.engines:
         _print_engine(engine, console)
 
 
 def _print_engine(engine: object, console: object) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -186,16 +187,20 @@ def _print_engine(engine: object, console: object) -> None:
     assert isinstance(console, Console)
     rate = "" if engine.upserts_per_second is None else f", {engine.upserts_per_second:,.0f} stored a second"
     size = f"{engine.vectors:,} drawings, {engine.bytes_per_vector:,.0f} bytes on disk each{rate}"
-    table = Table(title=escape(f"{engine.backend} ({engine.engine}): {size}"))
+    heading = f"\n{engine.backend} ({engine.engine}): {size}. One search at a time, in milliseconds:"
+    console.print(heading, markup=False, soft_wrap=True)
+    # The page and the JSON have every k; a line of a terminal has room for one.
+    k = min(engine.series[0].ann_recall)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("filter")
-    ks = list(engine.series[0].ann_recall)
-    for name in ("matches", *(f"ann_recall@{k}" for k in ks), "p50 ms", "p95 ms", "p99 ms", "searches/s"):
-        table.add_column(name, justify="right")
+    for name in ("matches", f"ann_recall@{k}", "p50", "p95", "p99", "per s"):
+        table.add_column(name, justify="right", no_wrap=True)
     for series in engine.series:
         times = [f"{value:.2f}" for value in (series.p50_ms, series.p95_ms, series.p99_ms)]
-        recalls = [f"{series.ann_recall[k]:.3f}" for k in ks]
-        name = escape(series.filter or "none")
-        table.add_row(name, f"{series.matches:,}", *recalls, *times, f"{series.per_second:,.0f}")
+        recall = f"{series.ann_recall[k]:.3f}"
+        table.add_row(
+            escape(series.filter or "none"), f"{series.matches:,}", recall, *times, f"{series.per_second:,.0f}"
+        )
     console.print(table)
 
 
@@ -214,6 +219,7 @@ def _compare(paths: tuple[Path, Path], as_json: bool) -> None:
 
 
 def _print_comparison(comparison: Comparison, names: list[str]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
@@ -227,18 +233,22 @@ def _print_comparison(comparison: Comparison, names: list[str]) -> None:
     if not comparison.differences:
         return
     console.print(
-        f"{comparison.queries:,} queries of {comparison.patents:,} patents. First: {escape(names[0])}, "
-        f"second: {escape(names[1])}.",
+        f"{comparison.queries:,} queries of {comparison.patents:,} patents. 1st: {escape(names[0])}, "
+        f"2nd: {escape(names[1])}.",
         soft_wrap=True,
     )
-    table = Table(caption="95 % interval and p-value by patent (bootstrap, paired randomisation); * p < 0.05")
-    table.add_column("metric")
-    for title in ("first", "second", "difference", "95 % interval", "p", "better", "worse"):
-        table.add_column(title, justify="right")
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        caption="Interval and p by patent: bootstrap and paired randomisation.",
+    )
+    table.add_column("metric", no_wrap=True)
+    for title in ("1st", "2nd", "change", "95 % interval", "p", "better", "worse"):
+        table.add_column(title, justify="right", no_wrap=True)
     for d in comparison.differences:
-        mark = " *" if d.p_value < _NOTED else ""
         table.add_row(
-            d.metric, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} .. {d.high:+.3f}",
-            f"{d.p_value:.4f}{mark}", str(d.better), str(d.worse),
+            d.metric, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f}..{d.high:+.3f}",
+            f"{d.p_value:.4f}", str(d.better), str(d.worse),
         )  # fmt: skip
     console.print(table)

@@ -22,7 +22,9 @@ from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
 from patsearch.types import Drawing, JsonDict
 
-WORST = 12  # queries pictured in a report
+# Queries pictured in a report: of the evaluation asked for, and of each other one.
+WORST = 12
+WORST_OF_OTHERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                 if not evaluations:
                     # Engines hold the same drawings whatever asks: measured on the protocol asked for.
                     engines = _engines(options, dataset, material, report)
-                evaluations.append(_evaluate(options, dataset, material, baseline=number > 0, report=report))
+                worst = WORST_OF_OTHERS if evaluations else WORST
+                evaluations.append(
+                    _evaluate(options, dataset, material, baseline=number > 0, worst=worst, report=report)
+                )
     return BenchResult(options, tuple(evaluations), engines, describe_environment())
 
 
@@ -225,7 +230,7 @@ def _true_protocol(options: BenchOptions, material: Material, protocol: Protocol
 
 
 def _evaluate(
-    options: BenchOptions, dataset: RetrievalDataset, material: Material, *, baseline: bool, report: Report
+    options: BenchOptions, dataset: RetrievalDataset, material: Material, *, baseline: bool, worst: int, report: Report
 ) -> Evaluation:
     if options.queries is not None:
         dataset = dataset.sampled(options.queries)
@@ -249,7 +254,7 @@ def _evaluate(
         baseline=baseline,
         quality=quality,
         ingests=material.ingests,
-        worst=tuple(_picture(dataset, material, record) for record in worst_queries(quality.records, WORST)),
+        worst=tuple(_picture(dataset, material, record) for record in worst_queries(quality.records, worst)),
     )
 
 
