@@ -1,0 +1,215 @@
+"""Whatever is thrown at it: one line for people, a code for scripts, and nothing lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from makers import add_member, draw_design, grant_xml, grant_zip, tiff_bytes, week
+from PIL import Image
+
+from patsearch.engine import open_index
+
+STEM = "USD0955555-20220104"
+XML = grant_xml("D0955555", title="Bad", date="20220104", locarno="0601", uspc="D 6334", sheets=1)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of three patents."""
+    folder = tmp_path_factory.mktemp("good")
+    run("ingest", week(folder / "w", range(3)), "--index", folder / "index", "--workers", 1, code=0)
+    draw_design(1, 0).save(folder / "query.png")
+    return folder / "index"
+
+
+def run(*arguments: object, code: int) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; its exit code must be the one expected."""
+    command = [sys.executable, "-m", "patsearch", *(str(a) for a in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def ids(index: Path) -> list[str]:
+    with open_index(index) as engine:
+        assert engine.verify() == []
+        return sorted(d.id for drawings, _ in engine.backend.scan() for d in drawings)
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def grant(sheet: bytes, xml: bytes = XML) -> bytes:
+    return zipped({f"{STEM}/{STEM}.XML": xml, f"{STEM}/{STEM}-D00001.TIF": sheet})
+
+
+def huge_tiff() -> bytes:
+    """20,000 x 20,000 pixels in a few kilobytes."""
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 20_000), 1).save(buffer, "TIFF", compression="group4")
+    return buffer.getvalue()
+
+
+SHEET = tiff_bytes(draw_design(1, 0))
+ENTITIES = b'<!DOCTYPE us-patent-grant [ <!ENTITY x SYSTEM "file:///etc/passwd"> ]>'
+LAUGHS = (
+    b'<!DOCTYPE us-patent-grant [ <!ENTITY a "ha">'
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(9))
+    + b" ]>"
+)
+
+
+def with_doctype(doctype: bytes, reference: bytes) -> bytes:
+    head, _, rest = XML.partition(b"<!DOCTYPE")
+    body = rest.partition(b"]>")[2]
+    return head + doctype + body.replace(b">Bad<", b">" + reference + b"<")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda: grant(SHEET[: len(SHEET) // 3]), "D00001", id="truncated TIFF"),
+        pytest.param(lambda: grant(b"II*\0" + b"\xff" * 500), "D00001", id="corrupt TIFF"),
+        pytest.param(lambda: grant(huge_tiff()), "20,000 x 20,000", id="huge TIFF"),
+        pytest.param(lambda: grant(SHEET, with_doctype(ENTITIES, b"&x;")), "entit", id="external entity"),
+        pytest.param(lambda: grant(SHEET, with_doctype(LAUGHS, b"&j;")), "entit", id="billion laughs"),
+        pytest.param(lambda: grant(SHEET, b"this is no XML"), "XML", id="no XML"),
+        pytest.param(lambda: zipped({f"../../{STEM}.XML": XML, "../../etc/x.TIF": SHEET}), "", id="climbing names"),
+        pytest.param(
+            lambda: zipped({f"{STEM}/{STEM}.XML": XML, f"{STEM}/{STEM}-D00001.TIF": bytes(300 << 20)}),
+            "", id="ZIP bomb",
+        ),
+        pytest.param(lambda: grant(SHEET)[:700], "ZIP", id="truncated ZIP"),
+    ],
+)  # fmt: skip
+def test_a_bad_grant_is_a_line_in_the_report(
+    good: Path, tmp_path: Path, make: Callable[[], bytes], reason: str
+) -> None:
+    index = shutil.copytree(good, tmp_path / "index")
+    archive = tmp_path / "I20220104.tar"
+    with tarfile.open(archive, "w") as tar:
+        add_member(tar, f"I20220104/DESIGN/{STEM}.ZIP", make())
+        name, data = grant_zip(7, date="20220104")
+        add_member(tar, f"I20220104/DESIGN/{name}", data)
+    before = set(ids(index))
+    report = json.loads(run("ingest", archive, "--index", index, "--workers", 1, "--json", code=9).stdout)
+    assert len(report["failed"]) >= 1
+    text = " ".join(f"{f['file']} {f['reason']}" for f in report["failed"])
+    assert STEM in text
+    assert reason.lower() in text.lower()
+    assert all("\n" not in f["reason"] for f in report["failed"])
+    after = set(ids(index))
+    assert before < after
+    assert {"USD900007-D00001-1", "USD900007-D00002-1"} <= after
+    assert not (tmp_path.parent / f"{STEM}.XML").exists()
+
+
+def test_a_truncated_archive_yields_what_is_whole(good: Path, tmp_path: Path) -> None:
+    index = shutil.copytree(good, tmp_path / "index")
+    path = week(tmp_path / "w", range(10, 14), date="20220111")
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size * 6 // 10)
+    report = json.loads(run("ingest", path, "--index", index, "--workers", 1, "--json", code=9).stdout)
+    assert report["patents"] == 2
+    assert "I20220111.tar" in report["failed"][0]["file"]
+    assert len(ids(index)) == 6 + 4
+
+
+def test_an_empty_folder_and_what_is_not_there(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source in (tmp_path / "empty", tmp_path / "nowhere"):
+        done = run("ingest", source, "--index", good, code=3)
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert source.name in done.stderr
+
+
+def test_an_unreadable_file(good: Path, tmp_path: Path) -> None:
+    index = shutil.copytree(good, tmp_path / "index")
+    folder = tmp_path / "grants"
+    folder.mkdir()
+    name, data = grant_zip(8)
+    (folder / name).write_bytes(data)
+    # Permissions do not stop a superuser; a link that leads nowhere stops everybody.
+    (folder / f"{STEM}.ZIP").symlink_to(tmp_path / "gone.ZIP")
+    report = json.loads(run("ingest", folder, "--index", index, "--workers", 1, "--json", code=9).stdout)
+    assert report["patents"] == 1
+    assert STEM in report["failed"][0]["file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--filter", "color=red"], 2, "Unknown filter key"),
+        (["--filter", "granted=2021-02-30"], 2, "is no date"),
+        (["--filter", "uspc=zzz"], 2, "is no uspc code"),
+    ],
+)
+def test_a_bad_filter(good: Path, arguments: list[str], code: int, message: str) -> None:
+    done = run("query", good.parent / "query.png", "--index", good, *arguments, code=code)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_another_encoder_and_a_newer_index(good: Path, tmp_path: Path) -> None:
+    index = shutil.copytree(good, tmp_path / "index")
+    manifest = index / "index.json"
+    data = json.loads(manifest.read_text())
+    data["spec"]["encoder_sha256"] = "f" * 64
+    manifest.write_text(json.dumps(data))
+    done = run("query", good.parent / "query.png", "--index", index, code=4)
+    assert "was made with the encoder" in done.stderr
+    manifest.write_text(json.dumps({**data, "format": 99}))
+    assert "Upgrade" in run("query", good.parent / "query.png", "--index", index, code=4).stderr
+
+
+def test_a_query_that_is_no_picture(good: Path, tmp_path: Path) -> None:
+    cases = {"text.png": b"hello", "cut.png": (good.parent / "query.png").read_bytes()[:500], "huge.tif": huge_tiff()}
+    for name, data in cases.items():
+        (tmp_path / name).write_bytes(data)
+        done = run("query", tmp_path / name, "--index", good, code=3)
+        assert name in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system needs the superuser")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path, tmp_path: Path) -> None:
+    index = small_disk / "index"
+    run("ingest", week(tmp_path / "w", range(2)), "--index", index, "--workers", 1, code=0)
+    before = set(ids(index))
+    many = week(tmp_path / "w", range(20, 80), date="20220118")
+    done = run("ingest", many, "--index", index, "--workers", 1, "--commit-every", 8, "--quiet", code=8)
+    assert len(done.stderr.strip().splitlines()) == 1
+    # With room again, what was there is there, and the same command goes on as if nothing had happened.
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    with open_index(index) as engine:
+        assert before <= {d.id for drawings, _ in engine.backend.scan() for d in drawings}
+    run("ingest", many, "--index", index, "--workers", 1, "--quiet", code=0)
+    assert len(ids(index)) == 4 + 120
