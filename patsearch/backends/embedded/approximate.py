@@ -63,7 +63,7 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
     """
     faiss = _faiss()
     live = np.arange(rows) if dead is None else np.flatnonzero(~dead[:rows])
-    lists = 1 << max(2, round(math.log2(4 * math.sqrt(max(1, len(live))))))
+    lists = 1 << max(0, math.floor(math.log2(max(1, min(6 * math.sqrt(len(live)), len(live) / _TRAIN_PER_LIST)))))
     index = faiss.index_factory(dim, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = _SEED
     rng = np.random.default_rng(_SEED)

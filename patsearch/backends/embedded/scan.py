@@ -105,13 +105,9 @@ def rank(segments: Segments, catalogue: Catalogue, queries: Embeddings, found: l
 def _best(
     segments: Segments, catalogue: Catalogue, query: NDArray[np.float32], rows: Rows, k: int
 ) -> tuple[Rows, NDArray[np.float32]]:
-    rows = np.sort(rows)  # neighbours are read together
+    rows, vectors = _nearly_best(segments, query, np.sort(rows), k)
     wide = query.astype(np.float64)
-    parts = [
-        (segments.take(rows[i : i + _RANKED]).astype(np.float64) * wide).sum(axis=1)
-        for i in range(0, len(rows), _RANKED)
-    ]
-    scores = np.concatenate(parts).clip(-1.0, 1.0).astype(np.float32) if parts else np.empty(0, dtype=np.float32)
+    scores = (vectors.astype(np.float64) * wide).sum(axis=1).clip(-1.0, 1.0).astype(np.float32)
     if len(rows) <= k:
         return rows, scores
     worst = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -124,3 +120,16 @@ def _best(
         tied = np.array(sorted(tied.tolist(), key=lambda i: ids[int(rows[i])])[:room], dtype=np.int64)
     chosen = np.concatenate([better, tied])
     return rows[chosen], scores[chosen]
+
+
+def _nearly_best(segments: Segments, query: NDArray[np.float32], rows: Rows, k: int) -> tuple[Rows, Embeddings]:
+    """Those of the rows (ascending: neighbours are read together) that may be among the k best, with their vectors."""
+    kept_rows, kept = np.empty(0, dtype=np.int64), np.empty((0, len(query)), dtype=np.float32)
+    for start in range(0, len(rows), _RANKED):
+        part = rows[start : start + _RANKED]
+        kept_rows, kept = np.concatenate([kept_rows, part]), np.concatenate([kept, segments.take(part)])
+        if len(kept_rows) > k:
+            scores = kept @ query
+            near = scores >= np.partition(scores, len(scores) - k)[len(scores) - k] - _TOLERANCE
+            kept_rows, kept = kept_rows[near], kept[near]
+    return kept_rows, kept

@@ -43,7 +43,7 @@ class Segments:
         self._folder = folder
         self._dim = dim
         self._writable = writable
-        self._files: dict[str, int] = {}
+        self._files: dict[tuple[str, int], int] = {}
         self._maps: dict[tuple[str, int], tuple[mmap.mmap, NDArray[Any]]] = {}
 
     # ------------------------------------------------------------------ writing
@@ -166,14 +166,15 @@ class Segments:
         return self._folder / f"{kind}-{segment:05d}.{'f32' if kind == 'vectors' else 'i32'}"
 
     def _handle(self, kind: str, segment: int) -> int:
-        path = self._path(kind, segment)
-        if path.name not in self._files:
-            flags = os.O_RDWR | os.O_CREAT if self._writable else os.O_RDONLY
+        handle = self._files.get((kind, segment))
+        if handle is None:
+            path = self._path(kind, segment)
             new = self._writable and not path.exists()
-            self._files[path.name] = os.open(path, flags, 0o644)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT if self._writable else os.O_RDONLY, 0o644)
+            self._files[kind, segment] = handle
             if new:
                 fsync_folder(self._folder)
-        return self._files[path.name]
+        return handle
 
     def _write(self, kind: str, segment: int, offset: int, data: memoryview) -> int:
         handle = self._handle(kind, segment)
