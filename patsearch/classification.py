@@ -27,6 +27,8 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _LOCARNO = re.compile(r"^(\d{1,2})(?:[-./ ]?(\d{2}))?$")
 _USPC = re.compile(r"^(?:(PLT|G9B|[A-Z]{0,2}\s*\d{1,3}))(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
 _CPC = re.compile(r"^([A-HY])(?:(\d{2})(?:([A-Z])(?:\s*(\d{1,4})(?:/(\d{2,6}))?)?)?)?$")
+# Section D, textiles and paper, is the one that looks like US design classes; D99 exists in IPC alone.
+_TEXTILE_CLASSES = frozenset(["01", "02", "03", "04", "05", "06", "07", "10", "21", "99"])
 _LAST_DESIGN_CLASS = 34  # D1 to D34, and D99 for what fits nowhere else
 
 
@@ -76,10 +78,12 @@ def uspc_from_grant(text: str) -> ClassCode | None:
     raw = text.rstrip().upper()
     cls, subclass, decimals = (re.sub(r"\s", "", part) for part in (raw[:3], raw[3:6], raw[6:]))
     subclass = subclass.lstrip("0")
+    if decimals and not subclass:
+        return None
     # Digits behind the third place are decimals (401.2, E21.001); letters belong to the subclass (27R),
     # and digests and foreign art collections are counted, not divided (DIG12, FOR100).
     point = "." if subclass and decimals.isdigit() and not subclass.isalpha() else ""
-    code = _normal_uspc(f"{cls}/{subclass}{point}{decimals}" if subclass or decimals else cls)
+    code = _normal_uspc(f"{cls}/{subclass}{point}{decimals}" if subclass else cls)
     return ClassCode("uspc", code) if code else None
 
 
@@ -107,6 +111,8 @@ def _normal_uspc(text: str) -> str | None:
     if match.group(1) == "G9B":
         return f"G9B/{match.group(2)}" if match.group(2) else "G9B"
     letters, digits = re.sub(r"[\s\d]", "", match.group(1)), re.sub(r"\D", "", match.group(1))
+    if digits and not int(digits):
+        return None
     cls = letters + digits.lstrip("0")
     if letters == "D" and not is_design_class(cls):
         return None
@@ -119,6 +125,8 @@ def _normal_cpc(text: str) -> str | None:
     if not match:
         return None
     section, cls, subclass, group, subgroup = match.groups()
+    if section == "D" and cls and cls not in _TEXTILE_CLASSES:
+        return None
     code = section + (cls or "") + (subclass or "")
     if group:
         code += str(int(group))

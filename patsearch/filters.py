@@ -218,15 +218,16 @@ def _date_range(value: str, operator: str, text: str) -> tuple[date | None, date
         return lo, hi
     first, last = _span(value, text)
     day = timedelta(days=1)
+    nothing = (date.max, date.min)  # after the last day that there is, or before the first
     match operator:
         case ">=":
             return first, None
         case "<=":
             return None, last
         case ">":
-            return (last + day if last < date.max else date.max), None
+            return (last + day, None) if last < date.max else nothing
         case "<":
-            return None, (first - day if first > date.min else date.min)
+            return (None, first - day) if first > date.min else nothing
     return first, last
 
 

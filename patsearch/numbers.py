@@ -12,8 +12,8 @@ _OFFICES = frozenset(
 )
 _SERIES = frozenset(["", "D", "RE", "PP", "H", "T", "X", "RD", "DM", "S", "Y", "A", "B"])
 # Country, series letters, digits, kind code (S, S1, B2 ...).
-_NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<series>[A-Z]{0,2})(?P<digits>\d{4,12})(?P<kind>[A-Z]\d?)?$")
-_US_SERIES = re.compile(r"^(?:D|RE|PP|H|T)\d{4,}[A-Z]?\d?$")
+_NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<series>[A-Z]{0,2})(?P<digits>\d{4,12})(?P<kind>[A-Z]\d?)?$", re.ASCII)
+_US_SERIES = re.compile(r"^(?:D|RE|PP|H|T)\d{4,}[A-Z]?\d?$", re.ASCII)
 
 
 def normal_number(text: str) -> str:

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine under load is no fault of the code: no example is held to a time.
+settings.register_profile("patsearch", deadline=None)
+settings.load_profile("patsearch")
 
 
 @pytest.fixture(scope="session")
