@@ -1,0 +1,155 @@
+"""The networks that patsearch trains and runs with torch: a timm backbone, pooling, a projection.
+
+(N, size, size) uint8 -> normalised (N, 3, size, size) -> backbone -> pooling -> projection -> (N, dim)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from patsearch.encoder.torchvision_schemas import import_timm
+from patsearch.errors import EncoderError
+
+POOLINGS = ("native", "gem")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Everything that is needed to build a network without its weights.
+
+    Attributes:
+        architecture: a timm model ("efficientnet_b0").
+        pooling: "native", the model's own, or "gem", the generalised mean over its feature map
+            (Radenovic et al., Fine-tuning CNN Image Retrieval with No Human Annotation, eq. 3).
+        gem_power: exponent of "gem"; 1 is the average, larger values near the maximum.
+        projection: dimension of a linear layer with batch normalisation behind the pooling; None for none.
+        mean, std: of the grey values in [0, 1], per channel.
+    """
+
+    architecture: str
+    pooling: str = "native"
+    gem_power: float = 3.0
+    projection: int | None = None
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise EncoderError(f"There is no pooling {self.pooling!r}.", hint=f"Known: {', '.join(POOLINGS)}.")
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read from JSON.
+
+        Raises:
+            EncoderError: not readable, not JSON, or with missing or unknown fields.
+        """
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise EncoderError(f"The network's configuration {path} cannot be read: {error}.") from error
+        known = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or "architecture" not in values or values.keys() - known:
+            raise EncoderError(
+                f"The network's configuration {path} is malformed.", hint=f"Its fields are {', '.join(sorted(known))}."
+            )
+        for name in ("mean", "std"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
+
+
+class Network(nn.Module):
+    """uint8 drawings in, embeddings out, not yet of unit length.
+
+    Args:
+        config: what to build.
+        pretrained: whether timm is to load its weights, from its cache or its hub.
+
+    Raises:
+        EncoderError: timm has no such model, or its weights cannot be had.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig, *, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        pooled = config.pooling == "native"
+        self.backbone = _create(config.architecture, pretrained, **({} if pooled else {"global_pool": ""}))
+        self.features = int(self.backbone.head_hidden_size if pooled else self.backbone.num_features)
+        self.projection: nn.Module = nn.Identity()
+        if config.projection is not None:
+            self.projection = nn.Sequential(
+                nn.Linear(self.features, config.projection, bias=False), nn.BatchNorm1d(config.projection)
+            )
+        self.dim = config.projection or self.features
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, drawings: Tensor) -> Tensor:
+        """(N, dim) for (N, size, size) uint8, white = 255."""
+        grey = drawings.unsqueeze(1).to(self.mean.dtype) / 255  # (N, 1, S, S)
+        images = (grey.expand(-1, 3, -1, -1) - self.mean) / self.std  # (N, 3, S, S)
+        embeddings: Tensor = self.projection(self.pooled(images.contiguous(memory_format=torch.channels_last)))
+        return embeddings
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """(N, features) before the projection, for normalised (N, 3, S, S)."""
+        features: Tensor = self.backbone(images)
+        if self.config.pooling == "native":
+            return features  # (N, features)
+        if features.ndim != 4 or features.shape[1] != self.features:
+            raise EncoderError(
+                f"{self.config.architecture} has no (N, C, H, W) feature map to pool.", hint="Use the pooling native."
+            )
+        power = self.config.gem_power
+        return features.clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1 / power)
+
+
+def state_bytes(network: nn.Module) -> list[bytes]:
+    """Names and values of all weights and statistics, in a fixed order, for a fingerprint."""
+    parts: list[bytes] = []
+    for name, tensor in sorted(network.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        values: NDArray[np.uint8] = flat.numpy()
+        parts += [f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode(), values.tobytes()]
+    return parts
+
+
+def _create(architecture: str, pretrained: bool, **options: Any) -> Any:
+    timm = import_timm()
+    if architecture.partition(".")[0] not in timm.list_models():
+        close = timm.list_models(f"*{architecture}*")[:5]
+        hint = f"Close: {', '.join(close)}." if close else "timm.list_models() names them."
+        raise EncoderError(f"timm has no model {architecture!r}.", hint=hint)
+    try:
+        # Weights drawn at random are drawn alike in every process, or an index would refuse its own encoder.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        if not pretrained:
+            raise EncoderError(f"timm cannot build {architecture}: {_line(error)}.") from error
+        raise EncoderError(
+            f"The weights of timm's {architecture} cannot be had: {_line(error)}.",
+            hint="Download them where there is a network (they are then found in the cache of huggingface_hub), or "
+            "add ?pretrained=false for random ones.",
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
