@@ -273,7 +273,12 @@ def trace(
                     closed[lines] = loop
                     lines += 1
                     offsets[lines] = base + n
-    return points[: offsets[lines]].copy(), offsets[: lines + 1].copy(), line_labels[:lines].copy(), closed[:lines].copy()
+    return (
+        points[: offsets[lines]].copy(),
+        offsets[: lines + 1].copy(),
+        line_labels[:lines].copy(),
+        closed[:lines].copy(),
+    )
 
 
 @_compiled("int32[::1](int64[::1], int64[::1], float64[:,::1], int32[::1], float64)")

@@ -70,9 +70,7 @@ class Design:
         return self.plan.family
 
 
-def plan_design(
-    seed: int, index: int, *, families: Sequence[str] | None = None, near_duplicates: float = 0.1
-) -> Plan:
+def plan_design(seed: int, index: int, *, families: Sequence[str] | None = None, near_duplicates: float = 0.1) -> Plan:
     """Decide on family and near duplication; the families take turns in shuffled rounds.
 
     Args:
@@ -87,7 +85,9 @@ def plan_design(
     names = sorted(families) if families is not None else sorted(FAMILIES)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown or not names:
-        raise UsageError(f"Unknown family {', '.join(unknown) or '(none given)'}.", hint=f"There are: {', '.join(FAMILIES)}.")
+        raise UsageError(
+            f"Unknown family {', '.join(unknown) or '(none given)'}.", hint=f"There are: {', '.join(FAMILIES)}."
+        )
     original = index
     while original > 0:
         rng = np.random.default_rng([seed, original, ORDER])

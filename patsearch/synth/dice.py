@@ -20,7 +20,9 @@ class Dice:
         amount: standard deviation of that move as a share of the measure's range.
     """
 
-    def __init__(self, rng: np.random.Generator, nudge: np.random.Generator | None = None, amount: float = 0.12) -> None:
+    def __init__(
+        self, rng: np.random.Generator, nudge: np.random.Generator | None = None, amount: float = 0.12
+    ) -> None:
         self.rng = rng
         self._nudge = nudge
         self._amount = amount

@@ -49,9 +49,7 @@ class View:
     def matrix(self) -> NDArray[np.float64]:
         """(3, 3) rows: right, up, towards the eye."""
         azimuth, elevation, roll = np.radians([self.azimuth, self.elevation, self.roll])
-        eye = np.array(
-            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-        )
+        eye = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
         up = np.array([0.0, 0.0, 1.0])
         if abs(eye[2]) > 0.999:  # from above or below, the side that faces the azimuth is at the bottom
             up = -np.sign(eye[2]) * np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
@@ -139,9 +137,7 @@ def render(mesh: Mesh, view: View, *, size: int = 672) -> Lines:
 
     points, normals, width, height = project(mesh, view, size)
     depth, seen, planes = _kernels.raster(points, mesh.faces, width, height, _TIE)
-    across, down = _kernels.cracks(
-        depth, seen, planes, mesh.patches, mesh.parts, normals, _STEP, _FOLD, _CREASE
-    )
+    across, down = _kernels.cracks(depth, seen, planes, mesh.patches, mesh.parts, normals, _STEP, _FOLD, _CREASE)
     line_points, offsets, labels, closed = _kernels.trace(across, down, _SHORTEST, _SMOOTHING)
     towards = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)
     page = np.vstack([towards, np.zeros(3)]).astype(np.float32)

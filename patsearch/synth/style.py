@@ -81,9 +81,7 @@ class Style:
         )
 
 
-def ink(
-    lines: Lines, style: Style, size: int, rng: np.random.Generator, *, margin: float = 0.06
-) -> NDArray[np.uint8]:
+def ink(lines: Lines, style: Style, size: int, rng: np.random.Generator, *, margin: float = 0.06) -> NDArray[np.uint8]:
     """A square drawing: black lines on white.
 
     Args:

@@ -60,9 +60,7 @@ def _picture(strokes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.asarray(blurred / (np.linalg.norm(blurred) + 1e-9))
 
 
-def _alike(
-    a: NDArray[np.float32], a_aspect: float, b: NDArray[np.float32], b_aspect: float | None
-) -> bool:
+def _alike(a: NDArray[np.float32], a_aspect: float, b: NDArray[np.float32], b_aspect: float | None) -> bool:
     return float(a @ b) > _SAME and (b_aspect is None or abs(np.log(a_aspect / b_aspect)) < _SAME_ASPECT)
 
 

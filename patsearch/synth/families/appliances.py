@@ -15,7 +15,12 @@ from patsearch.synth.solids import TAU, box, circle, cylinder, lathe, polygon, s
 def fan(dice: Dice) -> Assembly:
     """Twisted blades, a guard of wire, a stand, a clip or a handle."""
     assembly = Assembly()
-    blades, radius, twist, chord = dice.whole(2, 7), dice.between(0.6, 1.0), dice.between(0.2, 1.0), dice.between(0.2, 0.42)
+    blades, radius, twist, chord = (
+        dice.whole(2, 7),
+        dice.between(0.6, 1.0),
+        dice.between(0.2, 1.0),
+        dice.between(0.2, 0.42),
+    )
     sweep = dice.between(-0.3, 0.4)
     upright = turn_x(np.pi / 2)
     section = circle(20)
@@ -23,7 +28,13 @@ def fan(dice: Dice) -> Assembly:
     wide = chord * np.interp(stations, [0, 0.4, 0.8, 1], [0.4, 1, 1, 0.5])
     blade = skin(
         [
-            np.column_stack([np.full(20, radius * s), section[:, 0] * w + sweep * s * s, section[:, 1] * 0.02 + section[:, 0] * w * twist * 0.5 * (1 - 0.5 * s)])
+            np.column_stack(
+                [
+                    np.full(20, radius * s),
+                    section[:, 0] * w + sweep * s * s,
+                    section[:, 1] * 0.02 + section[:, 0] * w * twist * 0.5 * (1 - 0.5 * s),
+                ]
+            )
             for s, w in zip(stations, wide, strict=True)
         ]
     )
@@ -36,7 +47,9 @@ def fan(dice: Dice) -> Assembly:
         wires, bend = dice.whole(8, 24), dice.between(0, 0.3)
         for i in range(wires):
             for side in (-1, 1):
-                wire = spline([(0.1, 0, side * 0.27), (radius * 0.7, bend, side * 0.27), (radius * 1.06, 0, side * 0.2)], 8)
+                wire = spline(
+                    [(0.1, 0, side * 0.27), (radius * 0.7, bend, side * 0.27), (radius * 1.06, 0, side * 0.2)], 8
+                )
                 assembly.add(tube(wire, 0.009, n=6), upright @ turn_z(i * TAU / wires), part="guard")
     stand = dice.pick("post", "bow", "handle", "none")
     if stand == "post":
@@ -45,12 +58,25 @@ def fan(dice: Dice) -> Assembly:
         assembly.add(lathe(profile(dice, 0.15, 0.2, 0.55, knots=3), plan(dice)), move(0, 0.22, -radius - length - 0.1))
     elif stand == "bow":
         width = radius * 1.2
-        bow = [(-width, 0, 0), (-width, 0, -radius), (-width * 0.8, 0, -radius * 1.35), (width * 0.8, 0, -radius * 1.35), (width, 0, -radius), (width, 0, 0)]
+        bow = [
+            (-width, 0, 0),
+            (-width, 0, -radius),
+            (-width * 0.8, 0, -radius * 1.35),
+            (width * 0.8, 0, -radius * 1.35),
+            (width, 0, -radius),
+            (width, 0, 0),
+        ]
         assembly.add(tube(spline(bow, 40), 0.04))
     elif stand == "handle":
         grip = profile(dice, dice.between(0.7, 1.1), 0.1, 0.2, knots=4, smooth=True)
-        assembly.add(lathe(grip, superellipse(dice.between(2, 4), 40)), move(0, 0.05, -radius * 1.05 - float(grip[-1, 1])))
-        assembly.add(cylinder(0.05, 0.05, n=20), move(0, -0.08, -radius * 1.05 - float(grip[-1, 1]) * 0.4) @ upright, part="switch")
+        assembly.add(
+            lathe(grip, superellipse(dice.between(2, 4), 40)), move(0, 0.05, -radius * 1.05 - float(grip[-1, 1]))
+        )
+        assembly.add(
+            cylinder(0.05, 0.05, n=20),
+            move(0, -0.08, -radius * 1.05 - float(grip[-1, 1]) * 0.4) @ upright,
+            part="switch",
+        )
     return assembly
 
 
@@ -67,7 +93,14 @@ def hair_dryer(dice: Dice) -> Assembly:
     section = superellipse(dice.between(2, 5), 32, 1.0, 0.75)
     down = np.linspace(0.1, 1.2, 12)
     girth = spline(np.column_stack([np.linspace(0, 1, 4), dice.measures(0.11, 0.19, 4)]), 12)[:, 1]
-    assembly.add(skin([np.column_stack([section[:, 0] * g + x + lean * z, section[:, 1] * g, np.full(32, -z)]) for z, g in zip(down, girth, strict=True)]))
+    assembly.add(
+        skin(
+            [
+                np.column_stack([section[:, 0] * g + x + lean * z, section[:, 1] * g, np.full(32, -z)])
+                for z, g in zip(down, girth, strict=True)
+            ]
+        )
+    )
     for i in range(dice.whole(1, 3)):
         z = 0.45 + 0.2 * i
         assembly.add(box(0.1, 0.14, 0.06, 0.02), move(x + lean * z + 0.11, 0, -z) @ along, part="switches")

@@ -21,7 +21,12 @@ def case(dice: Dice) -> Assembly:
     assembly.add(box(width * 1.02, depth * 1.02, height * (1 - split), radius, bevel), move(z=height * split + 0.012))
     if dice.chance(0.75):
         lift = dice.between(0.12, 0.25)
-        grip = [(-0.25 * width, 0, height - 0.02), (-0.22 * width, 0, height + lift), (0.22 * width, 0, height + lift), (0.25 * width, 0, height - 0.02)]
+        grip = [
+            (-0.25 * width, 0, height - 0.02),
+            (-0.22 * width, 0, height + lift),
+            (0.22 * width, 0, height + lift),
+            (0.25 * width, 0, height - 0.02),
+        ]
         assembly.add(tube(spline(grip, 24), dice.between(0.03, 0.06), superellipse(dice.pick(2, 6), 16)))
     count = dice.whole(0, 3)
     for i in range(count):
@@ -29,11 +34,25 @@ def case(dice: Dice) -> Assembly:
         assembly.add(box(0.12, 0.2, 0.05, 0.02), place, part="latches")
     ribs = dice.whole(0, 6)
     for i in range(ribs):
-        assembly.add(box(0.05, depth * 1.03, height * split * 0.85), move((i - (ribs - 1) / 2) * width / ribs * 0.9, 0, 0.03), part="ribs")
+        assembly.add(
+            box(0.05, depth * 1.03, height * split * 0.85),
+            move((i - (ribs - 1) / 2) * width / ribs * 0.9, 0, 0.03),
+            part="ribs",
+        )
     if dice.chance(0.3):
         for side in (-1, 1):
-            assembly.add(cylinder(0.12, 0.08, n=32), move(side * width * 0.4, depth * 0.45, 0.05) @ turn_x(-np.pi / 2), part="wheels")
-            assembly.add(tube([(side * width * 0.3, depth * 0.4, height - 0.05), (side * width * 0.3, depth * 0.4, height + 0.6)], 0.02), part="drawbar")
+            assembly.add(
+                cylinder(0.12, 0.08, n=32),
+                move(side * width * 0.4, depth * 0.45, 0.05) @ turn_x(-np.pi / 2),
+                part="wheels",
+            )
+            assembly.add(
+                tube(
+                    [(side * width * 0.3, depth * 0.4, height - 0.05), (side * width * 0.3, depth * 0.4, height + 0.6)],
+                    0.02,
+                ),
+                part="drawbar",
+            )
         assembly.add(box(width * 0.68, 0.05, 0.05, 0.02), move(0, depth * 0.4, height + 0.58), part="drawbar")
     return assembly
 
@@ -47,18 +66,32 @@ def bag(dice: Dice) -> Assembly:
     levels = np.linspace(0, 1, 16)
     wide = np.interp(levels, np.linspace(0, 1, 4), dice.measures(0.75, 1.05, 4)) * width / 2
     deep = np.interp(levels, [0, 0.1, 0.6, 1], [0.9, 1, 0.85, dice.between(0.2, 0.7)]) * depth / 2
-    assembly.add(skin([np.column_stack([section * (w, d), np.full(56, z * height)]) for w, d, z in zip(wide, deep, levels, strict=True)]))
+    assembly.add(
+        skin(
+            [
+                np.column_stack([section * (w, d), np.full(56, z * height)])
+                for w, d, z in zip(wide, deep, levels, strict=True)
+            ]
+        )
+    )
     if dice.chance(0.5):
         pocket = rounded_rectangle(width * dice.between(0.4, 0.7), height * dice.between(0.25, 0.45), 0.08)
         assembly.add(extrude(pocket, 0.08), move(0, -depth * 0.4, height * dice.between(0.28, 0.4)) @ turn_x(np.pi / 2))
     if dice.chance(0.5):
         flap = rounded_rectangle(width * dice.between(0.8, 1.0), height * dice.between(0.3, 0.6), 0.15)
-        assembly.add(extrude(flap, 0.03), move(0, -depth * 0.5, height * dice.between(0.65, 0.75)) @ turn_x(np.pi / 2 + 0.1))
+        assembly.add(
+            extrude(flap, 0.03), move(0, -depth * 0.5, height * dice.between(0.65, 0.75)) @ turn_x(np.pi / 2 + 0.1)
+        )
         assembly.add(cylinder(0.04, 0.04, n=20), move(0, -depth * 0.52, height * 0.6) @ turn_x(np.pi / 2))
     rise, spread = dice.between(0.2, 0.6), dice.between(0.15, 0.35) * width
     strap = superellipse(4, 16, 1.0, dice.between(1, 2.5))
     for y in dice.pick((0.0,), (-depth * 0.2, depth * 0.2), (depth * 0.45,)):
-        arc = [(-spread, y, height * 0.9), (-spread * 0.8, y, height + rise), (spread * 0.8, y, height + rise), (spread, y, height * 0.9)]
+        arc = [
+            (-spread, y, height * 0.9),
+            (-spread * 0.8, y, height + rise),
+            (spread * 0.8, y, height + rise),
+            (spread, y, height * 0.9),
+        ]
         assembly.add(tube(spline(arc, 28), 0.025, strap), part="handles")
     return assembly
 
@@ -90,7 +123,9 @@ def crate(dice: Dice) -> Assembly:
                 assembly.add(plate, move(x, side * (depth / 2 - 0.01) + 0.025, z) @ turn_x(np.pi / 2), part="walls")
     if dice.chance(0.5):
         for side in (-1, 1):
-            assembly.add(box(0.06, depth * 0.35, 0.06, 0.02), move(side * (width / 2 + 0.03), 0, height * 0.75), part="grips")
+            assembly.add(
+                box(0.06, depth * 0.35, 0.06, 0.02), move(side * (width / 2 + 0.03), 0, height * 0.75), part="grips"
+            )
     if dice.chance(0.3):
         assembly.add(box(width + 0.06, depth + 0.06, 0.06, radius), move(z=height + dice.pick(0.05, 0.3)), part="lid")
     return assembly

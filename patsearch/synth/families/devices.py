@@ -46,7 +46,9 @@ def phone(dice: Dice) -> Assembly:
         assembly.add(cylinder(size * 0.6, 0.01, n=24), stand @ move(x, y, -0.068), part="lenses")
     for _ in range(dice.whole(1, 3)):
         key = box(0.03, dice.between(0.1, 0.3), thick * 0.4)
-        assembly.add(key, stand @ move(dice.pick(-1, 1) * width / 2, length * dice.between(0.05, 0.35), thick * 0.3), part="keys")
+        assembly.add(
+            key, stand @ move(dice.pick(-1, 1) * width / 2, length * dice.between(0.05, 0.35), thick * 0.3), part="keys"
+        )
     assembly.add(box(0.16, 0.04, thick * 0.3, 0.01), stand @ move(0, -length / 2, thick * 0.35), part="port")
     if dice.chance(0.4):
         assembly.add(cylinder(dice.between(0.04, 0.07), 0.02, n=24), stand @ move(0, -length * 0.46, thick - 0.005))
@@ -66,11 +68,22 @@ def remote(dice: Dice) -> Assembly:
         y = np.linspace(-length / 2, length / 2, 18)
         wide = spline(np.column_stack([np.linspace(0, 1, 5), dice.measures(0.8, 1.1, 5)]), 18)[:, 1] * width / 2
         section = superellipse(dice.between(3, 6), 40)
-        rings = [np.column_stack([section[:, 0] * w, np.full(40, at), (section[:, 1] + 1) * thick / 2]) for at, w in zip(y, wide, strict=True)]
+        rings = [
+            np.column_stack([section[:, 0] * w, np.full(40, at), (section[:, 1] + 1) * thick / 2])
+            for at, w in zip(y, wide, strict=True)
+        ]
         assembly.add(skin(rings))
     size, columns, rows = dice.between(0.03, 0.045), dice.whole(2, 4), dice.whole(2, 6)
     pitch = (width * 0.75 / columns, dice.between(0.12, 0.18))
-    grid_of(assembly, _button(dice, size * min(1, 3 / columns)), columns, rows, pitch=pitch, centre=(0, -length * 0.22, thick - 0.01), part="buttons")
+    grid_of(
+        assembly,
+        _button(dice, size * min(1, 3 / columns)),
+        columns,
+        rows,
+        pitch=pitch,
+        centre=(0, -length * 0.22, thick - 0.01),
+        part="buttons",
+    )
     if dice.chance(0.6):
         assembly.add(torus(width * 0.28, 0.03, n=36, m=8), move(0, length * 0.22, thick))
         assembly.add(cylinder(width * 0.1, 0.03, n=24), move(0, length * 0.22, thick - 0.01))
@@ -90,8 +103,14 @@ def monitor(dice: Dice) -> Assembly:
     place = move(z=dice.between(0.3, 0.6) + height / 2) @ turn_x(np.pi / 2 + dice.between(-0.1, 0.05))
     assembly.add(box(width, height, thick, radius), place @ move(z=-thick / 2))
     bezel = dice.between(0.02, 0.1)
-    assembly.add(box(width - 2 * bezel, height - 2 * bezel, 0.02, radius * 0.6), place @ move(0, bezel * dice.between(-0.4, 0.4), thick / 2 - 0.005))
-    assembly.add(box(width * dice.between(0.3, 0.7), height * dice.between(0.3, 0.7), dice.between(0.05, 0.2), 0.05), place @ move(z=-thick / 2 - 0.04))
+    assembly.add(
+        box(width - 2 * bezel, height - 2 * bezel, 0.02, radius * 0.6),
+        place @ move(0, bezel * dice.between(-0.4, 0.4), thick / 2 - 0.005),
+    )
+    assembly.add(
+        box(width * dice.between(0.3, 0.7), height * dice.between(0.3, 0.7), dice.between(0.05, 0.2), 0.05),
+        place @ move(z=-thick / 2 - 0.04),
+    )
     stand = dice.pick("post", "feet", "disc", "bow")
     if stand == "post":
         assembly.add(box(dice.between(0.08, 0.25), 0.06, 0.6), move(0, 0.1))
@@ -107,7 +126,11 @@ def monitor(dice: Dice) -> Assembly:
         bow = [(-width * 0.3, -0.2, 0), (-width * 0.1, 0.1, 0.35), (width * 0.1, 0.1, 0.35), (width * 0.3, -0.2, 0)]
         assembly.add(tube(spline(bow, 24), 0.03))
     for i in range(dice.whole(0, 6)):
-        assembly.add(cylinder(0.015, 0.03, n=12), place @ move(width * 0.2 + 0.05 * i, -height / 2 + bezel * 0.4, thick / 2 - 0.01), part="keys")
+        assembly.add(
+            cylinder(0.015, 0.03, n=12),
+            place @ move(width * 0.2 + 0.05 * i, -height / 2 + bezel * 0.4, thick / 2 - 0.01),
+            part="keys",
+        )
     return assembly
 
 
@@ -123,7 +146,14 @@ def speaker(dice: Dice) -> Assembly:
         for i in range(count):
             radius = min(width * 0.42, height / (count + 1) * 0.55) * dice.between(0.6, 1.0)
             place = move(0, -depth / 2 + 0.005, height * (i + 1) / (count + 1)) @ _FACE_ON
-            cone = [(radius, 0), (radius, 0.04), (radius * 0.85, 0.04), (radius * 0.8, 0.02), (radius * 0.4, 0.01), (radius * 0.3, 0.05)]
+            cone = [
+                (radius, 0),
+                (radius, 0.04),
+                (radius * 0.85, 0.04),
+                (radius * 0.8, 0.02),
+                (radius * 0.4, 0.01),
+                (radius * 0.3, 0.05),
+            ]
             assembly.add(lathe(cone), place, part="drivers")
         if dice.chance(0.5):
             assembly.add(box(width * 0.5, height * 0.3, 0.03), move(0, depth / 2, height * 0.3) @ turn_x(-np.pi / 2))
@@ -137,9 +167,22 @@ def speaker(dice: Dice) -> Assembly:
             radius, high = radius_at(outline, z), height * 0.3 / count
             rim = [(radius, z), (radius * 1.05, z + high * 0.2), (radius * 1.05, z + high), (radius, z + high * 1.2)]
             assembly.add(lathe(rim, section), part="rings")
-        grid_of(assembly, cylinder(0.04, 0.03, n=16), dice.whole(1, 4), 1, pitch=(0.12, 0), centre=(0, 0, height - 0.01), part="keys")
+        grid_of(
+            assembly,
+            cylinder(0.04, 0.03, n=16),
+            dice.whole(1, 4),
+            1,
+            pitch=(0.12, 0),
+            centre=(0, 0, height - 0.01),
+            part="keys",
+        )
     if dice.chance(0.3):
-        grip = [(-0.25, 0, height - 0.05), (-0.22, 0, height + 0.25), (0.22, 0, height + 0.25), (0.25, 0, height - 0.05)]
+        grip = [
+            (-0.25, 0, height - 0.05),
+            (-0.22, 0, height + 0.25),
+            (0.22, 0, height + 0.25),
+            (0.25, 0, height - 0.05),
+        ]
         assembly.add(tube(spline(grip, 20), 0.04))
     return assembly
 
@@ -159,13 +202,25 @@ def camera(dice: Dice) -> Assembly:
     barrel += [(radius * 0.7, at), (radius * 0.6, at - 0.04), (0.02, at - 0.05)]
     assembly.add(lathe(barrel), move(x, -depth / 2, z) @ _FACE_ON)
     if dice.chance(0.5):
-        assembly.add(box(dice.between(0.25, 0.4), depth * 0.7, dice.between(0.08, 0.2), 0.05, 0.03), move(x, 0, height - 0.005))
+        assembly.add(
+            box(dice.between(0.25, 0.4), depth * 0.7, dice.between(0.08, 0.2), 0.05, 0.03), move(x, 0, height - 0.005)
+        )
     for i in range(dice.whole(1, 3)):
         dial = lathe([(dice.between(0.06, 0.09), -0.01), (0.06, dice.between(0.05, 0.1))], fluted(16, 0.04))
         assembly.add(dial, move(-width * 0.4 + 0.19 * i, 0, height), part="dials")
-    assembly.add(box(width * 0.5, height * 0.5, 0.03, 0.02), move(-width * 0.1, depth / 2 - 0.01, height * 0.45) @ turn_x(-np.pi / 2))
+    assembly.add(
+        box(width * 0.5, height * 0.5, 0.03, 0.02),
+        move(-width * 0.1, depth / 2 - 0.01, height * 0.45) @ turn_x(-np.pi / 2),
+    )
     for i in range(dice.whole(1, 4)):
-        assembly.add(cylinder(0.035, 0.04, n=16), move(width * 0.33, depth / 2 - 0.01, height * (0.3 + 0.13 * i)) @ turn_x(-np.pi / 2), part="keys")
+        assembly.add(
+            cylinder(0.035, 0.04, n=16),
+            move(width * 0.33, depth / 2 - 0.01, height * (0.3 + 0.13 * i)) @ turn_x(-np.pi / 2),
+            part="keys",
+        )
     if dice.chance(0.4):
-        assembly.add(box(width * 0.2, depth * dice.between(1.1, 1.3), height * 0.88, 0.08, 0.03), move(-width * 0.42, -0.05, 0.03))
+        assembly.add(
+            box(width * 0.2, depth * dice.between(1.1, 1.3), height * 0.88, 0.08, 0.03),
+            move(-width * 0.42, -0.05, 0.03),
+        )
     return assembly

@@ -54,9 +54,15 @@ def _back(assembly: Assembly, dice: Dice, width: float, depth: float, seat: floa
         for i in range(count):
             z = seat + high * (0.25 + 0.7 * i / max(count - 1, 1))
             at = y + lean * (z - seat) / high
-            assembly.add(tube(spline([(-edge, at, z), (0, at + bend, z), (edge, at, z)], 14), bar * 1.1, section), part="rungs")
+            assembly.add(
+                tube(spline([(-edge, at, z), (0, at + bend, z), (edge, at, z)], 14), bar * 1.1, section), part="rungs"
+            )
     elif kind == "spindles":
-        top = [(-edge, y + lean, seat + high), (0, y + lean + 0.03, seat + high + dice.between(0, 0.12)), (edge, y + lean, seat + high)]
+        top = [
+            (-edge, y + lean, seat + high),
+            (0, y + lean + 0.03, seat + high + dice.between(0, 0.12)),
+            (edge, y + lean, seat + high),
+        ]
         assembly.add(tube(spline(top, 14), bar * 1.3))
         count = dice.whole(3, 8)
         for i in range(count):
@@ -68,7 +74,9 @@ def _back(assembly: Assembly, dice: Dice, width: float, depth: float, seat: floa
         assembly.add(slab(dice, width * dice.between(0.8, 1.05), high, dice.between(0.03, 0.1)), place)
         if kind == "slatted":
             for i in range(dice.whole(2, 4)):
-                assembly.add(box(width * 0.6, 0.03, 0.03), place @ move(0, (-0.35 + 0.2 * i) * high, 0.09), part="slats")
+                assembly.add(
+                    box(width * 0.6, 0.03, 0.03), place @ move(0, (-0.35 + 0.2 * i) * high, 0.09), part="slats"
+                )
         if kind == "carried" or lift > 0.02:
             for side in (-1, 1):
                 post = [(side * width * 0.3, y, seat - 0.05), (side * width * 0.3, y + lean, seat + high * 0.5)]
@@ -94,23 +102,40 @@ def sofa(dice: Dice) -> Assembly:
     """A base, arms, a back, one to three seats with cushions."""
     assembly = Assembly()
     width, depth, height = dice.between(0.9, 2.2), dice.between(0.7, 0.95), dice.between(0.2, 0.35)
-    radius, bevel, arm, lift = dice.between(0.02, 0.12), dice.between(0.01, 0.08), dice.between(0.08, 0.25), dice.between(0.04, 0.2)
+    radius, bevel, arm, lift = (
+        dice.between(0.02, 0.12),
+        dice.between(0.01, 0.08),
+        dice.between(0.08, 0.25),
+        dice.between(0.04, 0.2),
+    )
     assembly.add(box(width * 0.99, depth, height, radius, bevel), move(z=lift))
     seats, cushion = dice.whole(1, 3), dice.between(0.1, 0.2)
     each = (width - 2 * arm) / seats
     back = dice.between(0.3, 0.5)
     for i in range(seats):
         x = -width / 2 + arm + each * (i + 0.5)
-        assembly.add(box(each * 0.98, depth * 0.75, cushion, 0.06, 0.05), move(x, -depth * 0.1, lift + height), part="seats")
+        assembly.add(
+            box(each * 0.98, depth * 0.75, cushion, 0.06, 0.05), move(x, -depth * 0.1, lift + height), part="seats"
+        )
         place = move(x, depth * 0.3, lift + height + cushion + 0.2) @ turn_x(np.pi / 2 - 0.17)
         assembly.add(box(each * 0.97, back, 0.18, 0.08, 0.06), place, part="cushions")
     arms = height + cushion + dice.between(0.0, 0.2)
     for side in (-1, 1):
-        assembly.add(box(arm, depth * 1.02, arms, min(radius, arm * 0.4), min(bevel, arm * 0.3)), move(side * (width - arm) / 2, 0, lift), part="arms")
-    assembly.add(box(width, dice.between(0.1, 0.2), dice.between(0.5, 0.8), 0.05, 0.04), move(0, depth / 2 - 0.06, lift))
+        assembly.add(
+            box(arm, depth * 1.02, arms, min(radius, arm * 0.4), min(bevel, arm * 0.3)),
+            move(side * (width - arm) / 2, 0, lift),
+            part="arms",
+        )
+    assembly.add(
+        box(width, dice.between(0.1, 0.2), dice.between(0.5, 0.8), 0.05, 0.04), move(0, depth / 2 - 0.06, lift)
+    )
     for sx in (-1, 1):
         for sy in (-1, 1):
-            assembly.add(cylinder(0.03, lift + 0.02, 0.04, n=16), move(sx * (width / 2 - 0.1), sy * (depth / 2 - 0.1)), part="legs")
+            assembly.add(
+                cylinder(0.03, lift + 0.02, 0.04, n=16),
+                move(sx * (width / 2 - 0.1), sy * (depth / 2 - 0.1)),
+                part="legs",
+            )
     return assembly
 
 
@@ -121,13 +146,20 @@ def stool(dice: Dice) -> Assembly:
     width, height = dice.between(0.35, 0.5), dice.between(0.3, 0.8)
     seat = dice.between(0.04, 0.14)
     if dice.chance(0.5):
-        assembly.add(lathe([(0.9, 0), (1, seat * 0.3), (1, seat * 0.8), (0.9, seat)], plan(dice) * (width / 2)), move(z=height))
+        assembly.add(
+            lathe([(0.9, 0), (1, seat * 0.3), (1, seat * 0.8), (0.9, seat)], plan(dice) * (width / 2)), move(z=height)
+        )
     else:
         assembly.add(slab(dice, width, width * dice.between(0.7, 1), seat), move(z=height))
     legs(assembly, dice, width, width * 0.9, height + 0.005, count=dice.pick(3, 4), inset=dice.between(0.05, 0.1))
     if height > 0.5:
         assembly.add(torus(width * dice.between(0.4, 0.5), 0.012), move(z=height * dice.between(0.25, 0.45)))
     if dice.chance(0.3):
-        rest = [(-width * 0.4, width * 0.4, height), (-width * 0.4, width * 0.5, height + 0.25), (width * 0.4, width * 0.5, height + 0.25), (width * 0.4, width * 0.4, height)]
+        rest = [
+            (-width * 0.4, width * 0.4, height),
+            (-width * 0.4, width * 0.5, height + 0.25),
+            (width * 0.4, width * 0.5, height + 0.25),
+            (width * 0.4, width * 0.4, height),
+        ]
         assembly.add(tube(spline(rest, 24), 0.02))
     return assembly

@@ -33,7 +33,11 @@ def hand_tool(dice: Dice) -> Assembly:
     length = dice.between(0.8, 1.6)
     assembly.add(lathe(profile(dice, length, 0.1, 0.22, knots=dice.whole(4, 7)), plan(dice, 48)), _ALONG)
     for _ in range(dice.whole(0, 3)):
-        assembly.add(torus(dice.between(0.15, 0.22), 0.025, n=32, m=8), _ALONG @ move(z=length * dice.between(0.15, 0.85)), part="rings")
+        assembly.add(
+            torus(dice.between(0.15, 0.22), 0.025, n=32, m=8),
+            _ALONG @ move(z=length * dice.between(0.15, 0.85)),
+            part="rings",
+        )
     end = move(length - 0.02)
     head = dice.pick("shaft", "blade", "hammer", "fork", "loop", "spanner")
     if head == "shaft":
@@ -42,7 +46,15 @@ def hand_tool(dice: Dice) -> Assembly:
             assembly.add(box(0.18, 0.16, 0.03), end @ move(dice.between(0.5, 0.6), 0, -0.015))
     elif head == "blade":
         long, wide = dice.between(0.6, 1.4), dice.between(0.12, 0.3)
-        edge = spline([(0, -wide / 2), (long * 0.5, -wide / 2), (long * 0.9, -wide * 0.35), (long, wide * dice.between(-0.2, 0.4))], 20)
+        edge = spline(
+            [
+                (0, -wide / 2),
+                (long * 0.5, -wide / 2),
+                (long * 0.9, -wide * 0.35),
+                (long, wide * dice.between(-0.2, 0.4)),
+            ],
+            20,
+        )
         assembly.add(extrude(np.vstack([edge, [(0, wide / 2)]]), 0.04), end @ turn_x(np.pi / 2) @ move(z=-0.02))
     elif head == "hammer":
         long = dice.between(0.4, 0.9)
@@ -77,11 +89,22 @@ def brush(dice: Dice) -> Assembly:
     length, head = dice.between(0.8, 1.6), dice.between(0.5, 1.0)
     wide = dice.between(0.12, 0.3)
     x = np.linspace(-length, head, 28)
-    half = np.interp(x, [-length, -length * 0.5, -0.1, 0.1, head * 0.8, head], [*dice.measures(0.05, 0.12, 3), wide, wide, wide * 0.5])
+    half = np.interp(
+        x,
+        [-length, -length * 0.5, -0.1, 0.1, head * 0.8, head],
+        [*dice.measures(0.05, 0.12, 3), wide, wide, wide * 0.5],
+    )
     section = superellipse(dice.between(2.2, 4), 32)
     thick = dice.between(0.04, 0.08)
     bend = dice.between(-0.3, 0.1) * np.clip(-x / length, 0, 1) ** 2
-    assembly.add(skin([np.column_stack([np.full(32, at), section[:, 0] * w, section[:, 1] * thick + z]) for at, w, z in zip(x, half, bend, strict=True)]))
+    assembly.add(
+        skin(
+            [
+                np.column_stack([np.full(32, at), section[:, 0] * w, section[:, 1] * thick + z])
+                for at, w, z in zip(x, half, bend, strict=True)
+            ]
+        )
+    )
     rows, columns, high = dice.whole(2, 5), dice.whole(4, 10), dice.between(0.12, 0.35)
     tuft = cylinder(dice.between(0.015, 0.03), high, n=10)
     for i in range(columns):
@@ -89,7 +112,9 @@ def brush(dice: Dice) -> Assembly:
             y = (j - (rows - 1) / 2) * 1.5 * wide / rows
             assembly.add(tuft, move(0.08 + (head - 0.16) * i / (columns - 1), y, thick * 0.5), part="tufts")
     if dice.chance(0.5):
-        assembly.add(cylinder(0.03, thick * 2.6, n=20), move(-length * 0.93, 0, float(bend[0]) - thick * 1.3), part="eye")
+        assembly.add(
+            cylinder(0.03, thick * 2.6, n=20), move(-length * 0.93, 0, float(bend[0]) - thick * 1.3), part="eye"
+        )
     return assembly
 
 
@@ -108,16 +133,30 @@ def wheel(dice: Dice) -> Assembly:
         for j in range(rows):
             lean = skew if j < rows / 2 else -skew
             for i in range(count):
-                place = upright @ turn_z((i + 0.5 * (j % 2)) * TAU / count) @ move(1 + tyre - 0.03, 0, -wide * 0.85 + high * (j + 0.5))
+                place = (
+                    upright
+                    @ turn_z((i + 0.5 * (j % 2)) * TAU / count)
+                    @ move(1 + tyre - 0.03, 0, -wide * 0.85 + high * (j + 0.5))
+                )
                 assembly.add(block, place @ _ALONG @ turn_z(np.pi / 2 + lean), part="tread")
     rim = 1 - tyre * 0.85
-    assembly.add(lathe([(rim, -wide * 0.8), (rim, wide * 0.8), (rim * 0.9, wide * 0.8), (rim * 0.87, -wide * 0.8)], n=96, cap=False), upright)
+    assembly.add(
+        lathe(
+            [(rim, -wide * 0.8), (rim, wide * 0.8), (rim * 0.9, wide * 0.8), (rim * 0.87, -wide * 0.8)], n=96, cap=False
+        ),
+        upright,
+    )
     spokes, kind, reach = dice.whole(3, 12), dice.pick("plates", "rods", "forks", "disc"), wide * dice.between(0.1, 0.5)
     broad, sweep = dice.between(0.08, 0.22), dice.between(-0.3, 0.3)
     for i in range(spokes):
         place = upright @ turn_z(i * TAU / spokes) @ move(z=reach)
         if kind == "plates":
-            spoke = [(0.05, -broad / 2), (rim * 0.9, -broad / 2 + sweep), (rim * 0.9, broad / 2 + sweep), (0.05, broad / 2)]
+            spoke = [
+                (0.05, -broad / 2),
+                (rim * 0.9, -broad / 2 + sweep),
+                (rim * 0.9, broad / 2 + sweep),
+                (0.05, broad / 2),
+            ]
             assembly.add(extrude(spoke, 0.08), place, part="spokes")
         elif kind == "rods":
             assembly.add(tube([(0.1, 0, 0), (rim * 0.9, sweep, 0)], broad * 0.3), place, part="spokes")
@@ -128,7 +167,10 @@ def wheel(dice: Dice) -> Assembly:
             assembly.add(cylinder(broad * 0.4, 0.03, n=24), place @ move(rim * 0.6, 0, 0.07), part="spokes")
     if kind == "disc":
         assembly.add(cylinder(rim * 0.9, 0.08, n=96), upright @ move(z=reach))
-    assembly.add(lathe([(dice.between(0.12, 0.25), -0.12), (dice.between(0.1, 0.2), 0.12)], plan(dice, 32)), upright @ move(z=reach + 0.04))
+    assembly.add(
+        lathe([(dice.between(0.12, 0.25), -0.12), (dice.between(0.1, 0.2), 0.12)], plan(dice, 32)),
+        upright @ move(z=reach + 0.04),
+    )
     return assembly
 
 
@@ -138,13 +180,21 @@ def hanger(dice: Dice) -> Assembly:
     assembly = Assembly()
     wide, drop, thick = dice.between(0.8, 1.1), dice.between(0.2, 0.5), dice.between(0.02, 0.06)
     section = superellipse(dice.pick(2, 5), 16, 1.0, dice.between(0.6, 2.5))
-    shoulders = [(-wide, 0, -drop), (-wide * 0.4, 0, -drop * dice.between(0.2, 0.5)), (0, 0, 0), (wide * 0.4, 0, -drop * 0.3), (wide, 0, -drop)]
+    shoulders = [
+        (-wide, 0, -drop),
+        (-wide * 0.4, 0, -drop * dice.between(0.2, 0.5)),
+        (0, 0, 0),
+        (wide * 0.4, 0, -drop * 0.3),
+        (wide, 0, -drop),
+    ]
     assembly.add(tube(spline(shoulders, 40), thick, section))
     turn, radius, neck = np.linspace(-np.pi / 2, np.pi * 0.95, 24), dice.between(0.1, 0.18), dice.between(0.1, 0.3)
     hook = np.column_stack([-radius * np.cos(turn), 0 * turn, radius * np.sin(turn) + radius + neck])
     assembly.add(tube(np.vstack([[(0, 0, 0)], hook]), 0.02), part="hook")
     if dice.chance(0.7):
-        assembly.add(tube([(-wide * 0.95, 0, -drop), (wide * 0.95, 0, -drop)], thick * dice.between(0.4, 0.9)), part="bar")
+        assembly.add(
+            tube([(-wide * 0.95, 0, -drop), (wide * 0.95, 0, -drop)], thick * dice.between(0.4, 0.9)), part="bar"
+        )
     if dice.chance(0.5):
         at = dice.between(0.4, 0.7) * wide
         for side in (-1, 1):
@@ -172,7 +222,12 @@ def gear(dice: Dice) -> Assembly:
     assembly.add(extrude(radius[:, None] * np.column_stack([np.cos(t), np.sin(t)]), high, holes), upright)
     if dice.chance(0.7):
         outer = min(bore * 1.35, 0.42)
-        hub = [(bore * 1.02, -0.05), (outer, -0.05), (outer, high + dice.between(0.05, 0.5)), (bore * 1.02, high + 0.05)]
+        hub = [
+            (bore * 1.02, -0.05),
+            (outer, -0.05),
+            (outer, high + dice.between(0.05, 0.5)),
+            (bore * 1.02, high + 0.05),
+        ]
         assembly.add(lathe(hub, n=40, cap=False), upright)
     return assembly
 

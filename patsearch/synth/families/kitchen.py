@@ -18,19 +18,37 @@ def pan(dice: Dice) -> Assembly:
     height, radius = dice.between(0.15, 0.9), dice.between(0.5, 0.8)
     base = dice.pick(circle(), circle(), superellipse(4, 64, 1, 0.8), circle(64, 1.0, 0.75))
     low = radius * dice.between(0.75, 1.0)
-    wall = [(low, 0), (radius, height), (radius * 1.04, height + 0.01), (radius * 1.04, height + 0.04), (radius - 0.04, height + 0.03), (low - 0.04, 0.05)]
+    wall = [
+        (low, 0),
+        (radius, height),
+        (radius * 1.04, height + 0.01),
+        (radius * 1.04, height + 0.04),
+        (radius - 0.04, height + 0.03),
+        (low - 0.04, 0.05),
+    ]
     assembly.add(lathe(wall, base))
     thick, section = dice.between(0.03, 0.06), superellipse(dice.pick(2, 5), 16, 1.0, dice.between(0.8, 2.0))
     z = height * dice.between(0.7, 0.95)
     if dice.chance(0.55):
         reach = dice.between(0.7, 1.3)
-        handle = [(radius * 0.95, 0, z), (radius + reach * 0.3, 0, z + dice.between(0, 0.15)), (radius + reach, 0, z + dice.between(0, 0.25))]
-        assembly.add(tube(spline(handle, 24), np.linspace(thick, thick * dice.between(1, 1.5), 24), section), part="handle")
+        handle = [
+            (radius * 0.95, 0, z),
+            (radius + reach * 0.3, 0, z + dice.between(0, 0.15)),
+            (radius + reach, 0, z + dice.between(0, 0.25)),
+        ]
+        assembly.add(
+            tube(spline(handle, 24), np.linspace(thick, thick * dice.between(1, 1.5), 24), section), part="handle"
+        )
         if dice.chance(0.4):
             assembly.add(torus(0.06, 0.02, n=24, m=8), move(radius + reach + 0.06, 0, z + 0.12), part="handle")
     else:
         reach, spread = dice.between(0.12, 0.3), dice.between(0.12, 0.25)
-        loop = [(radius * 0.93, -spread, z), (radius + reach, -spread * 0.8, z), (radius + reach, spread * 0.8, z), (radius * 0.93, spread, z)]
+        loop = [
+            (radius * 0.93, -spread, z),
+            (radius + reach, -spread * 0.8, z),
+            (radius + reach, spread * 0.8, z),
+            (radius * 0.93, spread, z),
+        ]
         for turn in (0.0, np.pi):
             assembly.add(tube(spline(loop, 24), thick * 0.8, section), turn_z(turn), part="handle")
     if dice.chance(0.6):
@@ -38,7 +56,11 @@ def pan(dice: Dice) -> Assembly:
         t = np.linspace(0, np.pi / 2, 10)
         lid = np.column_stack([radius * np.cos(t) + 0.001, dome * np.sin(t)])
         assembly.add(lathe(np.vstack([[(radius, -0.03)], lid]), base), move(z=height + 0.06), part="lid")
-        assembly.add(lathe(profile(dice, dice.between(0.1, 0.2), 0.05, 0.13, smooth=False), plan(dice, 32)), move(z=height + dome + 0.04), part="knob")
+        assembly.add(
+            lathe(profile(dice, dice.between(0.1, 0.2), 0.05, 0.13, smooth=False), plan(dice, 32)),
+            move(z=height + dome + 0.04),
+            part="knob",
+        )
     return assembly
 
 
@@ -64,11 +86,21 @@ def kettle(dice: Dice) -> Assembly:
     assembly.add(tube(spline(spout, 22), np.linspace(dice.between(0.1, 0.18), 0.06, 22)), part="spout")
     grip = superellipse(dice.pick(2, 5), 16, 1.0, dice.between(0.7, 2.0))
     if dice.chance(0.5):
-        behind = [(-middle * 0.8, 0, height * 0.9), (-middle - 0.35, 0, height * dice.between(0.8, 1.0)), (-middle - 0.4, 0, height * 0.5), (-middle * 0.85, 0, height * 0.2)]
+        behind = [
+            (-middle * 0.8, 0, height * 0.9),
+            (-middle - 0.35, 0, height * dice.between(0.8, 1.0)),
+            (-middle - 0.4, 0, height * 0.5),
+            (-middle * 0.85, 0, height * 0.2),
+        ]
         assembly.add(tube(spline(behind, 24), dice.between(0.04, 0.07), grip), part="handle")
     else:
         rise = dice.between(0.35, 0.55)
-        above = [(-top * 0.95, 0, height * 0.95), (-top * 0.9, 0, height + rise), (top * 0.9, 0, height + rise), (top * 0.95, 0, height * 0.95)]
+        above = [
+            (-top * 0.95, 0, height * 0.95),
+            (-top * 0.9, 0, height + rise),
+            (top * 0.9, 0, height + rise),
+            (top * 0.95, 0, height * 0.95),
+        ]
         assembly.add(tube(spline(above, 28), dice.between(0.03, 0.06), grip), part="handle")
     if dice.chance(0.4):
         foot = float(body[0, 0])
@@ -81,31 +113,77 @@ def cutlery(dice: Dice) -> Assembly:
     """A handle of changing width ending in a bowl, tines or a blade; lying along x."""
     assembly = Assembly()
     length, widest = dice.between(1.4, 2.2), dice.between(0.1, 0.2)
-    outline = spline(np.column_stack([np.linspace(0, length, 5), [dice.between(0.5, 1) * widest, widest * dice.between(0.6, 1), *dice.measures(0.25, 0.6, 2) * widest, 0.05]]), 40)
+    outline = spline(
+        np.column_stack(
+            [
+                np.linspace(0, length, 5),
+                [
+                    dice.between(0.5, 1) * widest,
+                    widest * dice.between(0.6, 1),
+                    *dice.measures(0.25, 0.6, 2) * widest,
+                    0.05,
+                ],
+            ]
+        ),
+        40,
+    )
     half = np.maximum(outline[:, 1], 0.03)
     bend = 0.12 * np.sin(np.linspace(0, np.pi * 1.4, 40)) * dice.between(0.5, 1.5)
     section, thick = superellipse(dice.between(2, 4), 24), dice.between(0.025, 0.05)
-    assembly.add(skin([np.column_stack([np.full(24, x), section[:, 0] * w, section[:, 1] * thick + z]) for x, w, z in zip(outline[:, 0], half, bend, strict=True)]))
+    assembly.add(
+        skin(
+            [
+                np.column_stack([np.full(24, x), section[:, 0] * w, section[:, 1] * thick + z])
+                for x, w, z in zip(outline[:, 0], half, bend, strict=True)
+            ]
+        )
+    )
     end = move(length - 0.03, 0, float(bend[-1]))
     kind = dice.pick("spoon", "fork", "knife")
     wide, long = dice.between(0.2, 0.32), dice.between(0.55, 0.85)
     if kind == "spoon":
         t = np.linspace(0.0, np.pi, 20)
-        bowl = [np.column_stack([np.full(32, long * (1 - np.cos(a)) / 2), wide * np.sin(a) * circle(32)[:, 0], -0.16 * np.sin(a) * np.clip(-circle(32)[:, 1], 0, 1) - 0.02 * np.sin(a) * np.clip(circle(32)[:, 1], 0, 1) * 3]) for a in np.clip(t, 0.02, np.pi - 0.02)]
+        bowl = [
+            np.column_stack(
+                [
+                    np.full(32, long * (1 - np.cos(a)) / 2),
+                    wide * np.sin(a) * circle(32)[:, 0],
+                    -0.16 * np.sin(a) * np.clip(-circle(32)[:, 1], 0, 1)
+                    - 0.02 * np.sin(a) * np.clip(circle(32)[:, 1], 0, 1) * 3,
+                ]
+            )
+            for a in np.clip(t, 0.02, np.pi - 0.02)
+        ]
         assembly.add(skin(bowl), end, part="bowl")
     elif kind == "fork":
         tines = dice.whole(3, 4)
-        palm = [(0, 0.03), (long * 0.3, wide * 0.9), (long * 0.45, wide * 0.9), (long * 0.45, -wide * 0.9), (long * 0.3, -wide * 0.9), (0, -0.03)]
+        palm = [
+            (0, 0.03),
+            (long * 0.3, wide * 0.9),
+            (long * 0.45, wide * 0.9),
+            (long * 0.45, -wide * 0.9),
+            (long * 0.3, -wide * 0.9),
+            (0, -0.03),
+        ]
         assembly.add(extrude(palm, 0.05), end @ move(z=-0.025), part="palm")
         for i in range(tines):
             y = (i - (tines - 1) / 2) * 1.6 * wide / (tines - 1)
             tine = spline([(long * 0.43, y, 0), (long * 0.7, y, -0.05), (long * 1.1, y * 0.95, 0.05)], 12)
             assembly.add(tube(tine, np.linspace(0.035, 0.015, 12)), end, part="tines")
     else:
-        edge = spline([(0, -0.05), (long * 0.2, -wide * 0.5), (long, -wide * dice.between(0.3, 0.6)), (long * 1.3, wide * 0.2)], 24)
-        assembly.add(extrude(np.vstack([edge, [(0, wide * dice.between(0.2, 0.4))]]), 0.03), end @ move(z=-0.015), part="blade")
+        edge = spline(
+            [(0, -0.05), (long * 0.2, -wide * 0.5), (long, -wide * dice.between(0.3, 0.6)), (long * 1.3, wide * 0.2)],
+            24,
+        )
+        assembly.add(
+            extrude(np.vstack([edge, [(0, wide * dice.between(0.2, 0.4))]]), 0.03), end @ move(z=-0.015), part="blade"
+        )
     if dice.chance(0.5):
-        assembly.add(box(length * 0.3, widest * 0.8, 0.02, 0.04), move(length * 0.2, 0, float(np.interp(length * 0.2, outline[:, 0], bend)) + thick - 0.005), part="inlay")
+        assembly.add(
+            box(length * 0.3, widest * 0.8, 0.02, 0.04),
+            move(length * 0.2, 0, float(np.interp(length * 0.2, outline[:, 0], bend)) + thick - 0.005),
+            part="inlay",
+        )
     return assembly
 
 
@@ -122,7 +200,13 @@ def faucet(dice: Dice) -> Assembly:
     section = dice.pick(circle(20), superellipse(6, 24))
     turn = turn_z(-np.pi / 2)
     if dice.chance(0.6):
-        path = [(0, 0, 0.1), (0, 0, height * 0.8), (reach * 0.3, 0, height), (reach * 0.8, 0, height * 0.95), (reach, 0, height * dice.between(0.5, 0.8))]
+        path = [
+            (0, 0, 0.1),
+            (0, 0, height * 0.8),
+            (reach * 0.3, 0, height),
+            (reach * 0.8, 0, height * 0.95),
+            (reach, 0, height * dice.between(0.5, 0.8)),
+        ]
     else:
         path = [(0, 0, height * 0.4), (reach * 0.5, 0, height * 0.5), (reach, 0, height * dice.between(0.45, 0.6))]
     assembly.add(tube(spline(path, 36), np.linspace(thick, thick * 0.8, 36), section), turn, part="spout")
@@ -135,12 +219,26 @@ def faucet(dice: Dice) -> Assembly:
             base += stem
         if lever == "lever":
             side = 1 if x >= 0 else -1
-            assembly.add(tube([(0, 0, base), (side * 0.4, 0, base + dice.between(0.02, 0.2))], 0.04, superellipse(4, 16, 0.6, 1.3)), move(x), part="levers")
+            assembly.add(
+                tube(
+                    [(0, 0, base), (side * 0.4, 0, base + dice.between(0.02, 0.2))], 0.04, superellipse(4, 16, 0.6, 1.3)
+                ),
+                move(x),
+                part="levers",
+            )
         elif lever == "cross":
             for a in (0.0, np.pi / 2):
-                assembly.add(cylinder(0.035, 0.44, n=16), move(x, 0, base + 0.04) @ turn_z(a) @ turn_y(np.pi / 2) @ move(z=-0.22), part="levers")
+                assembly.add(
+                    cylinder(0.035, 0.44, n=16),
+                    move(x, 0, base + 0.04) @ turn_z(a) @ turn_y(np.pi / 2) @ move(z=-0.22),
+                    part="levers",
+                )
         else:
-            assembly.add(lathe(profile(dice, 0.16, 0.1, 0.18, smooth=False), plan(dice, 40)), move(x, 0, base - 0.01), part="levers")
+            assembly.add(
+                lathe(profile(dice, 0.16, 0.1, 0.18, smooth=False), plan(dice, 40)),
+                move(x, 0, base - 0.01),
+                part="levers",
+            )
     return assembly
 
 
@@ -159,13 +257,25 @@ def tray(dice: Dice) -> Assembly:
         assembly.add(box(width * 0.75, 0.03, height * 0.7), move(z=0.01), part="dividers")
     if not dividers:
         well = dice.between(0.3, 0.6)
-        assembly.add(lathe([(well, 0.025), (well, 0.05), (well * 0.92, 0.05), (well * 0.9, 0.025)], shape, cap=False), part="relief")
+        assembly.add(
+            lathe([(well, 0.025), (well, 0.05), (well * 0.92, 0.05), (well * 0.9, 0.025)], shape, cap=False),
+            part="relief",
+        )
     if dice.chance(0.6):
-        loop = [(width * 0.47, -0.18, height * 0.9), (width * 0.5 + 0.16, -0.14, height), (width * 0.5 + 0.16, 0.14, height), (width * 0.47, 0.18, height * 0.9)]
+        loop = [
+            (width * 0.47, -0.18, height * 0.9),
+            (width * 0.5 + 0.16, -0.14, height),
+            (width * 0.5 + 0.16, 0.14, height),
+            (width * 0.47, 0.18, height * 0.9),
+        ]
         for turn in (0.0, np.pi):
             assembly.add(tube(spline(loop, 20), 0.03), turn_z(turn), part="grips")
     if dice.chance(0.4):
         for sx in (-1, 1):
             for sy in (-1, 1):
-                assembly.add(cylinder(0.04, 0.1, n=16), move(sx * width * 0.25, sy * depth * 0.25, 0.01) @ turn_x(np.pi), part="feet")
+                assembly.add(
+                    cylinder(0.04, 0.1, n=16),
+                    move(sx * width * 0.25, sy * depth * 0.25, 0.01) @ turn_x(np.pi),
+                    part="feet",
+                )
     return assembly

@@ -32,7 +32,12 @@ def lamp(dice: Dice) -> Assembly:
         assembly.add(lathe(profile(dice, height, 0.03, 0.2), plan(dice)))
         top, tilt = (0.0, 0.0, height - 0.1), np.eye(4)
     elif kind == "gooseneck":
-        bend = [(0, 0, 0), (0, 0, height * 0.6), (dice.between(0.1, 0.4), 0, height), (dice.between(0.4, 0.8), 0, height * dice.between(0.7, 0.95))]
+        bend = [
+            (0, 0, 0),
+            (0, 0, height * 0.6),
+            (dice.between(0.1, 0.4), 0, height),
+            (dice.between(0.4, 0.8), 0, height * dice.between(0.7, 0.95)),
+        ]
         neck = spline(bend, 30)
         assembly.add(tube(neck, 0.03))
         top, tilt = (float(neck[-1, 0]), 0.0, float(neck[-1, 2]) + 0.05), turn_x(np.pi)
@@ -81,7 +86,10 @@ def lantern(dice: Dice) -> Assembly:
     assembly.add(lathe(profile(dice, 0.15, width * 0.8, width * 1.3, knots=3), section))
     assembly.add(lathe([(width * 0.75, 0.14), (width * dice.between(0.55, 0.95), height + 0.02)], section))
     roof = dice.between(1.0, 1.5) * width
-    assembly.add(lathe([(roof, 0), (roof, 0.04), (roof * dice.between(0.3, 0.8), dice.between(0.1, 0.3)), (0.05, 0.4)], section), move(z=height))
+    assembly.add(
+        lathe([(roof, 0), (roof, 0.04), (roof * dice.between(0.3, 0.8), dice.between(0.1, 0.3)), (0.05, 0.4)], section),
+        move(z=height),
+    )
     if dice.chance(0.6):
         for x, y, _ in around(dice.whole(3, 8), width * 0.92):
             assembly.add(tube([(x, y, 0.1), (x, y, height + 0.02)], dice.between(0.012, 0.018)), part="bars")
@@ -89,10 +97,14 @@ def lantern(dice: Dice) -> Assembly:
         count = dice.whole(3, 8)
         for i in range(count):
             z = 0.2 + (height - 0.25) * i / count
-            assembly.add(lathe([(width * 0.95, z), (width, z + 0.02), (width * 0.95, z + 0.04)], section), part="louvres")
+            assembly.add(
+                lathe([(width * 0.95, z), (width, z + 0.02), (width * 0.95, z + 0.04)], section), part="louvres"
+            )
     ring = np.linspace(0, 2 * np.pi, 24)
     radius = dice.between(0.06, 0.14)
-    assembly.add(tube(np.column_stack([radius * np.cos(ring), 0 * ring, height + 0.38 + radius + radius * np.sin(ring)]), 0.015))
+    assembly.add(
+        tube(np.column_stack([radius * np.cos(ring), 0 * ring, height + 0.38 + radius + radius * np.sin(ring)]), 0.015)
+    )
     if dice.chance(0.3):
         assembly.add(cylinder(0.03, dice.between(0.4, 0.9)), move(z=-0.8), part="stake")
         assembly.add(lathe([(0.005, -0.95), (0.03, -0.8)]), part="stake")

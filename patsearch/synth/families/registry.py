@@ -35,9 +35,7 @@ class Family:
 _FAMILIES: dict[str, Family] = {}
 
 
-def family(
-    *titles: str, uspc: str | tuple[str, ...], locarno: str, flat: bool = False
-) -> Callable[[Builder], Builder]:
+def family(*titles: str, uspc: str | tuple[str, ...], locarno: str, flat: bool = False) -> Callable[[Builder], Builder]:
     """Register the decorated function as the family of its name.
 
     Raises:

@@ -34,7 +34,9 @@ def cabinet(dice: Dice) -> Assembly:
             place = move(x, -depth / 2 + 0.001, z) @ _FACE_ON
             assembly.add(box(each - gap, tall * span - gap, 0.021), place, part="fronts")
             if framed:
-                assembly.add(box((each - gap) * 0.75, (tall * span - gap) * 0.7, 0.012), place @ move(z=0.02), part="panels")
+                assembly.add(
+                    box((each - gap) * 0.75, (tall * span - gap) * 0.7, 0.012), place @ move(z=0.02), part="panels"
+                )
             if not open_fronts:
                 offset = tall * 0.25 if span == 1 else 0.0
                 assembly.add(pull, place @ move(0, offset, 0.02 + 0.012 * framed), part="knobs")
@@ -68,5 +70,7 @@ def shelf(dice: Dice) -> Assembly:
         assembly.add(box(width, 0.01, height), move(0, depth / 2))
     elif dice.chance(0.5):
         for side in (-1, 1):
-            assembly.add(tube([(-side * width / 2, depth / 2, 0), (side * width / 2, depth / 2, height)], 0.01), part="braces")
+            assembly.add(
+                tube([(-side * width / 2, depth / 2, 0), (side * width / 2, depth / 2, height)], 0.01), part="braces"
+            )
     return assembly

@@ -35,7 +35,15 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
     elif kind == "blocks":
         piece = dice.pick(box, _cone)(width / count * 0.65, depth / count * 0.65, 0.05)
         turned = piece.at(turn_z(dice.between(0, 0.8)))
-        grid_of(assembly, turned, count, count, pitch=(width / count * 0.9, depth / count * 0.9), centre=(0, 0, z - 0.005), part="relief")
+        grid_of(
+            assembly,
+            turned,
+            count,
+            count,
+            pitch=(width / count * 0.9, depth / count * 0.9),
+            centre=(0, 0, z - 0.005),
+            part="relief",
+        )
     elif kind == "bars":
         cross = dice.chance(0.5)
         for j in range(count):
@@ -59,7 +67,9 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
     else:
         t = np.linspace(0.3, dice.whole(3, 6) * 2 * np.pi, 160)
         radius = small * 0.45 * t / t[-1]
-        assembly.add(tube(np.column_stack([radius * np.cos(t), radius * np.sin(t), np.full(160, z)]), 0.016, n=8), part="relief")
+        assembly.add(
+            tube(np.column_stack([radius * np.cos(t), radius * np.sin(t), np.full(160, z)]), 0.016, n=8), part="relief"
+        )
 
 
 def _cone(width: float, depth: float, height: float) -> Solid:
@@ -88,7 +98,9 @@ def screen(dice: Dice) -> Assembly:
         icons = [_icon(dice, size) for _ in range(dice.whole(1, 4))]
         for i in range(columns):
             for j in range(rows):
-                place = raised @ move(width * ((i + 0.5) / columns - 0.5) * 0.92, height * ((j + 0.5) / rows - 0.5) * 0.92)
+                place = raised @ move(
+                    width * ((i + 0.5) / columns - 0.5) * 0.92, height * ((j + 0.5) / rows - 0.5) * 0.92
+                )
                 _stack(assembly, dice.pick(*icons), place)
     elif layout == "list":
         rows = dice.whole(3, 7)
@@ -99,19 +111,37 @@ def screen(dice: Dice) -> Assembly:
             _stack(assembly, icon, raised @ move(-width * 0.47 + high * 0.5, y))
             long = (width * 0.9 - high) * dice.between(0.4, 1.0)
             x = -width * 0.47 + high * 1.1 + long / 2
-            assembly.add(extrude(rounded_rectangle(long, high * 0.3, high * 0.1), 0.01), raised @ move(x, y), part="fields")
+            assembly.add(
+                extrude(rounded_rectangle(long, high * 0.3, high * 0.1), 0.01), raised @ move(x, y), part="fields"
+            )
     elif layout == "card":
         top = dice.between(0.3, 0.5) * height
-        assembly.add(extrude(rounded_rectangle(width * 0.88, top, 0.04), 0.01), raised @ move(0, height * 0.45 - top / 2), part="fields")
-        _stack(assembly, _icon(dice, top * 0.7), raised @ move(dice.between(-0.2, 0.2) * width, height * 0.45 - top / 2, 0.01))
+        assembly.add(
+            extrude(rounded_rectangle(width * 0.88, top, 0.04), 0.01),
+            raised @ move(0, height * 0.45 - top / 2),
+            part="fields",
+        )
+        _stack(
+            assembly,
+            _icon(dice, top * 0.7),
+            raised @ move(dice.between(-0.2, 0.2) * width, height * 0.45 - top / 2, 0.01),
+        )
         rows = dice.whole(2, 4)
         for j in range(rows):
             y = height * 0.4 - top - (j + 0.5) * (height * 0.85 - top) / rows
             wide = width * dice.between(0.4, 0.88)
-            assembly.add(extrude(rounded_rectangle(wide, (height * 0.6 - top * 0.7) / rows * 0.6, 0.02), 0.01), raised @ move(-(width * 0.88 - wide) / 2, y), part="fields")
+            assembly.add(
+                extrude(rounded_rectangle(wide, (height * 0.6 - top * 0.7) / rows * 0.6, 0.02), 0.01),
+                raised @ move(-(width * 0.88 - wide) / 2, y),
+                part="fields",
+            )
     else:
         _stack(assembly, _icon(dice, min(width, height) * 0.75), raised)
-        _stack(assembly, _icon(dice, min(width, height) * 0.2), raised @ move(width * dice.between(-0.3, 0.3), -height * 0.4))
+        _stack(
+            assembly,
+            _icon(dice, min(width, height) * 0.2),
+            raised @ move(width * dice.between(-0.3, 0.3), -height * 0.4),
+        )
     return assembly
 
 
@@ -123,14 +153,21 @@ def _stack(assembly: Assembly, layers: list[Solid], place: np.ndarray) -> None:
 def _icon(dice: Dice, size: float) -> list[Solid]:
     """A frame and one to three figures on it, each a little higher."""
     half = size / 2
-    layers = [extrude(plan(dice, 48) * half, 0.01)] if dice.chance(0.6) else [extrude(rounded_rectangle(size, size, size * dice.between(0, 0.3)), 0.01)]
+    layers = (
+        [extrude(plan(dice, 48) * half, 0.01)]
+        if dice.chance(0.6)
+        else [extrude(rounded_rectangle(size, size, size * dice.between(0, 0.3)), 0.01)]
+    )
     for level in range(dice.whole(1, 3)):
         lift = 0.008 * (level + 1)
         inner = half * dice.between(0.35, 0.6)
         shape = dice.pick("disc", "ring", "star", "arrow", "bars", "heart")
         at = (dice.between(-0.25, 0.25) * size, dice.between(-0.25, 0.25) * size) if level else (0.0, 0.0)
         if shape == "bars":
-            layers += [box(inner * 1.6, inner * 0.25, 0.01).at(move(at[0] * 0.3, at[1] * 0.3 + (i - 1) * inner * 0.5, lift)) for i in range(3)]
+            layers += [
+                box(inner * 1.6, inner * 0.25, 0.01).at(move(at[0] * 0.3, at[1] * 0.3 + (i - 1) * inner * 0.5, lift))
+                for i in range(3)
+            ]
             continue
         outline, holes = _figure(dice, shape, inner)
         layers.append(extrude(outline, 0.01, holes).at(move(at[0] * 0.6, at[1] * 0.6, lift)))

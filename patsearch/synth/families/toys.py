@@ -8,7 +8,19 @@ from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import grid_of, plan, profile
 from patsearch.synth.families.registry import family
 from patsearch.synth.mesh import Assembly, move, scale, turn_x, turn_z
-from patsearch.synth.solids import ball, box, circle, cylinder, extrude, lathe, polygon, skin, spline, superellipse, tube
+from patsearch.synth.solids import (
+    ball,
+    box,
+    circle,
+    cylinder,
+    extrude,
+    lathe,
+    polygon,
+    skin,
+    spline,
+    superellipse,
+    tube,
+)
 
 
 @family("Toy building block", "Toy brick", "Construction toy element", uspc=("D21/500", "D21/485"), locarno="21-02")
@@ -41,12 +53,20 @@ def block(dice: Dice) -> Assembly:
         outer, hole = dice.between(0, 0.1), 0.08
         assembly.add(box(width, depth, height, outer))
         assembly.add(box(width - 2 * hole, depth - 2 * hole, 0.02, outer), move(z=-0.015), part="underside")
-    stud = dice.pick(cylinder(0.15, 0.12, n=32), lathe([(0.15, 0), (0.15, 0.12), (0.09, 0.12), (0.08, 0.03)]), box(0.26, 0.26, 0.1, 0.03))
+    stud = dice.pick(
+        cylinder(0.15, 0.12, n=32),
+        lathe([(0.15, 0), (0.15, 0.12), (0.09, 0.12), (0.08, 0.03)]),
+        box(0.26, 0.26, 0.1, 0.03),
+    )
     grid_of(assembly, stud, stud_columns, rows, pitch=(0.5, 0.5), centre=(shift, 0, height - 0.005), part="studs")
     if dice.chance(0.4):
         hole_ring = lathe([(0.14, 0), (0.14, 0.03), (0.09, 0.03), (0.09, 0.0)], cap=False)
         for i in range(columns):
-            assembly.add(hole_ring, move((i - (columns - 1) / 2) * 0.5, -depth / 2 + 0.005, height * 0.3) @ turn_x(np.pi / 2), part="holes")
+            assembly.add(
+                hole_ring,
+                move((i - (columns - 1) / 2) * 0.5, -depth / 2 + 0.005, height * 0.3) @ turn_x(np.pi / 2),
+                part="holes",
+            )
     return assembly
 
 
@@ -60,20 +80,34 @@ def animal(dice: Dice) -> Assembly:
     for sx in (-1, 1):
         for sy in (-1, 1):
             foot = (sx * length * 0.5 + pose, sy * 0.22, -0.25 - leg)
-            path = spline([(sx * length * 0.45, sy * 0.2, -0.1), (sx * length * 0.5, sy * 0.22, -0.2 - leg / 2), foot], 10)
+            path = spline(
+                [(sx * length * 0.45, sy * 0.2, -0.1), (sx * length * 0.5, sy * 0.22, -0.2 - leg / 2), foot], 10
+            )
             assembly.add(tube(path, np.linspace(thick * 1.3, thick, 10)), part="legs")
             assembly.add(ball(thick * 1.2, n=16, rings=10), move(foot[0] + 0.05, foot[1], foot[2]), part="feet")
     x, z, head = length * 0.8, dice.between(0.25, 0.7), dice.between(0.2, 0.36)
     assembly.add(tube([(length * 0.4, 0, 0.05), (x, 0, z)], dice.between(0.1, 0.2)), part="neck")
     assembly.add(ball(head, n=28, rings=16), move(x, 0, z) @ scale(dice.between(0.9, 1.3), 1, 1), part="head")
     snout = dice.between(0.1, 0.3)
-    assembly.add(ball(snout * 0.7, n=20, rings=12), move(x + head, 0, z - 0.05) @ scale(dice.between(1, 1.8), 1, 0.8), part="snout")
+    assembly.add(
+        ball(snout * 0.7, n=20, rings=12),
+        move(x + head, 0, z - 0.05) @ scale(dice.between(1, 1.8), 1, 0.8),
+        part="snout",
+    )
     ear, tall, droop = dice.between(0.08, 0.3), dice.between(0.8, 2.0), dice.between(-0.6, 0.0)
     for side in (-1, 1):
         assembly.add(ball(0.04, n=12, rings=8), move(x + head * 0.75, side * head * 0.5, z + head * 0.4), part="eyes")
-        assembly.add(ball(ear, n=18, rings=10), move(x - 0.05, side * head * 0.8, z + head * 0.8) @ turn_x(side * droop) @ scale(0.35, 0.7, tall), part="ears")
+        assembly.add(
+            ball(ear, n=18, rings=10),
+            move(x - 0.05, side * head * 0.8, z + head * 0.8) @ turn_x(side * droop) @ scale(0.35, 0.7, tall),
+            part="ears",
+        )
     if dice.chance(0.8):
-        tail = [(-length * 0.7, 0, 0.05), (-length, 0, dice.between(-0.2, 0.5)), (-length * 1.2, dice.between(-0.2, 0.2), dice.between(0, 0.8))]
+        tail = [
+            (-length * 0.7, 0, 0.05),
+            (-length, 0, dice.between(-0.2, 0.5)),
+            (-length * 1.2, dice.between(-0.2, 0.2), dice.between(0, 0.8)),
+        ]
         assembly.add(tube(spline(tail, 14), np.linspace(dice.between(0.05, 0.12), 0.03, 14)), part="tail")
     return assembly
 
@@ -96,12 +130,19 @@ def figure(dice: Dice) -> Assembly:
         assembly.add(ball(0.04, n=12, rings=8), move(side * head * 0.35, -head * 0.9, 1.0 + head * 0.8), part="eyes")
     hat = dice.pick("none", "brim", "cone", "ears")
     if hat == "brim":
-        assembly.add(lathe([(head * 1.5, 0), (head * 1.5, 0.04), (head * 0.9, 0.05), (head * 0.8, dice.between(0.2, 0.5))]), move(z=1.0 + head * 1.4))
+        assembly.add(
+            lathe([(head * 1.5, 0), (head * 1.5, 0.04), (head * 0.9, 0.05), (head * 0.8, dice.between(0.2, 0.5))]),
+            move(z=1.0 + head * 1.4),
+        )
     elif hat == "cone":
         assembly.add(lathe([(head, 0), (0.02, dice.between(0.5, 1.0))]), move(z=1.0 + head * 1.3))
     elif hat == "ears":
         for side in (-1, 1):
-            assembly.add(ball(head * 0.5, n=18, rings=12), move(side * head * 0.9, 0, 1.0 + head * 1.6) @ scale(1, 0.4, 1), part="ears")
+            assembly.add(
+                ball(head * 0.5, n=18, rings=12),
+                move(side * head * 0.9, 0, 1.0 + head * 1.6) @ scale(1, 0.4, 1),
+                part="ears",
+            )
     return assembly
 
 
@@ -118,17 +159,43 @@ def toy_car(dice: Dice) -> Assembly:
     lower, upper = section * (cabin / 2, wide * 0.46), section * (cabin / 2 * shrink, wide * 0.4)
     lean = dice.between(-0.1, 0.1) * cabin
     base = clearance + tall - 0.02
-    assembly.add(skin([np.column_stack([lower + (at, 0), np.full(48, base)]), np.column_stack([upper + (at + lean, 0), np.full(48, base + high)])]))
+    assembly.add(
+        skin(
+            [
+                np.column_stack([lower + (at, 0), np.full(48, base)]),
+                np.column_stack([upper + (at + lean, 0), np.full(48, base + high)]),
+            ]
+        )
+    )
     radius, thick = dice.between(0.18, 0.32), dice.between(0.12, 0.22)
     spokes = dice.whole(3, 8)
     for x in (-length * 0.32, length * 0.32):
         for side in (-1, 1):
             place = move(x, side * wide * 0.48, radius * 0.9) @ turn_x(-side * np.pi / 2)
-            assembly.add(lathe([(radius, -thick), (radius, thick * 0.3), (radius * 0.65, thick * 0.35), (radius * 0.6, thick * 0.1)]), place, part="wheels")
+            assembly.add(
+                lathe(
+                    [
+                        (radius, -thick),
+                        (radius, thick * 0.3),
+                        (radius * 0.65, thick * 0.35),
+                        (radius * 0.6, thick * 0.1),
+                    ]
+                ),
+                place,
+                part="wheels",
+            )
             for i in range(spokes):
-                assembly.add(box(radius * 0.6, 0.05, 0.04), place @ turn_z(i * 2 * np.pi / spokes) @ move(radius * 0.3, 0, thick * 0.1), part="spokes")
+                assembly.add(
+                    box(radius * 0.6, 0.05, 0.04),
+                    place @ turn_z(i * 2 * np.pi / spokes) @ move(radius * 0.3, 0, thick * 0.1),
+                    part="spokes",
+                )
     for side in (-1, 1):
-        assembly.add(cylinder(dice.between(0.05, 0.08), 0.04, n=20), move(length / 2 - 0.015, side * wide * 0.33, clearance + tall * 0.6) @ _SIDEWAYS, part="lamps")
+        assembly.add(
+            cylinder(dice.between(0.05, 0.08), 0.04, n=20),
+            move(length / 2 - 0.015, side * wide * 0.33, clearance + tall * 0.6) @ _SIDEWAYS,
+            part="lamps",
+        )
     extra = dice.pick("none", "spoiler", "stripe", "rack")
     if extra == "spoiler":
         assembly.add(box(0.2, wide * 0.9, 0.04), move(-length * 0.44, 0, base + 0.2), part="spoiler")
@@ -136,10 +203,16 @@ def toy_car(dice: Dice) -> Assembly:
             assembly.add(box(0.06, 0.04, 0.22), move(-length * 0.44, side * wide * 0.3, base), part="spoiler")
     elif extra == "rack":
         for i in range(3):
-            assembly.add(box(0.05, wide * 0.7, 0.05), move(at + lean + (i - 1) * cabin * 0.25 * shrink, 0, base + high), part="rack")
+            assembly.add(
+                box(0.05, wide * 0.7, 0.05),
+                move(at + lean + (i - 1) * cabin * 0.25 * shrink, 0, base + high),
+                part="rack",
+            )
     elif extra == "stripe":
         for side in (-1, 1):
-            assembly.add(box(length * 0.7, 0.03, tall * 0.25), move(0, side * wide * 0.5, clearance + tall * 0.35), part="stripe")
+            assembly.add(
+                box(length * 0.7, 0.03, tall * 0.25), move(0, side * wide * 0.5, clearance + tall * 0.35), part="stripe"
+            )
     return assembly
 
 
@@ -166,16 +239,34 @@ def house(dice: Dice) -> Assembly:
     window = extrude(superellipse(dice.pick(2, 8), 24, 0.1, 0.14), 0.03) if dice.chance(0.5) else box(0.2, 0.28, 0.03)
     count = dice.whole(1, 3)
     for i in range(count):
-        assembly.add(window, move(-width * 0.35 + width * 0.7 * (i + 0.5) / count, -depth / 2 + 0.01, height * 0.65) @ turn_x(np.pi / 2), part="windows")
+        assembly.add(
+            window,
+            move(-width * 0.35 + width * 0.7 * (i + 0.5) / count, -depth / 2 + 0.01, height * 0.65) @ turn_x(np.pi / 2),
+            part="windows",
+        )
     for i in range(dice.whole(0, 3)):
-        assembly.add(window, turn_z(np.pi / 2) @ move(-depth * 0.3 + depth * 0.3 * i, -width / 2 + 0.01, height * 0.6) @ turn_x(np.pi / 2), part="windows")
+        assembly.add(
+            window,
+            turn_z(np.pi / 2)
+            @ move(-depth * 0.3 + depth * 0.3 * i, -width / 2 + 0.01, height * 0.6)
+            @ turn_x(np.pi / 2),
+            part="windows",
+        )
     door = dice.between(0.3, 0.55) * height
-    assembly.add(box(0.26, door, 0.04), move(dice.between(-0.3, 0.3) * width, -depth / 2 + 0.01, door / 2) @ turn_x(np.pi / 2), part="door")
+    assembly.add(
+        box(0.26, door, 0.04),
+        move(dice.between(-0.3, 0.3) * width, -depth / 2 + 0.01, door / 2) @ turn_x(np.pi / 2),
+        part="door",
+    )
     if roof != "flat" and dice.chance(0.5):
         assembly.add(box(0.15, 0.15, rise + 0.2), move(width * dice.between(-0.3, 0.3), 0.1, height), part="chimney")
     if dice.chance(0.4):
         posts = dice.whole(2, 5)
         for i in range(posts):
-            assembly.add(cylinder(0.04, height * 0.7, n=16), move(-width / 2 + width * i / (posts - 1), -depth / 2 - 0.35), part="porch")
+            assembly.add(
+                cylinder(0.04, height * 0.7, n=16),
+                move(-width / 2 + width * i / (posts - 1), -depth / 2 - 0.35),
+                part="porch",
+            )
         assembly.add(box(width * 1.05, 0.45, 0.05), move(0, -depth / 2 - 0.2, height * 0.7 - 0.005), part="porch")
     return assembly

@@ -32,7 +32,9 @@ def bottle(dice: Dice) -> Assembly:
         wide = neck * dice.between(1.25, 2.0)
         assembly.add(lathe([(wide, top - 0.18), (wide * dice.between(0.8, 1), top + dice.between(0.1, 0.5))], cap))
     elif closure == "stopper":
-        assembly.add(lathe(profile(dice, dice.between(0.3, 0.8), neck * 0.7, neck * 1.8), plan(dice)), move(z=top - 0.05))
+        assembly.add(
+            lathe(profile(dice, dice.between(0.3, 0.8), neck * 0.7, neck * 1.8), plan(dice)), move(z=top - 0.05)
+        )
     elif closure == "pump":
         assembly.add(cylinder(neck * 0.5, 0.4), move(z=top - 0.02))
         assembly.add(box(dice.between(0.35, 0.6), 0.22, 0.14, 0.05), move(0.1, 0, top + 0.36), part="pump")
@@ -71,7 +73,9 @@ def mug(dice: Dice) -> Assembly:
     _handles(assembly, dice, outline, dice.pick(1, 1, 1, 2))
     if dice.chance(0.35):
         rim = outline[-1, 0]
-        assembly.add(lathe([(rim * 1.05, 0), (rim * 1.05, 0.08), (rim * 0.7, dice.between(0.1, 0.2))], section), move(z=height))
+        assembly.add(
+            lathe([(rim * 1.05, 0), (rim * 1.05, 0.08), (rim * 0.7, dice.between(0.1, 0.2))], section), move(z=height)
+        )
         if dice.chance(0.6):
             assembly.add(lathe(profile(dice, 0.15, 0.05, 0.12)), move(z=height + 0.12))
     if dice.chance(0.5):

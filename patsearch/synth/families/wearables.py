@@ -8,14 +8,32 @@ from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import around, plan, profile
 from patsearch.synth.families.registry import family
 from patsearch.synth.mesh import Assembly, move, scale, turn_x, turn_y, turn_z
-from patsearch.synth.solids import ball, box, circle, cylinder, extrude, fluted, lathe, polygon, spline, superellipse, torus, tube
+from patsearch.synth.solids import (
+    ball,
+    box,
+    circle,
+    cylinder,
+    extrude,
+    fluted,
+    lathe,
+    polygon,
+    spline,
+    superellipse,
+    torus,
+    tube,
+)
 
 
 @family("Eyeglasses", "Sunglasses", uspc=("D16/306", "D16/332"), locarno="16-06")
 def eyewear(dice: Dice) -> Assembly:
     """Two rims, a bridge, temples; lenses or none."""
     assembly = Assembly()
-    a, b, gap, rim = dice.between(0.4, 0.55), dice.between(0.26, 0.42), dice.between(0.08, 0.16), dice.between(0.03, 0.1)
+    a, b, gap, rim = (
+        dice.between(0.4, 0.55),
+        dice.between(0.26, 0.42),
+        dice.between(0.08, 0.16),
+        dice.between(0.03, 0.1),
+    )
     shape = superellipse(dice.between(2, 5), 64, a, b)
     if dice.chance(0.3):
         shape = polygon(dice.whole(4, 8), 64, a, b)
@@ -33,11 +51,21 @@ def eyewear(dice: Dice) -> Assembly:
     assembly.add(tube(spline(bridge, 12), thick), part="bridge")
     if dice.chance(0.25):
         assembly.add(tube([(-gap - 0.15, -0.03, b * 0.9), (gap + 0.15, -0.03, b * 0.9)], 0.03), part="bridge")
-    length, wide, tall, z = dice.between(1.3, 1.9), 2 * a + gap + 2 * rim, dice.between(0.02, 0.07), b * dice.between(0.2, 0.7)
+    length, wide, tall, z = (
+        dice.between(1.3, 1.9),
+        2 * a + gap + 2 * rim,
+        dice.between(0.02, 0.07),
+        b * dice.between(0.2, 0.7),
+    )
     section = superellipse(4, 16, tall / 0.025, 0.8)
     hook = dice.between(0.25, 0.4)
     for side in (-1, 1):
-        temple = [(side * (wide - 0.03), -0.03, z), (side * (wide + 0.03), 0.15, z), (side * (wide + 0.01), length * 0.75, z), (side * (wide - 0.03), length, z - hook)]
+        temple = [
+            (side * (wide - 0.03), -0.03, z),
+            (side * (wide + 0.03), 0.15, z),
+            (side * (wide + 0.01), length * 0.75, z),
+            (side * (wide - 0.03), length, z - hook),
+        ]
         assembly.add(tube(spline(temple, 28), 0.025, section), part="temples")
     return assembly
 
@@ -76,7 +104,10 @@ def ring(dice: Dice) -> Assembly:
             t = np.arange(160) / 160 * 2 * np.pi
             radius = 1 + thick * 1.5 * np.cos(dice.whole(6, 12) * t + phase)
             wave = thick * 1.5 * np.sin(6 * t + phase)
-            assembly.add(tube(np.column_stack([radius * np.cos(t), wave, radius * np.sin(t)]), thick * 0.5, n=10, closed=True), part="strands")
+            assembly.add(
+                tube(np.column_stack([radius * np.cos(t), wave, radius * np.sin(t)]), thick * 0.5, n=10, closed=True),
+                part="strands",
+            )
     return assembly
 
 
@@ -100,10 +131,22 @@ def watch(dice: Dice) -> Assembly:
             assembly.add(box(length, 0.03, 0.03), place, part="hands")
     for i in range(dice.whole(1, 3)):
         turn = (i - 1) * 0.5
-        assembly.add(cylinder(0.05, 0.13, n=16), move(a * np.cos(turn), d * np.sin(turn), thick / 2) @ turn_z(turn) @ turn_y(np.pi / 2), part="crowns")
+        assembly.add(
+            cylinder(0.05, 0.13, n=16),
+            move(a * np.cos(turn), d * np.sin(turn), thick / 2) @ turn_z(turn) @ turn_y(np.pi / 2),
+            part="crowns",
+        )
     wide, links = dice.between(0.22, 0.38), dice.pick(0, 0, 4, 7, 10)
     for side in (-1, 1):
-        path = spline([(0, side * d * 0.9, thick * 0.5), (0, side * (d + 0.25), thick * 0.2), (0, side * (d + 0.4), -0.4), (0, side * d * 0.8, -1.0)], 20)
+        path = spline(
+            [
+                (0, side * d * 0.9, thick * 0.5),
+                (0, side * (d + 0.25), thick * 0.2),
+                (0, side * (d + 0.4), -0.4),
+                (0, side * d * 0.8, -1.0),
+            ],
+            20,
+        )
         assembly.add(tube(path, 0.03, superellipse(6, 20, 1.0, wide / 0.03)), part="strap")
         for i in range(links):
             x, y, z = path[2 + int(i * 16 / links)]
@@ -120,7 +163,9 @@ def headphones(dice: Dice) -> Assembly:
     bow = np.column_stack([0.8 * np.cos(turn), 0 * turn, 0.8 * stretch * np.sin(turn)])
     assembly.add(tube(bow, dice.between(0.03, 0.06), superellipse(4, 20, dice.between(1, 4), 1.0), up=(0.0, 1.0, 0.0)))
     if dice.chance(0.6):
-        assembly.add(tube(bow[8:-8] * (0.95, 1, 0.95), 0.06, superellipse(3, 20, dice.between(1, 3), 1.0), up=(0.0, 1.0, 0.0)))
+        assembly.add(
+            tube(bow[8:-8] * (0.95, 1, 0.95), 0.06, superellipse(3, 20, dice.between(1, 3), 1.0), up=(0.0, 1.0, 0.0))
+        )
     radius = dice.between(0.25, 0.42)
     section = plan(dice, 56) * (dice.between(1, 1.3), 1)
     shell = profile(dice, 0.15, radius * 0.5, radius * 0.95, knots=3, smooth=False)
@@ -150,7 +195,10 @@ def helmet(dice: Dice) -> Assembly:
         y = (i - (ridges - 1) / 2) * 0.24
         radius = np.sqrt(max(1 - y * y, 0.05))
         u = np.linspace(0.3, 2.6, 20)
-        assembly.add(tube(np.column_stack([radius * np.cos(u), np.full(20, y * narrow), radius * np.sin(u) * rise]), thick), part="ridges")
+        assembly.add(
+            tube(np.column_stack([radius * np.cos(u), np.full(20, y * narrow), radius * np.sin(u) * rise]), thick),
+            part="ridges",
+        )
     if dice.chance(0.7):
         reach = dice.between(0.2, 0.5)
         edge = superellipse(dice.between(2, 3), 64, 1.0 + reach, narrow * 0.95)
@@ -158,7 +206,11 @@ def helmet(dice: Dice) -> Assembly:
     if dice.chance(0.5):
         size = dice.between(0.15, 0.3)
         for side in (-1, 1):
-            assembly.add(cylinder(size, 0.1, n=32), move(0, side * 0.9 * narrow, -0.1) @ turn_x(-side * np.pi / 2), part="ear cups")
+            assembly.add(
+                cylinder(size, 0.1, n=32),
+                move(0, side * 0.9 * narrow, -0.1) @ turn_x(-side * np.pi / 2),
+                part="ear cups",
+            )
     if dice.chance(0.6):
         strap = [(0, -0.9 * narrow, -0.2), (0.15, -0.6, -0.8), (0.15, 0.6, -0.8), (0, 0.9 * narrow, -0.2)]
         assembly.add(tube(spline(strap, 24), 0.03, superellipse(4, 16, 1.0, 2.0)), scale(1, 1, 1))

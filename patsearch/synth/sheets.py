@@ -1,0 +1,188 @@
+"""Drawing sheets like those of grants: figures with their labels, one to three to a page, 1-bit.
+
+Sizes are given for 300 dpi and scaled with the drawings: at `size` 1500 the longer side of a figure is
+about 1500 pixels, 5 inches.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patsearch.synth.design import SHEETS, Design
+from patsearch.synth.dice import Dice
+from patsearch.synth.labels import Lettering
+from patsearch.synth.render import Lines, render
+from patsearch.synth.style import Style, ink_on
+
+DPI = 300
+FULL_SIZE = 1500
+_PAGE = (1900, 2600)  # the printable part of a page, upright, pixels at full size
+_LARGEST_BUFFER = 1100
+_BACKGROUND = 255
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFigure:
+    """Where a figure and its label stand on the upright sheet: left, top, right, bottom in pixels."""
+
+    figure: str
+    view: str
+    box: Box
+    label_box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSheet:
+    """One sheet.
+
+    Attributes:
+        name: `D00001`; `D00000` is the front page's.
+        page: (h, w) uint8, 0 or 255, as it is stored (turned, where it is).
+        turned: whether it was turned by 90 degrees anticlockwise, as sheets in landscape are printed.
+    """
+
+    name: str
+    page: NDArray[np.uint8] = field(repr=False)
+    figures: tuple[PlacedFigure, ...]
+    turned: bool = False
+
+
+def draw_sheets(design: Design, *, size: int = FULL_SIZE) -> Iterator[DrawnSheet]:
+    """The sheets of a design: `D00000`, then the pages in order.
+
+    Args:
+        size: longer side of a figure that fills its page, pixels; real ones have about 1500.
+    """
+    rng = design.plan.rng(SHEETS)
+    dice = Dice(rng)
+    scale = size / FULL_SIZE
+    hand = Lettering.draw(dice, scale=scale)
+    pages = []
+    habit = dice.pick((1,), (1,), (1, 1, 2), (1, 2), (2,), (2, 1, 3))
+    at = 0
+    while at < len(design.views):
+        count = min(dice.pick(*habit), len(design.views) - at)
+        pages.append(_page(design, range(at, at + count), len(pages) + 1, hand, dice, scale))
+        at += count
+    yield _front_page(pages, dice)
+    yield from pages
+
+
+def _page(design: Design, numbers: range, number: int, hand: Lettering, dice: Dice, scale: float) -> DrawnSheet:
+    rendered = [render(design.mesh, design.views[i], size=_buffer_size(scale, len(numbers))) for i in numbers]
+    landscape = all(lines.size[0] > 1.25 * lines.size[1] for lines in rendered) and dice.chance(0.6)
+    wide, high = (round(length * scale) for length in (_PAGE[::-1] if landscape else _PAGE))
+    sideways = len(numbers) == 2 and all(lines.size[1] > 1.6 * lines.size[0] for lines in rendered)
+    cell = (wide // len(numbers), high) if sideways else (wide, high // len(numbers))
+    page = np.full((high, wide), _BACKGROUND, np.uint8)
+    placed = []
+    for k, (i, lines) in enumerate(zip(numbers, rendered, strict=True)):
+        corner = (k * cell[0], 0) if sideways else (0, k * cell[1])
+        label = hand.write(str(i + 1), dice.rng)
+        boxes = _place(
+            page, corner, cell, lines, label, Style.draw(dice, design.unclaimed, for_sheet=True), dice, scale
+        )
+        placed.append(PlacedFigure(str(i + 1), design.views[i].name, *boxes))
+    return _trimmed(f"D{number:05d}", page, placed, turned=landscape)
+
+
+def _place(
+    page: NDArray[np.uint8],
+    corner: tuple[int, int],
+    cell: tuple[int, int],
+    lines: Lines,
+    label: NDArray[np.uint8],
+    style: Style,
+    dice: Dice,
+    scale: float,
+) -> tuple[Box, Box]:
+    """Ink one figure and its label into a cell of the page; their boxes."""
+    gap, margin = round(dice.between(45, 130) * scale), round(30 * scale)
+    room = (cell[0] - 2 * margin, cell[1] - 2 * margin - gap - label.shape[0])
+    width, height = lines.size
+    largest = FULL_SIZE * scale / max(width, height)
+    factor = min(room[0] / width, room[1] / height, largest) * dice.between(0.72, 1.0)
+    figure = (round(width * factor), round(height * factor))
+    tall = figure[1] + gap + label.shape[0]
+    top = corner[1] + (cell[1] - tall) // 2
+    left = corner[0] + (cell[0] - figure[0]) // 2
+    above = dice.chance(0.08)
+    if above:
+        label_top, top = top, top + label.shape[0] + gap
+    else:
+        label_top = top + figure[1] + gap
+    # An unsteady hand and wide pens go a little beyond the figure; the margin holds them.
+    x0, y0 = max(left - margin // 2, 0), max(top - margin // 2, 0)
+    region = page[y0 : top + figure[1] + margin // 2, x0 : left + figure[0] + margin // 2]
+    ink_on(region, lines, style, dice.rng, factor=factor, origin=(float(left - x0), float(top - y0)), smooth=False)
+    shift = round(dice.between(-0.15, 0.15) * figure[0]) if dice.chance(0.3) else 0
+    label_left = corner[0] + (cell[0] - label.shape[1]) // 2 + shift
+    label_left = min(max(label_left, 0), page.shape[1] - label.shape[1])
+    page[label_top : label_top + label.shape[0], label_left : label_left + label.shape[1]] = label
+    label_box = (label_left, label_top, label_left + label.shape[1], label_top + label.shape[0])
+    x1, y1, x2, y2 = _extent(region)
+    return (x0 + x1, y0 + y1, x0 + x2, y0 + y2), label_box
+
+
+def _trimmed(name: str, page: NDArray[np.uint8], placed: list[PlacedFigure], *, turned: bool) -> DrawnSheet:
+    """Cut the page to its ink, as the office does, and turn it where it is in landscape."""
+    left, top, right, bottom = _extent(page)
+    moved = tuple(
+        PlacedFigure(
+            f.figure, f.view, _moved(f.box, left, top), _moved(f.label_box, left, top) if f.label_box else None
+        )
+        for f in placed
+    )
+    cut = page[top:bottom, left:right]
+    return DrawnSheet(name, np.ascontiguousarray(np.rot90(cut) if turned else cut), moved, turned)
+
+
+def _front_page(pages: list[DrawnSheet], dice: Dice) -> DrawnSheet:
+    """One figure again, without its label: the first, as a rule."""
+    source = pages[0] if dice.chance(0.8) else dice.pick(*pages)
+    upright = np.rot90(source.page, -1) if source.turned else source.page
+    figure = source.figures[0]
+    left, top, right, bottom = figure.box
+    # The figure's own box may still hold nothing else: labels and other figures lie beside it.
+    copy = PlacedFigure(figure.figure, figure.view, (0, 0, right - left, bottom - top))
+    return DrawnSheet("D00000", np.ascontiguousarray(upright[top:bottom, left:right]), (copy,))
+
+
+def tiff_bytes(sheet: DrawnSheet) -> bytes:
+    """The sheet as the office stores it: TIFF, 1 bit, CCITT group 4, WhiteIsZero, 300 dpi."""
+    note = (
+        f"**DRAWING;{'OGFIG' if sheet.name == 'D00000' else 'PG0' + sheet.name[1:]};BW;{'L' if sheet.turned else 'P'}"
+    )
+    ink = Image.fromarray(sheet.page < 128)  # a 1-bit image in which ink is 1, as WhiteIsZero wants it
+    buffer = io.BytesIO()
+    ink.save(buffer, "TIFF", compression="group4", dpi=(DPI, DPI), tiffinfo={262: 0, 270: note})
+    return buffer.getvalue()
+
+
+def png_bytes(page: NDArray[np.uint8]) -> bytes:
+    """A grey or black and white page as PNG."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(page)
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _buffer_size(scale: float, figures: int) -> int:
+    return int(min(max(FULL_SIZE * scale * 0.75 / (1 if figures == 1 else 1.5), 300), _LARGEST_BUFFER))
+
+
+def _extent(page: NDArray[np.uint8]) -> Box:
+    rows, columns = np.flatnonzero((page < 128).any(axis=1)), np.flatnonzero((page < 128).any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _moved(box: Box, x: int, y: int) -> Box:
+    return box[0] - x, box[1] - y, box[2] - x, box[3] - y
