@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from patsearch.drawings.figure import Box
 from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union
 
 _MIN_GLYPH, _MAX_GLYPH = 3, 46  # cells: 12 to 184 pixels of a sheet scanned at 300 dpi
-_MOST_GLYPHS = 250
+_MOST_GLYPHS = 180
 _MOST_LINES = 30  # in each direction
 
 
@@ -147,25 +147,22 @@ def _lines(
     out = []
     for k in np.argsort(doubt, kind="stable")[:_MOST_LINES]:
         members = glyphs[starts[k] : starts[k] + counts[k]]
-        members, box = _with_marks(pieces, boxes, members, hull[k], int(tall[k]))
-        if not upright:
-            box = (box[1], box[0], box[3], box[2])
+        left, top, right, bottom = hull[k].tolist()
+        box = (left, top, right, bottom) if upright else (top, left, bottom, right)
         out.append(TextLine(members, box, upright, int(tall[k]), int(counts[k]), float(crowding[k]), float(doubt[k])))
     return out
 
 
-def _with_marks(
-    pieces: Pieces, boxes: Boxes, members: NDArray[np.intp], hull: NDArray[np.int64], glyph: int
-) -> tuple[NDArray[np.intp], Box]:
-    """Dots, hyphens and underlines belong to the line that they lie in or close to."""
-    left, top, right, bottom = hull
-    reach = max(1, glyph // 3)
-    x, y, w, h = boxes.T
+def with_marks(pieces: Pieces, line: TextLine) -> TextLine:
+    """The line with the dots, hyphens and underlines that it holds or that lie close to it."""
+    left, top, right, bottom = line.box if line.upright else (line.box[1], line.box[0], line.box[3], line.box[2])
+    x, y, w, h = pieces.boxes.T if line.upright else pieces.boxes[:, [1, 0, 3, 2]].T
+    reach = max(1, line.glyph // 3)
     inside = (x >= left - reach) & (x + w <= right + reach) & (y >= top - 1) & (y + h <= bottom + reach)
-    inside &= (h <= glyph) & (pieces.area <= 3 * glyph * glyph)
+    inside &= (h <= line.glyph) & (pieces.area <= 3 * line.glyph * line.glyph)
     inside[0] = False
-    everyone = np.union1d(members, np.flatnonzero(inside))
-    return everyone, union(boxes[everyone])
+    members = np.union1d(line.members, np.flatnonzero(inside))
+    return replace(line, members=members, box=union(pieces.boxes[members]))
 
 
 def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey | None:
@@ -177,7 +174,9 @@ def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey |
     left, top, right, bottom = line.box
     crop = raster.full[top * CELL : bottom * CELL, left * CELL : right * CELL]
     region = pieces.at[top:bottom, left:right]
-    foreign = (region > 0) & ~np.isin(region, line.members)
+    own = np.zeros(len(pieces), bool)
+    own[line.members] = own[0] = True
+    foreign = ~own[region]
     if foreign.any():
         crop = np.where(np.repeat(np.repeat(foreign, CELL, axis=0), CELL, axis=1), np.uint8(255), crop)
     if turn:

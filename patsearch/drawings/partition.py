@@ -60,7 +60,10 @@ class _Partition:
         self.clusters = clusters
         self.labels = labels
         extent = max(_extent(c.box) for c in clusters)
-        self.figures = {c.number for c in clusters if _extent(c.box) >= max(2.0, extent * 0.06)}
+        large = [c for c in clusters if _extent(c.box) >= max(2.0, extent * 0.06)]
+        alone = [c for c in large if not any(_within(c.box, other.box) for other in large if other is not c)]
+        # A cluster inside another's box is mostly a detail of it, unless the labels say otherwise.
+        self.figures = {c.number for c in (alone if len(alone) >= len(labels) else large)}
         self.side = self._side()
 
     def owners(self) -> dict[int, int]:
@@ -141,14 +144,33 @@ class _Partition:
         if not seeds:
             out.update({c.number: labels[0] for c in clusters})
             return
-        points = {c.number: self._points(c) for c in clusters}
-        while left := [c.number for c in clusters if c.number not in seeds]:
-            gap, number, label = min(
-                (_distance(points[n], points[owned]), n, seeds[owned]) for n in left for owned in seeds
-            )
-            del gap
-            seeds[number] = label
-        out.update(seeds)
+        out.update(self._spread(clusters, seeds))
+
+    def _spread(self, clusters: list[_Cluster], seeds: dict[int, int]) -> dict[int, int]:
+        """Every cluster to the label of the nearest one that has a label, nearest first (after Prim)."""
+        owner = dict(seeds)
+        numbers = np.array([c.number for c in clusters])
+        points = [self._points(c) for c in clusters]
+        everything = np.concatenate(points)
+        first = np.r_[0, np.cumsum([len(p) for p in points])[:-1]]
+        nearest = np.full(len(clusters), np.inf)
+        label = np.zeros(len(clusters), np.intp)
+        new = [k for k, number in enumerate(numbers) if number in seeds]
+        while True:
+            for k in new:
+                own = points[k]
+                square = ((everything[:, None, :] - own[None, :, :]) ** 2).sum(axis=2).min(axis=1)
+                gap = np.minimum.reduceat(square, first)
+                closer = gap < nearest
+                nearest[closer], label[closer] = gap[closer], owner[int(numbers[k])]
+                nearest[k] = -1.0
+            left = np.flatnonzero(nearest >= 0)
+            if not len(left):
+                return owner
+            k = int(left[nearest[left].argmin()])
+            owner[int(numbers[k])] = int(label[k])
+            nearest[k] = -1.0
+            new = [k]
 
     def _reach(self, label: Box, box: Box) -> float:
         """Distance from a label to a cluster, doubled where the cluster lies on the wrong side."""
@@ -162,12 +184,12 @@ class _Partition:
         left, top, right, bottom = cluster.box
         y, x = np.nonzero(self.at[top:bottom, left:right] == cluster.number)
         points = np.stack([x + left, y + top], axis=1).astype(np.float32)
-        return points[:: max(1, len(points) // 200)]
+        return points[:: max(1, len(points) // 150)]
 
 
 def _extent(box: Box) -> float:
     return float(np.hypot(box[2] - box[0], box[3] - box[1]))
 
 
-def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    return float(np.sqrt(((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2).min()))
+def _within(inner: Box, outer: Box) -> bool:
+    return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]

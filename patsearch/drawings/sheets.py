@@ -46,9 +46,11 @@ def split_sheet(image: Image.Image, *, expected: Sequence[str] = ()) -> SplitShe
         return _whole(raster)
     owner = _owners(kept, labels, turned)
     figures = []
-    for number in np.unique(owner[owner > 0]):
+    for number in range(1, max(1, len(labels)) + 1):
         label = labels[number - 1].meaning.number if labels else None
-        figures.append(_figure(raster, owner, int(number), turned, label))
+        figure = _figure(raster, owner, number, turned, label)
+        if figure is not None:
+            figures.append(figure)
     return SplitSheet(tuple(_reading_order(figures)), turned)
 
 
@@ -58,7 +60,11 @@ def whole_sheet(image: Image.Image) -> SplitSheet:
 
 
 def _whole(raster: Raster) -> SplitSheet:
-    return SplitSheet((_figure(raster, raster.ink.astype(np.int32), 1, 0, None),), 0)
+    figure = _figure(raster, raster.ink.astype(np.int32), 1, 0, None)
+    if figure is None:  # an empty sheet
+        width, height = raster.size
+        figure = Figure(raster.full[:height, :width].copy(), (0, 0, width, height), None)
+    return SplitSheet((figure,), 0)
 
 
 def _turned(labels: Sequence[SheetText]) -> int:
@@ -92,12 +98,11 @@ def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
     return box
 
 
-def _figure(raster: Raster, owner: NDArray[np.int32], number: int, turned: int, label: str | None) -> Figure:
-    """Cut one figure out of the sheet at a scale that suits its size."""
+def _figure(raster: Raster, owner: NDArray[np.int32], number: int, turned: int, label: str | None) -> Figure | None:
+    """Cut one figure out of the sheet at a scale that suits its size; None where it has no ink."""
     x, y, w, h = cv2.boundingRect((owner == number).view(np.uint8))
-    if not w or not h:  # an empty sheet
-        width, height = raster.size
-        return Figure(raster.full[:height, :width].copy(), (0, 0, width, height), label)
+    if not w or not h:
+        return None
     step = next((s for s in (1, 2) if max(w, h) * CELL <= LONGEST_SIDE * s), 4)
     level = {1: raster.full, 2: raster.half, 4: raster.small}[step]
     cells = CELL // step

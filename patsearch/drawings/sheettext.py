@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from patsearch.drawings.labels import Meaning, canonical, meaning, spelling
-from patsearch.drawings.lines import TextLine, cut_out, text_lines
+from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
@@ -58,10 +58,13 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
 def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
     """Read each line as it stands: upright ones at turn 0 or 180, the others at 90 or 270."""
     found, crops = [], []
-    for line in lines:
-        turn = next((t for t in turns if (t % 180 == 0) == line.upright), None)
-        crop = None if turn is None else cut_out(raster, pieces, line, turn)
-        if turn is not None and crop is not None:
+    for candidate in lines:
+        turn = next((t for t in turns if (t % 180 == 0) == candidate.upright), None)
+        if turn is None:
+            continue
+        line = with_marks(pieces, candidate)
+        crop = cut_out(raster, pieces, line, turn)
+        if crop is not None:
             found.append((line, turn))
             crops.append(crop)
     return [
@@ -76,7 +79,10 @@ def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], lines: S
     labels = [_completed(raster, pieces, label, lines) for label in labels]
     read = [t for t in labels if t.meaning.number and t.sure >= (_SURE if t.line.crowding < 0.5 else _VERY_SURE)]
     usual = float(np.median([text.line.glyph for text in read])) if read else None
+    turns = {text.turn for text in read}
     for text in labels:
+        if turns and text.turn not in turns:
+            continue
         if text.meaning.number is None and text.sure >= _VERY_SURE and text.line.crowding < 0.15:
             glyph = text.line.glyph
             if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 6):
@@ -90,7 +96,7 @@ def _completed(raster: Raster, pieces: Pieces, label: SheetText, lines: Sequence
         return label
     along = 0 if label.line.upright else 1
     for line in lines:
-        if line.upright != label.line.upright or line is label.line:
+        if line.upright != label.line.upright or np.isin(line.members, label.line.members).any():
             continue
         gap = line.box[along] - label.line.box[along + 2]
         if label.turn in (90, 180):
@@ -123,12 +129,20 @@ def _bare(texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText
 
 
 def _once_each(labels: Sequence[SheetText]) -> tuple[list[SheetText], list[SheetText]]:
-    """Of labels that read alike the largest is the figure's own, the rest refer to it."""
+    """Of labels that read alike the largest is the figure's own, smaller ones refer to it.
+
+    Two of one size are two labels, one of them misread: the less sure one loses its number.
+    """
     kept: list[SheetText] = []
     repeated: list[SheetText] = []
-    for label in sorted(labels, key=lambda text: -text.line.glyph):
-        same = label.meaning.number is not None and any(k.meaning.number == label.meaning.number for k in kept)
-        (repeated if same else kept).append(label)
+    for label in sorted(labels, key=lambda text: (-text.line.glyph, -text.sure)):
+        same = [k for k in kept if label.meaning.number and k.meaning.number == label.meaning.number]
+        if same and label.line.glyph < 0.85 * same[0].line.glyph:
+            repeated.append(label)
+        elif same:
+            kept.append(replace(label, meaning=Meaning("label")))
+        else:
+            kept.append(label)
     return kept, repeated
 
 
@@ -141,7 +155,7 @@ def _headers(texts: Sequence[SheetText], lines: Sequence[TextLine], raster: Rast
             left, top, right, bottom = text.line.box
             if min(top, left, height - bottom, width - right) <= 0.03 * max(height, width):
                 found.append(text)
-    known = [text.line for text in found]
+    known = np.concatenate([text.line.members for text in found]) if found else np.empty(0, np.intp)
     rows = []
     for head in [t for t in found if t.meaning.kind == "header"]:
         along = 0 if head.line.upright else 1
@@ -149,6 +163,10 @@ def _headers(texts: Sequence[SheetText], lines: Sequence[TextLine], raster: Rast
             overlap = min(line.box[3 - along], head.line.box[3 - along]) - max(
                 line.box[1 - along], head.line.box[1 - along]
             )
-            if line.upright == head.line.upright and overlap > 0.5 * line.glyph and all(line is not k for k in known):
+            if (
+                line.upright == head.line.upright
+                and overlap > 0.5 * line.glyph
+                and not np.isin(line.members, known).any()
+            ):
                 rows.append(replace(head, line=line, text=""))
     return found + rows
