@@ -23,13 +23,13 @@ from patsearch.ingest.sources import Problem, Source, SourceOptions, open_source
         (["USD0900000-20210105-P00001-77.png", "list.txt"], "deeppatent"),
         (["chair/1.png", "notes.xml"], "images"),
         (["a.TIF"], "images"),
-        (["photos.tar", "a.webp"], "images"),
+        (["photos.tar", "photos.zip", "a.webp"], "images"),
     ],
 )
 def test_kinds_are_told_by_looking(tmp_path: Path, files: list[str], kind: str) -> None:
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
+        (tmp_path / name).write_bytes(b"PK\3\4photos/1.png")
     assert open_source(tmp_path).name == kind
     assert open_source(str(tmp_path)).name == kind
 

@@ -38,7 +38,7 @@ def test_a_sub_folder_is_a_patent_and_a_loose_file_too(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     assert (source.name, source.total()) == ("images", 4)
     assert sheets_of(tmp_path) == (
-        {"own design": ["a"], "USD1000": ["1"], "USD907292": ["2", "10"], "USD907293": ["D907,293"]},
+        {"own design": ["a"], "USD1000": ["1"], "USD907292": ["2", "10"], "USD907293": ["D907-293"]},
         [],
     )
 
@@ -71,6 +71,11 @@ def test_patterns(tmp_path: Path, pattern: str) -> None:
     patents, problems = sheets_of(tmp_path, pattern=pattern)
     assert patents == {"USD907292": ["2", "10A"], "USD907293": ["1"]}
     assert problems == [f"{tmp_path}/cover.png: the name does not fit the pattern; 1 images are left out"]
+
+
+def test_names_of_sheets_are_safe_in_a_url(tmp_path: Path) -> None:
+    folder_of(tmp_path, "A/vue de côté #1.png", "A/vue de c té #1.png", "A/é.png")
+    assert sheets_of(tmp_path)[0] == {"A": ["sheet", "vue-de-c-t-1", "vue-de-c-t-1-2"]}
 
 
 def test_sheets_of_one_name_get_a_number(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from patsearch.types import Patent
 FRONT_PAGE = "D00000"
 # D is a drawing and P a photograph; some copies add a running number, D00012-1465.
 _NAME = re.compile(
-    r"^(?P<key>(?P<number>US[A-Z]{0,2}\d{4,11})-(?P<date>\d{8}))-(?P<sheet>[DP]\d{5}(?:-\w+)?)$", re.IGNORECASE
+    r"^(?P<key>(?P<number>US[A-Z]{0,2}\d{4,11})-(?P<date>\d{8}))-(?P<sheet>[DP]\d{5}(?:-[A-Z0-9]+)?)$", re.IGNORECASE
 )
 _LABEL = re.compile(r"^\s*(?P<path>\S.*?)\s+(?P<label>\d{1,9})\s*$")
 _LOOK_AT = 2000  # files that `recognises` looks at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -48,6 +49,21 @@ class PatentFiles(Unit):
         if not sheets:
             raise SourceError(problems[0] if problems else f"{self.key}: no sheets.")
         return replace(self.patent, sheets=tuple(sheets), problems=self.patent.problems + tuple(problems))
+
+
+def sheet_names(names: list[str]) -> list[str]:
+    """Names made safe for a URL or file name, as the ids of drawings have to be, and told apart."""
+    safe: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        base = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "sheet"
+        unique, n = base, 1
+        while unique in taken:
+            n += 1
+            unique = f"{base}-{n}"
+        taken.add(unique)
+        safe.append(unique)
+    return safe
 
 
 def patent_files(key: str, patent: Patent, files: list[SheetFile], origin: str) -> Unit | Problem:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from patsearch.errors import UsageError
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
 from patsearch.ingest.sources.folders import Folder, natural_key, printable, walk
-from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
+from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
@@ -147,17 +147,10 @@ def compile_pattern(text: str) -> re.Pattern[str]:
 
 
 def _sheets(files: list[tuple[Path, str]]) -> list[SheetFile]:
-    """Sheets in natural order; where two would have one name, the later take a number."""
-    sheets: list[SheetFile] = []
-    taken: set[str] = set()
-    for path, name in sorted(files, key=lambda item: (natural_key(item[1]), natural_key(item[0]))):
-        unique, n = name, 1
-        while unique in taken:
-            n += 1
-            unique = f"{name}-{n}"
-        taken.add(unique)
-        sheets.append(SheetFile(path, unique))
-    return sheets
+    """Sheets in the natural order of their names."""
+    ordered = sorted(files, key=lambda item: (natural_key(item[1]), natural_key(item[0])))
+    names = sheet_names([name for _, name in ordered])
+    return [SheetFile(path, name) for (path, _), name in zip(ordered, names, strict=True)]
 
 
 def _is_image(file: Path) -> bool:
