@@ -1,0 +1,126 @@
+"""Approximate search finds what exact search finds, also where a filter goes with the content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from patsearch.backends.base import Embeddings, IndexSpec
+from patsearch.backends.faiss import FaissBackend
+from patsearch.backends.planner import Tuning
+from patsearch.classification import ClassCode
+from patsearch.filters import Filter, parse_filter
+from patsearch.types import Drawing
+
+ROWS, DIM, CLUSTERS, K = 20_000, 48, 80, 10
+SPEC = IndexSpec("clusters", "00" * 32, DIM)
+TUNING = Tuning(exact_limit=5_000, flat_matches=100, scan_matches=1_000, scan_share=0.0, nprobe=24)
+RNG_SEED = 11
+
+
+def clustered(rng: np.random.Generator, centres: Embeddings, labels: np.ndarray) -> Embeddings:
+    x = centres[labels] + 0.7 * rng.normal(size=(len(labels), DIM)) / np.sqrt(DIM) * np.sqrt(2)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FaissBackend, Embeddings]]:
+    """20,000 drawings in 80 clusters, a US class each; queries from all clusters."""
+    rng = np.random.default_rng(RNG_SEED)
+    centres = rng.normal(size=(CLUSTERS, DIM))
+    centres = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32)
+    labels = rng.integers(0, CLUSTERS, ROWS)
+    vectors = clustered(rng, centres, labels)
+    drawings = [
+        Drawing(
+            f"d{i:05d}", f"USD{i // 5}", kind=f"R{rng.integers(0, 10)}", classes=(ClassCode("uspc", f"{label + 1}"),)
+        )
+        for i, label in enumerate(labels.tolist())
+    ]
+    with FaissBackend.create(tmp_path_factory.mktemp("approximate") / "index", SPEC, tuning=TUNING) as backend:
+        backend.upsert(drawings[: ROWS - 500], vectors[: ROWS - 500])
+        backend.optimize()
+        backend.upsert(drawings[ROWS - 500 :], vectors[ROWS - 500 :])
+        backend.delete([d.id for d in drawings[100:200]])
+        assert backend.info()["indexed"] == ROWS - 500
+        yield backend, clustered(rng, centres, np.arange(CLUSTERS))
+
+
+def recall(backend: FaissBackend, queries: Embeddings, where: Filter | None) -> float:
+    found = backend.search(queries, k=K, where=where)
+    truth = backend.search(queries, k=K, where=where, exact=True)
+    overlap = [
+        len({h.drawing.id for h in a} & {h.drawing.id for h in b}) / len(b) for a, b in zip(found, truth, strict=True)
+    ]
+    return float(np.mean(overlap))
+
+
+FILTERS = {
+    "unfiltered": None,
+    "random 10 %, codes": "kind=R3",
+    "random 50 %, lists": "kind=R0,R1,R2,R3,R4",
+    "class 1 cluster": "uspc=7",
+    "class 10 %": "uspc=" + ",".join(str(c) for c in range(1, 9)),
+    "class 50 %, lists": "uspc=" + ",".join(str(c) for c in range(1, 41)),
+    "class all but one": "uspc!=7",
+    "class and random": "uspc=1,2,3,4,5,6,7,8,9,10,11,12 and kind!=R3",
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_recall_holds_whatever_the_filter_selects(world: tuple[FaissBackend, Embeddings], name: str) -> None:
+    backend, queries = world
+    text = FILTERS[name]
+    assert recall(backend, queries, parse_filter(text) if text else None) >= 0.98
+
+
+def test_fewer_lists_find_less(world: tuple[FaissBackend, Embeddings], tmp_path: Path) -> None:
+    """That the recall above is earned: visiting one list only must show."""
+    backend, queries = world
+    found = backend._generation.snapshot.derived  # type: ignore[union-attr]  # open
+    assert found is not None
+    rows = found.probe(queries, K, Tuning(nprobe=1))
+    assert np.mean([len(line) for line in rows]) <= K
+    truth = backend.search(queries, k=K, exact=True)
+    by_id = {f"d{row:05d}" for line in rows for row in line}
+    missed = [hit.drawing.id for hits in truth for hit in hits if hit.drawing.id not in by_id]
+    assert missed
+
+
+def test_newer_rows_are_found_and_dead_ones_are_not(world: tuple[FaissBackend, Embeddings]) -> None:
+    backend, _ = world
+    newest = backend.get([f"d{i:05d}" for i in range(ROWS - 50, ROWS)])
+    for drawing, vector in newest.values():
+        assert backend.search(vector, k=1)[0][0].drawing == drawing
+    hits = backend.search(np.stack([v for _, v in newest.values()]), k=200)
+    assert not {h.drawing.id for line in hits for h in line} & {f"d{i:05d}" for i in range(100, 200)}
+
+
+def test_a_damaged_structure_is_passed_over_and_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(4, DIM)).astype(np.float32)
+    vectors = clustered(rng, centres, rng.integers(0, 4, 400))
+    drawings = [Drawing(f"d{i}", "USD1") for i in range(400)]
+    tuning = Tuning(exact_limit=100)
+    with FaissBackend.create(tmp_path / "i", SPEC, tuning=tuning) as backend:
+        backend.upsert(drawings, vectors)
+        backend.optimize()
+    folder = tmp_path / "i" / "g000001"
+    (structure,) = folder.glob("approximate-*.faiss")
+    for damage in (lambda: structure.write_bytes(b"x" * structure.stat().st_size), lambda: structure.write_bytes(b"")):
+        damage()
+        with FaissBackend.open(tmp_path / "i", tuning=tuning) as backend:
+            assert backend.info()["engine"] == "exact scan"
+            assert backend.search(vectors[5], k=1)[0][0].drawing == drawings[5]
+        assert "not usable" in caplog.text
+    for name in ("approximate.json", structure.name):
+        (folder / name).unlink()
+        with FaissBackend.open(tmp_path / "i", read_only=False, tuning=tuning) as backend:
+            assert backend.search(vectors[5], k=1)[0][0].drawing == drawings[5]
+            backend.optimize()
+            assert backend.info()["indexed"] == 400
+            assert backend.verify() == []
+        (structure,) = folder.glob("approximate-*.faiss")
