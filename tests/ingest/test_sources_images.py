@@ -75,7 +75,7 @@ def test_patterns(tmp_path: Path, pattern: str) -> None:
 
 def test_names_of_sheets_are_safe_in_a_url(tmp_path: Path) -> None:
     folder_of(tmp_path, "A/vue de côté #1.png", "A/vue de c té #1.png", "A/é.png")
-    assert sheets_of(tmp_path)[0] == {"A": ["sheet", "vue-de-c-t-1", "vue-de-c-t-1-2"]}
+    assert sheets_of(tmp_path)[0] == {"A": ["vue-de-c-t-1", "vue-de-c-t-1-2", "sheet"]}
 
 
 def test_sheets_of_one_name_get_a_number(tmp_path: Path) -> None:
