@@ -8,7 +8,7 @@ of this package imports this module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ _PART_SHIFT = 2  # a crack's label is kind + (part << 2)
 
 def _compiled(signature: str) -> Callable[[_Function], _Function]:
     """`numba.njit` with a type that mypy can follow."""
-    decorator: Callable[[_Function], _Function] = numba.njit(signature, cache=True, nogil=True)
-    return decorator
+    return cast(Callable[[_Function], _Function], numba.njit(signature, cache=True, nogil=True))
 
 
 @_compiled("Tuple((float32[:,::1], int32[:,::1], float64[:,::1]))(float64[:,::1], int64[:,::1], int64, int64, float64)")

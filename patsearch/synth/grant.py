@@ -206,6 +206,6 @@ def _a(noun: str) -> str:
 
 def _with_article(title: str) -> str:
     """ "Bottle" as "a bottle"; "Headphones" stays without an article."""
-    first = title.split()[0]
+    first = title.partition(" ")[0]
     phrase = title[0].lower() + title[1:]
     return phrase if first.endswith("s") and not first.endswith("ss") else f"{_a(title)} {phrase}"

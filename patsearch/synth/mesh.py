@@ -75,8 +75,7 @@ class Mesh:
             raise ValueError("The mesh has no face with an area.")
         faces, corners = faces[kept], corners[kept]
         normals = np.ascontiguousarray(cross[kept] / area[kept, None])
-        _, parts_kept = np.unique(parts[kept], return_inverse=True)
-        parts_kept = parts_kept.astype(np.int32)
+        parts_kept = np.unique(parts[kept], return_inverse=True)[1].astype(np.int32)
 
         pairs = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
         pairs.sort(axis=1)

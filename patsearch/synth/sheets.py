@@ -7,6 +7,7 @@ about 1500 pixels, 5 inches.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ FULL_SIZE = 1500
 _PAGE = (1900, 2600)  # the printable part of a page, upright, pixels at full size
 _LARGEST_BUFFER = 1100
 _BACKGROUND = 255
+_PHOTOMETRIC = 262
 
 Box = tuple[int, int, int, int]
 
@@ -65,7 +67,7 @@ def draw_sheets(design: Design, *, size: int = FULL_SIZE) -> Iterator[DrawnSheet
     dice = Dice(rng)
     scale = size / FULL_SIZE
     hand = Lettering.draw(dice, scale=scale)
-    pages = []
+    pages: list[DrawnSheet] = []
     habit = dice.pick((1,), (1,), (1, 1, 2), (1, 2), (2,), (2, 1, 3))
     at = 0
     while at < len(design.views):
@@ -161,17 +163,33 @@ def tiff_bytes(sheet: DrawnSheet) -> bytes:
     note = (
         f"**DRAWING;{'OGFIG' if sheet.name == 'D00000' else 'PG0' + sheet.name[1:]};BW;{'L' if sheet.turned else 'P'}"
     )
-    ink = Image.fromarray(sheet.page < 128)  # a 1-bit image in which ink is 1, as WhiteIsZero wants it
+    ink = Image.fromarray(sheet.page < 128)  # bits of 1 are ink, as WhiteIsZero wants them
     buffer = io.BytesIO()
-    ink.save(buffer, "TIFF", compression="group4", dpi=(DPI, DPI), tiffinfo={262: 0, 270: note})
-    return buffer.getvalue()
+    ink.save(buffer, "TIFF", compression="group4", dpi=(DPI, DPI), tiffinfo={270: note})
+    return _white_is_zero(buffer.getvalue())
+
+
+def _white_is_zero(tiff: bytes) -> bytes:
+    """The same bits with the photometric interpretation of the office.
+
+    Pillow writes BlackIsZero; asked for the other, some versions turn every pixel over in a loop of
+    Python, a quarter of a second a sheet, and some do not. So the tag is set afterwards.
+    """
+    data = bytearray(tiff)
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(f"{order}H", data, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+        if struct.unpack_from(f"{order}H", data, entry)[0] == _PHOTOMETRIC:
+            struct.pack_into(f"{order}H", data, entry + 8, 0)
+            return bytes(data)
+    raise ValueError("The TIFF has no photometric interpretation.")
 
 
 def png_bytes(page: NDArray[np.uint8]) -> bytes:
     """A grey or black and white page as PNG."""
     buffer = io.BytesIO()
-    image = Image.fromarray(page)
-    image.save(buffer, "PNG")
+    Image.fromarray(page).save(buffer, "PNG")
     return buffer.getvalue()
 
 
