@@ -53,7 +53,8 @@ def text_lines(ink: Grey, pieces: Pieces) -> list[TextLine]:
     thin, long = pieces.boxes[:, 2:].min(axis=1), pieces.boxes[:, 2:].max(axis=1)
     flat = ((thin <= 2) & (long <= 80)) | ((thin <= 3) & (long > 6 * thin) & (long <= 120))
     flat[0] = True
-    solid = cv2.integral(np.where(flat, 0, 1).astype(np.uint8)[pieces.at] if flat[1:].any() else ink)
+    mask = np.where(flat, 0, 1).astype(np.uint8)[pieces.at] if flat[1:].any() else ink
+    solid = np.asarray(cv2.integral(mask), dtype=np.int32)
     lines = _along(pieces, pieces.boxes, solid, upright=True)
     lines += _along(pieces, pieces.boxes[:, [1, 0, 3, 2]], solid.T, upright=False)
     lines.sort(key=lambda line: line.doubt)
@@ -96,7 +97,7 @@ def _along(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], *, upright: b
         glyphs = glyphs[np.argsort(around / (2 * reach * w) - lean, kind="stable")[:_MOST_GLYPHS]]
     if not len(glyphs):
         return []
-    return _lines(pieces, boxes, solid, glyphs, upright)
+    return _lines(boxes, solid, glyphs, upright)
 
 
 def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -117,9 +118,7 @@ def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> NDArray[np.intp]:
         row = lowest
 
 
-def _lines(
-    pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool
-) -> list[TextLine]:
+def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool) -> list[TextLine]:
     """The most promising rows as lines."""
     row = _rows(boxes, glyphs)
     order = np.argsort(row, kind="stable")

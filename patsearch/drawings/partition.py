@@ -24,12 +24,12 @@ class _Cluster:
     box: Box
 
 
-def share_out(ink: Grey, labels: list[Box]) -> NDArray[np.int32]:
+def share_out(ink: Grey, labels: list[Box]) -> Grey:
     """For each cell the number of its figure: 1 + index of its label, 0 for paper.
 
     Args:
         ink: (H, W) 0/1, without labels and other sheet text.
-        labels: boxes in cells, all labels reading upright; two or more.
+        labels: boxes in cells, all labels reading upright; two to 255.
 
     Where the ink cannot be told apart it stays one figure: some numbers are then absent.
     """
@@ -42,14 +42,14 @@ def share_out(ink: Grey, labels: list[Box]) -> NDArray[np.int32]:
         _Cluster(i, (int(x), int(y), int(x + w), int(y + h))) for i, (x, y, w, h) in enumerate(pieces.boxes) if i
     ]
     if not clusters:
-        return np.zeros((height, width), np.int32)
+        return np.zeros((height, width), np.uint8)
     boxes = [tuple(value / _BLOCK for value in box) for box in labels]
     owner = _Partition(pieces.at, clusters, boxes).owners()  # type: ignore[arg-type]  # floats do
-    table = np.zeros(len(pieces), np.int32)
+    table = np.zeros(len(pieces), np.uint8)
     for cluster, label in owner.items():
         table[cluster] = label + 1
     shared = np.repeat(np.repeat(table[pieces.at], _BLOCK, axis=0), _BLOCK, axis=1)[:height, :width]
-    return np.where(ink > 0, shared, 0)
+    return np.asarray(shared * ink)
 
 
 class _Partition:
@@ -133,10 +133,7 @@ class _Partition:
         """No straight cut: give each label its nearest cluster, then the rest to the nearest figure."""
         seeds: dict[int, int] = {}
         pairs = sorted(
-            (self._reach(self.labels[i], c.box), i, c.number)
-            for i in labels
-            for c in clusters
-            if c.number in self.figures
+            (self._reach(self.labels[i], c), i, c.number) for i in labels for c in clusters if c.number in self.figures
         )
         for _, label, number in pairs:
             if number not in seeds and label not in seeds.values():
@@ -172,13 +169,14 @@ class _Partition:
             nearest[k] = -1.0
             new = [k]
 
-    def _reach(self, label: Box, box: Box) -> float:
-        """Distance from a label to a cluster, doubled where the cluster lies on the wrong side."""
-        dx = max(0.0, box[0] - label[2], label[0] - box[2])
-        dy = max(0.0, box[1] - label[3], label[1] - box[3])
-        distance = float(np.hypot(dx, dy))
-        wrong = (self.side == "below" and box[1] > label[3]) or (self.side == "above" and box[3] < label[1])
-        return distance * (3.0 if wrong else 1.0)
+    def _reach(self, label: Box, cluster: _Cluster) -> float:
+        """Distance from a label to the ink of a cluster; ink on the wrong side of the label counts thrice."""
+        points = self._points(cluster)
+        dx = np.maximum(np.maximum(points[:, 0] - label[2], label[0] - points[:, 0]), 0)
+        dy = np.maximum(np.maximum(points[:, 1] - label[3], label[1] - points[:, 1]), 0)
+        distance = np.hypot(dx, dy)
+        wrong = {"below": points[:, 1] > label[3], "above": points[:, 1] < label[1]}.get(self.side)
+        return float((distance if wrong is None else np.where(wrong, 3 * distance, distance)).min())
 
     def _points(self, cluster: _Cluster) -> NDArray[np.float32]:
         left, top, right, bottom = cluster.box

@@ -76,8 +76,11 @@ def rasterise(image: Image.Image) -> Raster:
         size = (max(1, int(grey.shape[1] / shrink)), max(1, int(grey.shape[0] / shrink)))
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     height, width = grey.shape
-    padded = cv2.copyMakeBorder(grey, 0, -height % CELL, 0, -width % CELL, cv2.BORDER_CONSTANT, value=255)
-    return Raster(np.asarray(padded, dtype=np.uint8), (width, height), shrink)
+    size = (width, height)
+    if height % CELL or width % CELL:
+        padded = cv2.copyMakeBorder(grey, 0, -height % CELL, 0, -width % CELL, cv2.BORDER_CONSTANT, value=255)
+        grey = np.asarray(padded, dtype=np.uint8)
+    return Raster(grey, size, shrink)
 
 
 def _halved(grey: Grey) -> Grey:
@@ -106,7 +109,8 @@ class Pieces:
 def pieces_of(mask: Grey) -> Pieces:
     """8-connected pieces of a 0/1 mask."""
     _, at, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
-    return Pieces(np.asarray(at, dtype=np.int32), np.asarray(stats[:, :4], dtype=np.int32), stats[:, 4].copy())
+    table = np.asarray(stats, dtype=np.int32)
+    return Pieces(np.asarray(at, dtype=np.int32), table[:, :4], table[:, 4])
 
 
 def union(boxes: Boxes) -> Box:

@@ -42,7 +42,7 @@ def fit_line(crop: Grey) -> Grey:
     scale = _INK_HEIGHT / height
     fitted = (min(max(2, round(width * scale)), MAX_WIDTH - 4), _INK_HEIGHT)
     small = cv2.resize(crop, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return cv2.copyMakeBorder(255 - small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.copyMakeBorder(255 - small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0), dtype=np.uint8)
 
 
 def read_lines(crops: Sequence[Grey]) -> list[Line]:

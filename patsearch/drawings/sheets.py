@@ -13,12 +13,11 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings.figure import Box, Figure, Grey, SplitSheet
 from patsearch.drawings.partition import share_out
-from patsearch.drawings.raster import CELL, Raster, pieces_of, rasterise
+from patsearch.drawings.raster import CELL, Pieces, Raster, pieces_of, rasterise
 from patsearch.drawings.sheettext import SheetText, sheet_text
 
 LONGEST_SIDE = 1200  # of a returned figure: more than encoder (256-512) and thumbnail (400) need
@@ -38,10 +37,9 @@ def split_sheet(image: Image.Image, *, expected: Sequence[str] = ()) -> SplitShe
     pieces = pieces_of(raster.ink)
     labels, others = sheet_text(raster, pieces, expected)
     turned = _turned(labels)
-    removed = np.zeros(len(pieces), bool)
+    kept = raster.ink.copy()
     for text in (*labels, *others):
-        removed[text.line.members] = True
-    kept = np.where(removed[pieces.at], np.uint8(0), raster.ink) if removed.any() else raster.ink
+        _erase(kept, pieces, text)
     if not kept.any():
         return _whole(raster)
     owner = _owners(kept, labels, turned)
@@ -60,7 +58,7 @@ def whole_sheet(image: Image.Image) -> SplitSheet:
 
 
 def _whole(raster: Raster) -> SplitSheet:
-    figure = _figure(raster, raster.ink.astype(np.int32), 1, 0, None)
+    figure = _figure(raster, raster.ink, 1, 0, None)
     if figure is None:  # an empty sheet
         width, height = raster.size
         figure = Figure(raster.full[:height, :width].copy(), (0, 0, width, height), None)
@@ -75,10 +73,18 @@ def _turned(labels: Sequence[SheetText]) -> int:
     return votes.most_common(1)[0][0] if votes else 0
 
 
-def _owners(kept: Grey, labels: Sequence[SheetText], turned: int) -> NDArray[np.int32]:
+def _erase(kept: Grey, pieces: Pieces, text: SheetText) -> None:
+    """Take the pieces of a line off the ink that is kept."""
+    left, top, right, bottom = text.line.box
+    own = np.zeros(len(pieces), bool)
+    own[text.line.members] = True
+    kept[top:bottom, left:right][own[pieces.at[top:bottom, left:right]]] = 0
+
+
+def _owners(kept: Grey, labels: Sequence[SheetText], turned: int) -> Grey:
     """(H/4, W/4) number of the figure of each cell, 0 for paper and removed text."""
     if len(labels) < 2:
-        return kept.astype(np.int32)
+        return kept
     height, width = kept.shape
     boxes = [_turn_box(label.line.box, (width, height), turned) for label in labels]
     upright = np.ascontiguousarray(np.rot90(kept, -turned // 90))
@@ -98,7 +104,7 @@ def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
     return box
 
 
-def _figure(raster: Raster, owner: NDArray[np.int32], number: int, turned: int, label: str | None) -> Figure | None:
+def _figure(raster: Raster, owner: Grey, number: int, turned: int, label: str | None) -> Figure | None:
     """Cut one figure out of the sheet at a scale that suits its size; None where it has no ink."""
     x, y, w, h = cv2.boundingRect((owner == number).view(np.uint8))
     if not w or not h:

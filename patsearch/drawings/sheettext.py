@@ -12,7 +12,7 @@ from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
-_MOST_READ = 16  # candidates a pass: reading is a third of a sheet's time
+_FIRST, _MORE = 8, 14  # candidates a pass: reading is a third of a sheet's time
 _SURE = 0.55
 _VERY_SURE = 0.8
 
@@ -39,14 +39,19 @@ class SheetText:
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
     lines = text_lines(raster.ink, pieces)
-    long = [line for line in lines if line.aspect >= 1.3][:_MOST_READ]
-    texts = _read(raster, pieces, long, (0, 90))
+    long = [line for line in lines if line.aspect >= 1.3][: _FIRST + _MORE]
+    texts = _read(raster, pieces, long[:_FIRST], (0, 90))
     labels = _labels(raster, pieces, texts, lines)
+    # Where there are labels, others look like them; where there are none, look further.
+    more = [line for line in long[_FIRST:] if not labels or any(_alike(line, text.line) for text in labels)]
+    if more:
+        texts += _read(raster, pieces, more, (0, 90))
+        labels = _labels(raster, pieces, texts, lines)
     if not labels:
-        turned = _read(raster, pieces, long[: _MOST_READ // 2], (180, 270))
+        turned = _read(raster, pieces, long[:_FIRST], (180, 270))
         labels = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], lines)
     if not labels:
-        short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][: _MOST_READ // 2]
+        short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
         labels = _bare(texts + _read(raster, pieces, short, (0,)), expected)
     labels = [replace(label, meaning=Meaning("label", spelling(label.meaning.number, expected))) for label in labels]
     labels, repeated = _once_each(labels)
@@ -71,6 +76,10 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
         SheetText(line, meaning(read.text), turn, read.sure, read.text)
         for (line, turn), read in zip(found, read_lines(crops), strict=True)
     ]
+
+
+def _alike(line: TextLine, other: TextLine) -> bool:
+    return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7 and line.doubt < 1.0
 
 
 def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], lines: Sequence[TextLine]) -> list[SheetText]:
