@@ -32,12 +32,13 @@ from patsearch.types import Patent
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-MAX_XML = 64 << 20  # bytes; the largest grants with long tables come to about a tenth of it
+MAX_XML = 64 << 20  # bytes; designs take 10 to 90 KB, utility grants mostly less than 1 MB
 _ROOT = "us-patent-grant"
 _BIBLIOGRAPHY = "us-bibliographic-data-grant"
 _KEPT = {("drawings",), (_BIBLIOGRAPHY,), ("description", "description-of-drawings")}
 _PATENT_NUMBER = re.compile(r"US[A-Z]{0,2}\d+")
 _DEEPEST = 200
+_MOST_KEPT = 1_000_000  # elements; a grant that cites 5,000 documents keeps about 60,000
 _CONCATENATED = "junk after document element"
 
 
@@ -100,6 +101,7 @@ def _parse(data: bytes) -> Element:
         raise SourceError(f"the XML is larger than the {MAX_XML >> 20} MB allowed")
     path: list[Element] = []
     root: Element | None = None
+    kept = 0
     try:
         for event, element in iterparse(BytesIO(data), events=("start", "end"), forbid_external=True):
             if event == "start":
@@ -113,6 +115,10 @@ def _parse(data: bytes) -> Element:
             path.pop()
             if path and not _kept(path, element):
                 path[-1].remove(element)
+                continue
+            kept += 1
+            if kept > _MOST_KEPT:
+                raise SourceError("the XML has more elements than a grant can have")
     except DefusedXmlException as error:
         raise SourceError(f"the XML is not safe to read ({type(error).__name__})") from error
     except ParseError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -167,7 +168,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
     # Commit after every patent, so that the kills fall between and into many commits.
     command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index),
                "--workers", "1", "--commit-every", "2"]  # fmt: skip
-    for _ in range(4):
+    for _ in range(int(os.environ.get("PATSEARCH_KILLS", "4"))):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(rng.uniform(0.8, 3.0))
         process.send_signal(signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from makers import draw_design
 from patsearch.errors import SourceError, UsageError
 from patsearch.ingest.sources import Problem, SourceOptions, Unit, open_source
 from patsearch.ingest.sources.images import compile_pattern
-from patsearch.ingest.sources.metadata import read_metadata
+from patsearch.ingest.sources.metadata import COLUMNS, read_metadata
 
 
 def folder_of(root: Path, *names: str) -> Path:
@@ -229,3 +230,10 @@ def test_the_single_figures_of_2007(data_dir: Path, tmp_path: Path) -> None:
     patents = [u.load() for u in units]
     assert all(len(p.sheets) == 1 and p.title and p.number.startswith("USD53") for p in patents)
     assert all(len(p.classes) == 1 and p.classes[0].scheme == "uspc" for p in patents)
+
+
+def test_the_documented_columns_are_those_that_are_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = page.partition("## Metadata")[2].partition("\n    patent,")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == list(COLUMNS)
