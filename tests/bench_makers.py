@@ -49,7 +49,7 @@ def make_collection(patents: int = 12, sheets: int = 4, *, seed: int = 0, prefix
     drawings, vectors = [], []
     for p in range(patents):
         centre = rng.standard_normal(DIM)
-        rows = centre + 0.9 * rng.standard_normal((sheets, DIM))
+        rows = centre + 2.2 * rng.standard_normal((sheets, DIM))
         rows[0] = rows[1]
         for s in range(sheets):
             number = f"{prefix}{p:05d}"

@@ -1,0 +1,123 @@
+"""`patsearch bench` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench_makers import make_index, use_tiny_encoders
+
+from patsearch.cli import main
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    use_tiny_encoders(monkeypatch)
+    return make_index(tmp_path / "index")
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in ("bench", *arguments)])
+    code = stopped.value.code
+    return code if isinstance(code, int) else 0
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:
+    assert run(*arguments, "--json") == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_tables(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--dataset", f"index:{index}", "--protocols", "all", "--searches", "5") == 0
+    out, err = capsys.readouterr()
+    for word in ("map", "hit_rate@1", "recall@10", "ndcg@10", "ann_recall@10", "p95", "with front", "locarno=06"):
+        assert word in out
+    assert "every drawing asks" in err
+    assert max(len(line) for line in out.splitlines() if "drawings" not in line) <= 80
+
+
+def test_json(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = run_json(capsys, "-d", f"index:{index}", "--backend", "faiss", "--top-k", "1,10", "--searches", "5")
+    assert {"map", "map@10", "hit_rate@1", "hit_rate@10", "recall@10", "mrr", "ndcg@10"} <= document["metrics"].keys()
+    assert "hit_rate@5" not in document["metrics"]
+    assert document["timings"]["search_p50_ms"] > 0
+    assert document["engines"][0]["backend"] == "faiss"
+    assert document["dataset"]["protocol"]["text"] == "figures, without front pages"
+
+
+def test_the_index_alone_is_the_dataset(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = run_json(capsys, "--index", index, "--no-engines", "--front-pages")
+    assert document["dataset"]["queries"] == 48
+    assert document["engines"] == []
+
+
+def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    assert run("-d", f"index:{index}", "--protocols", "all", "--no-engines", "--out", out, "--html", page) == 0
+    assert f"wrote {page}" in capsys.readouterr().err
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    without, with_front = out / "figures-tiny.json", out / "figures-front-pages-tiny.json"
+    assert sorted(p.suffix for p in out.iterdir()) == [".json", ".json", ".qrels", ".qrels", ".run", ".run"]
+
+    same = run_json(capsys, "--compare", without, without)
+    assert same["comparable"]
+    assert {d["difference"] for d in same["differences"]} == {0}
+
+    other = run_json(capsys, "--compare", without, with_front)
+    assert not other["comparable"]
+    assert any("protocol" in reason for reason in other["reasons"])
+
+    assert run("--compare", without, with_front) == 0
+    text = capsys.readouterr().out
+    assert "Not comparable" in text
+    assert "hit_rate@1" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "no dataset"),
+        (("-d", "index:{index}", "--protocols", "some"), "--protocols some is unknown"),
+        (("-d", "index:{index}", "--top-k", "1,x"), "no list of numbers"),
+        (("-d", "index:{index}", "--top-k", "0"), "at least 1"),
+        (("-d", "index:{index}", "--whole-sheets"), "holds figures"),
+        (("-d", "index:{index}", "-f", "colour=red"), "Unknown filter key"),
+        (("-d", "index:{index}", "-d", "other"), "Only sources can be joined"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_code_2(
+    index: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert run(*(a.format(index=index) for a in arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_other_errors_have_their_own_codes(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-d", "index:/nowhere") == 4
+    assert run("-d", f"index:{index}", "--backend", "nosuch") == 7
+    assert run("-d", tmp_path / "nothing.tar") == 3
+    assert run("--compare", tmp_path / "a.json", tmp_path / "b.json") == 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.data
+def test_real_designs(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two weeks of designs, whole sheets, against the shipped encoder: plausible, not exact, values."""
+    weeks = [data_dir / "uspto-weekly" / f"I2021{day}.tar" for day in ("0105", "0126")]
+    arguments = [part for week in weeks for part in ("-d", str(week))]
+    document = run_json(capsys, *arguments, "--whole-sheets", "--protocols", "all", "--searches", "5", "-f", "kind=S1")
+    by_protocol = {e["dataset"]["protocol"]["text"]: e for e in document["evaluations"]}
+    assert len(by_protocol) == 4
+    sheets = by_protocol["whole sheets, with front pages"]
+    assert sheets["metrics"]["hit_rate@1"] > 0.6
+    assert sheets["dataset"]["queries"] > by_protocol["whole sheets, without front pages"]["dataset"]["queries"]
+    assert document["encoder"]["baseline"] is True

@@ -1,0 +1,141 @@
+"""The harness that measures engines: it must notice what an engine gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench_makers import DIM, make_collection
+
+from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.evaluation.collection import Collection
+from patsearch.evaluation.engines import built_backend, choose_filters, measure_engine
+from patsearch.evaluation.ranking import score_block
+from patsearch.filters import Filter, parse_filter
+from patsearch.types import Drawing, Hit
+
+SPEC = IndexSpec("tiny", "0" * 64, DIM)
+
+
+class Sloppy(Backend):
+    """An exact scan in memory that overlooks some drawings."""
+
+    def __init__(self, collection: Collection, overlooks: frozenset[str] = frozenset()) -> None:
+        self.name, self.spec, self.read_only = "sloppy", SPEC, True
+        self.collection, self.overlooks = collection, overlooks
+        self.asked: list[int] = []
+
+    def _search(self, queries: Embeddings, k: int, where: Filter, exact: bool) -> list[list[Hit]]:
+        self.asked.append(k)
+        answers = []
+        for scores in score_block(queries, self.collection.vectors):
+            hits = [
+                Hit(d, float(s))
+                for d, s in zip(self.collection.drawings, scores, strict=True)
+                if where.matches(d) and d.id not in self.overlooks
+            ]
+            answers.append(sorted(hits, key=lambda h: (-h.score, h.drawing.id))[:k])
+        return answers
+
+    def count(self, where: Filter | None = None) -> int:
+        return len(self.collection)
+
+    def info(self) -> dict[str, Any]:
+        return {"bytes": 1000 * len(self.collection), "engine": "list"}
+
+    def close(self) -> None:
+        pass
+
+    def scan(
+        self, where: Filter | None = None, *, batch: int = 1024
+    ) -> Iterator[tuple[list[Drawing], Embeddings]]:  # pragma: no cover - not asked for
+        raise NotImplementedError
+
+    def _upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
+        raise NotImplementedError
+
+    def _delete(self, ids: Sequence[str]) -> int:
+        raise NotImplementedError
+
+    def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
+        raise NotImplementedError
+
+    @classmethod
+    def create(cls, location: Any, spec: IndexSpec, **options: Any) -> Any:
+        raise NotImplementedError
+
+    @classmethod
+    def open(cls, location: Any, *, read_only: bool = True, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_an_engine_that_is_right_has_full_recall_with_and_without_filters() -> None:
+    collection = make_collection()
+    filters = [parse_filter("locarno=06"), parse_filter("granted<=2021-03-31"), parse_filter("kind=B2")]
+    figures = measure_engine(
+        "sloppy", Sloppy(collection), collection, np.arange(len(collection)), filters=filters, ks=(3, 10), searches=20
+    )
+    everything, by_class, by_date, nothing = figures.series
+    assert everything.ann_recall == by_class.ann_recall == by_date.ann_recall == {3: 1.0, 10: 1.0}
+    assert (everything.matches, by_class.matches, by_date.matches, nothing.matches) == (48, 16, 12, 0)
+    assert np.isnan(nothing.ann_recall[3])  # nothing to find, nothing missed
+    assert everything.filter == ""
+    assert by_class.filter == "locarno=06"
+    assert 0 < everything.p50_ms <= everything.p95_ms <= everything.p99_ms
+    assert everything.searches == 20
+    assert figures.bytes_per_vector == 1000
+    assert figures.upserts_per_second is None
+
+
+def test_what_an_engine_overlooks_is_noticed() -> None:
+    collection = make_collection()
+    overlooked = frozenset(d.id for d in collection.drawings[::2])
+    figures = measure_engine(
+        "sloppy", Sloppy(collection, overlooked), collection, np.arange(len(collection)), ks=(len(collection) - 1,)
+    )
+    # Asked for all 47 others: an odd query is itself among the 24 seen, an even one is not.
+    assert figures.series[0].ann_recall[47] == pytest.approx((23 / 47 + 24 / 47) / 2)
+
+
+def test_the_query_itself_proves_nothing() -> None:
+    collection = make_collection()
+    # Finds nothing but the query: one drawing is left, and it is the query's own.
+    only = frozenset(d.id for d in collection.drawings[1:])
+    figures = measure_engine("sloppy", Sloppy(collection, only), collection, np.array([0]), ks=(10,), searches=1)
+    assert figures.series[0].ann_recall == {10: 0.0}
+
+
+def test_timed_searches_ask_for_the_smallest_k() -> None:
+    backend = Sloppy(make_collection())
+    measure_engine("sloppy", backend, backend.collection, np.arange(48), ks=(5, 20), searches=4)
+    assert backend.asked == [21] * 4 + [5] * 4 + [5] * 4  # recall, warm-up, timed
+
+
+def test_a_fresh_index_on_the_real_backend(tmp_path: Path) -> None:
+    collection = make_collection()
+    with built_backend("faiss", SPEC, collection) as (backend, rate):
+        figures = measure_engine(
+            "faiss", backend, collection, np.arange(48), filters=choose_filters(collection), upserts_per_second=rate
+        )
+    assert all(series.ann_recall[10] == 1.0 for series in figures.series)
+    assert figures.upserts_per_second == rate > 0
+    assert figures.bytes_per_vector > 4 * DIM
+    assert len(figures.series) > 1
+
+
+def test_filters_are_chosen_by_share() -> None:
+    collection = make_collection(patents=24)
+    texts = [str(f) for f in choose_filters(collection, shares=(0.1, 0.33))]
+    # Three Locarno classes with a third each; two patents a month, from January on.
+    assert texts[0] == "locarno=06"
+    assert texts[1:] == ["granted<=2021-01-05", "granted<=2021-04-05"]
+    matches = [sum(f.matches(d) for d in collection.drawings) for f in choose_filters(collection, shares=(0.1, 0.33))]
+    assert matches == [32, 8, 32]
+
+
+def test_no_filter_where_the_data_have_none() -> None:
+    bare = [Drawing(id=str(i), patent=str(i)) for i in range(4)]
+    assert choose_filters(Collection(tuple(bare), np.eye(4, dtype=np.float32))) == []

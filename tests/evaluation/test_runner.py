@@ -1,0 +1,220 @@
+"""Benchmarks from end to end, with a tiny encoder in place of the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench_makers import TinyEncoder, draw, make_collection, make_index, use_tiny_encoders
+
+from patsearch.backends.base import IndexSpec
+from patsearch.errors import EncoderMismatch, InputError, UsageError
+from patsearch.evaluation.datasets import Protocol
+from patsearch.evaluation.protocols import sheet_of
+from patsearch.evaluation.runner import BenchOptions, BenchResult, run_bench
+from patsearch.evaluation.specs import parse_dataset
+from patsearch.filters import parse_filter
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_tiny_encoders(monkeypatch)
+
+
+def bench(*dataset: str | Path, **values: object) -> BenchResult:
+    distractors = tuple(parse_dataset([str(d)]) for d in values.pop("distractors", ()))  # type: ignore[attr-defined]
+    fixed = {"workers": 1, "searches": 10, "baseline": False, "distractors": distractors}
+    return run_bench(BenchOptions(dataset=parse_dataset([str(d) for d in dataset]), **{**fixed, **values}))  # type: ignore[arg-type]
+
+
+class TestIndex:
+    def test_vectors_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        index = make_index(tmp_path / "index")
+        result = bench(f"index:{index}")
+        (evaluation,) = result.evaluations
+        data = evaluation.dataset
+        assert (data["queries"], data["gallery"], data["patents"], data["leave_one_out"]) == (36, 36, 12, True)
+        assert evaluation.encoder["name"] == "tiny"
+        assert evaluation.ingests == ()
+        assert 0.2 < evaluation.quality.metrics["map"] < 1
+        # The index is measured as it stands, front pages and all.
+        (engine,) = result.engines
+        assert (engine.vectors, engine.upserts_per_second) == (48, None)
+        assert engine.series[0].ann_recall[10] == 1
+
+    def test_front_pages_make_it_easier(self, tmp_path: Path) -> None:
+        index = make_index(tmp_path / "index")
+        result = bench(f"index:{index}", all_protocols=True, backends=())
+        assert [e.protocol for e in result.evaluations] == [Protocol(False, False), Protocol(False, True)]
+        without, with_front = (e.quality.metrics["hit_rate@1"] for e in result.evaluations)
+        assert with_front > without
+        assert result.engines == ()
+
+    def test_pictures_of_the_worst(self, tmp_path: Path) -> None:
+        (evaluation,) = bench(f"index:{make_index(tmp_path / 'index')}", backends=()).evaluations
+        worst = evaluation.worst[0]
+        assert worst.record.average_precision == min(r.average_precision for r in evaluation.quality.records)
+        shown = {worst.record.id, *(p.id for p in worst.record.top[:6])}
+        assert shown <= worst.drawings.keys()
+        assert worst.thumbnails
+        assert all(png.startswith(b"\x89PNG") for png in worst.thumbnails.values())
+
+    def test_filter_and_sample(self, tmp_path: Path) -> None:
+        index = make_index(tmp_path / "index")
+        result = bench(f"index:{index}", where=parse_filter("locarno=06"), queries=5, backends=())
+        data = result.evaluations[0].dataset
+        assert (data["queries"], data["gallery"], data["filter"]) == (5, 12, "locarno=06")
+
+    def test_distractors_from_another_index(self, tmp_path: Path) -> None:
+        index = make_index(tmp_path / "index")
+        others = make_index(tmp_path / "others", make_collection(patents=5, seed=9, prefix="USD8"))
+        plain = bench(f"index:{index}", backends=()).evaluations[0]
+        crowded = bench(f"index:{index}", distractors=[f"index:{others}"], backends=()).evaluations[0]
+        assert crowded.dataset["distractors"] == 15
+        assert crowded.dataset["gallery"] == plain.dataset["gallery"] + 15
+        assert crowded.quality.metrics["map"] <= plain.quality.metrics["map"]
+
+    def test_what_an_index_cannot_do(self, tmp_path: Path) -> None:
+        index = make_index(tmp_path / "index")
+        with pytest.raises(UsageError, match="holds figures"):
+            bench(f"index:{index}", whole_sheets=True)
+        with pytest.raises(EncoderMismatch):
+            bench(f"index:{index}", encoder="another")
+        # Without the front page a single drawing of each patent is left.
+        alone = make_index(tmp_path / "alone", make_collection(sheets=2))
+        with pytest.raises(UsageError, match=r"No query of index:alone has anything to find"):
+            bench(f"index:{alone}")
+
+
+class TestSource:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for patent in range(5):
+            for view in range(3):
+                draw(tmp_path / "designs" / f"chair{patent}" / f"{view}.png", patent, view)
+        return tmp_path / "designs"
+
+    def test_a_folder_is_ingested_and_measured(self, folder: Path, tmp_path: Path) -> None:
+        keep = tmp_path / "keep"
+        options = {"whole_sheets": True, "folder": keep}
+        result = bench(folder, **options)
+        (evaluation,) = result.evaluations
+        assert (evaluation.dataset["queries"], evaluation.dataset["patents"]) == (15, 5)
+        assert evaluation.quality.metrics["hit_rate@1"] == 1
+        assert evaluation.ingests[0]["drawings"] == 15
+        assert result.engines[0].upserts_per_second is not None
+        assert result.environment["packages"]["numpy"] == np.__version__
+        # Kept: the second run finds everything there, and the same figures.
+        again = bench(folder, **options).evaluations[0]
+        assert again.ingests[0]["drawings"] == 0
+        assert again.quality.metrics == evaluation.quality.metrics
+
+    def test_the_baseline_stands_beside_another_encoder(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shipped = TinyEncoder("shipped", baseline=True).card
+        monkeypatch.setattr("patsearch.evaluation.runner.shipped_cards", lambda: [shipped])
+        result = bench(folder, baseline=True, encoder="mine", whole_sheets=True, backends=())
+        assert [(e.encoder["name"], e.baseline) for e in result.evaluations] == [("mine", False), ("shipped", True)]
+        alone = bench(folder, baseline=True, encoder="shipped", whole_sheets=True, backends=())
+        assert len(alone.evaluations) == 1
+
+    def test_a_file_that_cannot_be_read_is_told(self, folder: Path) -> None:
+        (folder / "chair0" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+        (evaluation,) = bench(folder, whole_sheets=True, backends=()).evaluations
+        assert any("could not be read" in note for note in evaluation.dataset["notes"])
+
+
+class TestDeepPatent:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Four patents of three sheets and a front page; sheet 3 asks, and one front page does."""
+        queries, gallery = [], []
+        for patent in range(4):
+            for page in range(4):
+                stem = f"USD083458{patent}-20181127"
+                name = f"I20181127/{stem}/{stem}-D{page:05d}.png"
+                draw(tmp_path / "dp" / name, patent, max(page, 1))
+                asks = page == 3 or (page == 0 and patent == 0)
+                (queries if asks else gallery).append(f"{name} {patent + 1}")
+        (tmp_path / "dp" / "val_query_patent.txt").write_text("\n".join(queries) + "\n")
+        (tmp_path / "dp" / "val_db_patent.txt").write_text("\n".join(gallery) + "\n")
+        return tmp_path / "dp"
+
+    def test_its_protocol_to_the_letter(self, folder: Path) -> None:
+        (evaluation,) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
+        data = evaluation.dataset
+        assert data["protocol"] == {"whole_sheets": True, "front_pages": True, "text": "whole sheets, with front pages"}
+        assert (data["queries"], data["judged_queries"], data["gallery"], data["leave_one_out"]) == (5, 5, 11, False)
+        assert "the published protocol" in data["notes"]
+        asked = {r.id for r in evaluation.quality.records}
+        assert asked == {f"USD83458{p}-D00003" for p in range(4)} | {"USD834580-D00000"}
+        counts = [len(r.ranks) for r in evaluation.quality.records]
+        assert counts == [2, 2, 3, 3, 3]  # the first patent's front page asks, so its gallery has two
+
+    def test_without_front_pages(self, folder: Path) -> None:
+        (evaluation,) = bench(f"deeppatent:{folder}?split=val", front_pages=False, backends=()).evaluations
+        assert (evaluation.dataset["queries"], evaluation.dataset["gallery"]) == (4, 8)
+        assert any("not the published protocol" in note for note in evaluation.dataset["notes"])
+
+    def test_lists_that_are_not_there(self, folder: Path) -> None:
+        with pytest.raises(InputError, match=r"test_query_patent.txt and test_db_patent.txt are not in"):
+            bench(f"deeppatent:{folder}")
+
+    def test_listed_files_that_are_not_there_are_told(self, folder: Path) -> None:
+        next(folder.rglob("USD0834583-20181127-D00002.png")).unlink()
+        (evaluation,) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
+        assert evaluation.dataset["gallery"] == 10
+        assert any("1 listed files are not there" in note for note in evaluation.dataset["notes"])
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png", ("USD834581", "D00002")),
+            ("USD0834581-20181127-d00012-1465.png", ("USD834581", "D00012-1465")),
+        ],
+    )
+    def test_names_of_files(self, name: str, expected: tuple[str, str]) -> None:
+        assert sheet_of(name) == expected
+
+
+class TestTrec:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for patent in range(4):
+            for view in range(3):
+                draw(tmp_path / "t" / "images" / f"{patent}-{view}.png", patent, view)
+        (tmp_path / "t" / "queries.txt").write_text("".join(f"q{p}\timages/{p}-0.png\n" for p in range(4)))
+        names = [(p, v, f"images/{p}-{v}.png") for p in range(4) for v in (1, 2)]
+        (tmp_path / "t" / "gallery.txt").write_text("".join(f"{name}\n" for _, _, name in names))
+        (tmp_path / "t" / "qrels.txt").write_text("".join(f"q{p} 0 {name} {v}\n" for p, v, name in names))
+        return tmp_path / "t"
+
+    def test_lists_and_judgements(self, folder: Path) -> None:
+        result = bench(f"trec:{folder}")
+        (evaluation,) = result.evaluations
+        assert (evaluation.dataset["queries"], evaluation.dataset["gallery"]) == (4, 8)
+        assert evaluation.quality.metrics["hit_rate@1"] == 1
+        assert set(evaluation.quality.records[0].gains) == {1.0, 2.0}
+        assert evaluation.ingests[0]["drawings"] == 12
+        assert all(w.record.id in w.thumbnails for w in evaluation.worst)
+        assert result.engines[0].series[0].ann_recall[10] == 1
+
+    def test_unreadable_images_are_left_out_and_told(self, folder: Path) -> None:
+        (folder / "images" / "3-2.png").unlink()
+        (evaluation,) = bench(f"trec:{folder}", backends=()).evaluations
+        assert evaluation.dataset["gallery"] == 7
+        assert any("1 files could not be read" in note for note in evaluation.dataset["notes"])
+        assert [len(r.ranks) for r in evaluation.quality.records] == [2, 2, 2, 1]
+
+    def test_images_are_taken_as_they_are(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="taken as they are"):
+            bench(f"trec:{folder}", whole_sheets=False)
+
+
+def test_an_encoder_is_described_without_loading_it() -> None:
+    from patsearch.encoder import shipped_cards
+    from patsearch.evaluation.materials import describe_encoder, describe_spec
+
+    card = shipped_cards()[0]
+    assert describe_spec(IndexSpec(card.name, card.sha256, card.dim)) == describe_encoder(card)
+    assert describe_spec(IndexSpec("other", "0" * 64, 8))["baseline"] is None
