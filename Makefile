@@ -16,7 +16,12 @@ $(VENV)/dev.stamp: $(VENV)/base.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/base.stamp
+# The demo's corpus is drawn on the spot; that needs a compiler for NumPy code beside the base install.
+$(VENV)/synth.stamp: $(VENV)/base.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[synth]'
+	touch $@
+
+demo: $(VENV)/synth.stamp
 	$(BIN)/python -m patsearch demo --out demo-out
 
 test: $(VENV)/dev.stamp

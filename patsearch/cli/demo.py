@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
         out: Path = typer.Option(Path("demo-out"), "--out", help="Folder for corpus, index, query and page."),
         designs: int = typer.Option(60, "--designs", min=20, max=5_000, help="Designs in the corpus."),
         seed: int = typer.Option(7, "--seed", help="Another seed draws other designs."),
+        design: int = typer.Option(1, "--design", min=0, help="Which design of the corpus is sketched, from 0."),
     ) -> None:
         """Draw a small corpus in the USPTO layout, ingest it, ask it with a hand-drawn-like sketch.
 
@@ -28,16 +29,34 @@ def register(app: typer.Typer) -> None:
 
         def run(*arguments: str | Path) -> None:
             words = [str(argument) for argument in arguments]
-            notice("$ patsearch " + " ".join(words))
-            app(args=words, standalone_mode=False)
+            print("$ patsearch " + " ".join(words), flush=True)
+            code = app(args=words, standalone_mode=False)
+            if code:
+                raise typer.Exit(code)
 
         if not (corpus / "designs.jsonl").exists():
-            run("synth", "--designs", str(designs), "--seed", str(seed), "--out", corpus, "--layout", "uspto")
+            run("synth", "--designs", str(designs), "--seed", str(seed), "--out", corpus)
         run("ingest", corpus, "--index", index)
-        _draw_sketch(corpus, seed, sketch)
+        drawn = _draw_sketch(corpus, design, sketch)
+        notice(f"drew {sketch}: {drawn} by an unsteady hand")
         run("query", sketch, "--index", index, "--top", "8", "--html", page)
-        notice(f"The sketch is {sketch}; the designs that look alike: {page.resolve().as_uri()}")
+        notice(f"the page with the pictures: {page.resolve().as_uri()}")
 
 
-def _draw_sketch(corpus: Path, seed: int, path: Path) -> None:
-    raise NotImplementedError
+def _draw_sketch(corpus: Path, design: int, path: Path) -> str:
+    """Sketch one design of the corpus as somebody would who saw it once; returns its number."""
+    import json
+
+    import numpy as np
+    from PIL import Image
+
+    from patsearch.synth import rebuild
+    from patsearch.synth.sketch import sketch
+
+    records = (corpus / "designs.jsonl").read_text(encoding="utf-8").splitlines()
+    record = json.loads(records[design % len(records)])
+    drawn = rebuild(record)
+    # Another random stream than any of the corpus: the sketch is none of its drawings.
+    rng = np.random.default_rng([0x5CE7C4, drawn.plan.seed, drawn.index])
+    Image.fromarray(sketch(drawn.mesh, drawn.views[0], rng)).save(path)
+    return str(record["patent"])
