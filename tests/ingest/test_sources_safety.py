@@ -6,10 +6,12 @@ import errno
 import gzip
 import io
 import os
+import random
 import struct
 import tarfile
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -341,3 +343,30 @@ def test_folders_that_nest_too_deeply_are_told(tmp_path: Path) -> None:
     found = list(walk(tmp_path))
     assert sum(isinstance(f, Folder) for f in found) == 33
     assert "deeper than 32 levels" in str(found[-1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_damage_is_a_patent_or_an_error_of_ours(tmp_path: Path, seed: int) -> None:
+    """A few bytes overwritten: in the directory of a ZIP, in the headers of a tar with its sum put right."""
+    rng = random.Random(seed)
+    name, whole = grant_zip(0)
+    tar = week(tmp_path, range(2))
+    with tarfile.open(tar) as archive:
+        headers = [member.offset for member in archive]
+    for _ in range(20):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            data[len(data) - rng.randint(1, 420)] = rng.randrange(256)
+        with suppress(SourceError):
+            assert load_zip(tmp_path, bytes(data), name).number == "USD900000"
+        data = bytearray(tar.read_bytes())
+        at = rng.choice(headers)
+        for _ in range(rng.randint(1, 4)):
+            data[at + rng.randrange(512)] = rng.randrange(256)
+        data[at + 148 : at + 156] = b" " * 8
+        data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+        (tmp_path / "damaged.tar").write_bytes(data)
+        for unit in open_source(tmp_path / "damaged.tar", kind="uspto").units():
+            if isinstance(unit, Unit):
+                with suppress(SourceError):
+                    assert unit.load().number.startswith("USD90000")

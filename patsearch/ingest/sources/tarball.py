@@ -7,6 +7,7 @@ members. A reader that remembers the last block tells both from a proper end.
 from __future__ import annotations
 
 import gzip
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from patsearch.ingest.sources.unzip import MAX_ZIP
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _CHUNK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
-_DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, MemoryError, RecursionError)
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, struct.error, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)

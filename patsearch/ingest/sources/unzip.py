@@ -6,6 +6,7 @@ is left out and named all the same. A ZIP within the ZIP is not opened.
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,6 +24,17 @@ MAX_RATIO = 500  # unpacked to packed, of members beyond the size below: deflate
 _RATIO_FROM = 16 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a ZIP's directory
 _ENCRYPTED = 0x1
+# What zipfile and zlib raise at damage, beyond the errors of their own.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    OSError,
+    struct.error,
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -54,7 +66,7 @@ def unzip(data: bytes, wanted: Callable[[str], bool]) -> Unpacked:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return _members(archive, wanted)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
+    except _DAMAGE as error:
         raise SourceError(f"not a readable ZIP ({error})") from error
 
 
@@ -76,7 +88,7 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
         try:
             with archive.open(info) as member:
                 result.files[name] = member.read(MAX_MEMBER)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (*_DAMAGE, RuntimeError) as error:
             result.problems.append(f"{name}: damaged ({error})")
     return result
 
