@@ -38,7 +38,7 @@ _BIBLIOGRAPHY = "us-bibliographic-data-grant"
 _KEPT = {("drawings",), (_BIBLIOGRAPHY,), ("description", "description-of-drawings")}
 _PATENT_NUMBER = re.compile(r"US[A-Z]{0,2}\d+")
 _DEEPEST = 200
-_MOST_KEPT = 1_000_000  # elements; a grant that cites 5,000 documents keeps about 60,000
+_MOST_KEPT = 300_000  # elements; a grant that cites 5,000 documents keeps about 60,000
 _CONCATENATED = "junk after document element"
 
 
