@@ -15,6 +15,8 @@ Queries are further drawings of indexed patents. Patents are granted on random d
 are random with respect to the content) and bear their class's code (filters by class select whole
 clusters; half of those queries come from the classes selected, half from others).
 
+Each cell first asks 100 other queries to warm up, then the timed ones, one by one.
+
 Memory is that of a fresh process that opened the index and answered every query: RssAnon (its own)
 and RssFile (mapped pages that it touched), from /proc/self/status.
 """
@@ -46,10 +48,10 @@ from patsearch.types import Drawing
 
 DIM = 512
 K = 10
-WARM_UP = 20
+WARM_UP = 100
 BATCH = 8192
 FIRST_DAY, DAYS = date(1990, 1, 2), 10_000
-SHARES = (0.001, 0.01, 0.1)
+SHARES = (0.001, 0.01, 0.1, 0.3)
 Vectors = NDArray[np.float32]
 
 
@@ -88,7 +90,7 @@ class Generator:
     def draw(self, patents: NDArray[np.int64]) -> Vectors:
         """One new drawing of each of these patents."""
         x = self.centres[patents] + 0.6 * self.noise(len(patents))
-        return x / np.linalg.norm(x, axis=1, keepdims=True)
+        return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
     def drawing(self, row: int) -> Drawing:
         patent = int(self.patent_of[row])
@@ -130,9 +132,10 @@ def make_cells(data: Generator, queries: int) -> list[dict[str, Any]]:
             {"name": f"class {share:.1%}", "filter": f"uspc={codes}", "match": inside[data.patent_of], "pool": pool}
         )
     for cell in cells:
-        parts = np.array_split(np.arange(queries), len(cell["pool"]))
-        patents = np.concatenate([data.rng.choice(p, len(part)) for p, part in zip(cell["pool"], parts, strict=True)])
-        cell["queries"] = data.draw(patents)
+        # The pools take turns, so that queries for warming up and timed ones have the same mixture.
+        pools = cell["pool"]
+        patents = [data.rng.choice(pools[i % len(pools)]) for i in range(WARM_UP + queries)]
+        cell["queries"] = data.draw(np.array(patents))
     return cells
 
 
@@ -167,7 +170,7 @@ def flat_truth(vectors: Vectors, cells: list[dict[str, Any]]) -> None:
         selector = faiss.IDSelectorBitmap(np.packbits(cell["match"], bitorder="little"))
         parameters = faiss.SearchParameters(sel=selector) if cell["filter"] else None
         found, times = [], []
-        for query in cell["queries"]:
+        for query in cell["queries"][WARM_UP:]:
             start = time.perf_counter()
             _, ids = index.search(query[None], K, params=parameters)
             times.append(1e3 * (time.perf_counter() - start))
@@ -184,8 +187,9 @@ def measure(folder: Path, work: Path) -> None:
         report["open_ms"] = 1e3 * (time.perf_counter() - start)
         for cell in cells:
             where: Filter = parse_filter(cell["filter"]) if cell["filter"] else Filter()
-            queries = np.load(work / cell["file"])
-            for query in queries[:WARM_UP]:
+            asked = np.load(work / cell["file"])
+            warm_up, queries = asked[:WARM_UP], asked[WARM_UP:]
+            for query in warm_up:
                 backend.search(query, k=K, where=where)
             times, found = [], []
             for query in queries:

@@ -38,6 +38,7 @@ class Tuning:
         scan_matches: up to so many matches are all compared.
         scan_share: up to this share of the rows, matches are all compared.
         nprobe: inverted lists visited by an unfiltered search.
+        nprobe_filtered: a filtered one visits lists until it has met as many matches as so many lists hold rows.
         refine: candidates of a compressed search that are re-ranked, as a multiple of k ...
         refine_least: ... and at least so many.
         stale_share: share of rows newer than the structure, or dead in it, at which it is rebuilt.
@@ -46,9 +47,10 @@ class Tuning:
 
     exact_limit: int = 200_000
     flat_matches: int = 1_000
-    scan_matches: int = 100_000
+    scan_matches: int = 50_000
     scan_share: float = 0.05
-    nprobe: int = 64
+    nprobe: int = 32
+    nprobe_filtered: int = 256
     refine: int = 4
     refine_least: int = 64
     stale_share: float = 0.1

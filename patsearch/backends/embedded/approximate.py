@@ -136,7 +136,7 @@ class Approximate:
 
     def __init__(self, index: Any, rows: int) -> None:
         self._index = index
-        self._list_of: NDArray[np.int32] | None = None
+        self._list_of: tuple[NDArray[np.int32], NDArray[np.int64]] | None = None
         self.rows = rows
         self.lists: int = index.nlist
 
@@ -165,10 +165,9 @@ class Approximate:
         about the rest, and all matches are compared instead.
         """
         faiss = _faiss()
-        list_of = self._lists_of_rows()
-        sizes = np.bincount(list_of[list_of >= 0], minlength=self.lists)
-        held = np.bincount(list_of[: self.rows][keep[: self.rows] & (list_of >= 0)], minlength=self.lists)
-        goal = tuning.nprobe * self.rows / self.lists
+        list_of, sizes = self._lists_of_rows()
+        held = np.bincount(list_of[np.flatnonzero(keep[: self.rows])], minlength=self.lists)
+        goal = tuning.nprobe_filtered * self.rows / self.lists
         result: list[Rows] = []
         with _threads(tuning.threads):
             distances, order = self._index.quantizer.search(queries, self.lists)
@@ -212,18 +211,19 @@ class Approximate:
         faiss = _faiss()
         return faiss.IDSelectorBitmap(np.packbits(keep[: self.rows], bitorder="little"))
 
-    def _lists_of_rows(self) -> NDArray[np.int32]:
-        """(rows,) the list in which each row lies, -1 for rows left out."""
+    def _lists_of_rows(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """(rows,) the list in which each row lies, and (lists,) how many rows a list holds."""
         if self._list_of is None:
             faiss = _faiss()
-            result = np.full(self.rows, -1, dtype=np.int32)
-            lists = self._index.invlists
+            # Rows left out of the structure are dead; that they seem to lie in list 0 is never seen.
+            list_of = np.zeros(self.rows, dtype=np.int32)
+            sizes = np.zeros(self.lists, dtype=np.int64)
             for number in range(self.lists):
-                size = lists.list_size(number)
+                sizes[number] = size = self._index.invlists.list_size(number)
                 if size:
-                    ids = faiss.rev_swig_ptr(lists.get_ids(number), size)
-                    result[ids[(ids >= 0) & (ids < self.rows)]] = number
-            self._list_of = result
+                    ids = faiss.rev_swig_ptr(self._index.invlists.get_ids(number), size)
+                    list_of[ids[(ids >= 0) & (ids < self.rows)]] = number
+            self._list_of = list_of, sizes
         return self._list_of
 
 

@@ -7,6 +7,7 @@ of about a millisecond, whatever the filter.
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from typing import assert_never
 
@@ -15,31 +16,31 @@ from numpy.typing import NDArray
 
 from patsearch.backends.embedded.catalogue import Catalogue, State
 from patsearch.backends.embedded.segments import Columns
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
 
 Mask = NDArray[np.bool_]
-_REMEMBERED = 16  # masks of terms
+_REMEMBERED = 16  # conditions
 _NO_DATE = 0  # ordinals begin at 1
 
 
 class Masks:
-    """Filters decided on one catalogue; remembers the date columns and the terms last asked for."""
+    """Filters decided on one catalogue; remembers the date columns and the conditions last asked for."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._dates: dict[str, NDArray[np.int32]] = {}
-        self._recent: OrderedDict[tuple[str, str, bool, int], Mask] = OrderedDict()
+        self._recent: OrderedDict[tuple[Test, int], Mask] = OrderedDict()
 
     def rows(self, where: Filter, state: State, columns: list[Columns]) -> Mask:
         """(rows,) whether each row's drawing matches; dead rows are not considered."""
         facts: Mask | None = None
         captions: Mask | None = None
         for condition in where.conditions:
-            if _on_caption(condition):
-                mask = self._captions(condition, state)
+            if _on_caption(condition.test):
+                mask = self._decided(condition, state.captions)
                 captions = mask if captions is None else captions & mask
             else:
-                mask = self._facts(condition, state)
+                mask = self._decided(condition, state.facts)
                 facts = mask if facts is None else facts & mask
         result = np.empty(state.rows, dtype=np.bool_)
         done = 0
@@ -55,75 +56,57 @@ class Masks:
             done += len(part)
         return result
 
-    def _facts(self, condition: Condition, state: State) -> Mask:
-        test = condition.test
+    def _decided(self, condition: Condition, size: int) -> Mask:
+        """(size,) which facts or captions pass; those behind `size` are newer than the reader's version."""
+        # An item's terms never change, so the number of items says all about what may be reused.
+        key = (condition.test, size)
+        mask = self._recent.pop(key, None)
+        if mask is None:
+            mask = self._test(condition.test, size)
+        self._recent[key] = mask
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        return ~mask if condition.negated else mask
+
+    def _test(self, test: Test, size: int) -> Mask:
         match test:
             case DateIn():
-                days = self._days(test.field, state.facts)
-                mask = np.zeros(state.facts, dtype=np.bool_)
-                for lo, hi in test.ranges:
-                    mask |= (days >= (lo.toordinal() if lo else 1)) & (days <= (hi.toordinal() if hi else 1 << 30))
-                mask &= days != _NO_DATE
+                return self._date(test, size)
             case HasClass():
-                mask = np.zeros(state.facts, dtype=np.bool_)
-                for code in test.codes:
-                    mask |= self._term(code.scheme, code.code, state.facts)
+                return self._terms([(code.scheme, code.code) for code in test.codes], size)
             case HasWords():
-                mask = self._words(test, state.facts)
+                mask = np.zeros(size, dtype=np.bool_)
+                for prefixes in test.alternatives:
+                    every = np.ones(size, dtype=np.bool_)
+                    for prefix in prefixes:
+                        every &= self._prefix(test.field, prefix, size)
+                    mask |= every
+                return mask
             case OneOf():
-                mask = self._one_of(test, state.facts)
+                return self._terms([(test.field, value) for value in test.values], size)
             case _:
                 assert_never(test)
-        return ~mask if condition.negated else mask
 
-    def _captions(self, condition: Condition, state: State) -> Mask:
-        test = condition.test
-        if isinstance(test, HasWords):
-            mask = self._words(test, state.captions)
-        elif isinstance(test, OneOf):
-            mask = self._one_of(test, state.captions)
-        else:
-            raise TypeError(f"{type(test).__name__} is no test of captions.")
-        return ~mask if condition.negated else mask
-
-    def _one_of(self, test: OneOf, size: int) -> Mask:
-        mask = np.zeros(size, dtype=np.bool_)
-        for value in test.values:
-            mask |= self._term(test.field, value, size)
-        return mask
-
-    def _words(self, test: HasWords, size: int) -> Mask:
-        mask = np.zeros(size, dtype=np.bool_)
-        for prefixes in test.alternatives:
-            every = np.ones(size, dtype=np.bool_)
-            for prefix in prefixes:
-                every &= self._prefix(test.field, prefix, size)
-            mask |= every
-        return mask
-
-    def _term(self, field: str, text: str, size: int) -> Mask:
-        sql = "SELECT item FROM postings WHERE term = (SELECT id FROM terms WHERE field = ? AND text = ?)"
-        return self._items((field, text, False, size), sql, (field, text))
+    def _terms(self, terms: list[tuple[str, str]], size: int) -> Mask:
+        """Which items have one of these terms (field, text)."""
+        sql = """SELECT p.item FROM json_each(?) AS w
+                 CROSS JOIN terms AS t
+                     ON t.field = json_extract(w.value, '$[0]') AND t.text = json_extract(w.value, '$[1]')
+                 CROSS JOIN postings AS p ON p.term = t.id"""
+        return _scatter(self._catalogue.integers(sql, (json.dumps(terms),)), size)
 
     def _prefix(self, field: str, prefix: str, size: int) -> Mask:
         # Every text that begins with the prefix sorts below the prefix and the last code point.
         sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
                  WHERE t.field = ? AND t.text >= ? AND t.text < ?"""
-        return self._items((field, prefix, True, size), sql, (field, prefix, prefix + "\U0010ffff"))
+        return _scatter(self._catalogue.integers(sql, (field, prefix, prefix + "\U0010ffff")), size)
 
-    def _items(self, key: tuple[str, str, bool, int], sql: str, parameters: tuple[str, ...]) -> Mask:
-        # An item's terms never change, so the number of items in the key says all about validity.
-        mask = self._recent.pop(key, None)
-        if mask is None:
-            size = key[-1]
-            items = self._catalogue.integers(sql, parameters)
-            mask = np.zeros(size, dtype=np.bool_)
-            # A writer may have added items since this reader's state was read.
-            mask[items[items < size]] = True
-            mask.flags.writeable = False
-        self._recent[key] = mask
-        while len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+    def _date(self, test: DateIn, size: int) -> Mask:
+        days = self._days(test.field, size)
+        mask = np.zeros(size, dtype=np.bool_)
+        for lo, hi in test.ranges:
+            mask |= (days >= (lo.toordinal() if lo else 1)) & (days <= (hi.toordinal() if hi else 1 << 30))
+        mask &= days != _NO_DATE
         return mask
 
     def _days(self, field: str, size: int) -> NDArray[np.int32]:
@@ -137,5 +120,11 @@ class Masks:
         return self._dates[field][:size] if size else np.zeros(0, dtype=np.int32)
 
 
-def _on_caption(condition: Condition) -> bool:
-    return isinstance(condition.test, HasWords | OneOf) and condition.test.field in ("view", "figure")
+def _on_caption(test: Test) -> bool:
+    return isinstance(test, HasWords | OneOf) and test.field in ("view", "figure")
+
+
+def _scatter(items: NDArray[np.int64], size: int) -> Mask:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[items[items < size]] = True
+    return mask

@@ -15,6 +15,7 @@ from patsearch.types import Hit
 # close to the k-th are all kept, and ranked anew by sums that do not depend on the place.
 _TOLERANCE = np.float32(1e-5)
 _QUERIES = 64  # at once: bounds the block of scores
+_ALONE = 4  # queries up to which they are multiplied one by one
 _GATHER = 0.25  # share of matching rows below which they are copied together first
 _RANKED = 1 << 14  # vectors read at once when ranking
 
@@ -41,13 +42,21 @@ def candidates(segments: Segments, span: tuple[int, int], queries: Embeddings, k
                     rows = np.flatnonzero(inside)
                     if matches < _GATHER * len(block):
                         block = block[rows]  # noqa: PLW2901  the smaller block takes its place
-            scores = part @ block.T  # (q, n)
+            scores = _products(block, part)  # (q, n)
             if rows is not None and scores.shape[1] != len(rows):
                 scores = scores[:, rows]
             for top, line in zip(tops, scores, strict=True):
                 top.offer(row, rows, line)
         result.extend(top.rows() for top in tops)
     return result
+
+
+def _products(block: Embeddings, queries: Embeddings) -> Embeddings:
+    """(q, n) for a block (n, dim) and queries (q, dim)."""
+    if len(queries) > _ALONE:
+        return queries @ block.T
+    # As quick as BLAS for single queries, and without its threads, which wait on each other under load.
+    return np.stack([np.einsum("ij,j->i", block, query) for query in queries])
 
 
 class _Top:
@@ -129,7 +138,7 @@ def _nearly_best(segments: Segments, query: NDArray[np.float32], rows: Rows, k: 
         part = rows[start : start + _RANKED]
         kept_rows, kept = np.concatenate([kept_rows, part]), np.concatenate([kept, segments.take(part)])
         if len(kept_rows) > k:
-            scores = kept @ query
+            (scores,) = _products(kept, query[None])
             near = scores >= np.partition(scores, len(scores) - k)[len(scores) - k] - _TOLERANCE
             kept_rows, kept = kept_rows[near], kept[near]
     return kept_rows, kept
