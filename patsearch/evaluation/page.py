@@ -14,8 +14,6 @@ from patsearch.evaluation.quality import Place
 from patsearch.evaluation.runner import BenchResult, Evaluation, Pictured
 from patsearch.types import Drawing
 
-_SHOWN = 6  # thumbnails a row of the worst queries
-
 # The policy forbids scripts, requests and frames even if a hostile title found a way through.
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -186,9 +184,9 @@ def _worst(evaluation: Evaluation) -> str:
 def _query(pictured: Pictured) -> str:
     record = pictured.record
     drawing = pictured.drawings[record.id]
-    wanted = "".join(_picture(pictured, p, "good") for p in record.expected[:_SHOWN])
-    more = len(record.ranks) - _SHOWN
-    instead = "".join(_picture(pictured, p, "good" if p.relevant else "bad") for p in record.top[:_SHOWN])
+    wanted = "".join(_picture(pictured, p, "good") for p in pictured.expected)
+    more = record.ranks.relevant - len(pictured.expected)
+    instead = "".join(_picture(pictured, p, "good" if p.relevant else "bad") for p in pictured.top)
     return (
         f'<div class="query"><div class="strip asking"><figure style="width:100%">{_image(pictured, record.id)}'
         f"<figcaption>{_about(drawing)}<br>average precision {_number(record.average_precision)}</figcaption>"

@@ -11,6 +11,7 @@ import numpy as np
 from patsearch.evaluation import metrics
 from patsearch.evaluation.datasets import RetrievalDataset
 from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Ranked, rank
+from patsearch.types import Drawing
 
 # Points of the curves of recall and hit rate; as many as a plot can show.
 CURVE_K = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
@@ -29,40 +30,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class QueryRecord:
-    """One query and what became of it.
-
-    Attributes:
-        ranks: ranks of all relevant drawings, ascending.
-        last_ranks: last place of each one's group of equal scores.
-        gains: degrees of relevance in the order of `ranks`; empty where all are 1.
-        top: the first places.
-        expected: all relevant drawings, best placed first.
-    """
+    """One query and its ranking. Arrays, not objects: a benchmark may have a hundred thousand of them."""
 
     id: str
     patent: str
-    ranks: tuple[int, ...]
-    last_ranks: tuple[int, ...]
-    gains: tuple[float, ...]
-    top: tuple[Place, ...]
-    expected: tuple[Place, ...]
+    ranked: Ranked
 
-    def query_ranks(self) -> metrics.QueryRanks:
-        """The ranks as the metrics take them."""
-        return metrics.QueryRanks(
-            np.array(self.ranks, dtype=np.int64),
-            np.array(self.last_ranks, dtype=np.int64),
-            np.array(self.gains, dtype=np.float64),
-        )
-
-    def degrees(self) -> tuple[float, ...]:
-        """The degree of relevance of each of `expected`."""
-        return self.gains or (1.0,) * len(self.ranks)
+    @property
+    def ranks(self) -> metrics.QueryRanks:
+        """Where the relevant drawings stand."""
+        return self.ranked.ranks
 
     @property
     def average_precision(self) -> float:
         """NaN without relevant drawings."""
-        return metrics.average_precision(np.array(self.ranks, dtype=np.int64))
+        return metrics.average_precision(self.ranks.ranks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +54,41 @@ class Quality:
     Attributes:
         metrics: means over the judged queries, by name.
         records: one a query, in the dataset's order.
+        gallery: the drawings that were ranked, by gallery position.
         curves: `recall` and `hit_rate`: pairs of k and the mean at k.
         seconds: wall time of the ranking.
     """
 
     metrics: dict[str, float]
     records: tuple[QueryRecord, ...]
+    gallery: tuple[Drawing, ...]
     curves: dict[str, list[tuple[int, float]]]
     seconds: float
+
+    def top(self, record: QueryRecord, count: int | None = None) -> list[Place]:
+        """The first places of a query's ranking, as many as were kept if `count` is None."""
+        one = record.ranked
+        right = set(one.relevant.tolist())
+        pairs = zip(one.top[:count].tolist(), one.top_scores[:count].tolist(), strict=True)
+        return [
+            self._place(position, rank, score, position in right)
+            for rank, (position, score) in enumerate(pairs, start=1)
+        ]
+
+    def expected(self, record: QueryRecord, count: int | None = None) -> list[Place]:
+        """What should have been found, best placed first; all of it if `count` is None."""
+        one = record.ranked
+        triples = zip(
+            one.relevant[:count].tolist(),
+            one.ranks.ranks[:count].tolist(),
+            one.relevant_scores[:count].tolist(),
+            strict=True,
+        )
+        return [self._place(position, rank, score, True) for position, rank, score in triples]
+
+    def _place(self, position: int, rank: int, score: float, relevant: bool) -> Place:
+        drawing = self.gallery[position]
+        return Place(drawing.id, drawing.patent, rank, score, relevant)
 
 
 def measure_quality(
@@ -107,41 +116,18 @@ def measure_quality(
         block_bytes=block_bytes,
         advance=advance,
     )
-    records = tuple(_record(dataset, number, one) for number, one in enumerate(ranked))
+    records = tuple(
+        QueryRecord((query := dataset.query(number)).id, query.patent, one) for number, one in enumerate(ranked)
+    )
     seconds = time.perf_counter() - start
-    values = metrics.per_query((r.query_ranks() for r in records), top_k)
-    return Quality(metrics.aggregate(values), records, _curves(records, len(dataset.gallery)), seconds)
-
-
-def _record(dataset: RetrievalDataset, number: int, one: Ranked) -> QueryRecord:
-    query = dataset.query(number)
-    right = set(one.relevant.tolist())
-    top = tuple(
-        _place(dataset, int(position), place, float(score), int(position) in right)
-        for place, (position, score) in enumerate(zip(one.top, one.top_scores, strict=True), start=1)
-    )
-    found = zip(one.relevant, one.ranks.ranks, one.relevant_scores, strict=True)
-    wanted = tuple(_place(dataset, int(position), int(place), float(score), True) for position, place, score in found)
-    gains = one.ranks.gains
-    return QueryRecord(
-        id=query.id,
-        patent=query.patent,
-        ranks=tuple(one.ranks.ranks.tolist()),
-        last_ranks=tuple(one.ranks.last_ranks.tolist()),
-        gains=() if (gains == 1).all() else tuple(gains.tolist()),
-        top=top,
-        expected=wanted,
-    )
-
-
-def _place(dataset: RetrievalDataset, position: int, place: int, score: float, relevant: bool) -> Place:
-    drawing = dataset.at(position)
-    return Place(drawing.id, drawing.patent, place, score, relevant)
+    gallery = tuple(dataset.at(position) for position in range(len(dataset.gallery)))
+    values = metrics.per_query((r.ranks for r in records), top_k)
+    return Quality(metrics.aggregate(values), records, gallery, _curves(records, len(gallery)), seconds)
 
 
 def _curves(records: Sequence[QueryRecord], gallery: int) -> dict[str, list[tuple[int, float]]]:
     points = [k for k in CURVE_K if k <= max(gallery, 1)]
-    ranks = [np.array(r.ranks, dtype=np.int64) for r in records if r.ranks]
+    ranks = [r.ranks.ranks for r in records if r.ranks.relevant]
     if not ranks:
         return {"recall": [], "hit_rate": []}
     first = np.array([r[0] for r in ranks])

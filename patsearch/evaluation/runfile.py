@@ -21,6 +21,7 @@ import numpy as np
 from patsearch.errors import InputError
 from patsearch.evaluation.engines import EngineFigures
 from patsearch.evaluation.metrics import QueryRanks
+from patsearch.evaluation.quality import Quality, QueryRecord
 from patsearch.evaluation.runner import BenchResult, Evaluation
 from patsearch.types import JsonDict
 
@@ -124,7 +125,7 @@ def save_runs(result: BenchResult, folder: Path) -> list[Path]:
             "engines": [engine.to_json() for engine in result.engines] if evaluation is result.evaluations[0] else [],
             "settings": result.options.to_json(),
             "environment": result.environment,
-            "per_query": [_query_json(evaluation, q) for q in range(len(evaluation.quality.records))],
+            "per_query": [_query_json(evaluation.quality, record) for record in evaluation.quality.records],
         }
         path.write_text(json.dumps(finite(document), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         with path.with_suffix(".run").open("w", encoding="utf-8") as file:
@@ -142,14 +143,14 @@ def trec_run(evaluation: Evaluation) -> Iterator[str]:
     """
     tag = evaluation.slug
     for record in evaluation.quality.records:
-        for place in record.top:
+        for place in evaluation.quality.top(record):
             yield f"{_word(record.id)} Q0 {_word(place.id)} {place.rank} {place.score:.9g} {tag}"
 
 
 def trec_qrels(evaluation: Evaluation) -> Iterator[str]:
     """Lines `qid 0 docid degree` of every relevant drawing."""
     for record in evaluation.quality.records:
-        for place, degree in zip(record.expected, record.degrees(), strict=True):
+        for place, degree in zip(evaluation.quality.expected(record), record.ranks.gains, strict=True):
             yield f"{_word(record.id)} 0 {_word(place.id)} {degree:g}"
 
 
@@ -207,19 +208,19 @@ def _finite(value: object) -> object:
     return value
 
 
-def _query_json(evaluation: Evaluation, number: int) -> JsonDict:
-    record = evaluation.quality.records[number]
+def _query_json(quality: Quality, record: QueryRecord) -> JsonDict:
+    ranks = record.ranks
     document: JsonDict = {
         "id": record.id,
         "patent": record.patent,
         "average_precision": record.average_precision,
-        "ranks": list(record.ranks),
-        "top": [asdict(place) for place in record.top[:_TOP_IN_JSON]],
+        "ranks": ranks.ranks.tolist(),
+        "top": [asdict(place) for place in quality.top(record, _TOP_IN_JSON)],
     }
-    if record.last_ranks != record.ranks:
-        document["last_ranks"] = list(record.last_ranks)
-    if record.gains:
-        document["gains"] = list(record.gains)
+    if (ranks.last_ranks != ranks.ranks).any():
+        document["last_ranks"] = ranks.last_ranks.tolist()
+    if (ranks.gains != 1).any():
+        document["gains"] = ranks.gains.tolist()
     return document
 
 

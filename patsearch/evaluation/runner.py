@@ -17,7 +17,7 @@ from patsearch.evaluation.environment import describe_environment
 from patsearch.evaluation.materials import Material, Report, Workshop
 from patsearch.evaluation.metrics import DEFAULT_TOP_K
 from patsearch.evaluation.protocols import build_dataset
-from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
+from patsearch.evaluation.quality import Place, Quality, QueryRecord, measure_quality
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
 from patsearch.types import Drawing, JsonDict
@@ -25,6 +25,7 @@ from patsearch.types import Drawing, JsonDict
 # Queries pictured in a report: of the evaluation asked for, and of each other one.
 WORST = 12
 WORST_OF_OTHERS = 4
+PICTURED = 6  # drawings of each list of such a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,18 @@ class BenchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """A query of a report with the drawings and thumbnails that show what happened to it."""
+    """A query of a report with the drawings and thumbnails that show what happened to it.
+
+    Attributes:
+        record: the query and its ranking.
+        top: what was found first.
+        expected: the best placed of what should have been found.
+        drawings, thumbnails: of the query and of both lists, by id; a thumbnail may be missing.
+    """
 
     record: QueryRecord
+    top: tuple[Place, ...]
+    expected: tuple[Place, ...]
     drawings: dict[str, Drawing]
     thumbnails: dict[str, bytes]
 
@@ -254,24 +264,25 @@ def _evaluate(
         baseline=baseline,
         quality=quality,
         ingests=material.ingests,
-        worst=tuple(_picture(dataset, material, record) for record in worst_queries(quality.records, worst)),
+        worst=tuple(_picture(quality, dataset, material, record) for record in worst_queries(quality.records, worst)),
     )
 
 
 def worst_queries(records: Sequence[QueryRecord], count: int) -> list[QueryRecord]:
     """The judged queries with the lowest average precision, at most one of each patent, ties by id."""
-    judged = sorted((r for r in records if r.ranks), key=lambda r: (r.average_precision, r.id))
+    judged = sorted((r for r in records if r.ranks.relevant), key=lambda r: (r.average_precision, r.id))
     first: dict[str, QueryRecord] = {}
     for record in judged:
         first.setdefault(record.patent, record)
     return list(first.values())[:count]
 
 
-def _picture(dataset: RetrievalDataset, material: Material, record: QueryRecord, shown: int = 6) -> Pictured:
-    ids = {record.id, *(p.id for p in record.top[:shown]), *(p.id for p in record.expected[:shown])}
+def _picture(quality: Quality, dataset: RetrievalDataset, material: Material, record: QueryRecord) -> Pictured:
+    top, expected = (tuple(places(record, PICTURED)) for places in (quality.top, quality.expected))
+    ids = {record.id, *(p.id for p in top), *(p.id for p in expected)}
     drawings = {d.id: d for d in dataset.collection.drawings if d.id in ids}
     thumbnails = {i: png for i in ids if (png := material.thumbnail(i))}
-    return Pictured(record, drawings, thumbnails)
+    return Pictured(record, top, expected, drawings, thumbnails)
 
 
 def _engines(

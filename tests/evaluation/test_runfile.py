@@ -78,7 +78,7 @@ def test_trec_lines(result: BenchResult, saved: Path) -> None:
     assert (first[1], first[3], first[5]) == ("Q0", "1", "figures-front-pages-tiny")
     lines = saved.with_suffix(".qrels").read_text().splitlines()
     assert lines[0].split()[1::2] == ["0", "1"]
-    assert len(lines) == sum(len(r.ranks) for r in result.evaluations[1].quality.records)
+    assert len(lines) == sum(r.ranks.relevant for r in result.evaluations[1].quality.records)
 
 
 def test_names_that_scripts_rely_on(result: BenchResult) -> None:

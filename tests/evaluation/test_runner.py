@@ -55,7 +55,7 @@ class TestIndex:
         (evaluation,) = bench(f"index:{make_index(tmp_path / 'index')}", backends=()).evaluations
         worst = evaluation.worst[0]
         assert worst.record.average_precision == min(r.average_precision for r in evaluation.quality.records)
-        shown = {worst.record.id, *(p.id for p in worst.record.top[:6])}
+        shown = {worst.record.id, *(p.id for p in worst.top), *(p.id for p in worst.expected)}
         assert shown <= worst.drawings.keys()
         assert worst.thumbnails
         assert all(png.startswith(b"\x89PNG") for png in worst.thumbnails.values())
@@ -148,7 +148,7 @@ class TestDeepPatent:
         assert "the published protocol" in data["notes"]
         asked = {r.id for r in evaluation.quality.records}
         assert asked == {f"USD83458{p}-D00003" for p in range(4)} | {"USD834580-D00000"}
-        counts = [len(r.ranks) for r in evaluation.quality.records]
+        counts = [r.ranks.relevant for r in evaluation.quality.records]
         assert counts == [2, 2, 3, 3, 3]  # the first patent's front page asks, so its gallery has two
 
     def test_without_front_pages(self, folder: Path) -> None:
@@ -194,7 +194,7 @@ class TestTrec:
         (evaluation,) = result.evaluations
         assert (evaluation.dataset["queries"], evaluation.dataset["gallery"]) == (4, 8)
         assert evaluation.quality.metrics["hit_rate@1"] == 1
-        assert set(evaluation.quality.records[0].gains) == {1.0, 2.0}
+        assert set(evaluation.quality.records[0].ranks.gains) == {1.0, 2.0}
         assert evaluation.ingests[0]["drawings"] == 12
         assert all(w.record.id in w.thumbnails for w in evaluation.worst)
         assert result.engines[0].series[0].ann_recall[10] == 1
@@ -204,7 +204,7 @@ class TestTrec:
         (evaluation,) = bench(f"trec:{folder}", backends=()).evaluations
         assert evaluation.dataset["gallery"] == 7
         assert any("1 files could not be read" in note for note in evaluation.dataset["notes"])
-        assert [len(r.ranks) for r in evaluation.quality.records] == [2, 2, 2, 1]
+        assert [r.ranks.relevant for r in evaluation.quality.records] == [2, 2, 2, 1]
 
     def test_images_are_taken_as_they_are(self, folder: Path) -> None:
         with pytest.raises(UsageError, match="taken as they are"):
