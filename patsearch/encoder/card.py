@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -128,7 +128,8 @@ def _checked(cls: type[Any], value: Any, where: str) -> dict[str, Any]:
             f"The encoder card {where} has unknown fields: {', '.join(unknown)}.",
             hint="It may come from a newer patsearch.",
         )
-    if cls is EncoderCard and (missing := {"name", "title", "dim", "preprocessing", "sha256"} - value.keys()):
+    required = {field.name for field in fields(cls) if field.default is MISSING}
+    if missing := required - value.keys():
         raise EncoderError(f"The encoder card {where} lacks {', '.join(sorted(missing))}.")
     for name, entry in value.items():
         admitted = _ADMITS.get(str(known[name]))

@@ -1,0 +1,198 @@
+"""How fast drawings become vectors: ONNX Runtime against torch, the same network at the same size.
+
+    python bench/encode.py [--seconds 3] [--sizes 224 256 320] [--json FILE]
+
+Prints figures a second of wall time and of CPU time for each engine, batch and number of threads, the
+time to load the encoder in a fresh process, and the time of preprocessing. Each cell is measured in a
+process of its own, after a warm-up. Figures of one run on one machine compare with each other only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BATCHES = (1, 8, 32)
+THREADS = (1, 2)
+ENGINES = ("onnxruntime", "torch", "torch channels-last")
+
+_LOAD = """
+import time
+start = time.perf_counter()
+import numpy, {module}
+imported = time.perf_counter()
+from patsearch.encoder import load_encoder
+encoder = load_encoder({name!r})
+loaded = time.perf_counter()
+encoder.encode_arrays(numpy.full((1, 256, 256), 255, numpy.uint8))
+print(imported - start, loaded - imported, time.perf_counter() - loaded)
+"""
+
+
+def measure(*, engine: str, size: int, batch: int, threads: int, seconds: float, models: Path) -> dict[str, Any]:
+    """Rates of one cell, in this process."""
+    run = _onnx(models / f"{size}.onnx", threads) if engine == "onnxruntime" else _torch(engine, threads)
+    drawings = np.random.default_rng(0).integers(0, 256, (batch, size, size), dtype=np.uint8)
+    for _ in range(3):
+        run(drawings)
+    count, wall, cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < seconds:
+        run(drawings)
+        count += batch
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        "engine": engine,
+        "size": size,
+        "batch": batch,
+        "threads": threads,
+        "per_second": count / wall,
+        "per_cpu_second": count / cpu,
+        "cpu_ms": 1000 * cpu / count,
+    }
+
+
+def _onnx(path: Path, threads: int) -> Callable[[Any], Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda drawings: session.run(None, {"drawings": drawings[:, None]})
+
+
+def _torch(engine: str, threads: int) -> Callable[[Any], Any]:
+    import torch
+
+    from patsearch.encoder.torch_network import Network, NetworkConfig
+
+    torch.set_num_threads(threads)
+    # Rates do not depend on the weights, so random ones do.
+    network = Network(NetworkConfig("tf_efficientnet_lite0", pooling="gem")).eval()
+    if engine == "torch":
+        network.pooled = lambda images: _pool(network.backbone(images.contiguous()))  # type: ignore[method-assign]
+    else:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _pool(features: Any) -> Any:
+        return features.clamp(min=1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3)
+
+    def run(drawings: Any) -> Any:
+        with torch.inference_mode():
+            return torch.nn.functional.normalize(network(torch.from_numpy(drawings)), dim=1).numpy()
+
+    return run
+
+
+def loading() -> dict[str, Any]:
+    """Seconds to import ONNX Runtime, load the shipped encoder and encode a first drawing, best of five."""
+    script = _LOAD.format(module="onnxruntime", name=None)
+    runs = [
+        [
+            float(value)
+            for value in subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
+        ]
+        for _ in range(5)
+    ]
+    imported, loaded, first = (min(column) for column in zip(*runs, strict=True))
+    return {"import_s": imported, "load_s": loaded, "first_s": first}
+
+
+def preprocessing(seconds: float) -> list[dict[str, Any]]:
+    """CPU milliseconds of `preprocess` by the size of the drawing."""
+    import cv2
+
+    from patsearch.encoder import Preprocessing, preprocess
+
+    cv2.setNumThreads(1)
+    spec, found = Preprocessing(), []
+    for side in (256, 500, 1000, 2000, 3000):
+        drawing = np.full((side, side), 255, np.uint8)
+        for radius in range(side // 20, side // 2 - 4, side // 20):
+            cv2.circle(drawing, (side // 2, side // 2), radius, 0, 3)
+        count, wall, cpu = 0, time.perf_counter(), time.process_time()
+        while time.perf_counter() - wall < seconds / 3:
+            preprocess(drawing, spec)
+            count += 1
+        found.append({"side": side, "cpu_ms": 1000 * (time.process_time() - cpu) / count})
+    return found
+
+
+def export(sizes: list[int], folder: Path) -> None:
+    """The network of the shipped encoder for every size, written by the converter."""
+    import onnx
+
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+    from convert_lite0 import build_model, read_weights
+
+    weights = read_weights()
+    for size in sizes:
+        onnx.save(build_model(weights, size=size, power=3), folder / f"{size}.onnx")
+
+
+def main() -> None:
+    """Run every cell in a process of its own and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3.0, help="measuring time a cell")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="sides of the drawings")
+    parser.add_argument("--json", type=Path, help="write the raw figures here")
+    parser.add_argument("--cell", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.cell:
+        cell = json.loads(arguments.cell)
+        print(json.dumps(measure(**cell | {"models": Path(cell["models"]), "seconds": arguments.seconds})))
+        return
+    cells = []
+    with tempfile.TemporaryDirectory() as folder:
+        export(arguments.sizes, Path(folder))
+        for size in arguments.sizes:
+            for engine in ENGINES:
+                for threads in THREADS:
+                    for batch in BATCHES:
+                        cell = {"engine": engine, "size": size, "batch": batch, "threads": threads, "models": folder}
+                        command = [
+                            sys.executable,
+                            __file__,
+                            "--seconds",
+                            str(arguments.seconds),
+                            "--cell",
+                            json.dumps(cell),
+                        ]
+                        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+                        done = subprocess.run(command, capture_output=True, check=True, env=environment)
+                        cells.append(json.loads(done.stdout))
+                        print(
+                            "{engine:20} {size} px  threads {threads}  batch {batch:2}: {per_second:6.1f}/s  "
+                            "{per_cpu_second:6.1f}/CPU s  {cpu_ms:5.1f} CPU ms".format(**cells[-1]),
+                            flush=True,
+                        )
+    report = {
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "cells": cells,
+        "loading": loading(),
+        "preprocessing": preprocessing(arguments.seconds),
+    }
+    print(
+        "loading: import onnxruntime {import_s:.3f} s, load {load_s:.3f} s, first drawing {first_s:.3f} s".format(
+            **report["loading"]
+        )
+    )
+    for row in report["preprocessing"]:
+        print("preprocess {side:4} px: {cpu_ms:5.2f} CPU ms".format(**row))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

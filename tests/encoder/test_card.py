@@ -1,0 +1,87 @@
+"""The card: round trip, checks, fingerprint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patsearch.encoder import EncoderCard, Preprocessing, Score, fingerprint, shipped_cards
+from patsearch.errors import EncoderError
+
+CARD = EncoderCard(
+    name="test",
+    title="A test",
+    dim=8,
+    preprocessing=Preprocessing(size=64),
+    sha256="ab" * 32,
+    scores=(Score("sheets", "map", 0.5, "patsearch bench"),),
+)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    CARD.save(tmp_path / "card.json")
+    assert EncoderCard.load(tmp_path / "card.json") == CARD
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "unknown fields: colour.*newer patsearch"),
+        ({"dim": "8"}, "dim must be int"),
+        ({"dim": True}, "dim must be int"),
+        ({"baseline": 1}, "baseline must be bool"),
+        ({"preprocessing": []}, "Preprocessing must be an object"),
+        ({"preprocessing": {"size": 64, "blur": 2}}, "unknown fields: blur"),
+        ({"preprocessing": {"size": 5}}, "Preprocessing out of range"),
+        ({"scores": {}}, "scores is no list"),
+        ({"scores": [{"dataset": "x", "metric": "map", "value": "high"}]}, "value must be float"),
+        ({"scores": [{"dataset": "x"}]}, "lacks metric, value"),
+    ],
+)
+def test_malformed_cards_are_named(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(CARD.to_json() | change))
+    with pytest.raises(EncoderError, match=message):
+        EncoderCard.load(path)
+
+
+def test_unreadable_cards_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    with pytest.raises(EncoderError, match=r"card\.json cannot be read"):
+        EncoderCard.load(path)
+    path.write_text("{")
+    with pytest.raises(EncoderError, match="is not valid JSON"):
+        EncoderCard.load(path)
+    path.write_text("[]")
+    with pytest.raises(EncoderError, match="must be an object"):
+        EncoderCard.load(path)
+    path.write_text(json.dumps({"name": "x"}))
+    with pytest.raises(EncoderError, match="lacks dim, preprocessing, sha256, title"):
+        EncoderCard.load(path)
+    path.write_text(" " * (1 << 21))
+    with pytest.raises(EncoderError, match="is larger than"):
+        EncoderCard.load(path)
+
+
+def test_fingerprint_covers_weights_and_preprocessing() -> None:
+    spec = Preprocessing()
+    seen = {
+        fingerprint([b"weights"], spec),
+        fingerprint([b"weightt"], spec),
+        fingerprint([b"weights"], replace(spec, size=224)),
+        fingerprint([b"weights"], replace(spec, thicken=0.0)),
+        fingerprint([b"weights"], replace(spec, version=spec.version + 1)),
+    }
+    assert len(seen) == 5
+    assert fingerprint([b"wei", b"ghts"], spec) == fingerprint([b"weights"], spec)
+
+
+def test_the_shipped_card_says_that_it_is_untrained() -> None:
+    (card,) = [card for card in shipped_cards() if card.name == "lite0-imagenet"]
+    assert card.baseline
+    assert "untrained baseline" in card.title
+    assert "Never trained on drawings" in card.trained_on

@@ -1,0 +1,25 @@
+"""The default encoder gives the same vector for the same drawing, wherever and whenever it runs."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from patsearch.encoder import load_encoder
+
+# Recorded from the shipped weights. They change only when weights or preprocessing change on purpose; the
+# encoder's fingerprint changes with them.
+FIRST = [0.018526, 0.000000, 0.078975, 0.000000, 0.004939, 0.030078, 0.006726, 0.006564]
+
+
+def test_first_numbers_of_one_drawing() -> None:
+    drawing = np.full((300, 400), 255, np.uint8)
+    cv2.rectangle(drawing, (60, 50), (340, 180), 0, 3)
+    cv2.line(drawing, (90, 180), (70, 270), 0, 3)
+    cv2.line(drawing, (310, 180), (330, 270), 0, 3)
+    cv2.circle(drawing, (200, 115), 40, 0, 2)
+    encoder = load_encoder("lite0-imagenet", threads=1)
+    (vector,) = encoder.encode_batch([Image.fromarray(drawing)])
+    np.testing.assert_allclose(vector[:8], FIRST, atol=1e-4)
+    assert abs(float(np.linalg.norm(vector)) - 1) < 1e-5
