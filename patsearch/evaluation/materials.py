@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from patsearch.backends.base import Backend, IndexSpec
 from patsearch.encoder import Encoder, EncoderCard, load_encoder, shipped_cards
 from patsearch.engine import Engine, check_encoder, open_index
-from patsearch.errors import UsageError
+from patsearch.errors import SourceError, UsageError
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.images import encode_images, file_thumbnail
 from patsearch.evaluation.lists import read_images
@@ -104,7 +104,8 @@ class Workshop:
         """The dataset's vectors by an encoder; None is the index's own, where the dataset is one.
 
         Raises:
-            UsageError: nothing could be read, or an index was asked for another encoder or kind of drawing.
+            InputError: nothing of a dataset or of distractors could be read.
+            EncoderMismatch, UsageError: an index holds another encoder's vectors, or another kind of drawing.
         """
         gathered = _Gathered()
         if self.spec.kind == "index":
@@ -145,7 +146,7 @@ class Workshop:
         collection, problems = encode_images(list(images.values()), encoder, advance=advance)
         seconds = time.perf_counter() - start
         if not len(collection):
-            raise UsageError(f"No image of {self.spec.name} could be read: {problems[0]}.", hint="Check the lists.")
+            raise SourceError(f"No image of {self.spec.name} could be read. {problems[0]}", hint="Check the lists.")
         rate = {"drawings_per_second": round(len(collection) / seconds, 2)}
         gathered.ingests.append({"seconds": round(seconds, 3), "drawings": len(collection), "rate": rate})
         gathered.notes += _unread(problems)
@@ -203,7 +204,12 @@ class Workshop:
             raise KeyboardInterrupt
         gathered.ingests.append(report.to_json())
         gathered.notes += _unread([str(problem) for problem in report.failed])
-        return self._open(gathered, index)
+        engine = self._open(gathered, index)
+        if report.failed and not engine.backend.count():
+            raise SourceError(
+                f"Nothing of {spec.name} could be read. {report.failed[0]}", hint="Check what the dataset names."
+            )
+        return engine
 
     def _open(self, gathered: _Gathered, index: Path) -> Engine:
         engine = self._stack.enter_context(open_index(index))
@@ -234,7 +240,7 @@ def describe_spec(spec: IndexSpec) -> JsonDict:
 
 
 def _unread(problems: Sequence[str]) -> list[str]:
-    return [f"{len(problems)} files could not be read, {problems[0]}"] if problems else []
+    return [f"{len(problems)} files could not be read, the first: {problems[0]}"] if problems else []
 
 
 def _slug(card: EncoderCard, whole_sheets: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -170,6 +170,9 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                 if any(e.protocol == made and e.encoder == material.encoder for e in evaluations):
                     continue
                 dataset = build_dataset(options.dataset, material, made, options.where)
+                if options.dataset.kind == "index" and options.baseline and not material.encoder["baseline"]:
+                    note = "an index holds one encoder's vectors: name its source to have the untrained baseline too"
+                    dataset = replace(dataset, notes=(*dataset.notes, note))
                 if not evaluations:
                     # Engines hold the same drawings whatever asks: measured on the protocol asked for.
                     engines = _engines(options, dataset, material, report)

@@ -9,12 +9,16 @@ import pytest
 from bench_makers import TinyEncoder, draw, make_collection, make_index, use_tiny_encoders
 
 from patsearch.backends.base import IndexSpec
-from patsearch.errors import EncoderMismatch, InputError, UsageError
+from patsearch.errors import EncoderMismatch, InputError, SourceError, UsageError
+from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol
-from patsearch.evaluation.protocols import sheet_of
+from patsearch.evaluation.materials import Material
+from patsearch.evaluation.protocols import build_dataset, sheet_of
 from patsearch.evaluation.runner import BenchOptions, BenchResult, run_bench
 from patsearch.evaluation.specs import parse_dataset
-from patsearch.filters import parse_filter
+from patsearch.filters import Filter, parse_filter
+from patsearch.ingest.sources.deeppatent import read_list
+from patsearch.types import Drawing
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +127,12 @@ class TestSource:
         (evaluation,) = bench(folder, whole_sheets=True, backends=()).evaluations
         assert any("could not be read" in note for note in evaluation.dataset["notes"])
 
+    def test_nothing_readable_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "bad").mkdir()
+        (tmp_path / "bad" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+        with pytest.raises(SourceError, match=r"Nothing of bad could be read\. .*damaged PNG"):
+            bench(tmp_path / "bad", backends=())
+
 
 class TestDeepPatent:
     @pytest.fixture
@@ -218,3 +228,24 @@ def test_an_encoder_is_described_without_loading_it() -> None:
     card = shipped_cards()[0]
     assert describe_spec(IndexSpec(card.name, card.sha256, card.dim)) == describe_encoder(card)
     assert describe_spec(IndexSpec("other", "0" * 64, 8))["baseline"] is None
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("split", "queries", "gallery"), [("test", 13_133, 38_834), ("val", 11_271, 33_544)])
+def test_deeppatents_own_lists(data_dir: Path, split: str, queries: int, gallery: int) -> None:
+    """Every listed drawing finds its place, and every query something to find."""
+    lists = data_dir / "deeppatent-lists"
+    names = [n for kind in ("query", "db") for n, _ in read_list(lists / f"{split}_{kind}_patent.txt")]
+    sheets = sorted({sheet_of(name) for name in names})
+    assert len(sheets) == queries + gallery
+    drawings = [Drawing(id="-".join(s), patent=s[0], sheet=s[1], front_page=s[1] == "D00000") for s in sheets]
+    collection = Collection.of(drawings, np.ones((len(drawings), 1), dtype=np.float32))
+    material = Material({}, IndexSpec("x", "", 1), collection, None, lambda _: None)
+    spec = parse_dataset([f"deeppatent:nowhere?split={split}&lists={lists}"])
+    whole = build_dataset(spec, material, Protocol(True, True), Filter())
+    assert (len(whole.queries), whole.judged, len(whole.gallery)) == (queries, queries, gallery)
+    assert not whole.leave_one_out
+    without = build_dataset(spec, material, Protocol(True, False), Filter())
+    fronts = {"test": (2050, 4877), "val": (1717, 4171)}[split]
+    assert (len(without.queries), len(without.gallery)) == (queries - fronts[0], gallery - fronts[1])
+    assert without.judged < len(without.queries)  # where the front page was all there was to find
