@@ -77,7 +77,8 @@ def _summarise(report: CorpusReport) -> None:
 
     notice(
         f"{report.designs} designs of {len(report.families)} families, {report.drawings} figures on {report.sheets} "
-        f"sheets, {report.near_duplicates} near duplicates, in {report.out} (layout {report.layout}, seed {report.seed})."
+        f"sheets, {report.near_duplicates} near duplicates: {report.out} "
+        f"(layout {report.layout}, seed {report.seed})."
     )
 
 

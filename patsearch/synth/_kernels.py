@@ -36,7 +36,7 @@ def _compiled(signature: str) -> Callable[[_Function], _Function]:
 
 
 @_compiled("Tuple((float32[:,::1], int32[:,::1], float64[:,::1]))(float64[:,::1], int64[:,::1], int64, int64, float64)")
-def raster(
+def raster(  # noqa: PLR0912  (one compiled loop)
     points: NDArray[np.float64], faces: NDArray[np.int64], width: int, height: int, tie: float
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float64]]:
     """Scanline depth buffer that keeps the face seen at each pixel.
@@ -101,7 +101,7 @@ def raster(
     "Tuple((int32[:,::1], int32[:,::1]))(float32[:,::1], int32[:,::1], float64[:,::1], int32[::1], int32[::1],"
     " float64[:,::1], float64, float64, float64)"
 )
-def cracks(
+def cracks(  # noqa: PLR0912, PLR0917  (one compiled loop; numba passes by position)
     depth: NDArray[np.float32],
     seen: NDArray[np.int32],
     planes: NDArray[np.float64],
@@ -171,7 +171,7 @@ def cracks(
 
 
 @_compiled("Tuple((float32[:,::1], int64[::1], int32[::1], boolean[::1]))(int32[:,::1], int32[:,::1], int64, int64)")
-def trace(
+def trace(  # noqa: PLR0912, PLR0915  (one compiled loop)
     across: NDArray[np.int32], down: NDArray[np.int32], shortest: int, radius: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
     """Follow the cracks from junction to junction and smooth away their stairs.

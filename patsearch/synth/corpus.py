@@ -19,13 +19,13 @@ from functools import partial
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 
 from patsearch.errors import UsageError
-from patsearch.synth.design import Design, Plan, make_design, plan_design, render_views
 from patsearch.synth.design import STYLE as STYLE_STREAM
+from patsearch.synth.design import Design, Plan, make_design, plan_design, render_views
 from patsearch.synth.families import FAMILIES
 from patsearch.synth.grant import FIRST_NUMBER, Grant, captions, grant_of, grant_xml
 from patsearch.synth.sheets import FULL_SIZE, DrawnSheet, PlacedFigure, draw_sheets, png_bytes, tiff_bytes
@@ -154,9 +154,10 @@ def write_corpus(
 
 
 def _known(layout: str) -> Layout:
-    if layout not in LAYOUTS:
-        raise UsageError(f"There is no layout {layout!r}.", hint=f"Use {', '.join(LAYOUTS)}.")
-    return cast(Layout, layout)
+    for known in LAYOUTS:
+        if layout == known:
+            return known
+    raise UsageError(f"There is no layout {layout!r}.", hint=f"Use {', '.join(LAYOUTS)}.")
 
 
 def _checked_size(layout: Layout, size: int | None) -> int:

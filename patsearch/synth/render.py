@@ -56,7 +56,8 @@ class View:
         right = np.cross(up, eye)
         right /= np.linalg.norm(right)
         c, s = np.cos(roll), np.sin(roll)
-        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.stack([right, np.cross(eye, right), eye])
+        rolled = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.stack([right, np.cross(eye, right), eye])
+        return np.asarray(rolled, np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from patsearch.synth.style import Style, ink_on
 DPI = 300
 FULL_SIZE = 1500
 _PAGE = (1900, 2600)  # the printable part of a page, upright, pixels at full size
-_LARGEST_BUFFER = 1100
+_SMALLEST_BUFFER, _LARGEST_BUFFER = 300, 1100
 _BACKGROUND = 255
 _PHOTOMETRIC = 262
 
@@ -63,75 +63,75 @@ def draw_sheets(design: Design, *, size: int = FULL_SIZE) -> Iterator[DrawnSheet
     Args:
         size: longer side of a figure that fills its page, pixels; real ones have about 1500.
     """
-    rng = design.plan.rng(SHEETS)
-    dice = Dice(rng)
-    scale = size / FULL_SIZE
-    hand = Lettering.draw(dice, scale=scale)
-    pages: list[DrawnSheet] = []
-    habit = dice.pick((1,), (1,), (1, 1, 2), (1, 2), (2,), (2, 1, 3))
-    at = 0
-    while at < len(design.views):
-        count = min(dice.pick(*habit), len(design.views) - at)
-        pages.append(_page(design, range(at, at + count), len(pages) + 1, hand, dice, scale))
-        at += count
-    yield _front_page(pages, dice)
+    draughtsman = _Draughtsman(design, size)
+    pages = list(draughtsman.pages())
+    yield _front_page(pages, draughtsman.dice)
     yield from pages
 
 
-def _page(design: Design, numbers: range, number: int, hand: Lettering, dice: Dice, scale: float) -> DrawnSheet:
-    rendered = [render(design.mesh, design.views[i], size=_buffer_size(scale, len(numbers))) for i in numbers]
-    landscape = all(lines.size[0] > 1.25 * lines.size[1] for lines in rendered) and dice.chance(0.6)
-    wide, high = (round(length * scale) for length in (_PAGE[::-1] if landscape else _PAGE))
-    sideways = len(numbers) == 2 and all(lines.size[1] > 1.6 * lines.size[0] for lines in rendered)
-    cell = (wide // len(numbers), high) if sideways else (wide, high // len(numbers))
-    page = np.full((high, wide), _BACKGROUND, np.uint8)
-    placed = []
-    for k, (i, lines) in enumerate(zip(numbers, rendered, strict=True)):
-        corner = (k * cell[0], 0) if sideways else (0, k * cell[1])
-        label = hand.write(str(i + 1), dice.rng)
-        boxes = _place(
-            page, corner, cell, lines, label, Style.draw(dice, design.unclaimed, for_sheet=True), dice, scale
-        )
-        placed.append(PlacedFigure(str(i + 1), design.views[i].name, *boxes))
-    return _trimmed(f"D{number:05d}", page, placed, turned=landscape)
+class _Draughtsman:
+    """Lays out one design: the same hand for its labels, a habit of how many figures go on a page."""
 
+    def __init__(self, design: Design, size: int) -> None:
+        self.dice = Dice(design.plan.rng(SHEETS))
+        self._design = design
+        self._scale = size / FULL_SIZE
+        self._hand = Lettering.draw(self.dice, scale=self._scale)
+        self._habit = self.dice.pick((1,), (1,), (1, 1, 2), (1, 2), (2,), (2, 1, 3))
 
-def _place(
-    page: NDArray[np.uint8],
-    corner: tuple[int, int],
-    cell: tuple[int, int],
-    lines: Lines,
-    label: NDArray[np.uint8],
-    style: Style,
-    dice: Dice,
-    scale: float,
-) -> tuple[Box, Box]:
-    """Ink one figure and its label into a cell of the page; their boxes."""
-    gap, margin = round(dice.between(45, 130) * scale), round(30 * scale)
-    room = (cell[0] - 2 * margin, cell[1] - 2 * margin - gap - label.shape[0])
-    width, height = lines.size
-    largest = FULL_SIZE * scale / max(width, height)
-    factor = min(room[0] / width, room[1] / height, largest) * dice.between(0.72, 1.0)
-    figure = (round(width * factor), round(height * factor))
-    tall = figure[1] + gap + label.shape[0]
-    top = corner[1] + (cell[1] - tall) // 2
-    left = corner[0] + (cell[0] - figure[0]) // 2
-    above = dice.chance(0.08)
-    if above:
-        label_top, top = top, top + label.shape[0] + gap
-    else:
-        label_top = top + figure[1] + gap
-    # An unsteady hand and wide pens go a little beyond the figure; the margin holds them.
-    x0, y0 = max(left - margin // 2, 0), max(top - margin // 2, 0)
-    region = page[y0 : top + figure[1] + margin // 2, x0 : left + figure[0] + margin // 2]
-    ink_on(region, lines, style, dice.rng, factor=factor, origin=(float(left - x0), float(top - y0)), smooth=False)
-    shift = round(dice.between(-0.15, 0.15) * figure[0]) if dice.chance(0.3) else 0
-    label_left = corner[0] + (cell[0] - label.shape[1]) // 2 + shift
-    label_left = min(max(label_left, 0), page.shape[1] - label.shape[1])
-    page[label_top : label_top + label.shape[0], label_left : label_left + label.shape[1]] = label
-    label_box = (label_left, label_top, label_left + label.shape[1], label_top + label.shape[0])
-    x1, y1, x2, y2 = _extent(region)
-    return (x0 + x1, y0 + y1, x0 + x2, y0 + y2), label_box
+    def pages(self) -> Iterator[DrawnSheet]:
+        at, number = 0, 1
+        while at < len(self._design.views):
+            count = min(self.dice.pick(*self._habit), len(self._design.views) - at)
+            yield self._page(range(at, at + count), f"D{number:05d}")
+            at, number = at + count, number + 1
+
+    def _page(self, figures: range, name: str) -> DrawnSheet:
+        views = [self._design.views[i] for i in figures]
+        share = 1.0 if len(views) == 1 else 1.5
+        buffer = int(min(max(FULL_SIZE * self._scale * 0.75 / share, _SMALLEST_BUFFER), _LARGEST_BUFFER))
+        rendered = [render(self._design.mesh, view, size=buffer) for view in views]
+        landscape = all(lines.size[0] > 1.25 * lines.size[1] for lines in rendered) and self.dice.chance(0.6)
+        wide, high = (round(length * self._scale) for length in (_PAGE[::-1] if landscape else _PAGE))
+        beside = len(views) == 2 and all(lines.size[1] > 1.6 * lines.size[0] for lines in rendered)
+        cell = (wide // len(views), high) if beside else (wide, high // len(views))
+        page = np.full((high, wide), _BACKGROUND, np.uint8)
+        placed = []
+        for k, (i, view, lines) in enumerate(zip(figures, views, rendered, strict=True)):
+            corner = (k * cell[0], 0) if beside else (0, k * cell[1])
+            boxes = self._place(page, (*corner, *cell), lines, str(i + 1))
+            placed.append(PlacedFigure(str(i + 1), view.name, *boxes))
+        return _trimmed(name, page, placed, turned=landscape)
+
+    def _place(self, page: NDArray[np.uint8], cell: Box, lines: Lines, figure: str) -> tuple[Box, Box]:
+        """Ink a figure and its label into a cell (left, top, width, height) of the page; their boxes."""
+        dice = self.dice
+        label = self._hand.write(figure, dice.rng)
+        style = Style.draw(dice, self._design.unclaimed, for_sheet=True)
+        gap, margin = round(dice.between(45, 130) * self._scale), round(30 * self._scale)
+        x, y, cell_width, cell_height = cell
+        width, height = lines.size
+        room = cell_width - 2 * margin, cell_height - 2 * margin - gap - label.shape[0]
+        largest = FULL_SIZE * self._scale / max(width, height)
+        factor = min(room[0] / width, room[1] / height, largest) * dice.between(0.72, 1.0)
+        wide, high = round(width * factor), round(height * factor)
+        left = x + (cell_width - wide) // 2
+        top = label_top = y + (cell_height - high - gap - label.shape[0]) // 2
+        if dice.chance(0.08):  # the label stands above
+            top += label.shape[0] + gap
+        else:
+            label_top += high + gap
+        # An unsteady hand and wide pens go a little beyond the figure; the margin holds them.
+        x0, y0 = max(left - margin // 2, 0), max(top - margin // 2, 0)
+        region = page[y0 : top + high + margin // 2, x0 : left + wide + margin // 2]
+        ink_on(region, lines, style, dice.rng, factor=factor, origin=(float(left - x0), float(top - y0)))
+        x1, y1, x2, y2 = _extent(region)
+        shift = round(dice.between(-0.15, 0.15) * wide) if dice.chance(0.3) else 0
+        label_left = x + (cell_width - label.shape[1]) // 2 + shift
+        label_left = min(max(label_left, 0), page.shape[1] - label.shape[1])
+        page[label_top : label_top + label.shape[0], label_left : label_left + label.shape[1]] = label
+        label_box = (label_left, label_top, label_left + label.shape[1], label_top + label.shape[0])
+        return (x0 + x1, y0 + y1, x0 + x2, y0 + y2), label_box
 
 
 def _trimmed(name: str, page: NDArray[np.uint8], placed: list[PlacedFigure], *, turned: bool) -> DrawnSheet:
@@ -191,10 +191,6 @@ def png_bytes(page: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(page).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _buffer_size(scale: float, figures: int) -> int:
-    return int(min(max(FULL_SIZE * scale * 0.75 / (1 if figures == 1 else 1.5), 300), _LARGEST_BUFFER))
 
 
 def _extent(page: NDArray[np.uint8]) -> Box:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Mesh
 from patsearch.synth.render import Lines, View, render
-from patsearch.synth.style import POINTS, draw_strokes
+from patsearch.synth.style import POINTS, SUPERSAMPLING, draw_strokes
 
 _SILHOUETTE = 1
 
@@ -79,7 +80,7 @@ def sketch_lines(
     """A free-hand rendition of lines that were rendered already; see `sketch`."""
     dice = Dice(rng)
     hand = hand or Hand.draw(dice)
-    fine = 2 * size
+    fine = SUPERSAMPLING * size
     width, height = lines.size
     longer = fine * 0.82
     point = longer / POINTS
@@ -94,9 +95,9 @@ def sketch_lines(
     skew = np.array([[c, s], [-s, c]]) * (1 + rng.normal(0, hand.squeeze, 2))
     canvas = np.full((fine, fine), 255, np.uint8)
     for stroke in strokes:
-        thickness = max(1, round(hand.width * point * rng.uniform(0.75, 1.25)))
-        draw_strokes(canvas, [stroke @ skew + fine / 2], thickness)
-    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+        width_now = hand.width * point * rng.uniform(0.75, 1.25)
+        draw_strokes(canvas, [stroke @ skew + fine / 2], width_now)
+    return np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _worth_drawing(lines: Lines, hand: Hand, rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -133,7 +134,7 @@ def _broken(line: NDArray[np.float64], longest: float, rng: np.random.Generator)
             cuts.append(i)
             last = float(along[i])
     cuts.append(len(line) - 1)
-    return [line[a : b + 1] for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a]
+    return [line[a : b + 1] for a, b in pairwise(cuts) if b > a]
 
 
 def _by_hand(line: NDArray[np.float64], hand: Hand, point: float, rng: np.random.Generator) -> NDArray[np.float64]:

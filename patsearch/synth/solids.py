@@ -84,16 +84,15 @@ def skin(sections: ArrayLike | Sequence[Curve], *, cap: bool = True, closed: boo
     s = np.asarray(sections, np.float64)
     k, n, _ = s.shape
     i, j = np.meshgrid(np.arange(k if closed else k - 1), np.arange(n), indexing="ij")
-    i, j = i.ravel(), j.ravel()
     i1, j1 = (i + 1) % k, (j + 1) % n
-    a, b, c, d = i * n + j, i1 * n + j, i1 * n + j1, i * n + j1
+    a, b, c, d = ((u * n + v).ravel() for u, v in ((i, j), (i1, j), (i1, j1), (i, j1)))
     vertices = s.reshape(-1, 3)
     faces = [np.column_stack([a, c, b]), np.column_stack([a, d, c])]
     if cap and not closed:
         vertices = np.vstack([vertices, s[0].mean(axis=0), s[-1].mean(axis=0)])
-        j, j1 = np.arange(n), (np.arange(n) + 1) % n
-        faces.append(np.column_stack([np.full(n, k * n), j1, j]))
-        faces.append(np.column_stack([np.full(n, k * n + 1), (k - 1) * n + j, (k - 1) * n + j1]))
+        first, last = np.arange(n), np.arange(n) + (k - 1) * n
+        faces.append(np.column_stack([np.full(n, k * n), np.roll(first, -1), first]))
+        faces.append(np.column_stack([np.full(n, k * n + 1), last, np.roll(last, -1)]))
     return Solid(vertices, np.concatenate(faces).astype(np.int64))
 
 
@@ -177,7 +176,7 @@ def extrude(outline: ArrayLike, height: float, holes: Iterable[Curve] = (), z: f
 
 
 def box(width: float, depth: float, height: float, radius: float = 0.0, bevel: float = 0.0, *, n: int = 40) -> Solid:
-    """Box centred in plan, standing on z = 0: `radius` rounds its upright edges, `bevel` the edges of top and bottom."""
+    """Box centred in plan, on z = 0: `radius` rounds its upright edges, `bevel` those of top and bottom."""
     if bevel <= 0:
         return extrude(rounded_rectangle(width, depth, radius, n), height)
     plan = rounded_rectangle(width, depth, max(radius, 1e-4), n)

@@ -19,6 +19,7 @@ from patsearch.synth.dice import Dice
 from patsearch.synth.render import Lines
 
 POINTS = 224
+SUPERSAMPLING = 3
 _SILHOUETTE, _OCCLUSION = 1, 2
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 _DASHES = {"dash": (4.0, 2.2), "short": (2.2, 1.6), "chain": (6.0, 1.6, 1.2, 1.6)}
@@ -63,7 +64,7 @@ class Style:
         Args:
             for_sheet: the finer lines of a drawing at 300 dpi, without the traces of scanning.
         """
-        width = dice.between(0.35, 0.8) if for_sheet else dice.between(0.8, 3.2)
+        width = dice.between(0.35, 0.8) if for_sheet else dice.between(0.8, 2.6)
         heavier = dice.between(1.0, 2.0) if dice.chance(0.5) else 1.0
         shaded = dice.rng.random()
         return cls(
@@ -91,14 +92,14 @@ def ink(lines: Lines, style: Style, size: int, rng: np.random.Generator, *, marg
     Returns:
         (size, size) uint8.
     """
-    fine = 2 * size
+    fine = SUPERSAMPLING * size
     longer = fine * (1 - 2 * margin)
     width, height = lines.size
     factor = longer / max(width, height)
     canvas = np.full((fine, fine), 255, np.uint8)
     origin = ((fine - width * factor) / 2, (fine - height * factor) / 2)
     ink_on(canvas, lines, style, rng, factor=factor, origin=origin)
-    grey = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    grey = np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return finish(grey, style, rng)
 
 
@@ -123,7 +124,6 @@ def ink_on(
     *,
     factor: float,
     origin: tuple[float, float],
-    smooth: bool = True,
 ) -> None:
     """Draw the lines onto a part of a page.
 
@@ -131,11 +131,10 @@ def ink_on(
         canvas: (height, width) uint8, changed in place.
         factor: pixels of the page for one of `lines`.
         origin: where the upper left corner of the drawing comes to lie, x and y.
-        smooth: anti-aliased; a 1-bit sheet is not.
     """
     point = factor * max(lines.size) / POINTS
     waver = _Waver(lines.size, style.wobble * point, rng) if style.wobble > 0 else None
-    groups: dict[int, list[NDArray[np.float64]]] = {}
+    groups: dict[float, list[NDArray[np.float64]]] = {}
     for i in range(len(lines)):
         line = lines.line(i).astype(np.float64)
         if lines.closed[i]:
@@ -144,7 +143,7 @@ def ink_on(
         if waver is not None:
             placed += waver.at(line)
         heavy = lines.kinds[i] == _SILHOUETTE
-        thickness = max(1, round((style.contour if heavy else style.width) * point))
+        thickness = (style.contour if heavy else style.width) * point
         if int(lines.parts[i]) in style.unclaimed:
             # Round ends reach half a width into each gap.
             rhythm = [length * point + (thickness if k % 2 else 0) for k, length in enumerate(style.dashes)]
@@ -153,23 +152,23 @@ def ink_on(
             pieces = [placed[:-1:2] if len(placed) > 8 else placed[:-1]]
             pieces[0] = np.vstack([pieces[0], placed[-1:]])
         groups.setdefault(thickness, []).extend(pieces)
-    thin = max(1, round(0.6 * style.width * point))
+    thin = 0.6 * style.width * point
     if style.hatching == "lines":
         groups.setdefault(thin, []).extend(s * factor + origin for s in hatch_lines(lines, style, rng))
     for thickness, pieces in groups.items():
-        draw_strokes(canvas, pieces, thickness, smooth=smooth)
+        draw_strokes(canvas, pieces, thickness)
     if style.hatching == "stipple":
         dots = stipple(lines, style, rng) * factor + origin
-        draw_strokes(canvas, [np.vstack([d, d]) for d in dots], max(thin, 2), smooth=smooth)
+        draw_strokes(canvas, [np.vstack([d, d]) for d in dots], max(1.3 * thin, 3.0))
 
 
-def draw_strokes(
-    canvas: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]], thickness: int, *, smooth: bool = True
-) -> None:
-    """Draw polylines in black with round ends."""
+def draw_strokes(canvas: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]], width: float) -> None:
+    """Draw polylines in black with round ends, without anti-aliasing: drawings are made larger and shrunk."""
+    # Thickness 1, 2, 3, 4, 5, 6 makes lines 1, 3, 5, 5, 7, 7 pixels wide: ask for the nearest odd width.
+    odd = 2 * int(width / 2) + 1
+    thickness = max(1, odd - 1)
     fixed = [np.rint(stroke * (1 << _SHIFT)).astype(np.int32) for stroke in strokes if len(stroke)]
-    kind = cv2.LINE_AA if smooth else cv2.LINE_8
-    cv2.polylines(canvas, fixed, False, 0, thickness, kind, _SHIFT)
+    cv2.polylines(canvas, fixed, False, (0.0,), thickness, cv2.LINE_8, _SHIFT)
 
 
 def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[np.float64]]:
@@ -179,10 +178,10 @@ def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[
         return [line]
     starts = np.concatenate([[0.0], np.cumsum(np.resize(lengths, 2 + int(len(lengths) * along[-1] / sum(lengths))))])
     pieces = []
-    for a, b in zip(starts[:-1:2], starts[1::2], strict=False):
+    for a, end in zip(starts[:-1:2], starts[1::2], strict=False):
         if a >= along[-1]:
             break
-        b = min(b, along[-1])
+        b = min(end, along[-1])
         inner = line[(along > a) & (along < b)]
         ends = [[np.interp(t, along, line[:, 0]), np.interp(t, along, line[:, 1])] for t in (a, b)]
         pieces.append(np.vstack([ends[:1], inner[::2], ends[1:]]))

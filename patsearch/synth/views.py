@@ -56,7 +56,7 @@ def _picture(strokes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     canvas = np.zeros((_SIDE, _SIDE), np.uint8)
     fixed = [np.rint((stroke * (_SIDE - 5) + 2) * 16).astype(np.int32) for stroke in strokes]
     cv2.polylines(canvas, fixed, False, 255, 1, cv2.LINE_AA, 4)
-    blurred = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.8).ravel()
+    blurred = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 1.2).ravel()
     return np.asarray(blurred / (np.linalg.norm(blurred) + 1e-9))
 
 

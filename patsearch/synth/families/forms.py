@@ -69,8 +69,8 @@ def radius_at(outline: Curve, z: float) -> float:
 def bands(assembly: Assembly, dice: Dice, section: Curve, outline: Curve, most: int = 3) -> None:
     """Raised bands around a body."""
     for _ in range(dice.whole(0, most)):
-        i = dice.whole(1, len(outline) - 2)
-        radius, z = outline[i]
+        z = dice.between(0.08, 0.85) * float(outline[-1, 1])
+        radius = radius_at(outline, z)
         high = dice.between(0.02, 0.08)
         rim = [(radius * 1.02, z), (radius * 1.05, z), (radius * 1.05, z + high), (radius * 1.02, z + high)]
         assembly.add(lathe(rim, section), part="bands")
@@ -118,7 +118,7 @@ def legs(
     thick = dice.between(0.035, 0.09)
     splay = dice.between(0.0, 0.22) if dice.chance(0.5) else 0.0
     if kind == "column":
-        _column(assembly, dice, width, depth, height, thick)
+        _column(assembly, dice, min(width, depth), max(width, depth), height)
         return
     section = {
         "round": circle(20),
@@ -147,16 +147,17 @@ def legs(
             assembly.add(tube([(0, -y, z), (0, y, z)], thick * 0.5), part="rails")
 
 
-def _column(assembly: Assembly, dice: Dice, width: float, depth: float, height: float, thick: float) -> None:
+def _column(assembly: Assembly, dice: Dice, narrow: float, wide: float, height: float) -> None:
     assembly.add(lathe(profile(dice, height, 0.06, 0.14)))
     if dice.chance(0.5):
-        foot = dice.between(0.3, 0.45) * min(width, depth) * 1.2
+        foot = dice.between(0.36, 0.54) * narrow
         assembly.add(lathe([(foot, 0), (foot * 0.8, 0.05), (0.1, 0.12)], plan(dice)))
         return
-    count, length = dice.whole(3, 5), dice.between(0.35, 0.5) * max(width, depth)
+    count, length = dice.whole(3, 5), dice.between(0.35, 0.5) * wide
     arm = spline([(0.05, 0, 0.25 * height), (length * 0.5, 0, 0.2 * height), (length, 0, 0.04)], 12)
+    arm_thick = dice.between(0.025, 0.06)
     for _, _, angle in around(count, 1.0):
-        assembly.add(tube(arm, thick * 0.7), turn_z(angle), part="foot")
+        assembly.add(tube(arm, arm_thick), turn_z(angle), part="foot")
 
 
 def grid_of(

@@ -7,8 +7,19 @@ import numpy as np
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import around, grid_of, plan, slab
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, Solid, move, turn_x, turn_z
-from patsearch.synth.solids import box, circle, cylinder, extrude, polygon, rounded_rectangle, spline, torus, tube
+from patsearch.synth.mesh import Assembly, Matrix, Solid, move, turn_x, turn_z
+from patsearch.synth.solids import (
+    Curve,
+    box,
+    circle,
+    cylinder,
+    extrude,
+    polygon,
+    rounded_rectangle,
+    spline,
+    torus,
+    tube,
+)
 
 
 @family("Tile", "Decorative panel", "Paving stone", uspc=("D25/138", "D25/113"), locarno="25-01")
@@ -60,15 +71,15 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
         assembly.add(cylinder(size * 0.13, 0.05, n=24), move(z=z - 0.005), part="relief")
     elif kind == "waves":
         phase, high, beat = dice.between(0, 6), dice.between(0.02, 0.06), dice.between(4, 14)
-        x = np.linspace(-width * 0.45, width * 0.45, 50)
+        along = np.linspace(-width * 0.45, width * 0.45, 50)
         for j in range(count):
-            y = ((j + 0.5) / count - 0.5) * depth * 0.85 + high * np.sin(beat * x + phase * j)
-            assembly.add(tube(np.column_stack([x, y, np.full(50, z)]), 0.016, n=8), part="relief")
+            swing = ((j + 0.5) / count - 0.5) * depth * 0.85 + high * np.sin(beat * along + phase * j)
+            assembly.add(tube(np.column_stack([along, swing, np.full(50, z)]), 0.016, n=8), part="relief")
     else:
         t = np.linspace(0.3, dice.whole(3, 6) * 2 * np.pi, 160)
-        radius = small * 0.45 * t / t[-1]
+        coil = small * 0.45 * t / t[-1]
         assembly.add(
-            tube(np.column_stack([radius * np.cos(t), radius * np.sin(t), np.full(160, z)]), 0.016, n=8), part="relief"
+            tube(np.column_stack([coil * np.cos(t), coil * np.sin(t), np.full(160, z)]), 0.016, n=8), part="relief"
         )
 
 
@@ -145,7 +156,7 @@ def screen(dice: Dice) -> Assembly:
     return assembly
 
 
-def _stack(assembly: Assembly, layers: list[Solid], place: np.ndarray) -> None:
+def _stack(assembly: Assembly, layers: list[Solid], place: Matrix) -> None:
     for layer in layers:
         assembly.add(layer, place, part="icons")
 
@@ -174,7 +185,7 @@ def _icon(dice: Dice, size: float) -> list[Solid]:
     return layers
 
 
-def _figure(dice: Dice, shape: str, size: float) -> tuple[np.ndarray, list[np.ndarray]]:
+def _figure(dice: Dice, shape: str, size: float) -> tuple[Curve, list[Curve]]:
     if shape == "ring":
         return circle(48) * size, [circle(48)[::-1] * size * dice.between(0.5, 0.8)]
     if shape == "star":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import grid_of, plan, profile
@@ -30,6 +31,7 @@ def block(dice: Dice) -> Assembly:
     columns, rows, height = dice.whole(1, 6), dice.whole(1, 4), dice.between(0.3, 1.1)
     width, depth = columns * 0.5, rows * 0.5
     kind = dice.pick("plain", "slope", "arch", "step", "round")
+    side: ArrayLike
     stud_columns, shift = columns, 0.0
     if kind == "slope" and columns > 1:
         low = dice.between(0.05, 0.4) * height
@@ -162,8 +164,8 @@ def toy_car(dice: Dice) -> Assembly:
     assembly.add(
         skin(
             [
-                np.column_stack([lower + (at, 0), np.full(48, base)]),
-                np.column_stack([upper + (at + lean, 0), np.full(48, base + high)]),
+                np.column_stack([lower + np.array([at, 0]), np.full(48, base)]),
+                np.column_stack([upper + np.array([at + lean, 0]), np.full(48, base + high)]),
             ]
         )
     )

@@ -14,7 +14,6 @@ from patsearch.synth.solids import (
     circle,
     cylinder,
     extrude,
-    fluted,
     lathe,
     polygon,
     spline,
