@@ -1,0 +1,90 @@
+"""Everything out of an index, into files that any program reads.
+
+drawings.jsonl    one JSON object a drawing, ordered by id; the fields of `patsearch.Drawing`
+vectors.npy       (N, dim) float32; line i of drawings.jsonl goes with row i
+index.json        encoder, its fingerprint, dim, and the number of drawings
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from io import BufferedRandom
+from pathlib import Path
+
+import numpy as np
+
+from patsearch.backends.base import Backend
+from patsearch.errors import StorageError, UsageError
+from patsearch.filters import Filter
+from patsearch.types import Drawing, JsonDict
+
+_BATCH = 4096
+
+
+def export(backend: Backend, folder: Path, where: Filter | None = None) -> int:
+    """Write what matches into a new folder, which appears whole or not at all; returns the number of drawings.
+
+    Raises:
+        UsageError: the folder is there already.
+        StorageError: it cannot be written.
+    """
+    if folder.exists():
+        raise UsageError(f"{folder} is there already.", hint="Name a folder that is not.")
+    part = folder.with_name(f"{folder.name}.part{os.getpid()}")
+    try:
+        part.mkdir(parents=True)
+        count = _write(backend, part, where)
+        part.rename(folder)
+    except OSError as error:
+        raise StorageError(
+            f"Writing {folder}: {error.strerror or error}.", hint="Check the permissions and the free space."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return count
+
+
+def drawing_json(drawing: Drawing) -> JsonDict:
+    """A drawing as one line of the export."""
+    return {
+        "id": drawing.id,
+        "patent": drawing.patent,
+        "sheet": drawing.sheet,
+        "figure": drawing.figure,
+        "view": drawing.view,
+        "front_page": drawing.front_page,
+        "turned": drawing.turned,
+        "box": drawing.box,
+        "title": drawing.title,
+        "kind": drawing.kind,
+        "granted": drawing.granted.isoformat() if drawing.granted else None,
+        "filed": drawing.filed.isoformat() if drawing.filed else None,
+        "classes": drawing.classes_json(),
+        "source": drawing.source,
+    }
+
+
+def _write(backend: Backend, folder: Path, where: Filter | None) -> int:
+    count = 0
+    with (
+        (folder / "drawings.jsonl").open("w", encoding="utf-8") as lines,
+        (folder / "vectors.npy").open("w+b") as vectors,
+    ):
+        _header(vectors, 0, backend.spec.dim)
+        for drawings, matrix in backend.scan(where, batch=_BATCH):
+            for drawing in drawings:
+                lines.write(json.dumps(drawing_json(drawing), ensure_ascii=False) + "\n")
+            vectors.write(np.ascontiguousarray(matrix, dtype="<f4").data)
+            count += len(drawings)
+        # The format leaves room for the count to grow: the header keeps its length.
+        vectors.seek(0)
+        _header(vectors, count, backend.spec.dim)
+    (folder / "index.json").write_text(json.dumps({**asdict(backend.spec), "drawings": count}, indent=2) + "\n")
+    return count
+
+
+def _header(file: BufferedRandom, rows: int, dim: int) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)})
