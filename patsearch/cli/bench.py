@@ -14,7 +14,7 @@ from patsearch.errors import UsageError
 if TYPE_CHECKING:
     from patsearch.evaluation.compare import Comparison
     from patsearch.evaluation.materials import Report
-    from patsearch.evaluation.runner import BenchOptions, BenchResult
+    from patsearch.evaluation.results import BenchOptions, BenchResult
 
 
 def register(app: typer.Typer) -> None:
@@ -76,9 +76,11 @@ def register(app: typer.Typer) -> None:
             _compare(comparing, as_json)
             return
         from patsearch.cli.output import notice, print_json
+        from patsearch.evaluation.compare import compare_with_baseline
         from patsearch.evaluation.page import render_page
-        from patsearch.evaluation.runfile import result_json, save_runs
-        from patsearch.evaluation.runner import BenchOptions, run_bench
+        from patsearch.evaluation.results import BenchOptions
+        from patsearch.evaluation.runfile import finite, result_json, save_runs
+        from patsearch.evaluation.runner import run_bench
         from patsearch.evaluation.specs import parse_dataset
         from patsearch.filters import parse_filter
 
@@ -112,10 +114,13 @@ def register(app: typer.Typer) -> None:
         if html is not None:
             html.write_text(render_page(result), encoding="utf-8")
             notice(f"wrote {html}")
+        against = compare_with_baseline(result)
         if as_json:
-            print_json(result_json(result))
-        else:
-            _print_tables(result, options)
+            print_json(result_json(result) | ({"against_baseline": finite(against.to_json())} if against else {}))
+            return
+        _print_tables(result, options)
+        if against:
+            _print_comparison(against, ["the baseline", str(result.evaluations[0].encoder["name"])])
 
 
 def _top_k(text: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@
 | `specs`, `materials`, `protocols`   | from a dataset's name to the dataset                           |
 | `lists`, `images`                   | datasets of listed image files                                 |
 | `quality`, `engines`, `environment` | what is measured                                               |
-| `runner`                            | a whole benchmark                                              |
+| `results`, `runner`                 | a whole benchmark                                              |
 | `runfile`, `compare`                | runs on disk, two runs side by side                            |
 | `page`, `plots`                     | the HTML report                                                |
 

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.evaluation import metrics
-from patsearch.evaluation.runfile import SavedRun
+from patsearch.evaluation.results import BenchResult
+from patsearch.evaluation.runfile import SavedRun, as_run
 from patsearch.types import JsonDict
 
 DEFAULT_METRICS = ("map", "mrr", "hit_rate@1", "hit_rate@10", "recall@10", "ndcg@10")
 _ROUNDS = 10_000
+_LEAST_ROUNDS = 1_000
 _CELLS = 1 << 22  # random numbers held at a time
+_MOST_CELLS = 1 << 27  # drawn in all: with very many patents fewer rounds do
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,16 @@ def compare(
     second: SavedRun,
     *,
     names: Sequence[str] = DEFAULT_METRICS,
-    rounds: int = _ROUNDS,
+    rounds: int | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Compare two runs over the judged queries that both have.
 
     Where the galleries or judgements differ the values are shown all the same, marked as not
     comparable: a smaller gallery alone makes every metric better.
+
+    Args:
+        rounds: of randomisation and of the bootstrap; 10,000 if None, fewer with very many patents.
     """
     reasons = _differences_of_setting(first, second)
     at = {query: number for number, query in enumerate(second.ids)}
@@ -111,6 +117,7 @@ def compare(
     comparable = first.dataset.get("fingerprint") == second.dataset.get("fingerprint")
     if not pairs:
         return Comparison(comparable, (*reasons, "no judged query is in both runs"), 0, 0, ())
+    rounds = rounds or max(_LEAST_ROUNDS, min(_ROUNDS, _MOST_CELLS // len(set(patents))))
     top_k = sorted({int(name.rpartition("@")[2]) for name in names if "@" in name})
     values_a = metrics.per_query((first.ranks[a] for a, _ in pairs), top_k)
     values_b = metrics.per_query((second.ranks[b] for _, b in pairs), top_k)
@@ -118,6 +125,13 @@ def compare(
         _difference(name, values_a[name], values_b[name], patents, rounds=rounds, seed=seed) for name in names
     ]
     return Comparison(comparable, reasons, len(pairs), len(set(patents)), tuple(differences))
+
+
+def compare_with_baseline(result: BenchResult) -> Comparison | None:
+    """The evaluation asked for (second) against the untrained baseline (first) on the same protocol."""
+    asked = result.evaluations[0]
+    baseline = next((e for e in result.evaluations if e.baseline and e.protocol == asked.protocol), None)
+    return None if baseline is None else compare(as_run(baseline), as_run(asked))
 
 
 def _difference(

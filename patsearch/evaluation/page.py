@@ -11,7 +11,7 @@ from html import escape
 from patsearch.evaluation.engines import EngineFigures
 from patsearch.evaluation.plots import curves, histogram
 from patsearch.evaluation.quality import Place
-from patsearch.evaluation.runner import BenchResult, Evaluation, Pictured
+from patsearch.evaluation.results import BenchResult, Evaluation, Pictured
 from patsearch.types import Drawing
 
 # The policy forbids scripts, requests and frames even if a hostile title found a way through.

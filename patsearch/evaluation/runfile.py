@@ -22,7 +22,7 @@ from patsearch.errors import InputError
 from patsearch.evaluation.engines import EngineFigures
 from patsearch.evaluation.metrics import QueryRanks
 from patsearch.evaluation.quality import Quality, QueryRecord
-from patsearch.evaluation.runner import BenchResult, Evaluation
+from patsearch.evaluation.results import BenchResult, Evaluation
 from patsearch.types import JsonDict
 
 FORMAT = "patsearch-bench"
@@ -33,17 +33,17 @@ _TOP_IN_JSON = 10  # the .run file holds all
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """A run file read back: what comparing needs.
+    """What comparing needs of a run: a run file read back, or an evaluation just made.
 
     Attributes:
-        path: where it was read from.
+        path: where it was read from; None for an evaluation.
         dataset, encoder: as `Evaluation` has them.
         metrics: means as they were saved.
         ids, patents: of the Q queries.
         ranks: of the Q queries.
     """
 
-    path: Path
+    path: Path | None
     dataset: JsonDict
     encoder: JsonDict
     metrics: dict[str, float]
@@ -188,6 +188,20 @@ def read_run(path: Path) -> SavedRun:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error!r}.", hint="Measure again.") from error
+
+
+def as_run(evaluation: Evaluation) -> SavedRun:
+    """An evaluation as its run file would be read back."""
+    records = evaluation.quality.records
+    return SavedRun(
+        path=None,
+        dataset=evaluation.dataset,
+        encoder=evaluation.encoder,
+        metrics=evaluation.quality.metrics,
+        ids=tuple(r.id for r in records),
+        patents=tuple(r.patent for r in records),
+        ranks=tuple(r.ranks for r in records),
+    )
 
 
 def finite(value: object) -> JsonDict:

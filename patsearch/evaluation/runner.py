@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -15,122 +14,17 @@ from patsearch.evaluation.datasets import Protocol, RetrievalDataset
 from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, measure_engine
 from patsearch.evaluation.environment import describe_environment
 from patsearch.evaluation.materials import Material, Report, Workshop
-from patsearch.evaluation.metrics import DEFAULT_TOP_K
 from patsearch.evaluation.protocols import build_dataset
-from patsearch.evaluation.quality import Place, Quality, QueryRecord, measure_quality
+from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
+from patsearch.evaluation.results import BenchOptions, BenchResult, Evaluation, Pictured
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
-from patsearch.types import Drawing, JsonDict
+from patsearch.types import JsonDict
 
 # Queries pictured in a report: of the evaluation asked for, and of each other one.
 WORST = 12
 WORST_OF_OTHERS = 4
 PICTURED = 6  # drawings of each list of such a query
-
-
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What to measure.
-
-    Attributes:
-        dataset: queries and gallery.
-        distractors: added to the gallery.
-        encoder: name; None is the default one, or the index's own.
-        baseline: measure the untrained encoder that is shipped too, where another one is chosen.
-        whole_sheets, front_pages: None is the dataset's own way (`default_protocol`).
-        all_protocols: the four of figures or sheets, with or without front pages.
-        where: chooses queries and gallery, never distractors.
-        backends: to measure; none is quality alone.
-        folder: where to keep the indexes made; None is a temporary folder.
-        searches: timed searches a filter.
-        queries: at most so many, drawn at random; None is all.
-        depth: places of each ranking to keep for run files.
-    """
-
-    dataset: DatasetSpec
-    distractors: tuple[DatasetSpec, ...] = ()
-    encoder: str | None = None
-    baseline: bool = True
-    whole_sheets: bool | None = None
-    front_pages: bool | None = None
-    all_protocols: bool = False
-    where: Filter = field(default_factory=Filter)
-    top_k: tuple[int, ...] = DEFAULT_TOP_K
-    backends: tuple[str, ...] = ("faiss",)
-    folder: Path | None = None
-    workers: int | None = None
-    searches: int = 200
-    queries: int | None = None
-    depth: int = 100
-
-    def to_json(self) -> JsonDict:
-        """The settings as a run file keeps them."""
-        return {
-            "dataset": self.dataset.name,
-            "distractors": [spec.name for spec in self.distractors],
-            "encoder": self.encoder,
-            "filter": str(self.where),
-            "top_k": list(self.top_k),
-            "backends": list(self.backends),
-            "searches": self.searches,
-            "queries": self.queries,
-            "depth": self.depth,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Pictured:
-    """A query of a report with the drawings and thumbnails that show what happened to it.
-
-    Attributes:
-        record: the query and its ranking.
-        top: what was found first.
-        expected: the best placed of what should have been found.
-        drawings, thumbnails: of the query and of both lists, by id; a thumbnail may be missing.
-    """
-
-    record: QueryRecord
-    top: tuple[Place, ...]
-    expected: tuple[Place, ...]
-    drawings: dict[str, Drawing]
-    thumbnails: dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One encoder on one protocol of the dataset.
-
-    Attributes:
-        dataset: name, fingerprint, protocol, counts and notes (`describe_dataset`).
-        encoder: name, sha256, dim, baseline.
-        baseline: whether it was measured for comparison.
-        ingests: reports of the ingests that made the vectors.
-        worst: the queries with the lowest average precision, one a patent.
-    """
-
-    dataset: JsonDict
-    protocol: Protocol
-    encoder: JsonDict
-    baseline: bool
-    quality: Quality
-    ingests: tuple[JsonDict, ...]
-    worst: tuple[Pictured, ...]
-
-    @property
-    def slug(self) -> str:
-        """For file names: protocol and encoder."""
-        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in str(self.encoder["name"]))
-        return f"{self.protocol.slug}-{name[-60:]}"
-
-
-@dataclass(frozen=True, slots=True)
-class BenchResult:
-    """Everything that was measured; the first evaluation is the one that was asked for."""
-
-    options: BenchOptions
-    evaluations: tuple[Evaluation, ...]
-    engines: tuple[EngineFigures, ...]
-    environment: JsonDict
 
 
 def default_protocol(spec: DatasetSpec) -> Protocol:

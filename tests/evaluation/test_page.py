@@ -13,7 +13,8 @@ from bench_makers import make_collection, make_index, use_tiny_encoders
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.page import metric_columns, render_page
 from patsearch.evaluation.plots import curves, histogram
-from patsearch.evaluation.runner import BenchOptions, run_bench
+from patsearch.evaluation.results import BenchOptions
+from patsearch.evaluation.runner import run_bench
 from patsearch.evaluation.specs import parse_dataset
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"

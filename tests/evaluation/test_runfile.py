@@ -12,8 +12,9 @@ from bench_makers import make_index, use_tiny_encoders
 
 from patsearch.errors import InputError
 from patsearch.evaluation import metrics
+from patsearch.evaluation.results import BenchOptions, BenchResult
 from patsearch.evaluation.runfile import read_run, result_json, save_runs, timings
-from patsearch.evaluation.runner import BenchOptions, BenchResult, run_bench
+from patsearch.evaluation.runner import run_bench
 from patsearch.evaluation.specs import parse_dataset
 
 

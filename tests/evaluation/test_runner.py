@@ -11,10 +11,12 @@ from bench_makers import TinyEncoder, draw, make_collection, make_index, use_tin
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import EncoderMismatch, InputError, SourceError, UsageError
 from patsearch.evaluation.collection import Collection
+from patsearch.evaluation.compare import compare_with_baseline
 from patsearch.evaluation.datasets import Protocol
 from patsearch.evaluation.materials import Material
 from patsearch.evaluation.protocols import build_dataset, sheet_of
-from patsearch.evaluation.runner import BenchOptions, BenchResult, run_bench
+from patsearch.evaluation.results import BenchOptions, BenchResult
+from patsearch.evaluation.runner import run_bench
 from patsearch.evaluation.specs import parse_dataset
 from patsearch.filters import Filter, parse_filter
 from patsearch.ingest.sources.deeppatent import read_list
@@ -119,8 +121,14 @@ class TestSource:
         monkeypatch.setattr("patsearch.evaluation.runner.shipped_cards", lambda: [shipped])
         result = bench(folder, baseline=True, encoder="mine", whole_sheets=True, backends=())
         assert [(e.encoder["name"], e.baseline) for e in result.evaluations] == [("mine", False), ("shipped", True)]
+        against = compare_with_baseline(result)
+        assert against is not None
+        assert against.comparable
+        # Both encode alike here, under two names.
+        assert {d.difference for d in against.differences} == {0}
         alone = bench(folder, baseline=True, encoder="shipped", whole_sheets=True, backends=())
         assert len(alone.evaluations) == 1
+        assert compare_with_baseline(alone) is None
 
     def test_a_file_that_cannot_be_read_is_told(self, folder: Path) -> None:
         (folder / "chair0" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
