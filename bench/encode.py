@@ -80,17 +80,14 @@ def _torch(engine: str, threads: int) -> Callable[[Any], Any]:
     torch.set_num_threads(threads)
     # Rates do not depend on the weights, so random ones do.
     network = Network(NetworkConfig("tf_efficientnet_lite0", pooling="gem")).eval()
-    if engine == "torch":
-        network.pooled = lambda images: _pool(network.backbone(images.contiguous()))  # type: ignore[method-assign]
-    else:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _pool(features: Any) -> Any:
-        return features.clamp(min=1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3)
+    layout = torch.channels_last if engine.endswith("channels-last") else torch.contiguous_format
+    network = network.to(memory_format=layout)  # type: ignore[call-overload]  # the stub knows no lone keyword
 
     def run(drawings: Any) -> Any:
         with torch.inference_mode():
-            return torch.nn.functional.normalize(network(torch.from_numpy(drawings)), dim=1).numpy()
+            grey = (torch.from_numpy(drawings)[:, None].float() / 255 - 0.5) / 0.5
+            pooled = network.pooled(grey.expand(-1, 3, -1, -1).contiguous(memory_format=layout))
+            return torch.nn.functional.normalize(pooled, dim=1).numpy()
 
     return run
 

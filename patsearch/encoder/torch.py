@@ -99,9 +99,9 @@ def load_timm(argument: str, *, threads: int | None = None) -> TorchEncoder:
         mean=tuple(facts.get("mean", (0.5,) * 3)),
         std=tuple(facts.get("std", (0.5,) * 3)),
     )
-    network = Network(config, pretrained=pretrained)
     own_size = facts["input_size"][1] if facts.get("fixed_input_size") else None
     preprocessing = Preprocessing(size=_size(argument, options.get("size"), own_size))
+    network = Network(config, pretrained=pretrained)
     card = EncoderCard(
         name=f"timm:{argument}",
         title=f"{architecture} of timm, {'pretrained' if pretrained else 'random weights'}",

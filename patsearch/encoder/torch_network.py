@@ -89,7 +89,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         pooled = config.pooling == "native"
-        self.backbone = _create(config.architecture, pretrained, **({} if pooled else {"global_pool": ""}))
+        self.backbone = _create(config.architecture, pretrained)
         self.features = int(self.backbone.head_hidden_size if pooled else self.backbone.num_features)
         self.projection: nn.Module = nn.Identity()
         if config.projection is not None:
@@ -109,9 +109,10 @@ class Network(nn.Module):
 
     def pooled(self, images: Tensor) -> Tensor:
         """(N, features) before the projection, for normalised (N, 3, S, S)."""
-        features: Tensor = self.backbone(images)
         if self.config.pooling == "native":
-            return features  # (N, features)
+            native: Tensor = self.backbone(images)
+            return native  # (N, features)
+        features: Tensor = self.backbone.forward_features(images)  # (N, features, H, W)
         if features.ndim != 4 or features.shape[1] != self.features:
             raise EncoderError(
                 f"{self.config.architecture} has no (N, C, H, W) feature map to pool.", hint="Use the pooling native."
@@ -130,7 +131,7 @@ def state_bytes(network: nn.Module) -> list[bytes]:
     return parts
 
 
-def _create(architecture: str, pretrained: bool, **options: Any) -> Any:
+def _create(architecture: str, pretrained: bool) -> Any:
     timm = import_timm()
     if architecture.partition(".")[0] not in timm.list_models():
         close = timm.list_models(f"*{architecture}*")[:5]
@@ -140,7 +141,7 @@ def _create(architecture: str, pretrained: bool, **options: Any) -> Any:
         # Weights drawn at random are drawn alike in every process, or an index would refuse its own encoder.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
+            return timm.create_model(architecture, pretrained=pretrained, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         if not pretrained:
             raise EncoderError(f"timm cannot build {architecture}: {_line(error)}.") from error

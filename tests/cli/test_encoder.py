@@ -1,0 +1,46 @@
+"""`patsearch encoder`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from patsearch.cli import build_app, main
+from patsearch.encoder import load_encoder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    build_app()(args=list(arguments), standalone_mode=False)
+    return capsys.readouterr().out
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, "encoder", "list", "--json"))
+    (default,) = [entry for entry in found["encoders"] if entry["default"]]
+    assert default["name"] == "lite0-imagenet"
+    assert {"onnx", "timm", "checkpoint"} <= set(found["kinds"])
+    text = run(capsys, "encoder", "list")
+    assert "lite0-imagenet" in text
+    assert "timm:" in text
+
+
+def test_info(capsys: pytest.CaptureFixture[str]) -> None:
+    card = load_encoder(threads=1).card
+    found = json.loads(run(capsys, "encoder", "info", "--json"))
+    assert found["sha256"] == card.sha256
+    assert found["dim"] == 1280
+    assert found["preprocessing"]["size"] == 256
+    text = run(capsys, "encoder", "info", "lite0-imagenet")
+    assert card.sha256 in text.replace("\n", "")
+    assert "never trained on drawings" in text
+
+
+def test_unknown_encoder_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["encoder", "info", "nonsense"])
+    captured = capsys.readouterr()
+    assert stopped.value.code == 5
+    assert captured.out == ""
+    assert captured.err.startswith("patsearch: There is no encoder 'nonsense'")
+    assert captured.err.count("\n") == 1
