@@ -106,6 +106,7 @@ def register(app: typer.Typer) -> None:
         )
         for text in options.where.notices:
             notice(text)
+        _check_targets(out, html)
         with _progress(quiet) as report:
             result = run_bench(options, report=report)
         if out is not None:
@@ -121,6 +122,14 @@ def register(app: typer.Typer) -> None:
         _print_tables(result, options)
         if against:
             _print_comparison(against, ["the baseline", str(result.evaluations[0].encoder["name"])])
+
+
+def _check_targets(out: Path | None, html: Path | None) -> None:
+    """Fail before an hour of measuring rather than after it."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise UsageError(f"Cannot write {html}.", hint="Name a file in a folder that exists.")
 
 
 def _top_k(text: str) -> tuple[int, ...]:
@@ -155,6 +164,7 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
 
     from patsearch.cli.output import stderr, stdout
     from patsearch.evaluation.page import metric_columns
+    from patsearch.evaluation.runfile import timings
 
     console, first = stdout(), result.evaluations[0]
     data = first.dataset
@@ -176,6 +186,8 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     for name in metric_columns(options.top_k):
         table.add_row(name, *(f"{e.quality.metrics[name]:.3f}" for e in result.evaluations))
     console.print(table)
+    if rate := timings(result).get("ingest_drawings_per_second"):
+        console.print(f"\ningest: {rate:,} drawings a second, from the source to the index")
     for engine in result.engines:
         _print_engine(engine, console)
 

@@ -19,6 +19,7 @@ from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
 from patsearch.evaluation.results import BenchOptions, BenchResult, Evaluation, Pictured
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
+from patsearch.plugins import load
 from patsearch.types import JsonDict
 
 # Queries pictured in a report: of the evaluation asked for, and of each other one.
@@ -44,6 +45,8 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
         PluginError, EncoderError, InputError, VectorIndexError: as their names say.
     """
     report = report or (lambda *_: None)
+    for name in options.backends:
+        load("backend", name)  # a misspelt name is told before the ingest, not after it
     encoders = _encoders(options)
     evaluations: list[Evaluation] = []
     engines: tuple[EngineFigures, ...] = ()

@@ -87,6 +87,7 @@ def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.
         (("-d", "index:{index}", "--whole-sheets"), "holds figures"),
         (("-d", "index:{index}", "-f", "colour=red"), "Unknown filter key"),
         (("-d", "index:{index}", "-d", "other"), "Only sources can be joined"),
+        (("-d", "index:{index}", "--html", "{index}/no/such/page.html"), "Cannot write"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_code_2(
