@@ -99,7 +99,7 @@ def measure(quality: Quality, image: Image.Image, split: SplitSheet, truth: dict
             quality.wrong.append(f"{where}: {recall:.1%} of its ink, {foreign:.1%} foreign")
         label = split.figures[match].label
         quality.read += figure["number"] is not None and label == figure["number"]
-        if label != figure["number"]:
+        if figure["number"] is not None and label != figure["number"]:
             quality.misread += label is not None
             quality.wrong.append(f"{where}: read as {label}")
     for i in free:

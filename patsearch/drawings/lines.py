@@ -13,10 +13,12 @@ from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union
 
 _MIN_GLYPH, _MAX_GLYPH = 3, 46  # cells: 12 to 184 pixels of a sheet scanned at 300 dpi
 _MOST_GLYPHS = 180
-_MOST_LINES = 30  # in each direction
+_MOST_LINES = 36  # in each direction
+_WIDEST = 1.6  # gap between letters of a line, in heights of the taller one
+_CLOSE = (0.8, 0.4)  # narrower gaps tried, in heights of the lower one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextLine:
     """A row of pieces that may be text.
 
@@ -100,18 +102,23 @@ def _along(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], *, upright: b
     return _lines(boxes, solid, glyphs, upright)
 
 
-def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(N,) number of the row of each glyph: those side by side at one height share it."""
+def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """(N,) number of the row of each glyph, for ever closer neighbours: side by side at one height."""
     x, y, w, h = boxes[glyphs].T.astype(np.float32)
-    tall = np.maximum(h[:, None], h[None, :])
+    tall, low = np.maximum(h[:, None], h[None, :]), np.minimum(h[:, None], h[None, :])
     gap = np.maximum(x[None, :] - (x + w)[:, None], x[:, None] - (x + w)[None, :])
     middle = np.abs((y + h / 2)[:, None] - (y + h / 2)[None, :])
-    alike = (gap <= 1.6 * tall) & (gap >= -0.6 * tall) & (middle <= 0.36 * tall)
-    alike &= np.minimum(h[:, None], h[None, :]) >= 0.45 * tall
-    row = np.arange(len(glyphs))
-    while True:  # spread the smallest number along the row, in doubling steps
-        lowest = np.where(alike, row[None, :], len(row)).min(axis=1, initial=len(row))
-        lowest = np.minimum(lowest, row)
+    alike = (gap >= -0.6 * tall) & (middle <= 0.36 * tall) & (low >= 0.45 * tall)
+    return [_joined(alike & (gap <= _WIDEST * tall))] + [_joined(alike & (gap <= close * low)) for close in _CLOSE]
+
+
+def _joined(alike: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(N,) lowest index among all that are linked to each by a chain of true entries of (N, N)."""
+    row = np.arange(len(alike))
+    linked, other = np.nonzero(alike)
+    while True:  # spread the lowest number along the chain, in doubling steps
+        lowest = row.copy()
+        np.minimum.at(lowest, linked, row[other])
         lowest = lowest[lowest]
         if (lowest == row).all():
             return row
@@ -119,13 +126,24 @@ def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool) -> list[TextLine]:
-    """The most promising rows as lines."""
-    row = _rows(boxes, glyphs)
-    order = np.argsort(row, kind="stable")
-    glyphs, row = glyphs[order], row[order]
-    starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-    counts = np.diff(np.r_[starts, len(row)])
-    x, y, w, h = boxes[glyphs].T.astype(np.int64)
+    """The most promising rows as lines.
+
+    A label may stand so close to its figure that a piece of that joins its row, so rows are also
+    offered in the parts that stay together when their letters must be closer.
+    """
+    members: list[NDArray[np.intp]] = []
+    known: set[bytes] = set()
+    for row in _rows(boxes, glyphs):
+        order = np.argsort(row, kind="stable")
+        ends = np.flatnonzero(np.diff(row[order])) + 1
+        for part in np.split(order, ends):
+            if (key := part.tobytes()) not in known:
+                known.add(key)
+                members.append(part)
+    counts = np.array([len(part) for part in members])
+    everyone = glyphs[np.concatenate(members)]
+    starts = np.r_[0, np.cumsum(counts)[:-1]]
+    x, y, w, h = boxes[everyone].T.astype(np.int64)
     hull = np.stack(
         [
             np.minimum.reduceat(x, starts),
@@ -145,10 +163,10 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     doubt += 0.5 * (aspect > 10) + 0.3 * (aspect < 1.5)
     out = []
     for k in np.argsort(doubt, kind="stable")[:_MOST_LINES]:
-        members = glyphs[starts[k] : starts[k] + counts[k]]
         left, top, right, bottom = hull[k].tolist()
         box = (left, top, right, bottom) if upright else (top, left, bottom, right)
-        out.append(TextLine(members, box, upright, int(tall[k]), int(counts[k]), float(crowding[k]), float(doubt[k])))
+        part = glyphs[members[k]]
+        out.append(TextLine(part, box, upright, int(tall[k]), int(counts[k]), float(crowding[k]), float(doubt[k])))
     return out
 
 
@@ -159,9 +177,21 @@ def with_marks(pieces: Pieces, line: TextLine) -> TextLine:
     reach = max(1, line.glyph // 3)
     inside = (x >= left - reach) & (x + w <= right + reach) & (y >= top - 1) & (y + h <= bottom + reach)
     inside &= (h <= line.glyph) & (pieces.area <= 3 * line.glyph * line.glyph)
+    length = right - left
+    under = (h <= max(2, line.glyph // 4)) & (w >= 0.5 * length) & (w <= 1.6 * length + line.glyph)
+    under &= (y >= bottom) & (y <= bottom + 0.7 * line.glyph) & (abs(2 * x + w - left - right) <= 0.6 * length)
+    inside |= under
     inside[0] = False
     members = np.union1d(line.members, np.flatnonzero(inside))
     return replace(line, members=members, box=union(pieces.boxes[members]))
+
+
+def _underlines(pieces: Pieces, line: TextLine) -> NDArray[np.bool_]:
+    """Which members are rules below the text: they would make the text small to the reader."""
+    along, across = (2, 3) if line.upright else (3, 2)
+    boxes = pieces.boxes[line.members]
+    length = line.box[2] - line.box[0] if line.upright else line.box[3] - line.box[1]
+    return np.asarray((boxes[:, across] <= max(2, line.glyph // 4)) & (boxes[:, along] >= 0.45 * length))
 
 
 def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey | None:
@@ -174,7 +204,7 @@ def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey |
     crop = raster.full[top * CELL : bottom * CELL, left * CELL : right * CELL]
     region = pieces.at[top:bottom, left:right]
     own = np.zeros(len(pieces), bool)
-    own[line.members] = own[0] = True
+    own[line.members[~_underlines(pieces, line)]] = own[0] = True
     foreign = ~own[region]
     if foreign.any():
         crop = np.where(np.repeat(np.repeat(foreign, CELL, axis=0), CELL, axis=1), np.uint8(255), crop)

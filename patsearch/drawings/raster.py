@@ -24,7 +24,7 @@ _PAPER = 240  # a cell whose mean is brighter holds no ink: one black pixel of 1
 _MOST_PIXELS = 12_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """One sheet, padded with white to whole cells.
 
@@ -88,7 +88,7 @@ def _halved(grey: Grey) -> Grey:
     return np.asarray(cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pieces:
     """The connected pieces of a mask.
 

@@ -20,6 +20,7 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.,-'/()"
 HEIGHT = 24
 MAX_WIDTH = 288
 _INK_HEIGHT = 20
+_STEP = 2  # pixels of width a step of the network's answer
 _WIDTHS = (64, 96, 128, 192, MAX_WIDTH)
 
 Grey = NDArray[np.uint8]
@@ -27,10 +28,19 @@ Grey = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a crop reads: upper case without spaces, "" for no text; the mean probability of its symbols."""
+    """What a crop reads.
+
+    Attributes:
+        text: upper case without spaces, "" for no text.
+        sure: mean probability of its symbols.
+        start: where the first symbol was seen, as a share of the crop's width.
+        end: where the last symbol was seen.
+    """
 
     text: str
     sure: float
+    start: float = 0.0
+    end: float = 1.0
 
 
 def fit_line(crop: Grey) -> Grey:
@@ -59,18 +69,19 @@ def read_lines(crops: Sequence[Grey]) -> list[Line]:
         paper *= np.float32(1 / 255)
         (answer,) = _session().run(None, {"lines": paper})
         for row, i in enumerate(part):
-            out[i] = _best_path(answer[row])
+            out[i] = _best_path(answer[row], lines[i].shape[1])
     return out
 
 
-def _best_path(log_probabilities: NDArray[np.float32]) -> Line:
+def _best_path(log_probabilities: NDArray[np.float32], width: int) -> Line:
     """Collapse repeated symbols of (T, 1 + len(ALPHABET)) log-probabilities and drop blanks."""
     best = log_probabilities.argmax(axis=1)
     new = np.flatnonzero((best > 0) & (np.r_[0, best[:-1]] != best))
     if not len(new):
         return Line("", 1.0)
     sure = float(np.exp(log_probabilities[new, best[new]]).mean())
-    return Line("".join(ALPHABET[best[i] - 1] for i in new), sure)
+    steps = width / _STEP
+    return Line("".join(ALPHABET[best[i] - 1] for i in new), sure, float(new[0] / steps), float((new[-1] + 1) / steps))
 
 
 @lru_cache(maxsize=1)

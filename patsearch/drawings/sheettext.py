@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from patsearch.drawings.labels import Meaning, canonical, meaning, spelling
+from patsearch.drawings.labels import Meaning, canonical, foreseen, meaning, spelling
 from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
-_FIRST, _MORE = 8, 14  # candidates a pass: reading is a third of a sheet's time
+_FIRST, _MORE = 10, 16  # candidates a pass: reading is a third of a sheet's time
 _SURE = 0.55
 _VERY_SURE = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SheetText:
     """A line that was read.
 
@@ -27,6 +27,7 @@ class SheetText:
         turn: degrees clockwise by which the sheet must turn for it to be upright.
         sure: mean probability of its symbols.
         text: as read.
+        start, end: between which shares of its length in reading direction the text was seen.
     """
 
     line: TextLine
@@ -34,6 +35,8 @@ class SheetText:
     turn: int
     sure: float
     text: str
+    start: float = 0.0
+    end: float = 1.0
 
 
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
@@ -41,21 +44,21 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     lines = text_lines(raster.ink, pieces)
     long = [line for line in lines if line.aspect >= 1.3][: _FIRST + _MORE]
     texts = _read(raster, pieces, long[:_FIRST], (0, 90))
-    labels = _labels(raster, pieces, texts, lines)
+    labels = _labels(raster, pieces, texts, expected)
     # Where there are labels, others look like them; where there are none, look further.
     more = [line for line in long[_FIRST:] if not labels or any(_alike(line, text.line) for text in labels)]
     if more:
         texts += _read(raster, pieces, more, (0, 90))
-        labels = _labels(raster, pieces, texts, lines)
+        labels = _labels(raster, pieces, texts, expected)
     if not labels:
         turned = _read(raster, pieces, long[:_FIRST], (180, 270))
-        labels = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], lines)
+        labels = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], expected)
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
-        labels = _bare(texts + _read(raster, pieces, short, (0,)), expected)
+        labels = _bare(pieces, texts + _read(raster, pieces, short, (0,)), expected)
     labels = [replace(label, meaning=Meaning("label", spelling(label.meaning.number, expected))) for label in labels]
     labels, repeated = _once_each(labels)
-    others = [text for text in texts if text.meaning.kind == "remark" and text.sure > _SURE]
+    others = [text for text in texts if text.meaning.kind == "remark" and text.sure > _SURE and labels]
     others += repeated + _headers(texts, lines, raster)
     return labels, others
 
@@ -73,7 +76,7 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
             found.append((line, turn))
             crops.append(crop)
     return [
-        SheetText(line, meaning(read.text), turn, read.sure, read.text)
+        SheetText(line, meaning(read.text), turn, read.sure, read.text, read.start, read.end)
         for (line, turn), read in zip(found, read_lines(crops), strict=True)
     ]
 
@@ -82,11 +85,11 @@ def _alike(line: TextLine, other: TextLine) -> bool:
     return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7 and line.doubt < 1.0
 
 
-def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], lines: Sequence[TextLine]) -> list[SheetText]:
+def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
     """Labels with a number, and those without that look just like them."""
     labels = [text for text in texts if text.meaning.kind == "label" and text.sure >= _SURE]
-    labels = [_completed(raster, pieces, label, lines) for label in labels]
-    read = [t for t in labels if t.meaning.number and t.sure >= (_SURE if t.line.crowding < 0.5 else _VERY_SURE)]
+    labels = [_completed(raster, pieces, _trimmed(raster, pieces, label)) for label in labels]
+    read = [text for text in labels if _convincing(text, expected)]
     usual = float(np.median([text.line.glyph for text in read])) if read else None
     turns = {text.turn for text in read}
     for text in labels:
@@ -96,35 +99,102 @@ def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], lines: S
             glyph = text.line.glyph
             if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 6):
                 read.append(text)
-    return read
+    return _apart(read, expected)
 
 
-def _completed(raster: Raster, pieces: Pieces, label: SheetText, lines: Sequence[TextLine]) -> SheetText:
-    """A label whose number stands so far off that it made a line of its own is read again with it."""
+def _convincing(text: SheetText, expected: Sequence[str]) -> bool:
+    """Whether a label was read well enough, given where it stands and what the grant leads to expect."""
+    number, crowding = text.meaning.number, text.line.crowding
+    if number is None:
+        return False
+    if foreseen(number, expected):
+        return text.sure >= (_SURE if crowding < 0.5 else _VERY_SURE)
+    if text.meaning.exact:
+        return text.sure >= (_VERY_SURE if expected or crowding >= 0.5 else _SURE)
+    return text.sure >= _VERY_SURE and crowding < 0.2 and not expected
+
+
+def _apart(labels: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
+    """One label of those that share pieces.
+
+    The one whose number the grant names; else the longer number (12C, not 12), else the surer one;
+    of like readings the one of fewer pieces.
+    """
+    names = {canonical(name) for name in expected}
+
+    def rank(label: SheetText) -> tuple[bool, bool, int, float]:
+        number = label.meaning.number
+        return number is None, canonical(number or "") not in names, -len(number or ""), -label.sure
+
+    kept: list[SheetText] = []
+    for label in sorted(labels, key=rank):
+        rivals = [k for k in kept if np.isin(label.line.members, k.line.members).any()]
+        if not rivals:
+            kept.append(label)
+        elif label.meaning == rivals[0].meaning and len(label.line.members) < len(rivals[0].line.members):
+            kept[kept.index(rivals[0])] = label
+    return kept
+
+
+def _trimmed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
+    """A label without the pieces of a drawing that stand in its row before or after the text."""
+    line = label.line
+    along = 0 if line.upright else 1
+    first, length = line.box[along], line.box[along + 2] - line.box[along]
+    start, end = label.start, label.end
+    if max(start, 1 - end) * length < 1.5 * line.glyph:
+        return label
+    if label.turn in (90, 180):  # reads against the direction of the axis
+        start, end = 1 - end, 1 - start
+    boxes = pieces.boxes[line.members]
+    middle = boxes[:, along] + boxes[:, along + 2] / 2
+    slack = 0.7 * line.glyph
+    members = line.members[(middle >= first + start * length - slack) & (middle <= first + end * length + slack)]
+    if len(members) in (0, len(line.members)):
+        return label
+    box = union(pieces.boxes[members])
+    again = _read(raster, pieces, [replace(line, members=members, box=box)], (label.turn,))
+    return again[0] if again and again[0].meaning.kind == "label" else label
+
+
+def _completed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
+    """A label whose number stands so far off that it was left out is read again with what follows it."""
     if label.meaning.number is not None:
         return label
-    along = 0 if label.line.upright else 1
-    for line in lines:
-        if line.upright != label.line.upright or np.isin(line.members, label.line.members).any():
-            continue
-        gap = line.box[along] - label.line.box[along + 2]
-        if label.turn in (90, 180):
-            gap = label.line.box[along] - line.box[along + 2]
-        middle = sum(line.box[1 - along :: 2]) - sum(label.line.box[1 - along :: 2])
-        if 0 <= gap <= 4 * label.line.glyph and abs(middle) <= label.line.glyph:
-            members = np.union1d(line.members, label.line.members)
-            joined = replace(label.line, members=members, box=union(pieces.boxes[members]))
-            again = _read(raster, pieces, [joined], (label.turn,))
-            if again and again[0].meaning.kind == "label" and again[0].meaning.number is not None:
-                return again[0]
+    line = label.line
+    along = 0 if line.upright else 1
+    boxes, glyph = pieces.boxes, line.glyph
+    size = boxes[:, 3 - along]
+    top, bottom = line.box[1 - along], line.box[3 - along]
+    level = (boxes[:, 1 - along] >= top - glyph // 3) & (boxes[:, 1 - along] + size <= bottom + glyph // 3)
+    level &= (size >= 0.4 * glyph) & (size <= 1.5 * glyph) & (boxes[:, along + 2] <= 3 * glyph)
+    level[0] = False
+    level[line.members] = False
+    start, end = boxes[:, along], boxes[:, along] + boxes[:, along + 2]
+    onward = label.turn in (0, 270)  # does it read along the axis?
+    members, edge = line.members, line.box[along + 2] if onward else line.box[along]
+    for _ in range(4):
+        gap = start - edge if onward else edge - end
+        near = np.flatnonzero(level & (gap >= -1) & (gap <= 3.2 * glyph))
+        if not len(near):
+            break
+        piece = near[gap[near].argmin()]
+        level[piece] = False
+        members, edge = np.append(members, piece), int(end[piece] if onward else start[piece])
+        joined = replace(line, members=members, box=union(boxes[members]))
+        again = _read(raster, pieces, [joined], (label.turn,))
+        if again and again[0].meaning.kind == "label" and again[0].meaning.number is not None:
+            label = again[0]
+        elif label.meaning.number is not None:
+            break
     return label
 
 
-def _bare(texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
+def _bare(pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
     """Labels without the word: "1.1", or a lone digit that the grant's captions name."""
     names = {canonical(name) for name in expected}
     bare = [text for text in texts if text.meaning.kind == "bare" and text.sure >= _SURE]
-    bare = [text for text in bare if text.line.crowding < 0.1]
+    bare = [text for text in bare if text.line.crowding < 0.1 and _outermost(text.line, pieces)]
     dotted = [
         t for t in bare if "." in (t.meaning.number or "") and (not names or canonical(t.meaning.number or "") in names)
     ]
@@ -135,6 +205,13 @@ def _bare(texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText
     # More than one number without the word: reference numerals.
     numerals = sum(t.meaning.kind in ("bare", "numeral") and t.sure >= _SURE for t in texts)
     return known if len(known) == 1 == numerals else []
+
+
+def _outermost(line: TextLine, pieces: Pieces) -> bool:
+    """Whether a line reaches as far out as anything on the sheet, on one side at least."""
+    left, top, right, bottom = union(pieces.boxes[1:])
+    box = line.box
+    return box[0] <= left + 2 or box[1] <= top + 2 or box[2] >= right - 2 or box[3] >= bottom - 2
 
 
 def _once_each(labels: Sequence[SheetText]) -> tuple[list[SheetText], list[SheetText]]:
