@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
-import zipfile
-from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
-from lxml import etree
+from real_grants import independent, real_grants
 
 from patsearch.errors import SourceError
 from patsearch.ingest.grant import MAX_XML, parse_grant
 from patsearch.types import Caption
-
-
-def real_grants(data_dir: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and XML of the 449 grants of one week of 2023 and of the 59 in the weekly archives."""
-    for path in sorted((data_dir / "uspto-design-xml-2023").glob("*.XML")):
-        yield path.name, path.read_bytes()
-    for path in sorted((data_dir / "uspto-weekly").glob("*.tar")):
-        with tarfile.open(path) as archive:
-            for info in archive:
-                content = archive.extractfile(info)
-                assert content is not None
-                with zipfile.ZipFile(io.BytesIO(content.read())) as grant:
-                    (name,) = (n for n in grant.namelist() if n.endswith(".XML"))
-                    yield name, grant.read(name)
-
-
-def independent(data: bytes) -> dict[str, object]:
-    """The fields by absolute XPaths with another parser, nothing shared with the package."""
-    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True))
-    b = "/us-patent-grant/us-bibliographic-data-grant"
-
-    def all_of(path: str) -> list[str]:
-        return [str(text) for text in root.xpath(b + path + "/text()")]
-
-    def cpc(nodes: list[etree._Element]) -> list[str]:
-        field = [[n.findtext(t) for t in ("section", "class", "subclass", "main-group", "subgroup")] for n in nodes]
-        return [f"{s}{c}{sub}{int(group)}/{subgroup}" for s, c, sub, group, subgroup in field]
-
-    def uspc(text: str) -> str:
-        letter, number = text[0:3].replace(" ", "")[0], text[0:3].replace(" ", "")[1:]
-        decimals = f".{text[6:]}" if text[6:] else ""
-        return f"{letter}{int(number)}/{text[3:6].strip()}{decimals}"
-
-    locarno = all_of("/classification-locarno/main-classification")
-    locarno += all_of("/classification-locarno/further-classification")
-    national = all_of("/classification-national/main-classification")
-    national += all_of("/classification-national/further-classification")
-    cpcs = root.xpath(b + "/classifications-cpc/main-cpc/classification-cpc")
-    cpcs += root.xpath(b + "/classifications-cpc/further-cpc/classification-cpc")
-    (doc,) = all_of("/publication-reference/document-id/doc-number")
-    (granted,) = all_of("/publication-reference/document-id/date")
-    (filed,) = all_of("/application-reference/document-id/date")
-    return {
-        "number": "US" + re.sub(r"^(\D*)0*", r"\1", doc),
-        "kind": all_of("/publication-reference/document-id/kind")[0],
-        "title": " ".join(str(root.xpath(f"string({b}/invention-title)")).split()),
-        "granted": datetime.strptime(granted, "%Y%m%d").date(),
-        "filed": datetime.strptime(filed, "%Y%m%d").date(),
-        "locarno": [f"{text[:2]}-{text[2:]}" for text in locarno],
-        "uspc": [uspc(text) for text in national],
-        "cpc": cpc(cpcs),
-        "ipc": cpc(root.xpath(b + "/classifications-ipcr/classification-ipcr")),
-        "figures": int(all_of("/figures/number-of-figures")[0]),
-        "images": [str(file) for file in root.xpath("/us-patent-grant/drawings/figure/img/@file")],
-    }
 
 
 @pytest.mark.data
