@@ -140,13 +140,25 @@ def tube(
     v = np.array(up)
     if abs(v @ direction[0]) > 0.95:
         v = np.array([1.0, 0.0, 0.0])
-    radii = np.broadcast_to(radius, (len(p),))
-    rings = []
-    for point, d, r in zip(p, direction, radii, strict=True):
+    frames = []
+    for d in direction:
         v = v - (v @ d) * d
         v /= np.linalg.norm(v) + 1e-12
-        rings.append(point + r * (plan[:, :1] * v + plan[:, 1:2] * np.cross(d, v)))
+        frames.append(v)
+    # Carried once around, the section comes back turned: undo that little by little.
+    turned = _angle_about(direction[0], v, frames[0]) if closed else 0.0
+    rings = []
+    for i, (point, d, r) in enumerate(zip(p, direction, np.broadcast_to(radius, (len(p),)), strict=True)):
+        angle = turned * i / len(p)
+        first = np.cos(angle) * frames[i] + np.sin(angle) * np.cross(d, frames[i])
+        rings.append(point + r * (plan[:, :1] * first + plan[:, 1:2] * np.cross(d, first)))
     return skin(rings, closed=closed)
+
+
+def _angle_about(axis: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> float:
+    """Radians by which `start`, laid into the plane across the axis, must turn about it to reach `end`."""
+    flat = start - (start @ axis) * axis
+    return float(np.arctan2(np.cross(flat, end) @ axis, flat @ end))
 
 
 def extrude(outline: ArrayLike, height: float, holes: Iterable[Curve] = (), z: float = 0.0) -> Solid:

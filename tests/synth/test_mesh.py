@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from patsearch.synth.mesh import Assembly, Mesh, Solid, move, scale, turn_x, turn_y, turn_z
-from patsearch.synth.solids import ball, box, circle, cylinder, extrude, lathe, polygon, spline, superellipse, torus
+from patsearch.synth.solids import (
+    ball,
+    box,
+    circle,
+    cylinder,
+    extrude,
+    lathe,
+    polygon,
+    spline,
+    superellipse,
+    torus,
+    tube,
+)
 
 
 def volume(solid: Solid) -> float:
@@ -54,6 +66,13 @@ def test_matrices_apply_as_written() -> None:
 def test_mesh_without_area_is_refused() -> None:
     with pytest.raises(ValueError, match="area"):
         Mesh.of(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.zeros(1, np.int32))
+
+
+def test_closed_tube_of_any_course_has_no_seam() -> None:
+    t = np.arange(240) / 240 * 2 * np.pi
+    away, beside = 1 + 0.2 * np.cos(5 * t), 0.2 * np.sin(5 * t)
+    knot = tube(np.column_stack([away * np.cos(t), beside, away * np.sin(t)]), 0.1, n=14, closed=True)
+    assert len(np.unique(Assembly().add(knot).mesh().patches)) == 1
 
 
 def test_curves() -> None:

@@ -43,14 +43,14 @@ def fan(dice: Dice) -> Assembly:
     assembly.add(lathe(profile(dice, dice.between(0.15, 0.35), 0.1, 0.22)), upright @ move(z=-0.12))
     if dice.chance(0.6):
         for z, share in ((-0.2, 1.0), (0.2, 1.0), (0.0, 1.03)):
-            assembly.add(torus(radius * 1.06 * share, 0.016, n=64, m=8), upright @ move(z=z), part="guard")
+            assembly.add(torus(radius * 1.06 * share, 0.016, n=64, m=14), upright @ move(z=z), part="guard")
         wires, bend = dice.whole(8, 24), dice.between(0, 0.3)
         for i in range(wires):
             for side in (-1, 1):
                 wire = spline(
                     [(0.1, 0, side * 0.27), (radius * 0.7, bend, side * 0.27), (radius * 1.06, 0, side * 0.2)], 8
                 )
-                assembly.add(tube(wire, 0.009, n=6), upright @ turn_z(i * TAU / wires), part="guard")
+                assembly.add(tube(wire, 0.009, n=14), upright @ turn_z(i * TAU / wires), part="guard")
     stand = dice.pick("post", "bow", "handle", "none")
     if stand == "post":
         length = dice.between(0.3, 1.2)
@@ -106,7 +106,7 @@ def hair_dryer(dice: Dice) -> Assembly:
         assembly.add(box(0.1, 0.14, 0.06, 0.02), move(x + lean * z + 0.11, 0, -z) @ along, part="switches")
     rings = dice.whole(2, 6)
     for i in range(rings):
-        assembly.add(torus(0.2 * (i + 1) / rings, 0.014, n=32, m=6), move(-length * 0.4) @ along, part="grille")
+        assembly.add(torus(0.2 * (i + 1) / rings, 0.014, n=32, m=14), move(-length * 0.4) @ along, part="grille")
     assembly.add(tube([(x + lean * 1.2, 0, -1.15), (x + lean * 1.2, 0, -1.5)], 0.05), part="cord")
     return assembly
 
@@ -133,5 +133,5 @@ def umbrella(dice: Dice) -> Assembly:
     for i in range(panels):
         angle = i * TAU / panels
         rib = [(0, 0, -low), (0.6 * np.cos(angle), 0.6 * np.sin(angle), rise * (1 - 0.6**power) - 0.03)]
-        assembly.add(tube(rib, 0.012, n=6), part="ribs")
+        assembly.add(tube(rib, 0.012, n=14), part="ribs")
     return assembly

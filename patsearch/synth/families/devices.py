@@ -85,7 +85,7 @@ def remote(dice: Dice) -> Assembly:
         part="buttons",
     )
     if dice.chance(0.6):
-        assembly.add(torus(width * 0.28, 0.03, n=36, m=8), move(0, length * 0.22, thick))
+        assembly.add(torus(width * 0.28, 0.03, n=36, m=14), move(0, length * 0.22, thick))
         assembly.add(cylinder(width * 0.1, 0.03, n=24), move(0, length * 0.22, thick - 0.01))
     if dice.chance(0.5):
         assembly.add(slab(dice, width * 0.7, length * 0.12, 0.03), move(0, length * 0.4, thick - 0.01))
@@ -127,7 +127,7 @@ def monitor(dice: Dice) -> Assembly:
         assembly.add(tube(spline(bow, 24), 0.03))
     for i in range(dice.whole(0, 6)):
         assembly.add(
-            cylinder(0.015, 0.03, n=12),
+            cylinder(0.015, 0.03, n=14),
             place @ move(width * 0.2 + 0.05 * i, -height / 2 + bezel * 0.4, thick / 2 - 0.01),
             part="keys",
         )

@@ -78,17 +78,26 @@ def bands(assembly: Assembly, dice: Dice, section: Curve, outline: Curve, most: 
 
 def slab(dice: Dice, width: float, depth: float, height: float) -> Solid:
     """A plate: rectangular, rounded, cushioned, elliptic or many-sided."""
+    return plate(dice, width, depth, height)[0]
+
+
+def plate(dice: Dice, width: float, depth: float, height: float) -> tuple[Solid, float]:
+    """A plate as of `slab`, and what share of its width and depth a rectangle within it may have."""
     kind = dice.whole(0, 4)
     if kind == 0:
-        return box(width, depth, height, dice.between(0, 0.1))
+        return box(width, depth, height, dice.between(0, 0.1)), 1.0
     if kind == 1:
-        return box(width, depth, height, dice.between(0.1, 0.45) * min(width, depth), height * dice.between(0.05, 0.49))
+        radius = dice.between(0.1, 0.45)
+        solid = box(width, depth, height, radius * min(width, depth), height * dice.between(0.05, 0.49))
+        return solid, 1 - 0.6 * radius
     if kind == 2:
-        return extrude(superellipse(dice.between(2, 6), 72, width / 2, depth / 2), height)
+        power = dice.between(2, 6)
+        return extrude(superellipse(power, 72, width / 2, depth / 2), height), 0.5 ** (1 / power)
     if kind == 3:
-        return extrude(polygon(dice.whole(5, 8), 64, width / 2, depth / 2), height)
-    section = superellipse(dice.between(2, 5), 72, width / 2, depth / 2)
-    return lathe([(0.97, 0), (1, height * 0.3), (1, height * 0.7), (0.95, height)], section)
+        return extrude(polygon(dice.whole(5, 8), 64, width / 2, depth / 2), height), 0.62
+    power = dice.between(2, 5)
+    section = superellipse(power, 72, width / 2, depth / 2)
+    return lathe([(0.97, 0), (1, height * 0.3), (1, height * 0.7), (0.95, height)], section), 0.5 ** (1 / power)
 
 
 def knob(dice: Dice, size: float) -> Solid:
@@ -115,7 +124,7 @@ def legs(
 ) -> None:
     """What carries a top at z = `height`: straight, curved or sloping legs, or a column with a foot."""
     kind = dice.pick("round", "square", "curved", "sided", "column")
-    thick = dice.between(0.035, 0.09)
+    thick = dice.between(0.04, 0.09) * min(width, depth, 1.0)
     splay = dice.between(0.0, 0.22) if dice.chance(0.5) else 0.0
     if kind == "column":
         _column(assembly, dice, min(width, depth), max(width, depth), height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.families.forms import legs, plan, slab
+from patsearch.synth.families.forms import legs, plan, plate, slab
 from patsearch.synth.families.registry import family
 from patsearch.synth.mesh import Assembly, move, turn_x
 from patsearch.synth.solids import box, cylinder, lathe, spline, superellipse, torus, tube
@@ -16,13 +16,15 @@ def table(dice: Dice) -> Assembly:
     """A top on legs or on a column, with an apron or a shelf."""
     assembly = Assembly()
     width, depth, height = dice.between(0.8, 2.2), dice.between(0.7, 1.0), dice.between(0.4, 1.0)
-    assembly.add(slab(dice, width, depth, dice.between(0.03, 0.12)), move(z=height))
-    legs(assembly, dice, width * 0.92, depth * 0.92, height, count=dice.pick(4, 4, 3))
+    top, reach = plate(dice, width, depth, dice.between(0.03, 0.12))
+    assembly.add(top, move(z=height))
+    wide, deep = width * reach * 0.96, depth * reach * 0.96
+    legs(assembly, dice, wide, deep, height + 0.005, count=dice.pick(4, 4, 3))
     if dice.chance(0.35):
         apron = dice.between(0.08, 0.2)
-        assembly.add(box(width * 0.78, depth * 0.78, apron), move(z=height - apron))
+        assembly.add(box(wide * 0.85, deep * 0.85, apron), move(z=height - apron))
     if dice.chance(0.3):
-        assembly.add(slab(dice, width * 0.7, depth * 0.7, 0.04), move(z=height * dice.between(0.2, 0.4)))
+        assembly.add(slab(dice, wide * 0.75, deep * 0.75, 0.04), move(z=height * dice.between(0.2, 0.4)))
     return assembly
 
 
@@ -32,8 +34,9 @@ def chair(dice: Dice) -> Assembly:
     assembly = Assembly()
     width, depth, height = dice.between(0.45, 0.65), dice.between(0.45, 0.6), dice.between(0.4, 0.5)
     thick = dice.between(0.04, 0.14)
-    assembly.add(slab(dice, width, depth, thick), move(z=height))
-    legs(assembly, dice, width, depth, height + 0.01, inset=0.06)
+    seat, reach = plate(dice, width, depth, thick)
+    assembly.add(seat, move(z=height))
+    legs(assembly, dice, width * reach, depth * reach, height + 0.01, inset=0.05)
     _back(assembly, dice, width, depth, height + thick)
     if dice.chance(0.45):
         _arms(assembly, dice, width, depth, height + thick)
@@ -146,12 +149,14 @@ def stool(dice: Dice) -> Assembly:
     width, height = dice.between(0.35, 0.5), dice.between(0.3, 0.8)
     seat = dice.between(0.04, 0.14)
     if dice.chance(0.5):
-        assembly.add(
-            lathe([(0.9, 0), (1, seat * 0.3), (1, seat * 0.8), (0.9, seat)], plan(dice) * (width / 2)), move(z=height)
-        )
+        round_seat = [(0.9, 0), (1, seat * 0.3), (1, seat * 0.8), (0.9, seat)]
+        assembly.add(lathe(round_seat, plan(dice) * (width / 2)), move(z=height))
+        reach = 0.72
     else:
-        assembly.add(slab(dice, width, width * dice.between(0.7, 1), seat), move(z=height))
-    legs(assembly, dice, width, width * 0.9, height + 0.005, count=dice.pick(3, 4), inset=dice.between(0.05, 0.1))
+        top, reach = plate(dice, width, width * dice.between(0.7, 1), seat)
+        assembly.add(top, move(z=height))
+    wide = width * reach
+    legs(assembly, dice, wide, wide * 0.9, height + 0.005, count=dice.pick(3, 4), inset=dice.between(0.03, 0.06))
     if height > 0.5:
         assembly.add(torus(width * dice.between(0.4, 0.5), 0.012), move(z=height * dice.between(0.25, 0.45)))
     if dice.chance(0.3):

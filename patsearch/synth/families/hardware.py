@@ -34,7 +34,7 @@ def hand_tool(dice: Dice) -> Assembly:
     assembly.add(lathe(profile(dice, length, 0.1, 0.22, knots=dice.whole(4, 7)), plan(dice, 48)), _ALONG)
     for _ in range(dice.whole(0, 3)):
         assembly.add(
-            torus(dice.between(0.15, 0.22), 0.025, n=32, m=8),
+            torus(dice.between(0.15, 0.22), 0.025, n=32, m=14),
             _ALONG @ move(z=length * dice.between(0.15, 0.85)),
             part="rings",
         )
@@ -71,7 +71,7 @@ def hand_tool(dice: Dice) -> Assembly:
     elif head == "loop":
         radius = dice.between(0.2, 0.4)
         assembly.add(cylinder(0.04, 0.2, n=16), end @ _ALONG)
-        assembly.add(torus(radius, 0.035, n=40, m=10), end @ move(radius + 0.15))
+        assembly.add(torus(radius, 0.035, n=40, m=14), end @ move(radius + 0.15))
     else:
         radius, jaw = dice.between(0.22, 0.35), dice.between(0.1, 0.16)
         t = np.linspace(0.5, TAU - 0.5, 40)
@@ -106,7 +106,7 @@ def brush(dice: Dice) -> Assembly:
         )
     )
     rows, columns, high = dice.whole(2, 5), dice.whole(4, 10), dice.between(0.12, 0.35)
-    tuft = cylinder(dice.between(0.015, 0.03), high, n=10)
+    tuft = cylinder(dice.between(0.015, 0.03), high, n=14)
     for i in range(columns):
         for j in range(rows):
             y = (j - (rows - 1) / 2) * 1.5 * wide / rows

@@ -30,17 +30,17 @@ def pan(dice: Dice) -> Assembly:
     thick, section = dice.between(0.03, 0.06), superellipse(dice.pick(2, 5), 16, 1.0, dice.between(0.8, 2.0))
     z = height * dice.between(0.7, 0.95)
     if dice.chance(0.55):
-        reach = dice.between(0.7, 1.3)
+        reach, end = dice.between(0.7, 1.3), z + dice.between(0, 0.25)
         handle = [
             (radius * 0.95, 0, z),
             (radius + reach * 0.3, 0, z + dice.between(0, 0.15)),
-            (radius + reach, 0, z + dice.between(0, 0.25)),
+            (radius + reach, 0, end),
         ]
         assembly.add(
             tube(spline(handle, 24), np.linspace(thick, thick * dice.between(1, 1.5), 24), section), part="handle"
         )
         if dice.chance(0.4):
-            assembly.add(torus(0.06, 0.02, n=24, m=8), move(radius + reach + 0.06, 0, z + 0.12), part="handle")
+            assembly.add(torus(0.06, 0.02, n=24, m=14), move(radius + reach + 0.05, 0, end), part="handle")
     else:
         reach, spread = dice.between(0.12, 0.3), dice.between(0.12, 0.25)
         loop = [
@@ -179,11 +179,9 @@ def cutlery(dice: Dice) -> Assembly:
             extrude(np.vstack([edge, [(0, wide * dice.between(0.2, 0.4))]]), 0.03), end @ move(z=-0.015), part="blade"
         )
     if dice.chance(0.5):
-        assembly.add(
-            box(length * 0.3, widest * 0.8, 0.02, 0.04),
-            move(length * 0.2, 0, float(np.interp(length * 0.2, outline[:, 0], bend)) + thick - 0.005),
-            part="inlay",
-        )
+        at = length * dice.between(0.06, 0.12)
+        z = float(np.interp(at, outline[:, 0], bend)) - 1.3 * thick
+        assembly.add(cylinder(widest * dice.between(0.2, 0.35), 2.6 * thick, n=24), move(at, 0, z), part="stud")
     return assembly
 
 

@@ -106,6 +106,6 @@ def lantern(dice: Dice) -> Assembly:
         tube(np.column_stack([radius * np.cos(ring), 0 * ring, height + 0.38 + radius + radius * np.sin(ring)]), 0.015)
     )
     if dice.chance(0.3):
-        assembly.add(cylinder(0.03, dice.between(0.4, 0.9)), move(z=-0.8), part="stake")
+        assembly.add(cylinder(0.03, 0.82), move(z=-0.8), part="stake")
         assembly.add(lathe([(0.005, -0.95), (0.03, -0.8)]), part="stake")
     return assembly

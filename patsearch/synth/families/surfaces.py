@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.families.forms import around, grid_of, plan, slab
+from patsearch.synth.families.forms import around, grid_of, plan, plate
 from patsearch.synth.families.registry import family
 from patsearch.synth.mesh import Assembly, Matrix, Solid, move, turn_x, turn_z
 from patsearch.synth.solids import (
@@ -27,10 +27,12 @@ def tile(dice: Dice) -> Assembly:
     """A plate with a raised pattern: rings, blocks, bars, petals, waves or a spiral."""
     assembly = Assembly()
     width, depth, z = dice.between(1.0, 1.6), dice.between(0.8, 1.3), dice.between(0.05, 0.15)
-    assembly.add(slab(dice, width, depth, z))
+    body, reach = plate(dice, width, depth, z)
+    assembly.add(body)
+    width, depth = width * reach, depth * reach
     _relief(assembly, dice, width * 0.85, depth * 0.85, z)
     if dice.chance(0.4):
-        frame = rounded_rectangle(width * 0.7, depth * 0.7, 0.05)
+        frame = rounded_rectangle(width * 0.9, depth * 0.9, 0.05)
         assembly.add(extrude(frame, 0.04, [(frame * 0.94)[::-1]], z=z - 0.005), part="frame")
     return assembly
 
@@ -42,7 +44,7 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
     if kind == "rings":
         for _ in range(count):
             x, y = dice.between(-0.3, 0.3) * width, dice.between(-0.25, 0.25) * depth
-            assembly.add(torus(dice.between(0.05, 0.25) * small, 0.018, n=40, m=8), move(x, y, z), part="relief")
+            assembly.add(torus(dice.between(0.05, 0.25) * small, 0.018, n=40, m=14), move(x, y, z), part="relief")
     elif kind == "blocks":
         piece = dice.pick(box, _cone)(width / count * 0.65, depth / count * 0.65, 0.05)
         turned = piece.at(turn_z(dice.between(0, 0.8)))
@@ -74,12 +76,12 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
         along = np.linspace(-width * 0.45, width * 0.45, 50)
         for j in range(count):
             swing = ((j + 0.5) / count - 0.5) * depth * 0.85 + high * np.sin(beat * along + phase * j)
-            assembly.add(tube(np.column_stack([along, swing, np.full(50, z)]), 0.016, n=8), part="relief")
+            assembly.add(tube(np.column_stack([along, swing, np.full(50, z)]), 0.016, n=14), part="relief")
     else:
         t = np.linspace(0.3, dice.whole(3, 6) * 2 * np.pi, 160)
         coil = small * 0.45 * t / t[-1]
         assembly.add(
-            tube(np.column_stack([coil * np.cos(t), coil * np.sin(t), np.full(160, z)]), 0.016, n=8), part="relief"
+            tube(np.column_stack([coil * np.cos(t), coil * np.sin(t), np.full(160, z)]), 0.016, n=14), part="relief"
         )
 
 

@@ -98,7 +98,7 @@ def animal(dice: Dice) -> Assembly:
     )
     ear, tall, droop = dice.between(0.08, 0.3), dice.between(0.8, 2.0), dice.between(-0.6, 0.0)
     for side in (-1, 1):
-        assembly.add(ball(0.04, n=12, rings=8), move(x + head * 0.75, side * head * 0.5, z + head * 0.4), part="eyes")
+        assembly.add(ball(0.04, n=14, rings=8), move(x + head * 0.75, side * head * 0.5, z + head * 0.4), part="eyes")
         assembly.add(
             ball(ear, n=18, rings=10),
             move(x - 0.05, side * head * 0.8, z + head * 0.8) @ turn_x(side * droop) @ scale(0.35, 0.7, tall),
@@ -129,7 +129,7 @@ def figure(dice: Dice) -> Assembly:
         assembly.add(ball(0.1, n=16, rings=10), move(*hand), part="hands")
         assembly.add(tube([(side * 0.17, 0, 0.1), (side * 0.2, 0, -0.6)], limb), part="legs")
         assembly.add(box(0.24, 0.4, 0.12, 0.08, 0.04), move(side * 0.2, -0.08, -0.7), part="feet")
-        assembly.add(ball(0.04, n=12, rings=8), move(side * head * 0.35, -head * 0.9, 1.0 + head * 0.8), part="eyes")
+        assembly.add(ball(0.04, n=14, rings=8), move(side * head * 0.35, -head * 0.9, 1.0 + head * 0.8), part="eyes")
     hat = dice.pick("none", "brim", "cone", "ears")
     if hat == "brim":
         assembly.add(

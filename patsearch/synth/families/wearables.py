@@ -73,11 +73,12 @@ def eyewear(dice: Dice) -> Assembly:
 def ring(dice: Dice) -> Assembly:
     """A band, plain or set; a stone in prongs, a cluster, a signet."""
     assembly = Assembly()
-    section = superellipse(dice.between(2, 5), 20, 1.0, dice.between(0.7, 3.0))
+    section = superellipse(dice.between(2, 5), 20, dice.between(0.8, 3.0), 1.0)
     thick = dice.between(0.06, 0.13)
-    assembly.add(torus(1.0, thick, section, n=80), turn_x(np.pi / 2))
     top = 1.0 + thick
     head = dice.pick("stone", "cluster", "signet", "row", "twist")
+    if head != "twist":
+        assembly.add(torus(1.0, thick, section, n=80), turn_x(np.pi / 2))
     stone = dice.between(0.2, 0.42)
     sides = dice.pick(6, 8, 10, 16)
     cut = [(0.02, -0.8 * stone), (stone, 0), (stone, 0.08 * stone), (stone * 0.6, 0.35 * stone)]
@@ -99,14 +100,13 @@ def ring(dice: Dice) -> Assembly:
             place = turn_y(angle) @ move(z=top + size * 0.3)
             assembly.add(lathe(np.array(cut) * (size / stone), polygon(8, 8)), place, part="stones")
     else:
-        for phase in (0.0, np.pi):
-            t = np.arange(160) / 160 * 2 * np.pi
-            radius = 1 + thick * 1.5 * np.cos(dice.whole(6, 12) * t + phase)
-            wave = thick * 1.5 * np.sin(6 * t + phase)
-            assembly.add(
-                tube(np.column_stack([radius * np.cos(t), wave, radius * np.sin(t)]), thick * 0.5, n=10, closed=True),
-                part="strands",
-            )
+        strands, turns = dice.whole(2, 3), dice.whole(4, 9)
+        t = np.arange(240) / 240 * 2 * np.pi
+        for i in range(strands):
+            turn = turns * t + i * 2 * np.pi / strands
+            away, beside = 1 + thick * np.cos(turn), thick * np.sin(turn)
+            strand = np.column_stack([away * np.cos(t), beside, away * np.sin(t)])
+            assembly.add(tube(strand, thick * 0.85, n=14, closed=True), part="strands")
     return assembly
 
 
