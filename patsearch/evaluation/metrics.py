@@ -9,15 +9,16 @@ A query without relevant items has no value: every function returns NaN for it, 
 it (ranx and trec_eval would count it as 0). Two recalls are never mixed: `recall_at_k` compares
 with relevance judgements, `ann_recall_at_k` an engine's answer with the exact one.
 
-| name         | divisor of the query's value                       | ranx          |
-|--------------|----------------------------------------------------|---------------|
-| `map`        | all relevant items                                 | `map`         |
-| `map_ties`   | all relevant items; ties judged together           | -             |
-| `map@k`      | all relevant items, also where there are more than k| `map@k`      |
-| `recall@k`   | all relevant items                                 | `recall@k`    |
-| `hit_rate@k` | 1                                                  | `hit_rate@k`  |
-| `mrr`        | 1                                                  | `mrr`         |
-| `ndcg@k`     | DCG of the best possible first k                   | `ndcg@k`      |
+| name            | divisor of the query's value                    | ranx         |
+|-----------------|-------------------------------------------------|--------------|
+| `map`           | all relevant items                              | `map`        |
+| `map_ties`      | all relevant items; ties judged together        | -            |
+| `map_by_patent` | as `map`; then the mean over patents            | -            |
+| `map@k`         | all relevant items, also where there are over k | `map@k`      |
+| `recall@k`      | all relevant items                              | `recall@k`   |
+| `hit_rate@k`    | 1                                               | `hit_rate@k` |
+| `mrr`           | 1                                               | `mrr`        |
+| `ndcg@k`        | DCG of the best possible first k                | `ndcg@k`     |
 """
 
 from __future__ import annotations
@@ -182,6 +183,18 @@ def mean(values: Values) -> float:
     """Mean over the queries that have a value: NaN (no relevant item) is dropped. NaN if none has."""
     kept = values[~np.isnan(values)]
     return float(kept.mean()) if len(kept) else math.nan
+
+
+def mean_over_groups(values: Values, groups: Sequence[str]) -> float:
+    """Mean over groups of the mean over each group's queries: every patent weighs the same.
+
+    NaN (no relevant item) is dropped, and with it a group that has nothing else. NaN if none is left.
+    """
+    kept = ~np.isnan(values)
+    if not kept.any():
+        return math.nan
+    _, group = np.unique(np.asarray(groups)[kept], return_inverse=True)
+    return float((np.bincount(group, weights=values[kept]) / np.bincount(group)).mean())
 
 
 def aggregate(values: Mapping[str, Values]) -> dict[str, float]:

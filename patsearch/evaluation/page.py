@@ -85,7 +85,7 @@ def metric_columns(top_k: Sequence[int]) -> list[str]:
     few = [k for k in top_k if k <= 10] or list(top_k[:1])
     last = few[-1]
     hits = [f"hit_rate@{k}" for k in few]
-    return ["map", "map_ties", f"map@{last}", *hits, f"recall@{last}", "mrr", f"ndcg@{last}"]
+    return ["map", "map_ties", "map_by_patent", f"map@{last}", *hits, f"recall@{last}", "mrr", f"ndcg@{last}"]
 
 
 def _facts(result: BenchResult) -> str:

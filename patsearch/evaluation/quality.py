@@ -122,7 +122,9 @@ def measure_quality(
     seconds = time.perf_counter() - start
     gallery = tuple(dataset.at(position) for position in range(len(dataset.gallery)))
     values = metrics.per_query((r.ranks for r in records), top_k)
-    return Quality(metrics.aggregate(values), records, gallery, _curves(records, len(gallery)), seconds)
+    means = metrics.aggregate(values)
+    means["map_by_patent"] = metrics.mean_over_groups(values["map"], [r.patent for r in records])
+    return Quality(means, records, gallery, _curves(records, len(gallery)), seconds)
 
 
 def _curves(records: Sequence[QueryRecord], gallery: int) -> dict[str, list[tuple[int, float]]]:

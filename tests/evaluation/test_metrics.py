@@ -96,6 +96,14 @@ def test_a_query_without_relevant_items_is_dropped() -> None:
         assert math.isnan(metrics.mean(np.array([np.nan])))
 
 
+def test_every_group_weighs_the_same() -> None:
+    values = np.array([1.0, 0.0, 0.0, 0.8, np.nan, np.nan])
+    groups = ["a", "a", "a", "b", "b", "c"]
+    assert metrics.mean_over_groups(values, groups) == pytest.approx((1 / 3 + 0.8) / 2)
+    assert metrics.mean(values) == pytest.approx(1.8 / 4)
+    assert math.isnan(metrics.mean_over_groups(values[4:], groups[4:]))
+
+
 def test_no_queries_at_all() -> None:
     values = metrics.per_query([], TOP_K)
     assert {"map", "map_ties", "mrr", "recall@10", "ndcg@50", "hit_rate@1", "map@3"} <= values.keys()

@@ -52,7 +52,7 @@ def test_the_metrics_can_be_computed_again_from_the_records() -> None:
     (record,) = quality.records
     assert record.ranks.gains.tolist() == [1.0, 3.0]
     again = metrics.aggregate(metrics.per_query([record.ranks], (1, 2)))
-    assert again == quality.metrics
+    assert again | {"map_by_patent": again["map"]} == quality.metrics  # one patent asks
     assert quality.metrics["ndcg@2"] < 1
 
 
