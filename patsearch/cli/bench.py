@@ -176,10 +176,15 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     for note in data["notes"]:
         notes.print(f"  {escape(note)}")
     # Evaluations side by side: a handful of columns fits a terminal, a dozen metrics does not.
-    table = Table(title="Quality, ranked exactly", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    encoders = sorted({str(e.encoder["name"]) for e in result.evaluations})
+    of = "" if len(encoders) > 1 else f" of {escape(encoders[0])}"
+    table = Table(title=f"Quality{of}, ranked exactly", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("")
     for evaluation in result.evaluations:
-        name = "\n".join([str(evaluation.encoder["name"]), *str(evaluation.protocol).split(", ")])
+        lines = str(evaluation.protocol).split(", ")
+        if len(encoders) > 1:
+            lines.insert(0, str(evaluation.encoder["name"]))
+        name = "\n".join(lines)
         table.add_column(escape(name) + ("\n(baseline)" if evaluation.baseline else ""), justify="right")
     for key, name in (("judged_queries", "queries"), ("gallery", "gallery")):
         table.add_row(name, *(f"{e.dataset[key]:,}" for e in result.evaluations))
