@@ -174,7 +174,7 @@ def main() -> None:
                             "{per_cpu_second:6.1f}/CPU s  {cpu_ms:5.1f} CPU ms".format(**cells[-1]),
                             flush=True,
                         )
-    report = {
+    report: dict[str, Any] = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "cells": cells,
         "loading": loading(),
