@@ -170,8 +170,8 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     data = first.dataset
     notes = stderr()
     notes.print(
-        f"{escape(data['name'])}: {data['judged_queries']:,} queries of {data['patents']:,} patents in a gallery of "
-        f"{data['gallery']:,}, of which {data['distractors']:,} distractors."
+        f"{escape(data['name'])}: {data['queries']:,} queries of {data['patents']:,} patents, {data['judged_queries']:,} "
+        f"with something to find; gallery of {data['gallery']:,}, of which {data['distractors']:,} distractors."
     )
     for note in data["notes"]:
         notes.print(f"  {escape(note)}")
