@@ -77,6 +77,7 @@ class _Draughtsman:
         self._design = design
         self._scale = size / FULL_SIZE
         self._hand = Lettering.draw(self.dice, scale=self._scale)
+        self._labels_above = self.dice.chance(0.06)
         self._habit = self.dice.pick((1,), (1,), (1, 1, 2), (1, 2), (2,), (2, 1, 3))
 
     def pages(self) -> Iterator[DrawnSheet]:
@@ -117,7 +118,7 @@ class _Draughtsman:
         wide, high = round(width * factor), round(height * factor)
         left = x + (cell_width - wide) // 2
         top = label_top = y + (cell_height - high - gap - label.shape[0]) // 2
-        if dice.chance(0.08):  # the label stands above
+        if self._labels_above:
             top += label.shape[0] + gap
         else:
             label_top += high + gap

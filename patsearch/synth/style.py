@@ -64,7 +64,7 @@ class Style:
         Args:
             for_sheet: the finer lines of a drawing at 300 dpi, without the traces of scanning.
         """
-        width = dice.between(0.35, 0.8) if for_sheet else dice.between(0.8, 2.6)
+        width = dice.between(0.45, 0.9) if for_sheet else dice.between(0.8, 2.6)
         heavier = dice.between(1.0, 2.0) if dice.chance(0.5) else 1.0
         shaded = dice.rng.random()
         return cls(

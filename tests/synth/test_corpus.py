@@ -17,6 +17,7 @@ from PIL import Image
 
 from patsearch.classification import parse_code, uspc_from_grant
 from patsearch.errors import UsageError
+from patsearch.ingest.sources.base import Problem, Unit, open_source
 from patsearch.numbers import normal_number
 from patsearch.synth import FAMILIES, rebuild, write_corpus
 from patsearch.synth.corpus import CorpusReport
@@ -137,6 +138,20 @@ def test_grants_say_what_the_sidecar_says(corpus: CorpusReport, records: list[di
         for img, name in zip(root.iterfind("drawings/figure/img"), archive.namelist()[1:], strict=True):
             width = Image.open(io.BytesIO(archive.read(name))).width
             assert float(img.get("wi").removesuffix("mm")) == pytest.approx(width / 300 * 25.4, abs=0.01)
+
+
+def test_our_own_source_reads_it(corpus: CorpusReport, records: list[dict]) -> None:
+    units = list(open_source(corpus.out).units())
+    assert not [unit for unit in units if isinstance(unit, Problem)]
+    patents = {patent.number: patent for patent in (unit.load() for unit in units if isinstance(unit, Unit))}
+    assert set(patents) == {record["patent"] for record in records}
+    for record in records:
+        patent = patents[record["patent"]]
+        assert (patent.title, patent.kind, str(patent.granted)) == (record["title"], "S1", record["granted"])
+        assert {code.code for code in patent.classes} == {record["uspc"], record["locarno"]}
+        assert [caption.figure for caption in patent.captions] == [f["figure"] for f in record["figures"]]
+        assert all(f["view"] in c.view for c, f in zip(patent.captions, record["figures"], strict=True))
+        assert [sheet.front_page for sheet in patent.sheets] == [True] + [False] * record["sheets"]
 
 
 def test_sidecar_tells_family_and_near_duplicates(records: list[dict], corpus: CorpusReport) -> None:
