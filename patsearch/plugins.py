@@ -4,7 +4,7 @@
 |-----------|------------------------|-----------------------------------------|
 | backend   | `patsearch.backends`   | `patsearch.backends.Backend`            |
 | source    | `patsearch.sources`    | `patsearch.ingest.sources.Source`       |
-| encoder   | `patsearch.encoders`   | a callable: argument text -> `Encoder`  |
+| encoder   | `patsearch.encoders`   | a callable: (argument, threads=) -> `Encoder` |
 | loss      | `patsearch.losses`     | `patsearch.training.losses.Loss`        |
 
 patsearch registers its own parts the same way, in its pyproject.toml.

@@ -137,3 +137,12 @@ class TestQueryImage:
     def test_a_crop_outside_is_refused(self, crop: tuple[int, int, int, int]) -> None:
         with pytest.raises(ImageError, match=r"does not lie within The image\. It has 900 x 700"):
             query_image(sketch(), crop=crop)
+
+
+@pytest.mark.data
+def test_published_figures_are_not_taken_for_photos(data_dir: Path) -> None:
+    paths = sorted((data_dir / "single-figures-2007").glob("*.png"))[::12]
+    assert len(paths) > 20
+    for path in paths:
+        image = open_image(path)
+        assert query_image(image) is image, path.name
