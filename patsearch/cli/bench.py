@@ -169,9 +169,10 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     console, first = stdout(), result.evaluations[0]
     data = first.dataset
     notes = stderr()
+    able = f"{data['judged_queries']:,} with something to find"
     notes.print(
-        f"{escape(data['name'])}: {data['queries']:,} queries of {data['patents']:,} patents, {data['judged_queries']:,} "
-        f"with something to find; gallery of {data['gallery']:,}, of which {data['distractors']:,} distractors."
+        f"{escape(data['name'])}: {data['queries']:,} queries of {data['patents']:,} patents, {able}; "
+        f"gallery of {data['gallery']:,}, of which {data['distractors']:,} distractors."
     )
     for note in data["notes"]:
         notes.print(f"  {escape(note)}")

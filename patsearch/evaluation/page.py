@@ -27,7 +27,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 78rem; 
 h1 { font-size: 1.35rem; margin: 0 0 .6rem } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
-th:first-child, td:first-child, td.text { text-align: left } tr.asked { font-weight: 600 }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 11rem } tr.asked { font-weight: 600 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 }
 dt { opacity: .65 } dd { margin: 0; overflow-wrap: anywhere } ul { margin: .3rem 0; padding-left: 1.2rem }
 .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)) }
