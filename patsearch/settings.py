@@ -25,9 +25,9 @@ _COMMANDS = {
     "index": ("ingest", "query"),
     "top": ("query",),
     "rotations": ("query",),
-    "encoder": ("ingest",),
+    "encoder": ("ingest", "bench"),
     "backend": ("ingest",),
-    "workers": ("ingest",),
+    "workers": ("ingest", "bench"),
     "front_pages": ("ingest",),
     "whole_sheets": ("ingest",),
 }

@@ -22,8 +22,9 @@ LAYERS = [
     {"backends", "encoder"},
     {"drawings"},
     {"engine"},
-    {"ingest", "record", "synth", "training"},
+    {"ingest", "record", "synth"},
     {"evaluation"},
+    {"training"},
     {"cli"},
     {"__main__"},
 ]
