@@ -17,20 +17,17 @@ if TYPE_CHECKING:
     from patsearch.synth.corpus import CorpusReport, rebuild, write_corpus
     from patsearch.synth.design import Design, iter_designs, make_design, plan_design, render_views
     from patsearch.synth.families import FAMILIES, Family
-    from patsearch.synth.sketch import Hand, sketch
 
 _HOMES = {
     "CorpusReport": "corpus",
     "Design": "design",
     "FAMILIES": "families",
     "Family": "families",
-    "Hand": "sketch",
     "iter_designs": "design",
     "make_design": "design",
     "plan_design": "design",
     "rebuild": "corpus",
     "render_views": "design",
-    "sketch": "sketch",
     "write_corpus": "corpus",
 }
 
@@ -39,13 +36,11 @@ __all__ = [
     "CorpusReport",
     "Design",
     "Family",
-    "Hand",
     "iter_designs",
     "make_design",
     "plan_design",
     "rebuild",
     "render_views",
-    "sketch",
     "write_corpus",
 ]
 

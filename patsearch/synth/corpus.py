@@ -118,6 +118,9 @@ def write_corpus(
         UsageError: the folder is not empty, or an argument makes no sense.
         PluginError: numba or mapbox-earcut is not installed.
     """
+    # Compiled here once, if at all: workers that start together find it done.
+    from patsearch.synth import _kernels  # noqa: F401
+
     kind = _known(layout)
     size = _checked_size(kind, size)
     if designs < 1 or processes < 1 or weekly < 1:

@@ -52,6 +52,7 @@ class Design:
 
     Attributes:
         unclaimed: parts drawn in broken lines in every view.
+        attempt: how many objects were thrown away before this one, for want of different views.
     """
 
     plan: Plan
@@ -60,6 +61,7 @@ class Design:
     mesh: Mesh
     views: tuple[View, ...]
     unclaimed: frozenset[int]
+    attempt: int = 0
 
     @property
     def index(self) -> int:
@@ -105,8 +107,12 @@ def make_design(plan: Plan) -> Design:
     Raises:
         RuntimeError: the family made nothing worth drawing in many attempts: a fault of the family.
     """
-    source = plan.index if plan.near_duplicate_of is None else plan.near_duplicate_of
-    for attempt in range(_ATTEMPTS):
+    source, first = plan.index, 0
+    if plan.near_duplicate_of is not None:
+        # The object to repeat is the one that was kept, not one thrown away before it.
+        source = plan.near_duplicate_of
+        first = make_design(Plan(plan.seed, source, plan.family)).attempt
+    for attempt in range(first, first + _ATTEMPTS):
         nudge = None if plan.near_duplicate_of is None else plan.rng(NUDGE)
         dice = Dice(np.random.default_rng([plan.seed, source, SHAPE, attempt]), nudge)
         mesh = plan.family.build(dice).mesh()
@@ -120,6 +126,7 @@ def make_design(plan: Plan) -> Design:
                 mesh=mesh,
                 views=tuple(views),
                 unclaimed=_unclaimed(mesh, chooser),
+                attempt=attempt,
             )
     raise RuntimeError(f"The family {plan.family.name!r} made nothing worth drawing ({plan}).")
 

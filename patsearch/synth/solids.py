@@ -14,6 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from patsearch.errors import PluginError
 from patsearch.synth.mesh import Solid
 
+try:
+    import mapbox_earcut
+except ImportError as error:
+    raise PluginError(
+        "The synthetic drawings need mapbox-earcut, which is not installed.", hint="Run: pip install 'patsearch[synth]'"
+    ) from error
+
 Curve = NDArray[np.float64]
 
 TAU = 2 * np.pi
@@ -163,14 +170,6 @@ def _angle_about(axis: NDArray[np.float64], start: NDArray[np.float64], end: NDA
 
 def extrude(outline: ArrayLike, height: float, holes: Iterable[Curve] = (), z: float = 0.0) -> Solid:
     """A plane figure (n, 2), with holes, drawn up from z by `height`."""
-    try:
-        import mapbox_earcut
-    except ImportError as error:
-        raise PluginError(
-            "The synthetic drawings need mapbox-earcut, which is not installed.",
-            hint="Run: pip install 'patsearch[synth]'",
-        ) from error
-
     curves = [np.asarray(outline, np.float64), *(np.asarray(hole, np.float64) for hole in holes)]
     flat = np.concatenate(curves)
     ends = np.cumsum([len(curve) for curve in curves]).astype(np.uint32)
