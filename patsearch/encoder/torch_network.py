@@ -102,10 +102,14 @@ class Network(nn.Module):
 
     def forward(self, drawings: Tensor) -> Tensor:
         """(N, dim) for (N, size, size) uint8, white = 255."""
+        embeddings: Tensor = self.projection(self.pooled(self.normalised(drawings)))
+        return embeddings
+
+    def normalised(self, drawings: Tensor) -> Tensor:
+        """(N, 3, size, size), channels last, for (N, size, size) uint8, white = 255."""
         grey = drawings.unsqueeze(1).to(self.mean.dtype) / 255  # (N, 1, S, S)
         images = (grey.expand(-1, 3, -1, -1) - self.mean) / self.std  # (N, 3, S, S)
-        embeddings: Tensor = self.projection(self.pooled(images.contiguous(memory_format=torch.channels_last)))
-        return embeddings
+        return images.contiguous(memory_format=torch.channels_last)
 
     def pooled(self, images: Tensor) -> Tensor:
         """(N, features) before the projection, for normalised (N, 3, S, S)."""

@@ -1,0 +1,150 @@
+"""Augmentations made for line drawings, on preprocessed uint8 drawings.
+
+What differs between two drawings of one design, or between a drawing and a sketch of it, is varied:
+framing and proportions, stroke width, interrupted lines, missing parts, contrast, scan noise. Everything
+works on ink (0 paper, 255 black), so that what is moved in from outside is paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.errors import SettingsError
+
+Grey = NDArray[np.uint8]
+WHITE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How often (shares of the drawings) and how strongly a drawing is changed.
+
+    Attributes:
+        mirror: left and right exchanged.
+        quarter: turned by 90, 180 or 270 degrees.
+        tilt: largest angle in degrees by which every drawing is turned.
+        shear, stretch: largest shear, and largest share by which the proportions are off.
+        zoom: smallest size, as a share of the original.
+        thicker, thinner: stroke width changed by a pixel or two of the cached drawing.
+        broken: small gaps all over the lines.
+        erased: one or two rectangles emptied, each with up to `erased_side` of the side.
+        erased_side: see `erased`.
+        paler: lines grey.
+        one_bit: a threshold, as of a black-and-white scan.
+        grain: noise on paper and lines.
+    """
+
+    mirror: float = 0.3
+    quarter: float = 0.04
+    tilt: float = 6.0
+    shear: float = 0.08
+    stretch: float = 0.1
+    zoom: float = 0.8
+    thicker: float = 0.4
+    thinner: float = 0.1
+    broken: float = 0.12
+    erased: float = 0.25
+    erased_side: float = 0.35
+    paler: float = 0.2
+    one_bit: float = 0.15
+    grain: float = 0.1
+
+    def __post_init__(self) -> None:
+        shares = [self.mirror, self.quarter, self.thicker, self.thinner, self.broken, self.erased]
+        shares += [self.erased_side, self.paler, self.one_bit, self.grain]
+        strengths = (self.shear, self.stretch)
+        if (
+            not all(0 <= share <= 1 for share in shares)
+            or not all(0 <= strength < 0.9 for strength in strengths)
+            or not (0 < self.zoom <= 1 and 0 <= self.tilt <= 180)
+        ):
+            raise SettingsError(f"Augmentation out of range: {self}.", hint="Shares 0 to 1, zoom above 0 to 1.")
+
+
+def augment(drawing: Grey, spec: Augmentation, rng: np.random.Generator, *, size: int) -> Grey:
+    """(size, size) uint8, white = 255: a drawing changed at random.
+
+    Args:
+        drawing: (S, S) uint8, white = 255; not changed.
+        size: side of the result, at most S.
+    """
+    ink = np.asarray(WHITE - drawing, np.uint8)
+    if rng.random() < spec.mirror:
+        ink = np.ascontiguousarray(ink[:, ::-1])
+    if rng.random() < spec.quarter:
+        ink = np.ascontiguousarray(np.rot90(ink, int(rng.integers(1, 4))))
+    ink = _move(ink, spec, rng)
+    ink = _stroke(ink, spec, rng)
+    if rng.random() < spec.broken:
+        ink = _break(ink, rng)
+    if rng.random() < spec.erased:
+        _erase(ink, spec.erased_side, rng)
+    if size != ink.shape[0]:
+        ink = np.asarray(cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(WHITE - _scan(ink, spec, rng), np.uint8)
+
+
+def fit(drawing: Grey, size: int) -> Grey:
+    """The same without changes, for validation: (size, size)."""
+    if size == drawing.shape[0]:
+        return drawing
+    return np.asarray(cv2.resize(drawing, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _move(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
+    """One affine map about the middle, and a shift by what the zoom leaves free."""
+    side = ink.shape[0]
+    zoom = rng.uniform(spec.zoom, 1.0)
+    angle = np.radians(rng.uniform(-spec.tilt, spec.tilt))
+    c, s = np.cos(angle), np.sin(angle)
+    shear = np.array([[1.0, rng.uniform(-spec.shear, spec.shear)], [rng.uniform(-spec.shear, spec.shear), 1.0]])
+    stretch = np.diag(1 + rng.uniform(-spec.stretch, spec.stretch, 2) / 2)
+    linear = zoom * np.array([[c, -s], [s, c]]) @ shear @ stretch
+    middle = (side - 1) / 2
+    free = (1 - zoom) * middle
+    shift = middle - linear @ [middle, middle] + rng.uniform(-free, free, 2)
+    matrix = np.column_stack([linear, shift])
+    return np.asarray(cv2.warpAffine(ink, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _stroke(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
+    """Lines wider or thinner; a share of the change, so that widths between whole pixels occur."""
+    draw = rng.random()
+    if draw >= spec.thicker + spec.thinner:
+        return ink
+    side = 3 if draw < spec.thicker / 4 else 2
+    change = cv2.dilate if draw < spec.thicker else cv2.erode
+    changed = change(ink, np.ones((side, side), np.uint8))
+    share = rng.uniform(0.3, 0.7) if change is cv2.erode else rng.uniform(0.5, 1.0)
+    return np.asarray(cv2.addWeighted(changed, share, ink, 1 - share, 0), np.uint8)
+
+
+def _break(ink: Grey, rng: np.random.Generator) -> Grey:
+    """Gaps at random places, a few pixels wide."""
+    cells = int(rng.integers(20, 56))
+    kept = (rng.random((cells, cells)) > rng.uniform(0.05, 0.3)).astype(np.uint8)
+    return np.asarray(ink * cv2.resize(kept, ink.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _erase(ink: Grey, largest: float, rng: np.random.Generator) -> None:
+    side = ink.shape[0]
+    for _ in range(int(rng.integers(1, 3))):
+        height, width = (rng.uniform(0.08, max(largest, 0.08), 2) * side).astype(int)
+        top, left = int(rng.integers(0, side - height + 1)), int(rng.integers(0, side - width + 1))
+        ink[top : top + height, left : left + width] = 0
+
+
+def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
+    """Contrast, threshold, noise."""
+    if rng.random() < spec.paler:
+        ink = np.asarray(cv2.convertScaleAbs(ink, alpha=rng.uniform(0.45, 1.0)), np.uint8)
+    if rng.random() < spec.one_bit:
+        ink = np.asarray(cv2.threshold(ink, rng.uniform(40, 110), WHITE, cv2.THRESH_BINARY)[1], np.uint8)
+    if rng.random() < spec.grain:
+        noise = rng.normal(0, rng.uniform(2, 14), ink.shape)
+        ink = np.clip(ink + noise, 0, WHITE).astype(np.uint8)
+    return ink

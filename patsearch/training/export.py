@@ -1,0 +1,102 @@
+"""From a trained network to the ONNX encoder that ships, checked against torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from patsearch.encoder.card import EncoderCard, fingerprint
+from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.torch_network import Network
+from patsearch.errors import EncoderError, InputError
+from patsearch.training.lite0 import FEATURES, Weights, build_model, build_network, network_weights
+from patsearch.training.validation import pooled_embeddings
+
+LEAST_COSINE = 0.9999
+
+
+def interpolate(start: Weights, end: Weights, share: float) -> Weights:
+    """Weights a share of the way from `start` (0) to `end` (1), statistics of normalisation included.
+
+    Wortsman et al., Robust fine-tuning of zero-shot models (2022), section 3: between pretrained and
+    fine-tuned weights lie networks that do better than either on data unlike that of the fine-tuning.
+    """
+    missing = end.keys() - start.keys()
+    if missing:
+        raise EncoderError(f"The weights do not fit: {', '.join(sorted(missing)[:3])} ...")
+    return {name: ((1 - share) * start[name] + share * tensor).astype(np.float32) for name, tensor in end.items()}
+
+
+def export_encoder(
+    network: Network, card: EncoderCard, folder: Path, *, check: NDArray[np.uint8] | None = None
+) -> EncoderCard:
+    """Write `NAME.onnx` and `NAME.json`: the pooled features of a Lite0, without the projection.
+
+    Args:
+        network: of `patsearch.training.lite0.build_network`.
+        card: name and preprocessing decide; dimension and fingerprint are filled in.
+        folder: to write into.
+        check: (N, size, size) uint8 drawings on which both must agree; random blots where none are given.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        EncoderError: the exported encoder's vectors are not the network's.
+    """
+    power = round(network.config.gem_power)
+    if power != network.config.gem_power or network.config.pooling != "gem":
+        raise EncoderError("Only generalised-mean pooling with a whole power is exported.")
+    model = build_model(network_weights(network), name=card.name, size=card.preprocessing.size, power=power)
+    data = model.SerializeToString(deterministic=True)
+    card = replace(card, dim=FEATURES, sha256=fingerprint([data], card.preprocessing))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card.name}.onnx"
+    path.write_bytes(data)
+    card.save(path.with_suffix(".json"))
+    drawings = check if check is not None else _blots(card.preprocessing.size)
+    least = float(parity(network, OnnxEncoder(path, card), drawings).min())
+    if least < LEAST_COSINE:
+        path.unlink()
+        path.with_suffix(".json").unlink()
+        raise EncoderError(f"The exported encoder differs from the network: cosine {least:.6f} at worst.")
+    return card
+
+
+def parity(network: Network, encoder: OnnxEncoder, drawings: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N,) cosines between the vectors of a network and of its export, for (N, size, size) drawings."""
+    exported = encoder.encode_arrays(drawings)
+    return np.asarray((pooled_embeddings(network, drawings) * exported).sum(axis=1), np.float32)
+
+
+def read_backbone(path: Path) -> Weights:
+    """The averaged backbone in a training state (see `Trainer.save`), under the PyPI package's names.
+
+    Raises:
+        InputError: the state cannot be read, or is of another architecture.
+    """
+    prefix = "averaged.backbone."
+    network = build_network(None)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  (no mapping)
+            network.backbone.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"The training state {path} cannot be used: {reason}.") from error
+    return network_weights(network)
+
+
+def _blots(size: int, count: int = 8) -> NDArray[np.uint8]:
+    """Drawings of a kind: black rectangles on white."""
+    rng = np.random.default_rng(0)
+    drawings = np.full((count, size, size), 255, np.uint8)
+    for drawing in drawings:
+        for _ in range(6):
+            top, left = rng.integers(0, size - 4, 2)
+            drawing[top : top + rng.integers(2, size // 3), left : left + rng.integers(2, size // 3)] = 0
+    return drawings

@@ -1,0 +1,198 @@
+"""Draw a corpus for training: a pack of free 3D shapes and the synthetic families, as a cache of drawings.
+
+    python tools/render_shapes.py --shapes ../shapes --designs 3000 --out cache --processes 2
+
+Every design gets views as a design patent shows them, each in a style of its own, and free-hand sketches
+of some of these views; all are run through the package's preprocessing. Running the command again goes
+on where it stopped. Same seed and arguments, same drawings.
+
+The pack is a folder with `shapes.csv`, arrays, and `load.py`, their reader: `Pack(folder)` whose item i is
+vertices (V, 3) float32 with z up, faces (F, 3) int32 and the part of each face (F,) int32.
+
+Needs the `synth` and `train` extras; run only by developers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from hashlib import blake2b
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.encoder.preprocess import Preprocessing, preprocess
+from patsearch.synth.design import make_design, plan_design
+from patsearch.synth.dice import Dice
+from patsearch.synth.mesh import Mesh
+from patsearch.synth.render import View, render
+from patsearch.synth.sketch import sketch_lines
+from patsearch.synth.style import Style, ink
+from patsearch.synth.views import choose_views
+from patsearch.training.cache import SKETCH, VIEW, Record, shard_path, write_shard
+
+# Files and sources of the pack that weights under a permissive licence must not be trained on.
+LEFT_OUT_FILES = ("sharealike_kicad.npz",)
+LEFT_OUT_SOURCES = ("clvrai-furniture",)
+MOST_FACES = 60_000
+SHARD = 48  # designs
+FEWEST_VIEWS = 2
+LINES = 560  # longer side of the depth buffer, pixels
+DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the whole run makes; the same for every worker."""
+
+    shapes: str
+    designs: int
+    per_group: int
+    views: int
+    sketches: int
+    size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A design to draw: row `index` of the pack, or design `index` of the synthetic corpus."""
+
+    source: str
+    index: int
+    group: str
+
+
+def read_rows(job: Job) -> list[dict[str, str]]:
+    """The pack's table, in its order."""
+    return list(load_pack(job.shapes).rows) if job.shapes else []
+
+
+@lru_cache(maxsize=1)
+def load_pack(folder: str) -> Any:
+    """The pack without the files left out."""
+    spec = importlib.util.spec_from_file_location("shape_pack", Path(folder) / "load.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{folder} has no load.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    kept = tuple(p.name for p in sorted(Path(folder).glob("*.npz")) if p.name not in LEFT_OUT_FILES)
+    return module.Pack(folder, files=kept)
+
+
+def plan(job: Job) -> list[Item]:
+    """All designs in a fixed random order: any part of the corpus is a fair sample of it."""
+    order = np.random.default_rng([job.seed, 1])
+    rows = read_rows(job)
+    items, taken = [], dict[str, int]()
+    for index in order.permutation(len(rows)).tolist():
+        row = rows[index]
+        group = row["near_duplicate_group"]
+        usable = row["source"] not in LEFT_OUT_SOURCES and int(row["faces"]) <= MOST_FACES
+        if usable and taken.get(group, 0) < job.per_group:
+            taken[group] = taken.get(group, 0) + 1
+            items.append(Item("shape", index, f"shape:{group}"))
+    items += [Item("synth", index, f"synth:{index}") for index in range(job.designs)]
+    return [items[i] for i in order.permutation(len(items))]
+
+
+def build(job: Job, item: Item, rng: np.random.Generator) -> tuple[str, str, Mesh, list[View]] | None:
+    """Name, family, mesh and views of a design; None where it shows too little."""
+    dice = Dice(rng)
+    if item.source == "synth":
+        design = make_design(plan_design(job.seed, item.index, near_duplicates=0.0))
+        return f"synth/{job.seed}/{item.index}", design.family.name, design.mesh, list(design.views)[: job.views]
+    pack = load_pack(job.shapes)
+    vertices, faces, parts = pack[item.index]
+    try:
+        mesh = Mesh.of(vertices.astype(np.float64), faces.astype(np.int64), parts)
+    except ValueError:
+        return None
+    row = pack.rows[item.index]
+    views = choose_views(mesh, dice, count=job.views)
+    return (row["id"], row["source"], mesh, views) if len(views) >= FEWEST_VIEWS else None
+
+
+def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
+    """All drawings of a design, preprocessed: views first, then sketches."""
+    seed = int.from_bytes(blake2b(f"{item.source}/{item.index}".encode(), digest_size=6).digest())
+    rng = np.random.default_rng([job.seed, 2, seed])
+    built = build(job, item, rng)
+    if built is None:
+        return None
+    name, family, mesh, views = built
+    dice = Dice(rng)
+    spec = Preprocessing(size=job.size)
+    unclaimed = frozenset[int]()
+    if mesh.part_count > 1 and dice.chance(0.2):
+        some = np.flatnonzero(rng.random(mesh.part_count) < 0.35)
+        unclaimed = frozenset(some.tolist()) if len(some) < mesh.part_count else unclaimed
+    rendered = [render(mesh, view, size=LINES) for view in views]
+    drawings = []
+    for lines in rendered:
+        # Half of them with the thin lines of a sheet at 300 dpi.
+        style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5))
+        # Grain belongs to training's augmentations: trimming and thickening would make a grey page of it.
+        style = replace(style, grain=0.0)
+        size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
+        drawings.append(preprocess(ink(lines, style, size, rng), spec))
+    for i in rng.choice(len(views), min(job.sketches, len(views)), replace=False):
+        drawings.append(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec))
+    kinds = [VIEW] * len(views) + [SKETCH] * (len(drawings) - len(views))
+    return Record(name, item.group, family, tuple(kinds)), drawings
+
+
+def draw_shard(number: int, items: list[Item], *, job: Job, out: str) -> tuple[int, int, int]:
+    """Draw and write one shard; its number, designs and drawings."""
+    cv2.setNumThreads(1)
+    drawn = [made for item in items if (made := draw(job, item)) is not None]
+    rows = [drawing for _, drawings in drawn for drawing in drawings]
+    stacked = np.stack(rows) if rows else np.empty((0, job.size, job.size), np.uint8)
+    write_shard(Path(out), number, [record for record, _ in drawn], stacked)
+    return number, len(drawn), len(rows)
+
+
+def main() -> None:
+    """Draw what is still missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
+    parser.add_argument("--shapes", default="", help="folder of the shape pack; without it, synthetic families alone")
+    parser.add_argument("--per-group", type=int, default=1, help="shapes of one group of near duplicates, at most")
+    parser.add_argument("--designs", type=int, default=3000, help="designs of the synthetic families")
+    parser.add_argument("--views", type=int, default=6, help="drawings a design, at most")
+    parser.add_argument("--sketches", type=int, default=2, help="sketches a design, at most")
+    parser.add_argument("--size", type=int, default=192, help="side of a cached drawing in pixels")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = vars(parser.parse_args())
+    out, processes = arguments.pop("out"), arguments.pop("processes")
+    job = Job(**arguments)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = out / "corpus.json"
+    if settings.exists() and json.loads(settings.read_text()) != asdict(job):
+        raise SystemExit(f"{out} was begun with other settings, see {settings}")
+    settings.write_text(json.dumps(asdict(job), indent=2) + "\n")
+    items = plan(job)
+    shards = {i: items[start : start + SHARD] for i, start in enumerate(range(0, len(items), SHARD))}
+    missing = [i for i in shards if not shard_path(out, i).exists()]
+    print(f"{len(items)} designs in {len(shards)} shards, {len(missing)} to draw", flush=True)
+    started, drawings = time.perf_counter(), 0
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        work = partial(draw_shard, job=job, out=str(out))
+        for done, (number, _, rows) in enumerate(pool.map(work, missing, [shards[i] for i in missing]), 1):
+            drawings += rows
+            rate = drawings / (time.perf_counter() - started)
+            print(f"shard {number}: {done}/{len(missing)}, {rate:.0f} drawings a second", flush=True)
+
+
+if __name__ == "__main__":
+    main()
