@@ -170,6 +170,8 @@ class BackendContract:
         (hits,) = backend.search(vector, k=7)
         assert [hit.drawing.id for hit in hits] == sorted(d.id for d in drawings)[:7]
         assert len({hit.score for hit in hits}) == 1
+        (hits,) = backend.search(vector, k=100)
+        assert [hit.drawing.id for hit in hits] == sorted(d.id for d in drawings)
 
     def test_many_queries_are_as_one_by_one(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
         backend, _, _ = filled
@@ -195,6 +197,13 @@ class BackendContract:
             assert [d.id for part, _ in backend.scan(where, batch=17) for d in part] == wanted, label
             assert backend.patents(where) == len({d.patent for d in drawings if where.matches(d)}), label
             self._check_hits(backend, drawings, vectors, k=10, where=where, exact=False, label=label)
+
+    @pytest.mark.parametrize("text", ["kind=\udcff", "title~" + "a" * 5000, "figure=1'; --"])
+    def test_odd_filters_match_nothing(self, filled: tuple[Backend, list[Drawing], Embeddings], text: str) -> None:
+        backend, drawings, vectors = filled
+        assert backend.count(parse_filter(text)) == 0
+        assert backend.search(vectors[0], where=parse_filter(text)) == [[]]
+        assert backend.count(parse_filter(text.replace("=", "!=", 1).replace("~", "!~", 1))) == len(drawings)
 
     def test_scan_goes_by_id_in_batches(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
         backend, drawings, vectors = filled

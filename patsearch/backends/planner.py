@@ -39,9 +39,10 @@ class Tuning:
         scan_share: up to this share of the rows, matches are all compared.
         nprobe: inverted lists visited by an unfiltered search.
         nprobe_filtered: a filtered one visits lists until it has met as many matches as so many lists hold rows.
+        surroundings: nearest lists by which a filter that excludes the query's surroundings is told (`starved`).
         refine: candidates of a compressed search that are re-ranked, as a multiple of k ...
         refine_least: ... and at least so many.
-        stale_share: share of rows newer than the structure, or dead in it, at which it is rebuilt.
+        stale_share: share of rows newer than the structure at which it is rebuilt.
         threads: OpenMP threads of one search; building uses all cores.
     """
 
@@ -51,6 +52,7 @@ class Tuning:
     scan_share: float = 0.05
     nprobe: int = 32
     nprobe_filtered: int = 256
+    surroundings: int = 4
     refine: int = 4
     refine_least: int = 64
     stale_share: float = 0.1
@@ -80,10 +82,12 @@ def plan(tuning: Tuning, *, covered: int, matches: int, filtered: bool, exact: b
 
 
 def starved(*, met: int, visited: int, matches: int, covered: int) -> bool:
-    """Whether the visited lists hold less than half the matches that chance would put there.
+    """Whether the lists next to the query hold less than half the matches that chance would put there.
+
+    The best matches then lie anywhere, and lists, ordered by their centroids' distance, do not lead to them.
 
     Args:
-        met: matches in the visited lists.
-        visited: rows in the visited lists.
+        met: matches in these lists.
+        visited: rows in these lists.
     """
     return 2 * met * covered < visited * matches

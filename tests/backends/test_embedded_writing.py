@@ -201,6 +201,25 @@ def fill_until_refused(index: Path) -> None:
         assert backend.verify() == []
 
 
+def test_a_structure_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
+    tuning = Tuning(exact_limit=100)
+    drawings, vectors = random_drawings(1500), random_vectors(1500)
+    with FaissBackend.create(tmp_path / "index", SPEC, tuning=tuning) as backend:
+        backend.upsert(drawings, vectors)
+        before = backend.search(vectors[:4])
+        old = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, old[1]))
+        try:
+            with pytest.raises(StorageError, match="approximate"):
+                backend.optimize()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        assert list((tmp_path / "index" / "g000001").glob("approximate*")) == []
+        assert backend.search(vectors[:4]) == before
+        backend.optimize()
+        assert backend.info()["indexed"] == 1500
+
+
 # ---------------------------------------------------------------------- damage and versions
 
 

@@ -173,7 +173,7 @@ class Approximate:
             distances, order = self._index.quantizer.search(queries, self.lists)
             parameters = faiss.SearchParametersIVF(sel=self._selector(keep))
             for query, near, closeness in zip(queries, order, distances, strict=True):
-                nearest = near[: tuning.nprobe]
+                nearest = near[: tuning.surroundings]
                 if starved(
                     met=int(held[nearest].sum()),
                     visited=int(sizes[nearest].sum()),

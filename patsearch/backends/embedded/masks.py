@@ -93,20 +93,22 @@ class Masks:
                  CROSS JOIN terms AS t
                      ON t.field = json_extract(w.value, '$[0]') AND t.text = json_extract(w.value, '$[1]')
                  CROSS JOIN postings AS p ON p.term = t.id"""
-        return _scatter(self._catalogue.integers(sql, (json.dumps(terms),)), size)
+        known = [term for term in terms if _is_unicode(term[1])]
+        return _scatter(self._catalogue.integers(sql, (json.dumps(known),)), size)
 
     def _prefix(self, field: str, prefix: str, size: int) -> Mask:
+        if not _is_unicode(prefix):
+            return np.zeros(size, dtype=np.bool_)
         # Every text that begins with the prefix sorts below the prefix and the last code point.
         sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
                  WHERE t.field = ? AND t.text >= ? AND t.text < ?"""
         return _scatter(self._catalogue.integers(sql, (field, prefix, prefix + "\U0010ffff")), size)
 
     def _date(self, test: DateIn, size: int) -> Mask:
-        days = self._days(test.field, size)
+        days = self._days(test.field, size)  # 0 where there is no date, which no range includes
         mask = np.zeros(size, dtype=np.bool_)
         for lo, hi in test.ranges:
             mask |= (days >= (lo.toordinal() if lo else 1)) & (days <= (hi.toordinal() if hi else 1 << 30))
-        mask &= days != _NO_DATE
         return mask
 
     def _days(self, field: str, size: int) -> NDArray[np.int32]:
@@ -122,6 +124,15 @@ class Masks:
 
 def _on_caption(test: Test) -> bool:
     return isinstance(test, HasWords | OneOf) and test.field in ("view", "figure")
+
+
+def _is_unicode(text: str) -> bool:
+    # Bytes of a command line that are no UTF-8 arrive as lone surrogates; nothing stored holds them.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _scatter(items: NDArray[np.int64], size: int) -> Mask:
