@@ -109,6 +109,8 @@ def ingest(
         finally:
             report.seconds = time.perf_counter() - start
         report.save(engine.path)
+        if not report.interrupted:
+            engine.backend.optimize()  # after a large ingest the search structure is behind; else this does nothing
     return report
 
 
