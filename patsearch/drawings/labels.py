@@ -13,8 +13,8 @@ Kind = Literal["label", "bare", "header", "page", "remark", "numeral", "other"]
 _NUMBER = r"(?P<number>\d{1,3}(?:\.\d{1,2})?(?:-?[A-Z]'?|-\d{1,2}|')?)(?P<part>\([A-Z0-9]{1,3}\))?"
 _REMARK = re.compile(r"\(?PR[I1L]?[O0]R[A4]RT\)?$")
 # The readers' own slips are let through where the rest leaves no doubt: F1G, FIC, FIO, EIG, PIG.
-_PREFIX = r"(?:[FEP][I1LJT][G6CO0Q](?:URES?|S)?|F.[I1]G|F[GI]\.|[I1]G\.|.{0,3}URES?)[.,\-']*"
-_EXACT = re.compile(r"^FIG(?:URE)?S?[^A-Z]")
+_PREFIX = r"(?:[FEP][I1LJT][G6CO0Q][UR]{0,2}E?S?|F.[I1]G|F[GI]\.|[I1]G\.|.{0,3}URES?)[.,\-']*"
+_EXACT = re.compile(r"^FIG[UR]{0,2}E?S?[^A-Z]")
 _LABEL = re.compile(rf"^{_PREFIX}{_NUMBER}(?:OF\d{{1,3}})?[.,\-']*$")
 _UNREAD = re.compile(rf"^{_PREFIX}(?P<rest>.{{0,3}})$")
 _BARE = re.compile(rf"^{_NUMBER}[.,]*$")

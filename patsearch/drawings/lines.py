@@ -170,8 +170,12 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     return out
 
 
-def with_marks(pieces: Pieces, line: TextLine) -> TextLine:
-    """The line with the dots, hyphens and underlines that it holds or that lie close to it."""
+def with_marks(pieces: Pieces, line: TextLine, turn: int) -> TextLine:
+    """The line with the dots and hyphens that it holds and the rule below it.
+
+    Args:
+        turn: degrees clockwise by which the sheet would have to turn for the line to be upright.
+    """
     left, top, right, bottom = line.box if line.upright else (line.box[1], line.box[0], line.box[3], line.box[2])
     x, y, w, h = pieces.boxes.T if line.upright else pieces.boxes[:, [1, 0, 3, 2]].T
     reach = max(1, line.glyph // 3)
@@ -179,7 +183,8 @@ def with_marks(pieces: Pieces, line: TextLine) -> TextLine:
     inside &= (h <= line.glyph) & (pieces.area <= 3 * line.glyph * line.glyph)
     length = right - left
     under = (h <= max(2, line.glyph // 4)) & (w >= 0.5 * length) & (w <= 1.6 * length + line.glyph)
-    under &= (y >= bottom) & (y <= bottom + 0.7 * line.glyph) & (abs(2 * x + w - left - right) <= 0.6 * length)
+    below = y - bottom if turn in (0, 90) else top - y - h
+    under &= (below >= 0) & (below <= 0.7 * line.glyph) & (abs(2 * x + w - left - right) <= 0.6 * length)
     inside |= under
     inside[0] = False
     members = np.union1d(line.members, np.flatnonzero(inside))

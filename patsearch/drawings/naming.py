@@ -72,7 +72,7 @@ def _anchor(places: Sequence[_Place], order: dict[str, int]) -> None:
         if at == len(tails):
             tails.append(index)
             ends.append(k)
-        else:
+        elif index < tails[at]:
             tails[at], ends[at] = index, k
     k_or_none = ends[-1] if ends else None
     while k_or_none is not None:

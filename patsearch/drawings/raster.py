@@ -20,7 +20,7 @@ Grey = NDArray[np.uint8]
 Boxes = NDArray[np.int32]
 
 CELL = 4
-_PAPER = 240  # a cell whose mean is brighter holds no ink: one black pixel of 16 makes 239
+_PAPER = 250  # a cell whose mean is brighter holds no ink: one pixel of 16 darker than 175 makes less
 _MOST_PIXELS = 12_000_000
 
 

@@ -50,15 +50,16 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     if more:
         texts += _read(raster, pieces, more, (0, 90))
         labels = _labels(raster, pieces, texts, expected)
-    if not labels:
+    if not any(label.meaning.number for label in labels):
         turned = _read(raster, pieces, long[:_FIRST], (180, 270))
-        labels = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], expected)
+        turned = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], expected)
+        labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
         labels = _bare(pieces, texts + _read(raster, pieces, short, (0,)), expected)
     labels = [replace(label, meaning=Meaning("label", spelling(label.meaning.number, expected))) for label in labels]
     labels, repeated = _once_each(labels)
-    others = [text for text in texts if text.meaning.kind == "remark" and text.sure > _SURE and labels]
+    others = [text for text in texts if _remark(text, labels)]
     others += repeated + _headers(texts, lines, raster)
     return labels, others
 
@@ -70,7 +71,7 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
         turn = next((t for t in turns if (t % 180 == 0) == candidate.upright), None)
         if turn is None:
             continue
-        line = with_marks(pieces, candidate)
+        line = with_marks(pieces, candidate, turn)
         crop = cut_out(raster, pieces, line, turn)
         if crop is not None:
             found.append((line, turn))
@@ -97,7 +98,7 @@ def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected
             continue
         if text.meaning.number is None and text.sure >= _VERY_SURE and text.line.crowding < 0.15:
             glyph = text.line.glyph
-            if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 6):
+            if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 8):
                 read.append(text)
     return _apart(read, expected)
 
@@ -230,6 +231,25 @@ def _once_each(labels: Sequence[SheetText]) -> tuple[list[SheetText], list[Sheet
         else:
             kept.append(label)
     return kept, repeated
+
+
+def _remark(text: SheetText, labels: Sequence[SheetText]) -> bool:
+    """Whether a line is "Prior Art" or another remark that stands right below or above a label."""
+    if text.meaning.kind == "remark" and text.sure > _SURE and labels:
+        return True
+    if text.meaning.kind == "label" or len(text.text) < 3 or text.line.glyphs < 4 or text.line.crowding >= 0.1:
+        return False
+    for label in labels:
+        a, b = text.line, label.line
+        if a.upright != b.upright or not 0.45 <= a.glyph / b.glyph <= 1.3 or a.aspect < 2:
+            continue
+        along = 0 if a.upright else 1
+        gap = max(a.box[1 - along] - b.box[3 - along], b.box[1 - along] - a.box[3 - along])
+        shared = min(a.box[along + 2], b.box[along + 2]) - max(a.box[along], b.box[along])
+        length = min(a.box[along + 2] - a.box[along], b.box[along + 2] - b.box[along])
+        if 0 <= gap <= 1.2 * b.glyph and shared >= 0.8 * length:
+            return True
+    return False
 
 
 def _headers(texts: Sequence[SheetText], lines: Sequence[TextLine], raster: Raster) -> list[SheetText]:
