@@ -35,6 +35,9 @@ def register(app: typer.Typer) -> None:
                 raise typer.Exit(code)
 
         if not (corpus / "designs.jsonl").exists():
+            # What a stopped run left: the list of designs is written last.
+            for leftover in corpus.glob("I*.tar*"):
+                leftover.unlink()
             run("synth", "--designs", str(designs), "--seed", str(seed), "--out", corpus)
         run("ingest", corpus, "--index", index)
         drawn = _draw_sketch(corpus, design, sketch)
