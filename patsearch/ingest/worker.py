@@ -164,8 +164,10 @@ def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> 
     parts = [np.empty((0, encoder.card.dim), np.float32)]
     for start in range(0, len(figures), _ENCODE_BATCH):
         batch: Any = figures[start : start + _ENCODE_BATCH]
-        as_arrays = isinstance(encoder, ArrayEncoder) and isinstance(batch, np.ndarray)
-        parts.append(encoder.encode_arrays(batch) if as_arrays else encoder.encode_batch(batch))
+        if isinstance(encoder, ArrayEncoder) and isinstance(batch, np.ndarray):
+            parts.append(encoder.encode_arrays(batch))
+        else:
+            parts.append(encoder.encode_batch(batch))
     return np.concatenate(parts)
 
 
