@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from patsearch.drawings.figure import Box
 from patsearch.drawings.raster import Grey, pieces_of
 
+_Span = tuple[float, float, float, float]
 Side = Literal["below", "above", "beside"]
 
-_BLOCK = 4  # cells a block: ink closer than about 16 pixels of the sheet is one cluster
-_SPECK = 0.002  # share of the largest cluster's extent below which a cluster cannot be a figure
+_BLOCKS = (4, 2)  # cells a block, tried in turn: ink closer than about a block and a half is one cluster
 
 
 @dataclass(frozen=True)
@@ -33,38 +33,44 @@ def share_out(ink: Grey, labels: list[Box]) -> Grey:
 
     Where the ink cannot be told apart it stays one figure: some numbers are then absent.
     """
-    height, width = ink.shape
-    padded = cv2.copyMakeBorder(ink, 0, -height % _BLOCK, 0, -width % _BLOCK, cv2.BORDER_CONSTANT, value=0)
-    rows, columns = padded.shape[0] // _BLOCK, padded.shape[1] // _BLOCK
-    blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).max(axis=(1, 3))
-    pieces = pieces_of(np.ascontiguousarray(blocks))
-    clusters = [
-        _Cluster(i, (int(x), int(y), int(x + w), int(y + h))) for i, (x, y, w, h) in enumerate(pieces.boxes) if i
-    ]
-    if not clusters:
-        return np.zeros((height, width), np.uint8)
-    boxes = [tuple(value / _BLOCK for value in box) for box in labels]
-    owner = _Partition(pieces.at, clusters, boxes).owners()  # type: ignore[arg-type]  # floats do
-    table = np.zeros(len(pieces), np.uint8)
-    for cluster, label in owner.items():
-        table[cluster] = label + 1
-    shared = np.repeat(np.repeat(table[pieces.at], _BLOCK, axis=0), _BLOCK, axis=1)[:height, :width]
-    return np.asarray(shared * ink)
+    coarse = _Partition(ink, labels, _BLOCKS[0])
+    # Figures that all but touch are one cluster in coarse blocks.
+    fine = None if coarse.enough else _Partition(ink, labels, _BLOCKS[1])
+    return (fine if fine is not None and fine.enough else coarse).shared()
 
 
 class _Partition:
     """Cuts the sheet along gaps until each part holds one label."""
 
-    def __init__(self, at: NDArray[np.int32], clusters: list[_Cluster], labels: list[Box]) -> None:
-        self.at = at
-        self.clusters = clusters
-        self.labels = labels
-        extent = max(_extent(c.box) for c in clusters)
-        large = [c for c in clusters if _extent(c.box) >= max(2.0, extent * 0.06)]
+    def __init__(self, ink: Grey, labels: list[Box], block: int) -> None:
+        height, width = ink.shape
+        padded = cv2.copyMakeBorder(ink, 0, -height % block, 0, -width % block, cv2.BORDER_CONSTANT, value=0)
+        rows, columns = padded.shape[0] // block, padded.shape[1] // block
+        pieces = pieces_of(np.ascontiguousarray(padded.reshape(rows, block, columns, block).max(axis=(1, 3))))
+        self.ink = ink
+        self.block = block
+        self.at = pieces.at
+        self.labels = [(a / block, b / block, c / block, d / block) for a, b, c, d in labels]
+        self.clusters = [
+            _Cluster(i, (int(x), int(y), int(x + w), int(y + h))) for i, (x, y, w, h) in enumerate(pieces.boxes) if i
+        ]
+        extent = max((_extent(c.box) for c in self.clusters), default=0.0)
+        large = [c for c in self.clusters if _extent(c.box) >= max(8.0 / block, extent * 0.06)]
         alone = [c for c in large if not any(_within(c.box, other.box) for other in large if other is not c)]
         # A cluster inside another's box is mostly a detail of it, unless the labels say otherwise.
-        self.figures = {c.number for c in (alone if len(alone) >= len(labels) else large)}
+        self.enough = len(alone) >= len(labels)
+        self.figures = {c.number for c in (alone if self.enough else large)}
         self.side = self._side()
+
+    def shared(self) -> Grey:
+        """For each cell of the ink the number of its figure."""
+        table = np.zeros(len(self.clusters) + 1, np.uint8)
+        if self.clusters:
+            for cluster, label in self.owners().items():
+                table[cluster] = label + 1
+        height, width = self.ink.shape
+        enlarged = np.repeat(np.repeat(table[self.at], self.block, axis=0), self.block, axis=1)
+        return np.asarray(enlarged[:height, :width] * self.ink)
 
     def owners(self) -> dict[int, int]:
         """Cluster -> index of its label."""
@@ -169,7 +175,7 @@ class _Partition:
             nearest[k] = -1.0
             new = [k]
 
-    def _reach(self, label: Box, cluster: _Cluster) -> float:
+    def _reach(self, label: _Span, cluster: _Cluster) -> float:
         """Distance from a label to the ink of a cluster; ink on the wrong side of the label counts thrice."""
         points = self._points(cluster)
         dx = np.maximum(np.maximum(points[:, 0] - label[2], label[0] - points[:, 0]), 0)
