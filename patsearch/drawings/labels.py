@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["label", "bare", "header", "page", "remark", "numeral", "other"]
@@ -70,6 +71,7 @@ def _spelt(found: re.Match[str]) -> str:
     return found["number"] + (found["part"] or "").lower()
 
 
+@lru_cache(maxsize=4096)
 def canonical(number: str) -> str:
     """The form in which two spellings of a figure number are equal: 3(a), 3(A), "3 (A)" and 3a."""
     return re.sub(r"[^A-Z0-9.]", "", number.upper()).strip(".")

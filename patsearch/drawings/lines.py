@@ -133,13 +133,17 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     """
     members: list[NDArray[np.intp]] = []
     known: set[bytes] = set()
-    for row in _rows(boxes, glyphs):
+    tall_enough = boxes[glyphs, 3] > _MIN_GLYPH + 1
+    for level, row in enumerate(_rows(boxes, glyphs)):
         order = np.argsort(row, kind="stable")
-        ends = np.flatnonzero(np.diff(row[order])) + 1
-        for part in np.split(order, ends):
-            if (key := part.tobytes()) not in known:
+        for part in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
+            # A small piece alone is a dash, not a word.
+            worth = len(part) > 1 or (level == 0 and tall_enough[part[0]])
+            if worth and (key := part.tobytes()) not in known:
                 known.add(key)
                 members.append(part)
+    if not members:
+        return []
     counts = np.array([len(part) for part in members])
     everyone = glyphs[np.concatenate(members)]
     starts = np.r_[0, np.cumsum(counts)[:-1]]
@@ -177,7 +181,7 @@ def with_marks(pieces: Pieces, line: TextLine, turn: int) -> TextLine:
         turn: degrees clockwise by which the sheet would have to turn for the line to be upright.
     """
     left, top, right, bottom = line.box if line.upright else (line.box[1], line.box[0], line.box[3], line.box[2])
-    x, y, w, h = pieces.boxes.T if line.upright else pieces.boxes[:, [1, 0, 3, 2]].T
+    x, y, w, h = pieces.columns if line.upright else pieces.columns[[1, 0, 3, 2]]
     reach = max(1, line.glyph // 3)
     inside = (x >= left - reach) & (x + w <= right + reach) & (y >= top - 1) & (y + h <= bottom + reach)
     inside &= (h <= line.glyph) & (pieces.area <= 3 * line.glyph * line.glyph)
@@ -187,7 +191,8 @@ def with_marks(pieces: Pieces, line: TextLine, turn: int) -> TextLine:
     under &= (below >= 0) & (below <= 0.7 * line.glyph) & (abs(2 * x + w - left - right) <= 0.6 * length)
     inside |= under
     inside[0] = False
-    members = np.union1d(line.members, np.flatnonzero(inside))
+    inside[line.members] = True
+    members = np.flatnonzero(inside)
     return replace(line, members=members, box=union(pieces.boxes[members]))
 
 

@@ -105,6 +105,11 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.area)
 
+    @cached_property
+    def columns(self) -> Boxes:
+        """(4, N) the boxes by column, each contiguous."""
+        return np.ascontiguousarray(self.boxes.T)
+
 
 def pieces_of(mask: Grey) -> Pieces:
     """8-connected pieces of a 0/1 mask."""

@@ -12,7 +12,8 @@ from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
-_FIRST, _MORE = 10, 16  # candidates a pass: reading is a third of a sheet's time
+_FIRST, _MORE = 6, 18  # candidates a pass: reading is a third of a sheet's time
+_DOUBTFUL = 1.3  # not worth reading
 _SURE = 0.55
 _VERY_SURE = 0.8
 
@@ -42,7 +43,7 @@ class SheetText:
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
     lines = text_lines(raster.ink, pieces)
-    long = [line for line in lines if line.aspect >= 1.3][: _FIRST + _MORE]
+    long = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL][: _FIRST + _MORE]
     texts = _read(raster, pieces, long[:_FIRST], (0, 90))
     labels = _labels(raster, pieces, texts, expected)
     # Where there are labels, others look like them; where there are none, look further.
