@@ -91,6 +91,11 @@ class FaissBackend(Backend):
             lock.release()
             raise
 
+    @property
+    def location(self) -> Path:
+        """The folder of the index."""
+        return self._root
+
     # ------------------------------------------------------------------ reading
 
     def refresh(self) -> bool:

@@ -7,10 +7,10 @@ number of matches is looked at first.
     rows below `exact_limit`, no structure, or exactness demanded  ->  FLAT    every match, originals
     few matches                                                    ->  FLAT    the matches, originals
     matches up to `scan_matches` or `scan_share` of the rows       ->  CODES   every match, compressed, re-ranked
-    else                                                           ->  PROBE   the nearest lists, re-ranked
+    else                                                           ->  PROBE   lists by promise, re-ranked
 
-`starved` is asked after a filtered PROBE was laid out: where the lists near the query hold too few
-matches, the answer is CODES after all.
+A PROBE chooses its lists by what they hold of the matches, and by whether their distance leaves room for
+anything better than what was found (see `embedded.approximate`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Way(Enum):
     EMPTY = "nothing matches"
     FLAT = "exact: all matches, original vectors"
     CODES = "exhaustive: all matches, compressed vectors, re-ranked with the originals"
-    PROBE = "approximate: the nearest lists, re-ranked with the originals"
+    PROBE = "approximate: the promising lists, re-ranked with the originals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Tuning:
         flat_matches: up to so many matches are compared in the original vectors.
         scan_matches: up to so many matches are all compared.
         scan_share: up to this share of the rows, matches are all compared.
-        nprobe: inverted lists visited by an unfiltered search.
-        nprobe_filtered: a filtered one visits lists until it has met as many matches as so many lists hold rows.
-        surroundings: nearest lists by which a filter that excludes the query's surroundings is told (`starved`).
+        nprobe: inverted lists visited at once by a search; with a filter, as many as hold as many matches.
+        sigmas: a list is visited besides where its centroid comes so many standard deviations near to the k-th score.
         refine: candidates of a compressed search that are re-ranked, as a multiple of k ...
         refine_least: ... and at least so many.
         stale_share: share of rows newer than the structure at which it is rebuilt.
@@ -51,8 +50,7 @@ class Tuning:
     scan_matches: int = 50_000
     scan_share: float = 0.05
     nprobe: int = 32
-    nprobe_filtered: int = 256
-    surroundings: int = 4
+    sigmas: float = 3.5
     refine: int = 4
     refine_least: int = 64
     stale_share: float = 0.1
@@ -79,15 +77,3 @@ def plan(tuning: Tuning, *, covered: int, matches: int, filtered: bool, exact: b
     if filtered and matches <= max(tuning.scan_matches, tuning.scan_share * covered):
         return Way.CODES
     return Way.PROBE
-
-
-def starved(*, met: int, visited: int, matches: int, covered: int) -> bool:
-    """Whether the lists next to the query hold less than half the matches that chance would put there.
-
-    The best matches then lie anywhere, and lists, ordered by their centroids' distance, do not lead to them.
-
-    Args:
-        met: matches in these lists.
-        visited: rows in these lists.
-    """
-    return 2 * met * covered < visited * matches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from patsearch.backends.planner import Tuning, Way, plan, starved
+from patsearch.backends.planner import Tuning, Way, plan
 
 T = Tuning()
 MILLION = 1_000_000
@@ -34,8 +34,3 @@ def test_more_candidates_than_hits_are_ranked_again() -> None:
     assert T.candidates(1) == 65
     assert T.candidates(10) == 74
     assert T.candidates(100) == 400
-
-
-def test_lists_are_starved_where_they_hold_less_than_half_of_what_chance_would_put_there() -> None:
-    assert starved(met=49, visited=1000, matches=MILLION // 10, covered=MILLION)
-    assert not starved(met=50, visited=1000, matches=MILLION // 10, covered=MILLION)

@@ -26,12 +26,13 @@ from patsearch.backends.embedded.catalogue import Rows
 from patsearch.backends.embedded.durable import fsync_file, mapped_errors, replace_file
 from patsearch.backends.embedded.masks import Mask
 from patsearch.backends.embedded.segments import Segments
-from patsearch.backends.planner import Tuning, starved
+from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError
 
 _POINTER = "approximate.json"
 _TRAIN_PER_LIST = 48  # k-means warns below 39
 _BLOCK = 1 << 16
+_PROBED = 2000  # vectors from which the spread is estimated
 _SEED = 20180
 _log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
     for first, block in segments.vectors(0, rows, _BLOCK):
         chosen = np.arange(len(block)) if dead is None else np.flatnonzero(~dead[first : first + len(block)])
         index.add_with_ids(block[chosen] if dead is not None else block, first + chosen)
+    spread = _spread(index, segments.take(sample[:: max(1, len(sample) // _PROBED)]))
     segments.release_pages()
 
     old = _pointer(folder)
@@ -86,11 +88,27 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
         ) from error
     with mapped_errors(f"Writing {path}"):
         fsync_file(path)
-        fields = {"file": path.name, "rows": rows, "bytes": path.stat().st_size, "crc": _crc(path)}
+        fields = {"file": path.name, "rows": rows, "bytes": path.stat().st_size, "crc": _crc(path), "spread": spread}
         replace_file(folder / _POINTER, json.dumps(fields).encode())
         for other in folder.glob("approximate-*.faiss"):
             if other != path:
                 other.unlink()
+
+
+def _spread(index: Any, sample: Embeddings) -> float:
+    """How far a score strays from that of its list's centroid: the standard deviation over unrelated pairs."""
+    _, lists = index.quantizer.search(sample, 1)
+    residuals = sample - _centroids(index)[lists[:, 0]]
+    strays = sample @ residuals.T
+    return float(strays[~np.eye(len(sample), dtype=np.bool_)].std()) if len(sample) > 1 else 1.0
+
+
+def _centroids(index: Any) -> Embeddings:
+    """(lists, dim), a view that lives as long as the index."""
+    faiss = _faiss()
+    quantizer = faiss.downcast_index(index.quantizer)
+    view: Embeddings = faiss.rev_swig_ptr(quantizer.get_xb(), index.nlist * index.d).reshape(index.nlist, index.d)
+    return view
 
 
 def stamp(folder: Path) -> tuple[int, int]:
@@ -118,7 +136,7 @@ def load(folder: Path, dim: int, rows: int) -> Approximate | None:
     except (OSError, ValueError, RuntimeError) as error:
         _log.warning("%s is not usable and searches are exact until `patsearch index compact` (%s).", path, error)
         return None
-    return Approximate(index, fields["rows"])
+    return Approximate(index, fields["rows"], fields["spread"])
 
 
 def check(folder: Path) -> Iterator[str]:
@@ -132,106 +150,111 @@ def check(folder: Path) -> Iterator[str]:
 
 
 class Approximate:
-    """A loaded structure. `rows` is how many rows it covers, from 0."""
+    """A loaded structure. `rows` is how many rows it covers, from 0.
 
-    def __init__(self, index: Any, rows: int) -> None:
+    Args:
+        spread: standard deviation of a score about that of its list's centroid (`_spread`).
+    """
+
+    def __init__(self, index: Any, rows: int, spread: float) -> None:
         self._index = index
-        self._list_of: tuple[NDArray[np.int32], NDArray[np.int64]] | None = None
+        self._spread = spread
+        self._list_of: NDArray[np.int32] | None = None
         self.rows = rows
         self.lists: int = index.nlist
 
-    def probe(self, queries: Embeddings, n: int, tuning: Tuning) -> list[Rows]:
-        """The n best candidates of each query in the nearest lists, unfiltered."""
-        faiss = _faiss()
-        with _threads(tuning.threads):
-            parameters = faiss.SearchParametersIVF(nprobe=min(self.lists, tuning.nprobe))
-            _, found = self._index.search(queries, n, params=parameters)
-        return self._clean(found)
+    def probe(self, queries: Embeddings, k: int, tuning: Tuning, keep: Mask | None, n: int) -> list[Rows]:
+        """The n best candidates of each query in the lists where the k best may lie.
 
-    def codes(self, queries: Embeddings, n: int, keep: Mask, tuning: Tuning) -> list[Rows]:
+        First the nearest lists are visited, as many as hold `nprobe` average lists' worth of rows to
+        keep; lists without any are passed over. Then every list whose centroid comes within
+        `sigmas` standard deviations of the k-th score found: few or none where the query has close
+        neighbours, many where a filter excludes its surroundings and the best lie anywhere.
+
+        Args:
+            keep: (rows,) which rows pass; None for all.
+        """
+        faiss = _faiss()
+        parameters = (
+            faiss.SearchParametersIVF() if keep is None else faiss.SearchParametersIVF(sel=_selector(keep, self.rows))
+        )
+        held: NDArray[np.int64] | None = None
+        if keep is not None:
+            held = np.bincount(self._lists_of_rows()[np.flatnonzero(keep[: self.rows])], minlength=self.lists)
+        centroids = _centroids(self._index)
+        result: list[Rows] = []
+        with _threads(tuning.threads):
+            for query in queries:
+                closeness = np.einsum("ij,j->i", centroids, query)
+                order = np.argsort(-closeness)
+                if held is None:
+                    first = tuning.nprobe
+                else:
+                    order = order[held[order] > 0]
+                    goal = tuning.nprobe * self.rows / self.lists
+                    first = 1 + int(np.searchsorted(held[order].cumsum(), goal))
+                rows, scores = self._visit(query, n, order[:first], closeness, parameters)
+                bar = scores[k - 1] - tuning.sigmas * self._spread if len(scores) >= k else -np.inf
+                more = order[first:][closeness[order[first:]] >= bar]
+                if len(more):
+                    others, their_scores = self._visit(query, n, more, closeness, parameters)
+                    rows = np.concatenate([rows, others])
+                    rows = rows[np.argsort(-np.concatenate([scores, their_scores]), kind="stable")[:n]]
+                result.append(np.unique(rows))
+        return result
+
+    def codes(self, queries: Embeddings, tuning: Tuning, keep: Mask, n: int) -> list[Rows]:
         """The n best candidates of each query among all rows to keep, (rows,)."""
         faiss = _faiss()
         with _threads(tuning.threads):
-            parameters = faiss.SearchParametersIVF(nprobe=self.lists, sel=self._selector(keep))
+            parameters = faiss.SearchParametersIVF(nprobe=self.lists, sel=_selector(keep, self.rows))
             _, found = self._index.search(queries, n, params=parameters)
-        return self._clean(found)
-
-    def probe_filtered(self, queries: Embeddings, n: int, keep: Mask, matches: int, tuning: Tuning) -> list[Rows]:
-        """The n best candidates of each query among the rows to keep, in lists chosen by what they hold.
-
-        Lists without a match are passed over, and so many visited that as many matches are met as
-        an unfiltered search meets rows. Where the lists nearest to the query hold conspicuously few
-        matches, the filter excludes the query's surroundings, distance to a centroid says little
-        about the rest, and all matches are compared instead.
-        """
-        faiss = _faiss()
-        list_of, sizes = self._lists_of_rows()
-        held = np.bincount(list_of[np.flatnonzero(keep[: self.rows])], minlength=self.lists)
-        goal = tuning.nprobe_filtered * self.rows / self.lists
-        result: list[Rows] = []
-        with _threads(tuning.threads):
-            distances, order = self._index.quantizer.search(queries, self.lists)
-            parameters = faiss.SearchParametersIVF(sel=self._selector(keep))
-            for query, near, closeness in zip(queries, order, distances, strict=True):
-                nearest = near[: tuning.surroundings]
-                if starved(
-                    met=int(held[nearest].sum()),
-                    visited=int(sizes[nearest].sum()),
-                    matches=matches,
-                    covered=self.rows,
-                ):
-                    result += self.codes(query[None], n, keep, tuning)
-                    continue
-                useful = np.flatnonzero(held[near])
-                useful = useful[: 1 + int(np.searchsorted(held[near[useful]].cumsum(), goal))]
-                result += self._visit(query, n, near[useful], closeness[useful], parameters)
-        return result
+        return [np.unique(line[self._sound(line)]) for line in found]
 
     def _visit(
-        self,
-        query: NDArray[np.float32],
-        n: int,
-        lists: NDArray[np.int64],
-        closeness: NDArray[np.float32],
-        parameters: Any,
-    ) -> list[Rows]:
+        self, query: NDArray[np.float32], n: int, lists: Rows, closeness: NDArray[np.float32], parameters: Any
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """The n best rows in these lists and their approximate scores, best first."""
         # FAISS's own wrapper of this call takes no parameters; pointers do not keep arrays alive, names do.
         faiss = _faiss()
-        found, scores = np.empty((1, n), dtype=np.int64), np.empty((1, n), dtype=np.float32)
+        near = closeness[lists]
+        found, scores = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.float32)
         parameters.nprobe = len(lists)
-        x, keys, near, out, labels = (faiss.swig_ptr(a) for a in (query, lists, closeness, scores, found))
-        self._index.search_preassigned_c(1, x, n, keys, near, out, labels, False, parameters)
-        return self._clean(found)
+        x, keys, distances, out, labels = (faiss.swig_ptr(a) for a in (query, lists, near, scores, found))
+        if len(lists):
+            self._index.search_preassigned_c(1, x, n, keys, distances, out, labels, False, parameters)
+        else:
+            found.fill(-1)
+        sound = self._sound(found)
+        return found[sound], scores[sound]
 
-    def _clean(self, found: NDArray[np.int64]) -> list[Rows]:
+    def _sound(self, found: NDArray[np.int64]) -> Mask:
         # -1 means "none"; anything else outside the rows can only be damage on disk.
-        return [np.unique(line[(line >= 0) & (line < self.rows)]) for line in found]
+        return (found >= 0) & (found < self.rows)
 
-    def _selector(self, keep: Mask) -> Any:
-        faiss = _faiss()
-        return faiss.IDSelectorBitmap(np.packbits(keep[: self.rows], bitorder="little"))
-
-    def _lists_of_rows(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """(rows,) the list in which each row lies, and (lists,) how many rows a list holds."""
+    def _lists_of_rows(self) -> NDArray[np.int32]:
+        """(rows,) the list in which each row lies."""
         if self._list_of is None:
             faiss = _faiss()
             # Rows left out of the structure are dead; that they seem to lie in list 0 is never seen.
             list_of = np.zeros(self.rows, dtype=np.int32)
-            sizes = np.zeros(self.lists, dtype=np.int64)
             for number in range(self.lists):
-                sizes[number] = size = self._index.invlists.list_size(number)
-                if size:
+                if size := self._index.invlists.list_size(number):
                     ids = faiss.rev_swig_ptr(self._index.invlists.get_ids(number), size)
                     list_of[ids[(ids >= 0) & (ids < self.rows)]] = number
-            self._list_of = list_of, sizes
+            self._list_of = list_of
         return self._list_of
+
+
+def _selector(keep: Mask, rows: int) -> Any:
+    return _faiss().IDSelectorBitmap(np.packbits(keep[:rows], bitorder="little"))
 
 
 def _pointer(folder: Path) -> dict[str, Any] | None:
     try:
         fields = json.loads((folder / _POINTER).read_bytes())
         name, numbers = fields["file"], [fields["rows"], fields["bytes"], fields["crc"]]
-        if name != Path(name).name or not all(type(n) is int for n in numbers):
+        if name != Path(name).name or not all(type(n) is int for n in numbers) or not fields["spread"] > 0:
             raise ValueError("not a pointer")
     except FileNotFoundError:
         return None

@@ -167,12 +167,10 @@ class Generation:
                     self.segments.release_pages()
             return rank(self.segments, self.catalogue, queries, found, k)
         n = tuning.candidates(k)
-        if keep is None:
-            found = seen.derived.probe(queries, n, tuning)
-        elif way is Way.CODES:
-            found = seen.derived.codes(queries, n, keep, tuning)
+        if way is Way.CODES and keep is not None:
+            found = seen.derived.codes(queries, tuning, keep, n)
         else:
-            found = seen.derived.probe_filtered(queries, n, keep, matches, tuning)
+            found = seen.derived.probe(queries, k, tuning, keep, n)
         if seen.covered < rows:
             newer = candidates(self.segments, (seen.covered, rows), queries, k, keep)
             found = [np.concatenate(pair) for pair in zip(found, newer, strict=True)]
