@@ -163,7 +163,7 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     around = _inside(solid, hull + margin[:, None] * np.array([-1, -1, 1, 1]))
     crowding = np.maximum(0, around - own) / own
     aspect = (hull[:, 2] - hull[:, 0]) / np.maximum(1, hull[:, 3] - hull[:, 1])
-    doubt = np.minimum(crowding, 2.0) + 0.12 * np.maximum(0, 7 - tall) + 0.4 * (counts == 1)
+    doubt = np.minimum(crowding, 2.0) + 0.1 * np.maximum(0, 9 - tall) + 0.4 * (counts == 1)
     doubt += 0.5 * (aspect > 10) + 0.3 * (aspect < 1.5)
     out = []
     for k in np.argsort(doubt, kind="stable")[:_MOST_LINES]:

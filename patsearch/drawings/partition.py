@@ -17,6 +17,8 @@ Side = Literal["below", "above", "beside"]
 
 _BLOCKS = (4, 2)  # cells a block, tried in turn: ink closer than about a block and a half is one cluster
 
+_MOST_CLUSTERS = 250
+
 
 @dataclass(frozen=True)
 class _Cluster:
@@ -34,9 +36,12 @@ def share_out(ink: Grey, labels: list[Box]) -> Grey:
     Where the ink cannot be told apart it stays one figure: some numbers are then absent.
     """
     coarse = _Partition(ink, labels, _BLOCKS[0])
+    while len(coarse.clusters) > _MOST_CLUSTERS and coarse.block < 64:  # stippling
+        coarse = _Partition(ink, labels, 2 * coarse.block)
     # Figures that all but touch are one cluster in coarse blocks.
-    fine = None if coarse.enough else _Partition(ink, labels, _BLOCKS[1])
-    return (fine if fine is not None and fine.enough else coarse).shared()
+    fine = None if coarse.enough or coarse.block > _BLOCKS[0] else _Partition(ink, labels, _BLOCKS[1])
+    useful = fine is not None and fine.enough and len(fine.clusters) <= _MOST_CLUSTERS
+    return (fine if fine is not None and useful else coarse).shared()
 
 
 class _Partition:
@@ -161,7 +166,7 @@ class _Partition:
         new = [k for k, number in enumerate(numbers) if number in seeds]
         while True:
             for k in new:
-                own = points[k]
+                own = points[k][:: 1 + len(points[k]) // 60]
                 square = ((everything[:, None, :] - own[None, :, :]) ** 2).sum(axis=2).min(axis=1)
                 gap = np.minimum.reduceat(square, first)
                 closer = gap < nearest

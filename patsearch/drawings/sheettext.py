@@ -12,8 +12,8 @@ from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
-_FIRST, _MORE = 6, 18  # candidates a pass: reading is a third of a sheet's time
-_DOUBTFUL = 1.3  # not worth reading
+_FIRST, _MORE = 8, 22  # candidates a pass
+_DOUBTFUL = 2.4  # not worth reading
 _SURE = 0.55
 _VERY_SURE = 0.8
 
@@ -43,17 +43,10 @@ class SheetText:
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
     lines = text_lines(raster.ink, pieces)
-    long = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL][: _FIRST + _MORE]
-    texts = _read(raster, pieces, long[:_FIRST], (0, 90))
-    labels = _labels(raster, pieces, texts, expected)
-    # Where there are labels, others look like them; where there are none, look further.
-    more = [line for line in long[_FIRST:] if not labels or any(_alike(line, text.line) for text in labels)]
-    if more:
-        texts += _read(raster, pieces, more, (0, 90))
-        labels = _labels(raster, pieces, texts, expected)
+    long = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL]
+    texts, labels = _search(raster, pieces, long, (0, 90), expected)
     if not any(label.meaning.number for label in labels):
-        turned = _read(raster, pieces, long[:_FIRST], (180, 270))
-        turned = _labels(raster, pieces, [text for text in turned if text.sure >= _VERY_SURE], expected)
+        _, turned = _search(raster, pieces, long, (180, 270), expected)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
@@ -63,6 +56,21 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     others = [text for text in texts if _remark(text, labels)]
     others += repeated + _headers(texts, lines, raster)
     return labels, others
+
+
+def _search(
+    raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, int], expected: Sequence[str]
+) -> tuple[list[SheetText], list[SheetText]]:
+    """Read the most promising lines, then more, as long as labels may be among them."""
+    texts = _read(raster, pieces, lines[:_FIRST], turns)
+    labels = _labels(raster, pieces, texts, expected)
+    # Where there are labels, others look like them; where there are none, look further.
+    like = [text.line for text in labels]
+    more = [line for line in lines[_FIRST:] if not like or any(_alike(line, other) for other in like)][:_MORE]
+    if more and (like or turns[0] == 0):
+        texts += _read(raster, pieces, more, turns)
+        labels = _labels(raster, pieces, texts, expected)
+    return texts, labels
 
 
 def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
@@ -84,14 +92,18 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
 
 
 def _alike(line: TextLine, other: TextLine) -> bool:
-    return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7 and line.doubt < 1.0
+    return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7
 
 
 def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
     """Labels with a number, and those without that look just like them."""
-    labels = [text for text in texts if text.meaning.kind == "label" and text.sure >= _SURE]
+    labels = [_worded(text, expected) for text in texts if text.sure >= _SURE]
+    labels = [text for text in labels if text.meaning.kind == "label"]
     labels = [_completed(raster, pieces, _trimmed(raster, pieces, label)) for label in labels]
     read = [text for text in labels if _convincing(text, expected)]
+    if read:  # the labels of a sheet are of one kind
+        best = max(read, key=lambda text: text.sure - text.line.crowding)
+        read = [t for t in read if _alike(t.line, best.line) and (t.line.crowding < 0.5 or t.sure >= 0.9)]
     usual = float(np.median([text.line.glyph for text in read])) if read else None
     turns = {text.turn for text in read}
     for text in labels:
@@ -102,6 +114,16 @@ def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected
             if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 8):
                 read.append(text)
     return _apart(read, expected)
+
+
+def _worded(text: SheetText, expected: Sequence[str]) -> SheetText:
+    """A number that the grant names, behind a word that was not read, is a label."""
+    number, line = text.meaning.number, text.line
+    if text.meaning.kind != "bare" or text.start < 0.35 or text.sure < _VERY_SURE or line.crowding > 0.1:
+        return text
+    if line.aspect < 1.8 or canonical(number or "") not in {canonical(name) for name in expected}:
+        return text
+    return replace(text, meaning=Meaning("label", number, exact=False))
 
 
 def _convincing(text: SheetText, expected: Sequence[str]) -> bool:
