@@ -19,7 +19,7 @@ def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> 
         if read_only and not path.exists():
             connection = sqlite3.connect(":memory:")
         elif read_only:
-            connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+            connection = _open_to_read(path)
         else:
             connection = sqlite3.connect(path, timeout=30)
             connection.execute("PRAGMA journal_mode = WAL")
@@ -51,7 +51,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise IndexDamaged(f"{path} is damaged: {text}.", hint="Run patsearch index verify.") from error
 
 
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path.resolve()))
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=30, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        # A folder that may not be written to has no room for the files that readers and writer share.
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, check_same_thread=False)
+    return connection

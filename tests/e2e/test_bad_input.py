@@ -197,7 +197,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False).returncode != 0:
         pytest.skip("a small file system cannot be mounted here")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "--lazy", disk], check=True)  # mapped files may outlive their index a little
+
+
+def test_an_index_on_a_disk_that_is_only_read(small_disk: Path, good: Path) -> None:
+    index = shutil.copytree(good, small_disk / "index")
+    expected = ids(index)
+    for left in [*index.rglob("*-wal"), *index.rglob("*-shm")]:
+        left.unlink()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert ids(index) == expected
+    done = run("query", good.parent / "query.png", "--index", index, "--json", code=0)
+    assert json.loads(done.stdout)["hits"][0]["patent"] == "USD900001"
+    done = run("ingest", week(good.parent / "v", range(9, 10)), "--index", index, "--workers", 1, code=8)
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path, tmp_path: Path) -> None:
