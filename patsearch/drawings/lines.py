@@ -53,7 +53,7 @@ def text_lines(ink: Grey, pieces: Pieces) -> list[TextLine]:
         return []
     # Dust, dashes and underlines do not make a line of text crowded.
     thin, long = pieces.boxes[:, 2:].min(axis=1), pieces.boxes[:, 2:].max(axis=1)
-    flat = ((thin <= 2) & (long <= 80)) | ((thin <= 3) & (long > 6 * thin) & (long <= 120))
+    flat = ((thin <= 2) & (long <= 80)) | ((thin <= 5) & (long > 8 * thin) & (long <= 120))
     flat[0] = True
     mask = np.where(flat, 0, 1).astype(np.uint8)[pieces.at] if flat[1:].any() else ink
     solid = np.asarray(cv2.integral(mask), dtype=np.int32)

@@ -224,7 +224,8 @@ def _bare(pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -
     ]
     if dotted:
         return dotted
-    bare = [text for text in bare if text.sure >= _VERY_SURE]
+    # A stroke reads as 1.
+    bare = [text for text in bare if text.sure >= _VERY_SURE and set(text.text) - set("1.,")]
     known = [t for t in bare if canonical(t.meaning.number or "") in names]
     # More than one number without the word: reference numerals.
     numerals = sum(t.meaning.kind in ("bare", "numeral") and t.sure >= _SURE for t in texts)
