@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from patsearch.drawings.reader import ALPHABET
+
 Grey = NDArray[np.uint8]
 
 _HERSHEY = (
@@ -44,7 +46,7 @@ _WORDS = (
 
 def fonts() -> list[str]:
     """Files of the installed fonts that hold Latin letters and digits."""
-    listing = subprocess.run(["fc-list", ":lang=en", "file"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    listing = subprocess.run(["fc-list", ":lang=en", "file"], capture_output=True, text=True, check=True).stdout
     names = sorted(line.rstrip(": ") for line in listing.splitlines())
     names = [n for n in names if n.lower().rstrip(": ").endswith((".ttf", ".otf", ".pfb", ".t1"))]
     return [n for n in names if _usable(n)]
@@ -66,8 +68,6 @@ def _usable(name: str) -> bool:
 
 def target(text: str) -> str:
     """What the reader is to answer: upper case, no spaces, known characters alone."""
-    from patsearch.drawings.reader import ALPHABET
-
     return "".join(char for char in text.upper() if char in ALPHABET)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from label_lines import fonts, sample
 
-from patsearch.drawings.reader import ALPHABET, HEIGHT, MAX_WIDTH, fit_line
+from patsearch.drawings.reader import ALPHABET, HEIGHT, fit_line
 
 _NAMES: list[str] = []
 
@@ -134,8 +134,8 @@ def main() -> None:
     """Render, train, report, export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--lines", type=int, default=80_000)
-    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--lines", type=int, default=160_000)
+    parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -172,10 +172,8 @@ def main() -> None:
         running += (loss.item() - running) / min(step, 200)
         if step % 500 == 0 or step == options.steps:
             seconds = time.perf_counter() - start
-            print(
-                f"step {step}: loss {running:.4f}, {seconds:.0f} s, held-out fonts {accuracy(model, test_lines, test_texts)}",
-                flush=True,
-            )
+            held_out_shares = accuracy(model, test_lines, test_texts)
+            print(f"step {step}: loss {running:.4f}, {seconds:.0f} s, unseen fonts {held_out_shares}", flush=True)
             export(model, options.out)
 
 

@@ -12,8 +12,8 @@ from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
-_FIRST, _MORE = 8, 22  # candidates a pass
-_DOUBTFUL = 2.4  # not worth reading
+_FIRST, _MORE = 6, 12  # candidates a pass
+_DOUBTFUL = 1.6  # not worth reading
 _SURE = 0.55
 _VERY_SURE = 0.8
 
