@@ -136,7 +136,7 @@ class Clock:
 
 
 def class_code(number: int) -> ClassCode:
-    return ClassCode("uspc", f"D{number % 34 + 1}/{number}")
+    return ClassCode("uspc", f"D{number % 34 + 1}/{number + 1}")  # a subclass 0 would be the class itself
 
 
 def make_cells(data: Generator, queries: int) -> list[dict[str, Any]]:

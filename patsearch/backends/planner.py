@@ -40,7 +40,7 @@ class Tuning:
         nprobe: inverted lists visited at once by a search; with a filter, as many as hold as many matches.
         sigmas: a list is visited besides where its centroid comes so many standard deviations near to the k-th score.
         refine: candidates of a compressed search that are re-ranked, as a multiple of k ...
-        refine_least: ... and at least so many.
+        refine_least: ... and at least so many more than k.
         stale_share: share of rows newer than the structure at which it is rebuilt.
         threads: OpenMP threads of one search; building uses all cores.
     """
@@ -49,10 +49,10 @@ class Tuning:
     flat_matches: int = 1_000
     scan_matches: int = 50_000
     scan_share: float = 0.05
-    nprobe: int = 32
-    sigmas: float = 3.5
+    nprobe: int = 12
+    sigmas: float = 4.0
     refine: int = 4
-    refine_least: int = 64
+    refine_least: int = 30
     stale_share: float = 0.1
     threads: int = 1
 

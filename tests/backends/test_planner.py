@@ -31,6 +31,6 @@ def test_the_way_follows_from_the_counts(covered: int, matches: int, filtered: b
 
 
 def test_more_candidates_than_hits_are_ranked_again() -> None:
-    assert T.candidates(1) == 65
-    assert T.candidates(10) == 74
+    assert T.candidates(1) == 31
+    assert T.candidates(10) == 40
     assert T.candidates(100) == 400

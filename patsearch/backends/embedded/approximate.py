@@ -64,7 +64,7 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
     """
     faiss = _faiss()
     live = np.arange(rows) if dead is None else np.flatnonzero(~dead[:rows])
-    lists = 1 << max(0, math.floor(math.log2(max(1, min(6 * math.sqrt(len(live)), len(live) / _TRAIN_PER_LIST)))))
+    lists = 1 << max(0, math.floor(math.log2(max(1, min(3 * math.sqrt(len(live)), len(live) / _TRAIN_PER_LIST)))))
     index = faiss.index_factory(dim, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = _SEED
     rng = np.random.default_rng(_SEED)
@@ -185,7 +185,10 @@ class Approximate:
         result: list[Rows] = []
         with _threads(tuning.threads):
             for query in queries:
-                closeness = np.einsum("ij,j->i", centroids, query)
+                closeness = np.empty(self.lists, dtype=np.float32)
+                faiss.fvec_inner_products_ny(
+                    faiss.swig_ptr(closeness), faiss.swig_ptr(query), faiss.swig_ptr(centroids), query.size, self.lists
+                )
                 order = np.argsort(-closeness)
                 if held is None:
                     first = tuning.nprobe
