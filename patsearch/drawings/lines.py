@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -47,22 +48,40 @@ class TextLine:
         return width / height if self.upright else height / width
 
 
-def text_lines(ink: Grey, pieces: Pieces) -> list[TextLine]:
-    """Candidates in both directions, those that look most like a label first."""
-    if len(pieces) < 2:
-        return []
-    # Dust, dashes and underlines do not make a line of text crowded.
-    thin, long = pieces.boxes[:, 2:].min(axis=1), pieces.boxes[:, 2:].max(axis=1)
-    flat = ((thin <= 2) & (long <= 80)) | ((thin <= 5) & (long > 8 * thin) & (long <= 120))
-    flat[0] = True
-    mask = np.where(flat, 0, 1).astype(np.uint8)[pieces.at] if flat[1:].any() else ink
-    solid = np.asarray(cv2.integral(mask), dtype=np.int32)
-    lines = _along(pieces, pieces.boxes, solid, upright=True)
-    lines += _along(pieces, pieces.boxes[:, [1, 0, 3, 2]], solid.T, upright=False)
-    lines.sort(key=lambda line: line.doubt)
-    # A letter alone in one direction that belongs to a row in the other is no line of its own.
-    rows = {int(piece) for line in lines if line.glyphs > 1 for piece in line.members}
-    return [line for line in lines if line.glyphs > 1 or not rows.issuperset(line.members.tolist())]
+class LineFinder:
+    """The candidates of one sheet, those that look most like a label first."""
+
+    def __init__(self, ink: Grey, pieces: Pieces) -> None:
+        self._ink = ink
+        self._pieces = pieces
+
+    @cached_property
+    def _solid(self) -> NDArray[np.int32]:
+        """Integral of the ink without dust, dashes and underlines: they make no line of text crowded."""
+        thin, long = self._pieces.boxes[:, 2:].min(axis=1), self._pieces.boxes[:, 2:].max(axis=1)
+        flat = ((thin <= 2) & (long <= 80)) | ((thin <= 5) & (long > 8 * thin) & (long <= 120))
+        flat[0] = True
+        mask = np.where(flat, 0, 1).astype(np.uint8)[self._pieces.at] if flat[1:].any() else self._ink
+        return np.asarray(cv2.integral(mask), dtype=np.int32)
+
+    @cached_property
+    def upright(self) -> list[TextLine]:
+        """Lines that run from left to right, or on their head from right to left."""
+        if len(self._pieces) < 2:
+            return []
+        lines = _along(self._pieces, self._pieces.boxes, self._solid, upright=True)
+        return sorted(lines, key=lambda line: line.doubt)
+
+    @cached_property
+    def every(self) -> list[TextLine]:
+        """Lines in both directions."""
+        if len(self._pieces) < 2:
+            return []
+        lines = self.upright + _along(self._pieces, self._pieces.boxes[:, [1, 0, 3, 2]], self._solid.T, upright=False)
+        lines.sort(key=lambda line: line.doubt)
+        # A letter alone in one direction that belongs to a row in the other is no line of its own.
+        rows = {int(piece) for line in lines if line.glyphs > 1 for piece in line.members}
+        return [line for line in lines if line.glyphs > 1 or not rows.issuperset(line.members.tolist())]
 
 
 def _inside(integral: NDArray[np.int32], boxes: NDArray[np.int64]) -> NDArray[np.int64]:

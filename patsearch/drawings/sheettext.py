@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from patsearch.drawings.labels import Meaning, canonical, foreseen, meaning, spelling
-from patsearch.drawings.lines import TextLine, cut_out, text_lines, with_marks
+from patsearch.drawings.lines import LineFinder, TextLine, cut_out, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import read_lines
 
@@ -28,6 +28,7 @@ class SheetText:
         turn: degrees clockwise by which the sheet must turn for it to be upright.
         sure: mean probability of its symbols.
         text: as read.
+        candidate: the line as it was found, before its dots were added.
         start, end: between which shares of its length in reading direction the text was seen.
     """
 
@@ -36,17 +37,23 @@ class SheetText:
     turn: int
     sure: float
     text: str
+    candidate: TextLine
     start: float = 0.0
     end: float = 1.0
 
 
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
-    lines = text_lines(raster.ink, pieces)
-    long = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL]
-    texts, labels = _search(raster, pieces, long, (0, 90), expected)
+    finder = LineFinder(raster.ink, pieces)
+    lines = finder.upright
+    texts, labels = _search(raster, pieces, lines, (0,), expected)
     if not any(label.meaning.number for label in labels):
-        _, turned = _search(raster, pieces, long, (180, 270), expected)
+        # Most sheets are upright: the other directions are tried where no label was found.
+        lines = finder.every
+        more, labels = _search(raster, pieces, lines, (0, 90), expected, known=texts)
+        texts += more
+    if not any(label.meaning.number for label in labels):
+        _, turned = _search(raster, pieces, lines, (180, 270), expected)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
@@ -59,17 +66,29 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
 
 
 def _search(
-    raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, int], expected: Sequence[str]
+    raster: Raster,
+    pieces: Pieces,
+    lines: Sequence[TextLine],
+    turns: tuple[int, ...],
+    expected: Sequence[str],
+    *,
+    known: Sequence[SheetText] = (),
 ) -> tuple[list[SheetText], list[SheetText]]:
-    """Read the most promising lines, then more, as long as labels may be among them."""
+    """Read the most promising lines that are not known yet; then more, as long as labels may be among them.
+
+    Returns:
+        What was read, and the labels among that and what was known.
+    """
+    old = {id(text.candidate) for text in known}
+    lines = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL and id(line) not in old]
     texts = _read(raster, pieces, lines[:_FIRST], turns)
-    labels = _labels(raster, pieces, texts, expected)
+    labels = _labels(raster, pieces, [*known, *texts], expected)
     # Where there are labels, others look like them; where there are none, look further.
     like = [text.line for text in labels]
     more = [line for line in lines[_FIRST:] if not like or any(_alike(line, other) for other in like)][:_MORE]
-    if more and (like or turns[0] == 0):
+    if more and (like or turns == (0, 90)):
         texts += _read(raster, pieces, more, turns)
-        labels = _labels(raster, pieces, texts, expected)
+        labels = _labels(raster, pieces, [*known, *texts], expected)
     return texts, labels
 
 
@@ -83,11 +102,11 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
         line = with_marks(pieces, candidate, turn)
         crop = cut_out(raster, pieces, line, turn)
         if crop is not None:
-            found.append((line, turn))
+            found.append((line, turn, candidate))
             crops.append(crop)
     return [
-        SheetText(line, meaning(read.text), turn, read.sure, read.text, read.start, read.end)
-        for (line, turn), read in zip(found, read_lines(crops), strict=True)
+        SheetText(line, meaning(read.text), turn, read.sure, read.text, candidate, read.start, read.end)
+        for (line, turn, candidate), read in zip(found, read_lines(crops), strict=True)
     ]
 
 
