@@ -41,7 +41,7 @@ _HEADERS = (
 _WORDS = (
     "start end yes no control position unit search home settings battery volume menu play next front top view left "
     "right section detail light power on off time limit message drive motor sensor input output data user network "
-    "system cancel save open close preview template number figure image display screen date monday weather map route call"
+    "system cancel save open close preview template number figure image display screen date monday weather map route"
 ).split()
 
 
