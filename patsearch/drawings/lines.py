@@ -155,7 +155,9 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     tall_enough = boxes[glyphs, 3] > _MIN_GLYPH + 1
     for level, row in enumerate(_rows(boxes, glyphs)):
         order = np.argsort(row, kind="stable")
-        for part in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
+        ends = [*(np.flatnonzero(np.diff(row[order])) + 1).tolist(), len(order)]
+        for start, end in zip([0, *ends], ends, strict=False):
+            part = order[start:end]
             # A small piece alone is a dash, not a word.
             worth = len(part) > 1 or (level == 0 and tall_enough[part[0]])
             if worth and (key := part.tobytes()) not in known:

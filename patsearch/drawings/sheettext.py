@@ -47,8 +47,8 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     finder = LineFinder(raster.ink, pieces)
     lines = finder.upright
     texts, labels = _search(raster, pieces, lines, (0,), expected)
-    if not any(label.meaning.number for label in labels):
-        # Most sheets are upright: the other directions are tried where no label was found.
+    if not any(_plain(label) for label in labels):
+        # Most sheets are upright: the other direction is tried where no label stands out.
         lines = finder.every
         more, labels = _search(raster, pieces, lines, (0, 90), expected, known=texts)
         texts += more
@@ -108,6 +108,12 @@ def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tupl
         SheetText(line, meaning(read.text), turn, read.sure, read.text, candidate, read.start, read.end)
         for (line, turn, candidate), read in zip(found, read_lines(crops), strict=True)
     ]
+
+
+def _plain(label: SheetText) -> bool:
+    """Whether a label is beyond doubt."""
+    certain = label.meaning.number is not None and label.meaning.exact and label.sure >= 0.9
+    return certain and label.line.crowding < 0.3 and label.line.glyphs > 1 and label.line.glyph >= 6
 
 
 def _alike(line: TextLine, other: TextLine) -> bool:
