@@ -58,7 +58,9 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
         labels = _bare(pieces, texts + _read(raster, pieces, short, (0,)), expected)
-    labels = [replace(label, meaning=Meaning("label", spelling(label.meaning.number, expected))) for label in labels]
+    labels = [
+        replace(text, meaning=replace(text.meaning, number=spelling(text.meaning.number, expected))) for text in labels
+    ]
     labels, repeated = _once_each(labels)
     others = [text for text in texts if _remark(text, labels)]
     others += repeated + _headers(texts, lines, raster)
@@ -127,7 +129,7 @@ def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected
     labels = [_completed(raster, pieces, _trimmed(raster, pieces, label)) for label in labels]
     read = [text for text in labels if _convincing(text, expected)]
     if read:  # the labels of a sheet are of one kind
-        best = max(read, key=lambda text: text.sure - text.line.crowding)
+        best = max(read, key=lambda text: (text.meaning.exact, text.sure - text.line.crowding))
         read = [t for t in read if _alike(t.line, best.line) and (t.line.crowding < 0.5 or t.sure >= 0.9)]
     usual = float(np.median([text.line.glyph for text in read])) if read else None
     turns = {text.turn for text in read}
@@ -146,7 +148,12 @@ def _worded(text: SheetText, expected: Sequence[str]) -> SheetText:
     number, line = text.meaning.number, text.line
     if text.meaning.kind != "bare" or text.start < 0.35 or text.sure < _VERY_SURE or line.crowding > 0.1:
         return text
-    if line.aspect < 1.8 or canonical(number or "") not in {canonical(name) for name in expected}:
+    if (
+        line.aspect < 1.8
+        or line.glyphs < 3
+        or line.glyph < 6
+        or canonical(number or "") not in {canonical(name) for name in expected}
+    ):
         return text
     return replace(text, meaning=Meaning("label", number, exact=False))
 
