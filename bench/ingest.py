@@ -55,6 +55,8 @@ def copies(originals: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes, int
                 if name.upper().endswith(".XML"):
                     number = rf"(<doc-number>){letter}0*{digits}(</doc-number>)".encode()
                     content = re.sub(number, rf"\g<1>{new}\g<2>".encode(), content, count=1)
+                    # The XML names the image files.
+                    content = re.sub(rf"US{letter}0*{digits}-".encode(), f"US{new}-".encode(), content)
                 elif name.upper().endswith(".TIF"):
                     sheets += 1
                 target.writestr(re.sub(rf"US{letter}0*{digits}-", f"US{new}-", name), content)

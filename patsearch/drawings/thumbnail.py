@@ -8,18 +8,25 @@ from numpy.typing import NDArray
 
 from patsearch.errors import ImageError
 
-THUMBNAIL_SIDE = 400
+THUMBNAIL_SIDE = 480
+_WHITE = 255
 # Run lengths suit white paper: smaller files than the default strategy, in two thirds of its time.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 
 def thumbnail(grey: NDArray[np.uint8], *, side: int = THUMBNAIL_SIDE) -> bytes:
-    """PNG bytes of a (H, W) grey drawing, at most `side` pixels wide and high, in sixteen shades."""
+    """PNG bytes of a (H, W) grey drawing, at most `side` pixels wide and high, in sixteen shades.
+
+    A larger drawing shrinks by a whole factor, the smallest that will do: means over whole pixels
+    cost a fifth of means over parts of pixels.
+    """
     height, width = grey.shape
-    scale = side / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    factor = -(-max(height, width) // side)
+    if factor > 1:
+        below, right = -height % factor, -width % factor
+        padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_CONSTANT, value=_WHITE)
+        size = (padded.shape[1] // factor, padded.shape[0] // factor)
+        grey = np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # Sixteen shades look the same and take half the bytes.
     shades = (grey >> 4) * np.uint8(17)
     done, encoded = cv2.imencode(".png", shades, _PNG)

@@ -11,8 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from patsearch.ingest.sources import Unit
 from patsearch.ingest.worker import UnitResult, WorkerSettings, run_unit, start_worker
 
-# Units in flight for each worker: enough that none waits, few enough that memory stays small.
-_IN_FLIGHT = 3
+# Units in flight for each worker. Results are taken in order, so that one long patent holds up those
+# behind it: enough that no worker waits for it, few enough that memory stays small.
+_IN_FLIGHT = 24
 
 
 class WorkerPool:
