@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from makers import add_member, draw_design, grant_zip, week
 
-from patsearch.engine import open_index
-from patsearch.errors import EncoderMismatch, IndexLocked, SourceError, UsageError
+from patsearch.engine import Journal, open_index
+from patsearch.errors import EncoderMismatch, IndexLocked, PatsearchError, SourceError, UsageError
 from patsearch.ingest import IngestOptions, ingest
 
 ONE = IngestOptions(workers=1)
@@ -183,3 +183,41 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
         found = [(h.patent, round(h.score, 4)) for h in engine.search(sketch, k=5)]
         assert found == [(h.patent, round(h.score, 4)) for h in calm.search(sketch, k=5)]
         assert found[0][0] == "USD900007"
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
+    path = week(tmp_path / "w", range(40), sheets=4)
+    index = tmp_path / "index"
+    command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index),
+               "--workers", "1", "--commit-every", "4", "--json"]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    # Wait for the first commit: then it is well under way.
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (index.exists() and _units(index)):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    report = json.loads(out)
+    assert report["interrupted"] is True
+    assert 0 < report["patents"] < 40
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["skipped"] == {"already in the index": report["patents"]}
+    with open_index(index) as engine:
+        assert engine.verify() == []
+        assert engine.backend.count() == 160
+
+
+def _units(index: Path) -> int:
+    journal = Journal(index, read_only=True)
+    try:
+        return sum(journal.counts().values())
+    except PatsearchError:  # caught in the middle of being made
+        return 0
+    finally:
+        journal.close()
