@@ -33,7 +33,7 @@ from patsearch.encoder.preprocess import Preprocessing
 from patsearch.training.cache import DrawingCache
 from patsearch.training.export import export_encoder, interpolate, read_backbone
 from patsearch.training.lite0 import build_network, read_weights
-from patsearch.training.loop import TrainConfig, Trainer
+from patsearch.training.loop import TrainConfig, Trainer, slim
 from patsearch.training.sampler import split_designs
 from patsearch.training.validation import validate
 
@@ -70,8 +70,7 @@ def train(arguments: argparse.Namespace, config: TrainConfig) -> None:
     if state.exists():
         trainer.load(state)
     elif arguments.start:
-        trainer.load(arguments.start)
-        trainer.step = 0
+        trainer.start_from(arguments.start)
     resolved = {"config": asdict(config), "held_out_families": HELD_OUT, "projection": PROJECTION}
     resolved |= {"designs": len(cache), "batches_per_epoch": trainer.sampler.batches_per_epoch}
     (arguments.out / CONFIG).write_text(json.dumps(resolved, indent=2) + "\n")
@@ -119,6 +118,8 @@ def _log(path: Path, row: Mapping[str, float]) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Validate at several shares of the way from ImageNet's weights and several sizes, and write one encoder."""
+    if arguments.slim is not None:
+        slim(arguments.state, arguments.slim)
     start, end = read_weights(), read_backbone(arguments.state)
     for share in arguments.compare:
         cache = DrawingCache(*arguments.cache)
@@ -152,7 +153,9 @@ def main() -> None:
     training.set_defaults(run="train")
     training.add_argument("--cache", type=Path, nargs="+", required=True, help="folders of tools/render_shapes.py")
     training.add_argument("--out", type=Path, required=True, help="folder of the run")
-    training.add_argument("--start", type=Path, help="begin with the weights of this state of another run")
+    training.add_argument(
+        "--start", type=Path, help="begin with the weights of this state of another run, whole or slim"
+    )
     training.add_argument("--log-every", type=int, default=25, help="steps")
     training.add_argument("--validate-every", type=int, default=400, help="steps")
     training.add_argument("--save-every", type=float, default=180, help="seconds")
@@ -169,6 +172,7 @@ def main() -> None:
     exporting.add_argument("--compare", type=float, nargs="*", default=[], help="shares to validate")
     exporting.add_argument("--sizes", type=int, nargs="*", default=[128], help="sizes to validate at")
     exporting.add_argument("--limit", type=int, default=160)
+    exporting.add_argument("--slim", type=Path, help="also keep the averaged weights in half precision here")
     exporting.add_argument("--name", help="of the encoder; without it nothing is written")
     exporting.add_argument("--share", type=float, default=1.0, help="of the way from ImageNet's weights")
     exporting.add_argument("--size", type=int, default=256, help="side at which the encoder takes drawings")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from patsearch.encoder.torch_network import Network
@@ -189,6 +189,29 @@ class Trainer:
         except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"The training state {path} cannot be used: {reason}.") from error
+
+    def start_from(self, path: Path) -> None:
+        """Begin a new run with the averaged weights of another one's state, or of what `slim` made of it.
+
+        Raises:
+            InputError: it cannot be read, or is of another network.
+        """
+        try:
+            weights = _under(load_file(path), "averaged.")
+            self.network.load_state_dict(weights)
+            self.averaged.load_state_dict(weights)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"The training state {path} cannot be used: {reason}.") from error
+
+
+def slim(state: Path, path: Path) -> None:
+    """Keep of a training state what a new run can start from: the averaged weights, in half precision."""
+    with safe_open(state, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith("averaged.")]  # noqa: SIM118  (no mapping)
+        kept = {name: file.get_tensor(name) for name in names}
+        metadata = file.metadata()
+    save_file({n: t.half() if t.is_floating_point() else t for n, t in kept.items()}, path, metadata)
 
 
 def _front(backbone: Any, stages: int) -> list[nn.Module]:

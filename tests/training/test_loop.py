@@ -12,7 +12,7 @@ from patsearch.errors import InputError, SettingsError, UsageError
 from patsearch.training.augment import Augmentation
 from patsearch.training.cache import VIEW, DrawingCache, Record, write_shard
 from patsearch.training.lite0 import build_network
-from patsearch.training.loop import TrainConfig, Trainer
+from patsearch.training.loop import TrainConfig, Trainer, slim
 from patsearch.training.validation import retrieval, validate
 
 CONFIG = TrainConfig(
@@ -89,6 +89,24 @@ def test_a_run_that_goes_on_ends_with_the_weights_of_one_never_stopped(cache: Dr
             assert torch.equal(tensor, other.state_dict()[name]), name
 
 
+def test_a_run_starts_from_the_averaged_weights_of_another(cache: DrawingCache, tmp_path: Path) -> None:
+    first = trainer(cache)
+    for _ in range(2):
+        first.train_step()
+    first.save(tmp_path / "state.safetensors")
+    slim(tmp_path / "state.safetensors", tmp_path / "slim.safetensors")
+    assert (tmp_path / "slim.safetensors").stat().st_size < 0.2 * (tmp_path / "state.safetensors").stat().st_size
+    for name, tolerance in (("state", 0.0), ("slim", 1e-3)):
+        second = trainer(cache)
+        second.start_from(tmp_path / f"{name}.safetensors")
+        assert second.step == 0
+        assert not second.optimiser.state
+        for network in (second.network, second.averaged):
+            for key, tensor in first.averaged.state_dict().items():
+                torch.testing.assert_close(network.state_dict()[key], tensor, rtol=tolerance, atol=tolerance)
+        second.train_step()
+
+
 def test_the_front_keeps_weights_and_statistics(cache: DrawingCache) -> None:
     run = trainer(cache)
     before = {name: tensor.clone() for name, tensor in run.network.backbone.state_dict().items()}
@@ -113,6 +131,8 @@ def test_what_cannot_be_trained_is_refused(cache: DrawingCache, tmp_path: Path) 
     (tmp_path / "bad.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match="cannot be used"):
         run.load(tmp_path / "bad.safetensors")
+    with pytest.raises(InputError, match="cannot be used"):
+        run.start_from(tmp_path / "missing.safetensors")
     with torch.no_grad():
         run.network.projection[0].weight.fill_(float("nan"))
     with pytest.raises(UsageError, match="The loss is nan"):
