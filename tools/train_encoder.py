@@ -120,7 +120,7 @@ def export(arguments: argparse.Namespace) -> None:
     """Validate at several shares of the way from ImageNet's weights and several sizes, and write one encoder."""
     if arguments.slim is not None:
         slim(arguments.state, arguments.slim)
-    start, end = read_weights(), read_backbone(arguments.state)
+    start, end = read_weights(), read_backbone(arguments.state, last=arguments.last)
     for share in arguments.compare:
         cache = DrawingCache(*arguments.cache)
         for size in arguments.sizes:
@@ -172,6 +172,7 @@ def main() -> None:
     exporting.add_argument("--compare", type=float, nargs="*", default=[], help="shares to validate")
     exporting.add_argument("--sizes", type=int, nargs="*", default=[128], help="sizes to validate at")
     exporting.add_argument("--limit", type=int, default=160)
+    exporting.add_argument("--last", action="store_true", help="the last step's weights, not the averaged ones")
     exporting.add_argument("--slim", type=Path, help="also keep the averaged weights in half precision here")
     exporting.add_argument("--name", help="of the encoder; without it nothing is written")
     exporting.add_argument("--share", type=float, default=1.0, help="of the way from ImageNet's weights")

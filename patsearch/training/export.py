@@ -73,13 +73,16 @@ def parity(network: Network, encoder: OnnxEncoder, drawings: NDArray[np.uint8]) 
     return np.asarray((pooled_embeddings(network, drawings) * exported).sum(axis=1), np.float32)
 
 
-def read_backbone(path: Path) -> Weights:
-    """The averaged backbone in a training state (see `Trainer.save`), under the PyPI package's names.
+def read_backbone(path: Path, *, last: bool = False) -> Weights:
+    """The backbone in a training state (see `Trainer.save`), under the PyPI package's names.
+
+    Args:
+        last: the weights of the last step instead of the averaged ones.
 
     Raises:
         InputError: the state cannot be read, or is of another architecture.
     """
-    prefix = "averaged.backbone."
+    prefix = "network.backbone." if last else "averaged.backbone."
     network = build_network(None)
     try:
         with safe_open(path, framework="pt") as file:

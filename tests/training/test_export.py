@@ -89,10 +89,12 @@ def test_names_cover_the_whole_backbone_and_weights_survive_the_way_there_and_ba
 
 def test_the_backbone_is_read_from_a_training_state(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
-    save_file({f"averaged.{name}": tensor for name, tensor in network.state_dict().items()}, path)
-    weights = network_weights(network)
-    read = read_backbone(path)
+    state = {f"averaged.{name}": tensor for name, tensor in network.state_dict().items()}
+    state |= {name.replace("averaged.", "network."): torch.zeros_like(tensor) for name, tensor in state.items()}
+    save_file(state, path)
+    weights, read, last = network_weights(network), read_backbone(path), read_backbone(path, last=True)
     assert all((read[name] == tensor).all() for name, tensor in weights.items())
+    assert not any(tensor.any() for tensor in last.values())
     save_file({"averaged.backbone.unknown": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="cannot be used"):
         read_backbone(path)
