@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.drawings.figure import Box
-from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union
+from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union, without
 
 _MIN_GLYPH, _MAX_GLYPH = 3, 46  # cells: 12 to 184 pixels of a sheet scanned at 300 dpi
 _MOST_GLYPHS = 180
@@ -238,7 +238,7 @@ def cut_out(raster: Raster, pieces: Pieces, line: TextLine, turn: int) -> Grey |
     own[line.members[~_underlines(pieces, line)]] = own[0] = True
     foreign = ~own[region]
     if foreign.any():
-        crop = np.where(np.repeat(np.repeat(foreign, CELL, axis=0), CELL, axis=1), np.uint8(255), crop)
+        crop = without(crop, foreign, CELL)
     if turn:
         crop = np.rot90(crop, -turn // 90)
     ink = np.ascontiguousarray(crop < 128).view(np.uint8)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from patsearch.drawings.figure import Box, Figure, Grey, SplitSheet
 from patsearch.drawings.partition import share_out
-from patsearch.drawings.raster import CELL, Pieces, Raster, pieces_of, rasterise
+from patsearch.drawings.raster import CELL, Pieces, Raster, pieces_of, rasterise, without
 from patsearch.drawings.sheettext import SheetText, sheet_text
 
 LONGEST_SIDE = 1200  # of a returned figure: more than encoder (256-512) and thumbnail (400) need
@@ -116,7 +116,7 @@ def _figure(raster: Raster, owner: Grey, number: int, turned: int, label: str | 
     region = owner[y : y + h, x : x + w]
     foreign = (raster.ink[y : y + h, x : x + w] > 0) & (region != number)
     if foreign.any():
-        crop = np.where(np.repeat(np.repeat(foreign, cells, axis=0), cells, axis=1), np.uint8(255), crop)
+        crop = without(crop, foreign, cells)
     left, top, width, height = cv2.boundingRect((crop < 250).view(np.uint8))
     crop = crop[top : top + height, left : left + width]
     scale = step * raster.shrink
