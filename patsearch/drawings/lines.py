@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -87,11 +88,9 @@ class LineFinder:
 def _inside(integral: NDArray[np.int32], boxes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Ink within (N, 4) boxes of left, top, right, bottom, clipped to the sheet."""
     height, width = integral.shape[0] - 1, integral.shape[1] - 1
-    left, right = np.clip(boxes[:, 0], 0, width), np.clip(boxes[:, 2], 0, width)
-    top, bottom = np.clip(boxes[:, 1], 0, height), np.clip(boxes[:, 3], 0, height)
-    return np.asarray(
-        integral[bottom, right].astype(np.int64) - integral[top, right] - integral[bottom, left] + integral[top, left]
-    )
+    left, top, right, bottom = np.minimum(np.maximum(boxes, 0), (width, height, width, height)).T
+    inside = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+    return np.asarray(inside, dtype=np.int64)
 
 
 def _along(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], *, upright: bool) -> list[TextLine]:
@@ -124,24 +123,53 @@ def _along(pieces: Pieces, boxes: Boxes, solid: NDArray[np.int32], *, upright: b
 def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """(N,) number of the row of each glyph, for ever closer neighbours: side by side at one height."""
     x, y, w, h = boxes[glyphs].T.astype(np.float32)
-    tall, low = np.maximum(h[:, None], h[None, :]), np.minimum(h[:, None], h[None, :])
-    gap = np.maximum(x[None, :] - (x + w)[:, None], x[:, None] - (x + w)[None, :])
-    middle = np.abs((y + h / 2)[:, None] - (y + h / 2)[None, :])
-    alike = (gap >= -0.6 * tall) & (middle <= 0.36 * tall) & (low >= 0.45 * tall)
-    return [_joined(alike & (gap <= _WIDEST * tall))] + [_joined(alike & (gap <= close * low)) for close in _CLOSE]
+    middle = y + h / 2
+    level = np.abs(middle[:, None] - middle) <= 0.36 * np.maximum(h[:, None], h)
+    one, other = np.nonzero(level)
+    tall, low = np.maximum(h[one], h[other]), np.minimum(h[one], h[other])
+    end = x + w
+    gap = np.maximum(x[other] - end[one], x[one] - end[other])
+    alike = (gap >= -0.6 * tall) & (low >= 0.45 * tall)
+    rows = []
+    for most in (_WIDEST * tall, *(close * low for close in _CLOSE)):
+        linked = alike & (gap <= most)
+        rows.append(_joined(len(glyphs), one[linked], other[linked]))
+    return rows
 
 
-def _joined(alike: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """(N,) lowest index among all that are linked to each by a chain of true entries of (N, N)."""
-    row = np.arange(len(alike))
-    linked, other = np.nonzero(alike)
+def _joined(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(count,) lowest index among all that are joined to each by a chain of links from `one` to `other`."""
+    row = np.arange(count)
     while True:  # spread the lowest number along the chain, in doubling steps
         lowest = row.copy()
-        np.minimum.at(lowest, linked, row[other])
+        np.minimum.at(lowest, one, row[other])
         lowest = lowest[lowest]
         if (lowest == row).all():
             return row
         row = lowest
+
+
+def _parts(rows: list[NDArray[np.intp]], tall_enough: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The different rows among all levels: their members one row after the other, and how many each has.
+
+    Args:
+        rows: what `_rows` gives; each level divides the rows of the one before.
+        tall_enough: (N,) which glyphs may be a line alone.
+    """
+    members, counts = [], []
+    whole = np.zeros(len(tall_enough), np.intp)  # size of the row of each glyph, one level before
+    for level, row in enumerate(rows):
+        order = np.argsort(row, kind="stable")
+        size = np.bincount(row, minlength=len(row))
+        first = np.flatnonzero(size)  # a row has the number of its first member
+        # A small piece alone is a dash, not a word.
+        worth = (size[first] > 1) & (size[first] != whole[first])
+        if level == 0:
+            worth |= (size[first] == 1) & tall_enough[first]
+        members.append(order[np.repeat(worth, size[first])])
+        counts.append(size[first][worth])
+        whole = size[row]
+    return np.concatenate(members), np.concatenate(counts)
 
 
 def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool) -> list[TextLine]:
@@ -150,34 +178,18 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     A label may stand so close to its figure that a piece of that joins its row, so rows are also
     offered in the parts that stay together when their letters must be closer.
     """
-    members: list[NDArray[np.intp]] = []
-    known: set[bytes] = set()
-    tall_enough = boxes[glyphs, 3] > _MIN_GLYPH + 1
-    for level, row in enumerate(_rows(boxes, glyphs)):
-        order = np.argsort(row, kind="stable")
-        ends = [*(np.flatnonzero(np.diff(row[order])) + 1).tolist(), len(order)]
-        for start, end in zip([0, *ends], ends, strict=False):
-            part = order[start:end]
-            # A small piece alone is a dash, not a word.
-            worth = len(part) > 1 or (level == 0 and tall_enough[part[0]])
-            if worth and (key := part.tobytes()) not in known:
-                known.add(key)
-                members.append(part)
-    if not members:
+    members, counts = _parts(_rows(boxes, glyphs), boxes[glyphs, 3] > _MIN_GLYPH + 1)
+    if not len(counts):
         return []
-    counts = np.array([len(part) for part in members])
-    everyone = glyphs[np.concatenate(members)]
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
-    x, y, w, h = boxes[everyone].T.astype(np.int64)
-    hull = np.stack(
-        [
-            np.minimum.reduceat(x, starts),
-            np.minimum.reduceat(y, starts),
-            np.maximum.reduceat(x + w, starts),
-            np.maximum.reduceat(y + h, starts),
-        ],
-        axis=1,
-    )
+    members = glyphs[members]
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    x, y, w, h = boxes[members].T.astype(np.int64)
+    hull = np.empty((len(counts), 4), np.int64)
+    np.minimum.reduceat(x, starts, out=hull[:, 0])
+    np.minimum.reduceat(y, starts, out=hull[:, 1])
+    np.maximum.reduceat(x + w, starts, out=hull[:, 2])
+    np.maximum.reduceat(y + h, starts, out=hull[:, 3])
     tall = np.maximum.reduceat(h, starts)
     margin = np.maximum(2, np.round(0.6 * tall).astype(np.int64))
     own = np.maximum(1, _inside(solid, hull))
@@ -186,35 +198,44 @@ def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upr
     aspect = (hull[:, 2] - hull[:, 0]) / np.maximum(1, hull[:, 3] - hull[:, 1])
     doubt = np.minimum(crowding, 2.0) + 0.1 * np.maximum(0, 9 - tall) + 0.4 * (counts == 1)
     doubt += 0.5 * (aspect > 10) + 0.3 * (aspect < 1.5)
+    best = np.argsort(doubt, kind="stable")[:_MOST_LINES]
+    columns = (starts, ends, tall, counts, crowding, doubt)
     out = []
-    for k in np.argsort(doubt, kind="stable")[:_MOST_LINES]:
-        left, top, right, bottom = hull[k].tolist()
+    for (left, top, right, bottom), start, end, glyph, count, crowded, doubtful in zip(
+        hull[best].tolist(), *(column[best].tolist() for column in columns), strict=True
+    ):
         box = (left, top, right, bottom) if upright else (top, left, bottom, right)
-        part = glyphs[members[k]]
-        out.append(TextLine(part, box, upright, int(tall[k]), int(counts[k]), float(crowding[k]), float(doubt[k])))
+        out.append(TextLine(members[start:end], box, upright, glyph, count, crowded, doubtful))
     return out
 
 
-def with_marks(pieces: Pieces, line: TextLine, turn: int) -> TextLine:
-    """The line with the dots and hyphens that it holds and the rule below it.
+def with_marks(pieces: Pieces, lines: Sequence[TextLine], turn: int) -> list[TextLine]:
+    """Lines of one direction with the dots and hyphens that they hold and the rules below them.
 
     Args:
-        turn: degrees clockwise by which the sheet would have to turn for the line to be upright.
+        turn: degrees clockwise by which the sheet would have to turn for the lines to be upright.
     """
-    left, top, right, bottom = line.box if line.upright else (line.box[1], line.box[0], line.box[3], line.box[2])
-    x, y, w, h = pieces.columns if line.upright else pieces.columns[[1, 0, 3, 2]]
-    reach = max(1, line.glyph // 3)
-    inside = (x >= left - reach) & (x + w <= right + reach) & (y >= top - 1) & (y + h <= bottom + reach)
-    inside &= (h <= line.glyph) & (pieces.area <= 3 * line.glyph * line.glyph)
+    x, y, w, h = pieces.columns if turn % 180 == 0 else pieces.columns[[1, 0, 3, 2]]
+    right_end, lower_end = x + w, y + h
+    spans = [line.box if line.upright else (line.box[1], line.box[0], line.box[3], line.box[2]) for line in lines]
+    # From here on columns of lines meet rows of pieces.
+    left, top, right, bottom = np.array(spans, np.int32).T[:, :, None]
+    glyph = np.array([[line.glyph] for line in lines], np.int32)
+    reach = np.maximum(1, glyph // 3)
+    inside = (x >= left - reach) & (right_end <= right + reach) & (y >= top - 1) & (lower_end <= bottom + reach)
+    inside &= (h <= glyph) & (pieces.area <= 3 * glyph * glyph)
     length = right - left
-    under = (h <= max(2, line.glyph // 4)) & (w >= 0.5 * length) & (w <= 1.6 * length + line.glyph)
-    below = y - bottom if turn in (0, 90) else top - y - h
-    under &= (below >= 0) & (below <= 0.7 * line.glyph) & (abs(2 * x + w - left - right) <= 0.6 * length)
+    under = (h <= np.maximum(2, glyph // 4)) & (w >= 0.5 * length) & (w <= 1.6 * length + glyph)
+    below = y - bottom if turn in (0, 90) else top - lower_end
+    under &= (below >= 0) & (below <= 0.7 * glyph) & (abs(x + right_end - left - right) <= 0.6 * length)
     inside |= under
-    inside[0] = False
-    inside[line.members] = True
-    members = np.flatnonzero(inside)
-    return replace(line, members=members, box=union(pieces.boxes[members]))
+    inside[:, 0] = False
+    out = []
+    for line, held in zip(lines, inside, strict=True):
+        held[line.members] = True
+        members = np.flatnonzero(held)
+        out.append(replace(line, members=members, box=union(pieces.boxes[members])))
+    return out
 
 
 def _underlines(pieces: Pieces, line: TextLine) -> NDArray[np.bool_]:

@@ -134,9 +134,9 @@ def pieces_of(mask: Grey) -> Pieces:
 
 def union(boxes: Boxes) -> Box:
     """Left, top, right, bottom around (N, 4) boxes of left, top, width, height."""
-    left, top = boxes[:, :2].min(axis=0)
-    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
-    return int(left), int(top), int(right), int(bottom)
+    left, top = np.minimum.reduce(boxes[:, :2]).tolist()
+    right, bottom = np.maximum.reduce(boxes[:, :2] + boxes[:, 2:]).tolist()
+    return left, top, right, bottom
 
 
 def without(crop: Grey, foreign: NDArray[np.bool_], cell: int) -> Grey:

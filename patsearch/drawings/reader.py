@@ -68,20 +68,26 @@ def read_lines(crops: Sequence[Grey]) -> list[Line]:
             paper[row, 0, :, : lines[i].shape[1]] = lines[i]
         paper *= np.float32(1 / 255)
         (answer,) = _session().run(None, {"lines": paper})
-        for row, i in enumerate(part):
-            out[i] = _best_path(answer[row], lines[i].shape[1])
+        for i, chances, best in zip(part, answer, answer.argmax(axis=2).tolist(), strict=True):
+            out[i] = _best_path(chances, best, lines[i].shape[1])
     return out
 
 
-def _best_path(log_probabilities: NDArray[np.float32], width: int) -> Line:
-    """Collapse repeated symbols of (T, 1 + len(ALPHABET)) log-probabilities and drop blanks."""
-    best = log_probabilities.argmax(axis=1)
-    new = np.flatnonzero((best > 0) & (np.r_[0, best[:-1]] != best))
-    if not len(new):
+def _best_path(log_probabilities: NDArray[np.float32], best: list[int], width: int) -> Line:
+    """Collapse repeated symbols and drop blanks.
+
+    Args:
+        log_probabilities: (T, 1 + len(ALPHABET)).
+        best: the likeliest of them at each step.
+        width: of the line within the T steps, in pixels.
+    """
+    new = [i for i, symbol in enumerate(best) if symbol and (i == 0 or symbol != best[i - 1])]
+    if not new:
         return Line("", 1.0)
-    sure = float(np.exp(log_probabilities[new, best[new]]).mean())
+    symbols = [best[i] for i in new]
+    sure = float(np.exp(log_probabilities[new, symbols]).mean())
     steps = width / _STEP
-    return Line("".join(ALPHABET[best[i] - 1] for i in new), sure, float(new[0] / steps), float((new[-1] + 1) / steps))
+    return Line("".join(ALPHABET[symbol - 1] for symbol in symbols), sure, new[0] / steps, (new[-1] + 1) / steps)
 
 
 @lru_cache(maxsize=1)

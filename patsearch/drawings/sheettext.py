@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -45,15 +46,20 @@ class SheetText:
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
     finder = LineFinder(raster.ink, pieces)
+
+    @cache
+    def finish(label: SheetText) -> SheetText:
+        return _completed(raster, pieces, _trimmed(raster, pieces, label))
+
     lines = finder.upright
-    texts, labels = _search(raster, pieces, lines, (0,), expected)
+    texts, labels = _search(raster, pieces, lines, (0,), expected, finish)
     if not any(_plain(label) for label in labels):
         # Most sheets are upright: the other direction is tried where no label stands out.
         lines = finder.every
-        more, labels = _search(raster, pieces, lines, (0, 90), expected, known=texts)
+        more, labels = _search(raster, pieces, lines, (0, 90), expected, finish, known=texts)
         texts += more
     if not any(label.meaning.number for label in labels):
-        _, turned = _search(raster, pieces, lines, (180, 270), expected)
+        _, turned = _search(raster, pieces, lines, (180, 270), expected, finish)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
@@ -73,10 +79,14 @@ def _search(
     lines: Sequence[TextLine],
     turns: tuple[int, ...],
     expected: Sequence[str],
+    finish: Callable[[SheetText], SheetText],
     *,
     known: Sequence[SheetText] = (),
 ) -> tuple[list[SheetText], list[SheetText]]:
     """Read the most promising lines that are not known yet; then more, as long as labels may be among them.
+
+    Args:
+        finish: trims and completes a label; remembers, as the labels are judged anew with each pass.
 
     Returns:
         What was read, and the labels among that and what was known.
@@ -84,27 +94,30 @@ def _search(
     old = {id(text.candidate) for text in known}
     lines = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL and id(line) not in old]
     texts = _read(raster, pieces, lines[:_FIRST], turns)
-    labels = _labels(raster, pieces, [*known, *texts], expected)
+    labels = _labels([*known, *texts], expected, finish)
     # Where there are labels, others look like them; where there are none, look further.
     like = [text.line for text in labels]
     more = [line for line in lines[_FIRST:] if not like or any(_alike(line, other) for other in like)][:_MORE]
     if more and (like or turns == (0, 90)):
         texts += _read(raster, pieces, more, turns)
-        labels = _labels(raster, pieces, [*known, *texts], expected)
+        labels = _labels([*known, *texts], expected, finish)
     return texts, labels
 
 
 def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
     """Read each line as it stands: upright ones at turn 0 or 180, the others at 90 or 270."""
+    marked: dict[int, tuple[TextLine, int]] = {}  # in place of each candidate, and its turn
+    for turn in turns:
+        part = [i for i, line in enumerate(lines) if line.upright == (turn % 180 == 0)]
+        if part:
+            ready = with_marks(pieces, [lines[i] for i in part], turn)
+            marked.update((i, (line, turn)) for i, line in zip(part, ready, strict=True))
     found, crops = [], []
-    for candidate in lines:
-        turn = next((t for t in turns if (t % 180 == 0) == candidate.upright), None)
-        if turn is None:
-            continue
-        line = with_marks(pieces, candidate, turn)
+    for i in sorted(marked):
+        line, turn = marked[i]
         crop = cut_out(raster, pieces, line, turn)
         if crop is not None:
-            found.append((line, turn, candidate))
+            found.append((line, turn, lines[i]))
             crops.append(crop)
     return [
         SheetText(line, meaning(read.text), turn, read.sure, read.text, candidate, read.start, read.end)
@@ -122,11 +135,12 @@ def _alike(line: TextLine, other: TextLine) -> bool:
     return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7
 
 
-def _labels(raster: Raster, pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
+def _labels(
+    texts: Sequence[SheetText], expected: Sequence[str], finish: Callable[[SheetText], SheetText]
+) -> list[SheetText]:
     """Labels with a number, and those without that look just like them."""
     labels = [_worded(text, expected) for text in texts if text.sure >= _SURE]
-    labels = [text for text in labels if text.meaning.kind == "label"]
-    labels = [_completed(raster, pieces, _trimmed(raster, pieces, label)) for label in labels]
+    labels = [finish(text) for text in labels if text.meaning.kind == "label"]
     read = [text for text in labels if _convincing(text, expected)]
     if read:  # the labels of a sheet are of one kind
         best = max(read, key=lambda text: (text.meaning.exact, text.sure - text.line.crowding))
