@@ -62,7 +62,9 @@ class LineFinder:
         thin, long = self._pieces.boxes[:, 2:].min(axis=1), self._pieces.boxes[:, 2:].max(axis=1)
         flat = ((thin <= 2) & (long <= 80)) | ((thin <= 5) & (long > 8 * thin) & (long <= 120))
         flat[0] = True
-        mask = np.where(flat, 0, 1).astype(np.uint8)[self._pieces.at] if flat[1:].any() else self._ink
+        mask = self._ink.copy()
+        inked = np.flatnonzero(mask.view(bool))
+        mask.reshape(-1)[inked] = ~flat[self._pieces.at.reshape(-1)[inked]]
         return np.asarray(cv2.integral(mask), dtype=np.int32)
 
     @cached_property
@@ -221,13 +223,16 @@ def with_marks(pieces: Pieces, lines: Sequence[TextLine], turn: int) -> list[Tex
     # From here on columns of lines meet rows of pieces.
     left, top, right, bottom = np.array(spans, np.int32).T[:, :, None]
     glyph = np.array([[line.glyph] for line in lines], np.int32)
+    length = right - left
+    # Bounds are rounded to whole cells: comparing integers takes a third of the time.
+    shortest, longest = (length + 1) // 2, (1.6 * length + glyph).astype(np.int32)
+    near, off = (0.7 * glyph).astype(np.int32), (0.6 * length).astype(np.int32)
     reach = np.maximum(1, glyph // 3)
     inside = (x >= left - reach) & (right_end <= right + reach) & (y >= top - 1) & (lower_end <= bottom + reach)
     inside &= (h <= glyph) & (pieces.area <= 3 * glyph * glyph)
-    length = right - left
-    under = (h <= np.maximum(2, glyph // 4)) & (w >= 0.5 * length) & (w <= 1.6 * length + glyph)
+    under = (h <= np.maximum(2, glyph // 4)) & (w >= shortest) & (w <= longest)
     below = y - bottom if turn in (0, 90) else top - lower_end
-    under &= (below >= 0) & (below <= 0.7 * glyph) & (abs(x + right_end - left - right) <= 0.6 * length)
+    under &= (below >= 0) & (below <= near) & (abs(x + right_end - (left + right)) <= off)
     inside |= under
     inside[:, 0] = False
     out = []

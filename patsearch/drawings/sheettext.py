@@ -52,14 +52,14 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
         return _completed(raster, pieces, _trimmed(raster, pieces, label))
 
     lines = finder.upright
-    texts, labels = _search(raster, pieces, lines, (0,), expected, finish)
+    texts, labels = _search(raster, pieces, lines, (0,), expected, finish=finish)
     if not any(_plain(label) for label in labels):
         # Most sheets are upright: the other direction is tried where no label stands out.
         lines = finder.every
-        more, labels = _search(raster, pieces, lines, (0, 90), expected, finish, known=texts)
+        more, labels = _search(raster, pieces, lines, (0, 90), expected, finish=finish, known=texts)
         texts += more
     if not any(label.meaning.number for label in labels):
-        _, turned = _search(raster, pieces, lines, (180, 270), expected, finish)
+        _, turned = _search(raster, pieces, lines, (180, 270), expected, finish=finish)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
@@ -79,8 +79,8 @@ def _search(
     lines: Sequence[TextLine],
     turns: tuple[int, ...],
     expected: Sequence[str],
-    finish: Callable[[SheetText], SheetText],
     *,
+    finish: Callable[[SheetText], SheetText],
     known: Sequence[SheetText] = (),
 ) -> tuple[list[SheetText], list[SheetText]]:
     """Read the most promising lines that are not known yet; then more, as long as labels may be among them.
@@ -198,7 +198,8 @@ def _apart(labels: Sequence[SheetText], expected: Sequence[str]) -> list[SheetTe
 
     kept: list[SheetText] = []
     for label in sorted(labels, key=rank):
-        rivals = [k for k in kept if np.isin(label.line.members, k.line.members).any()]
+        own = set(label.line.members.tolist())
+        rivals = [k for k in kept if not own.isdisjoint(k.line.members.tolist())]
         if not rivals:
             kept.append(label)
         elif label.meaning == rivals[0].meaning and len(label.line.members) < len(rivals[0].line.members):
