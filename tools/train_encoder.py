@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 import torch
 
-from patsearch.encoder.card import EncoderCard
+from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.training.cache import DrawingCache
 from patsearch.training.export import export_encoder, interpolate, read_backbone
@@ -140,6 +140,7 @@ def export(arguments: argparse.Namespace) -> None:
     if arguments.card is not None:
         given = json.loads(arguments.card.read_text())
         card = replace(card, **{name: given[name] for name in ("title", "trained_on", "notes") if name in given})
+        card = replace(card, scores=tuple(Score(**score) for score in given.get("scores", [])))
     card = export_encoder(network, card, arguments.out)
     print(f"{arguments.out / card.name}.onnx, sha256 {card.sha256}")
 
@@ -177,7 +178,7 @@ def main() -> None:
     exporting.add_argument("--name", help="of the encoder; without it nothing is written")
     exporting.add_argument("--share", type=float, default=1.0, help="of the way from ImageNet's weights")
     exporting.add_argument("--size", type=int, default=256, help="side at which the encoder takes drawings")
-    exporting.add_argument("--card", type=Path, help="JSON with title, trained_on and notes for the card")
+    exporting.add_argument("--card", type=Path, help="JSON with title, trained_on, notes and scores for the card")
     exporting.add_argument("--out", type=Path, default=Path(), help="folder to write into")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
