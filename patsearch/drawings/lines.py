@@ -59,7 +59,8 @@ class LineFinder:
     @cached_property
     def _solid(self) -> NDArray[np.int32]:
         """Integral of the ink without dust, dashes and underlines: they make no line of text crowded."""
-        thin, long = self._pieces.boxes[:, 2:].min(axis=1), self._pieces.boxes[:, 2:].max(axis=1)
+        _, _, width, height = self._pieces.columns
+        thin, long = np.minimum(width, height), np.maximum(width, height)
         flat = ((thin <= 2) & (long <= 80)) | ((thin <= 5) & (long > 8 * thin) & (long <= 120))
         flat[0] = True
         mask = self._ink.copy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -85,19 +86,22 @@ def _halved(grey: Grey, shape: tuple[int, int]) -> Grey:
     out = np.full(shape, 255, np.uint8)
     height, width = grey.shape
     down, across = height // 2, width // 2
-    parts = [(slice(0, down), slice(0, across), grey[: 2 * down, : 2 * across])]
+    if down and across:
+        out[:down, :across] = _means(grey[: 2 * down, : 2 * across])
     # Only the odd last column and row are padded: a padded copy of the sheet would cost as much as this.
     if width % 2:
         edge = cv2.copyMakeBorder(grey[:, -1:], 0, height % 2, 0, 1, cv2.BORDER_CONSTANT, value=255)
-        parts.append((slice(0, edge.shape[0] // 2), slice(across, across + 1), edge))
+        out[: down + height % 2, across : across + 1] = _means(edge)
     if height % 2:
         edge = cv2.copyMakeBorder(grey[-1:], 0, 1, 0, width % 2, cv2.BORDER_CONSTANT, value=255)
-        parts.append((slice(down, down + 1), slice(0, edge.shape[1] // 2), edge))
-    for rows, columns, part in parts:
-        if part.size:
-            size = (part.shape[1] // 2, part.shape[0] // 2)
-            out[rows, columns] = cv2.resize(part, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
+        out[down : down + 1, : across + width % 2] = _means(edge)
     return out
+
+
+def _means(even: NDArray[Any]) -> NDArray[Any]:
+    """(H/2, W/2) means of (H, W), both even."""
+    size = (even.shape[1] // 2, even.shape[0] // 2)
+    return cv2.resize(even, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,7 @@ def pieces_of(mask: Grey) -> Pieces:
     kind = cv2.CV_16U if cv2.countNonZero(mask) < np.iinfo(np.uint16).max else cv2.CV_32S
     _, at, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, kind, cv2.CCL_SPAGHETTI)
     table = np.asarray(stats, dtype=np.int32)
-    return Pieces(at, table[:, :4], table[:, 4])
+    return Pieces(np.asarray(at, np.uint16 if kind == cv2.CV_16U else np.int32), table[:, :4], table[:, 4])
 
 
 def union(boxes: Boxes) -> Box:
@@ -145,6 +149,6 @@ def without(crop: Grey, foreign: NDArray[np.bool_], cell: int) -> Grey:
     The last cells may be incomplete in `crop`.
     """
     height, width = crop.shape
-    white = cv2.resize(foreign.view(np.uint8), None, fx=cell, fy=cell, interpolation=cv2.INTER_NEAREST)
-    # All bits of a masked pixel are set: white
-    return np.asarray(cv2.bitwise_or(crop, white[:height, :width] * np.uint8(255)), dtype=np.uint8)
+    cells = foreign.view(np.uint8) * np.uint8(255)
+    white = cv2.resize(cells, None, fx=cell, fy=cell, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.bitwise_or(crop, white[:height, :width]), dtype=np.uint8)

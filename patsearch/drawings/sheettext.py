@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from patsearch.drawings.labels import Meaning, canonical, foreseen, meaning, spelling
 from patsearch.drawings.lines import LineFinder, TextLine, cut_out, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
-from patsearch.drawings.reader import read_lines
+from patsearch.drawings.reader import Line, read_lines
 
 _FIRST, _MORE = 6, 12  # candidates a pass
 _DOUBTFUL = 1.6  # not worth reading
@@ -43,27 +43,45 @@ class SheetText:
     end: float = 1.0
 
 
+_Key = tuple[int, int, bytes]  # turn, height and members of a line with its marks: all that its reading depends on
+
+
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """A sheet, and what has been read of it: several candidates often come to the same line.
+
+    Attributes:
+        raster, pieces: the sheet.
+        known: what each line reads, None where there is nothing to read.
+    """
+
+    raster: Raster
+    pieces: Pieces
+    known: dict[_Key, Line | None] = field(default_factory=dict)
+
+
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
     """The labels of a sheet, and its other text that is no part of a figure."""
+    page = _Page(raster, pieces)
     finder = LineFinder(raster.ink, pieces)
 
     @cache
     def finish(label: SheetText) -> SheetText:
-        return _completed(raster, pieces, _trimmed(raster, pieces, label))
+        return _completed(page, _trimmed(page, label))
 
     lines = finder.upright
-    texts, labels = _search(raster, pieces, lines, (0,), expected, finish=finish)
+    texts, labels = _search(page, lines, (0,), expected, finish=finish)
     if not any(_plain(label) for label in labels):
         # Most sheets are upright: the other direction is tried where no label stands out.
         lines = finder.every
-        more, labels = _search(raster, pieces, lines, (0, 90), expected, finish=finish, known=texts)
+        more, labels = _search(page, lines, (0, 90), expected, finish=finish, known=texts)
         texts += more
     if not any(label.meaning.number for label in labels):
-        _, turned = _search(raster, pieces, lines, (180, 270), expected, finish=finish)
+        _, turned = _search(page, lines, (180, 270), expected, finish=finish)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
-        labels = _bare(pieces, texts + _read(raster, pieces, short, (0,)), expected)
+        labels = _bare(pieces, texts + _read(page, short, (0,)), expected)
     labels = [
         replace(text, meaning=replace(text.meaning, number=spelling(text.meaning.number, expected))) for text in labels
     ]
@@ -74,8 +92,7 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
 
 
 def _search(
-    raster: Raster,
-    pieces: Pieces,
+    page: _Page,
     lines: Sequence[TextLine],
     turns: tuple[int, ...],
     expected: Sequence[str],
@@ -93,36 +110,42 @@ def _search(
     """
     old = {id(text.candidate) for text in known}
     lines = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL and id(line) not in old]
-    texts = _read(raster, pieces, lines[:_FIRST], turns)
+    texts = _read(page, lines[:_FIRST], turns)
     labels = _labels([*known, *texts], expected, finish)
     # Where there are labels, others look like them; where there are none, look further.
     like = [text.line for text in labels]
     more = [line for line in lines[_FIRST:] if not like or any(_alike(line, other) for other in like)][:_MORE]
     if more and (like or turns == (0, 90)):
-        texts += _read(raster, pieces, more, turns)
+        texts += _read(page, more, turns)
         labels = _labels([*known, *texts], expected, finish)
     return texts, labels
 
 
-def _read(raster: Raster, pieces: Pieces, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
+def _read(page: _Page, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
     """Read each line as it stands: upright ones at turn 0 or 180, the others at 90 or 270."""
     marked: dict[int, tuple[TextLine, int]] = {}  # in place of each candidate, and its turn
     for turn in turns:
         part = [i for i, line in enumerate(lines) if line.upright == (turn % 180 == 0)]
         if part:
-            ready = with_marks(pieces, [lines[i] for i in part], turn)
+            ready = with_marks(page.pieces, [lines[i] for i in part], turn)
             marked.update((i, (line, turn)) for i, line in zip(part, ready, strict=True))
-    found, crops = [], []
-    for i in sorted(marked):
-        line, turn = marked[i]
-        crop = cut_out(raster, pieces, line, turn)
-        if crop is not None:
-            found.append((line, turn, lines[i]))
-            crops.append(crop)
-    return [
-        SheetText(line, meaning(read.text), turn, read.sure, read.text, candidate, read.start, read.end)
-        for (line, turn, candidate), read in zip(found, read_lines(crops), strict=True)
-    ]
+    found = [(lines[i], *marked[i]) for i in sorted(marked)]
+    keys = [(turn, line.glyph, line.members.tobytes()) for _, line, turn in found]
+    crops = {
+        key: cut_out(page.raster, page.pieces, line, turn)
+        for key, (_, line, turn) in zip(keys, found, strict=True)
+        if key not in page.known
+    }
+    readable = {key: crop for key, crop in crops.items() if crop is not None}
+    page.known.update(dict.fromkeys(crops))
+    page.known.update(zip(readable, read_lines(list(readable.values())), strict=True))
+    texts = []
+    for key, (candidate, line, turn) in zip(keys, found, strict=True):
+        if (read := page.known[key]) is not None:
+            texts.append(
+                SheetText(line, meaning(read.text), turn, read.sure, read.text, candidate, read.start, read.end)
+            )
+    return texts
 
 
 def _plain(label: SheetText) -> bool:
@@ -207,7 +230,7 @@ def _apart(labels: Sequence[SheetText], expected: Sequence[str]) -> list[SheetTe
     return kept
 
 
-def _trimmed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
+def _trimmed(page: _Page, label: SheetText) -> SheetText:
     """A label without the pieces of a drawing that stand in its row before or after the text."""
     line = label.line
     along = 0 if line.upright else 1
@@ -217,24 +240,24 @@ def _trimmed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
         return label
     if label.turn in (90, 180):  # reads against the direction of the axis
         start, end = 1 - end, 1 - start
-    boxes = pieces.boxes[line.members]
+    boxes = page.pieces.boxes[line.members]
     middle = boxes[:, along] + boxes[:, along + 2] / 2
     slack = 0.7 * line.glyph
     members = line.members[(middle >= first + start * length - slack) & (middle <= first + end * length + slack)]
     if len(members) in (0, len(line.members)):
         return label
-    box = union(pieces.boxes[members])
-    again = _read(raster, pieces, [replace(line, members=members, box=box)], (label.turn,))
+    box = union(page.pieces.boxes[members])
+    again = _read(page, [replace(line, members=members, box=box)], (label.turn,))
     return again[0] if again and again[0].meaning.kind == "label" else label
 
 
-def _completed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
+def _completed(page: _Page, label: SheetText) -> SheetText:
     """A label whose number stands so far off that it was left out is read again with what follows it."""
     if label.meaning.number is not None:
         return label
     line = label.line
     along = 0 if line.upright else 1
-    boxes, glyph = pieces.boxes, line.glyph
+    boxes, glyph = page.pieces.boxes, line.glyph
     size = boxes[:, 3 - along]
     top, bottom = line.box[1 - along], line.box[3 - along]
     level = (boxes[:, 1 - along] >= top - glyph // 3) & (boxes[:, 1 - along] + size <= bottom + glyph // 3)
@@ -253,7 +276,7 @@ def _completed(raster: Raster, pieces: Pieces, label: SheetText) -> SheetText:
         level[piece] = False
         members, edge = np.append(members, piece), int(end[piece] if onward else start[piece])
         joined = replace(line, members=members, box=union(boxes[members]))
-        again = _read(raster, pieces, [joined], (label.turn,))
+        again = _read(page, [joined], (label.turn,))
         if again and again[0].meaning.kind == "label" and again[0].meaning.number is not None:
             label = again[0]
         elif label.meaning.number is not None:
