@@ -4,7 +4,8 @@ Names that `load_encoder` takes:
 
 | name                        | what                                                             |
 |-----------------------------|------------------------------------------------------------------|
-| none, or `lite0-imagenet`   | the encoder that is shipped                                      |
+| none, or `lite0-drawings`   | the default: shipped, trained on line drawings                   |
+| `lite0-imagenet`            | shipped too: the untrained baseline                              |
 | `onnx:FILE`, a path `*.onnx`| an exported encoder, with its card beside it                     |
 | `checkpoint:DIR`, a folder  | a trained checkpoint (needs the `train` extra)                   |
 | `timm:MODEL`                | any timm model (needs the `train` extra)                         |
@@ -37,7 +38,7 @@ __all__ = [
     "to_grey",
 ]
 
-DEFAULT_ENCODER = "lite0-imagenet"
+DEFAULT_ENCODER = "lite0-drawings"
 
 _WEIGHTS = Path(__file__).parent / "weights"
 

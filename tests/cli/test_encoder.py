@@ -18,7 +18,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(run(capsys, "encoder", "list", "--json"))
     (default,) = [entry for entry in found["encoders"] if entry["default"]]
-    assert default["name"] == "lite0-imagenet"
+    assert default["name"] == "lite0-drawings"
     assert {"onnx", "timm", "checkpoint"} <= set(found["kinds"])
     text = run(capsys, "encoder", "list")
     assert "lite0-imagenet" in text
@@ -31,9 +31,8 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sha256"] == card.sha256
     assert found["dim"] == 1280
     assert found["preprocessing"]["size"] == 256
-    text = run(capsys, "encoder", "info", "lite0-imagenet")
-    assert card.sha256 in text.replace("\n", "")
-    assert "never trained on drawings" in text
+    assert card.sha256 in run(capsys, "encoder", "info").replace("\n", "")
+    assert "never trained on drawings" in run(capsys, "encoder", "info", "lite0-imagenet")
 
 
 def test_unknown_encoder_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

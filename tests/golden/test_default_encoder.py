@@ -1,25 +1,34 @@
-"""The default encoder gives the same vector for the same drawing, wherever and whenever it runs."""
+"""The shipped encoders give the same vector for the same drawing, wherever and whenever they run."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
-from patsearch.encoder import load_encoder
+from patsearch.encoder import DEFAULT_ENCODER, load_encoder
 
 # Recorded from the shipped weights. They change only when weights or preprocessing change on purpose; the
 # encoder's fingerprint changes with them.
-FIRST = [0.018526, 0.000000, 0.078975, 0.000000, 0.004939, 0.030078, 0.006726, 0.006564]
+FIRST = {
+    "lite0-imagenet": [0.018526, 0.000000, 0.078975, 0.000000, 0.004939, 0.030078, 0.006726, 0.006564],
+    "lite0-drawings": [0.020796, 0.005896, 0.119586, 0.000000, 0.040852, 0.040266, 0.026566, 0.058136],
+}
 
 
-def test_first_numbers_of_one_drawing() -> None:
+def test_the_default_is_among_them() -> None:
+    assert DEFAULT_ENCODER in FIRST
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_first_numbers_of_one_drawing(name: str) -> None:
     drawing = np.full((300, 400), 255, np.uint8)
     cv2.rectangle(drawing, (60, 50), (340, 180), 0, 3)
     cv2.line(drawing, (90, 180), (70, 270), 0, 3)
     cv2.line(drawing, (310, 180), (330, 270), 0, 3)
     cv2.circle(drawing, (200, 115), 40, 0, 2)
-    encoder = load_encoder("lite0-imagenet", threads=1)
+    encoder = load_encoder(name, threads=1)
     (vector,) = encoder.encode_batch([Image.fromarray(drawing)])
-    np.testing.assert_allclose(vector[:8], FIRST, atol=1e-4)
+    np.testing.assert_allclose(vector[:8], FIRST[name], atol=1e-4)
     assert abs(float(np.linalg.norm(vector)) - 1) < 1e-5
