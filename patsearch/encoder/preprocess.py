@@ -122,6 +122,11 @@ def trim(grey: Grey) -> Grey:
     return grey[top : top + height, left : left + width] if width and height else grey
 
 
+def is_blank(grey: Grey) -> bool:
+    """Whether a (H, W) grey image bears no ink that `trim` would keep."""
+    return bool(grey.min() >= _INK_BELOW)
+
+
 def to_grey(image: Image.Image | NDArray[np.uint8]) -> Grey:
     """(H, W) uint8 grey for an image of any mode; transparent becomes white.
 

@@ -20,6 +20,7 @@ from PIL import Image
 from patsearch.backends.base import Backend, Embeddings
 from patsearch.drawings import split_sheet
 from patsearch.encoder.base import Encoder
+from patsearch.encoder.preprocess import is_blank
 from patsearch.errors import ImageError
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, PatentHit
@@ -27,7 +28,6 @@ from patsearch.types import Drawing, Hit, PatentHit
 # Candidates fetched for each drawing or patent asked for, before fusion and grouping.
 _OVERFETCH = 8
 _LEAST_FETCH = 100
-_INK_BELOW = 240  # of 255: darker is ink
 _TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
@@ -79,7 +79,7 @@ def encode_query(
 def query_figures(image: Image.Image) -> list[Image.Image]:
     """The figures of a picture, treated as ingest treats a sheet; empty where it is blank."""
     figures = (figure.image for figure in split_sheet(image).figures)
-    return [Image.fromarray(figure) for figure in figures if figure.min() < _INK_BELOW]
+    return [Image.fromarray(figure) for figure in figures if not is_blank(figure)]
 
 
 def turned(image: Image.Image) -> list[Image.Image]:

@@ -138,10 +138,9 @@ class _Run:
 
     def take_in(self, sources: Sequence[Source]) -> None:
         encoder = self.engine.encoder
-        arrays = isinstance(encoder, ArrayEncoder)
         settings = WorkerSettings(
             encoder=self.engine.spec.encoder if encoder.portable else None,
-            preprocessing=encoder.preprocessing if arrays and isinstance(encoder, ArrayEncoder) else None,
+            preprocessing=encoder.preprocessing if isinstance(encoder, ArrayEncoder) else None,
             whole_sheets=self.engine.spec.whole_sheets,
             front_pages=self.options.front_pages,
         )

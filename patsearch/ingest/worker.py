@@ -25,13 +25,12 @@ from patsearch.drawings.opening import open_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
-from patsearch.encoder.preprocess import Preprocessing, preprocess
+from patsearch.encoder.preprocess import Preprocessing, is_blank, preprocess
 from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
 
 _ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
-_INK_BELOW = 240
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -172,7 +171,7 @@ def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> 
 
 
 def _is_blank(split: SplitSheet) -> bool:
-    return all(figure.image.min() >= _INK_BELOW for figure in split.figures)
+    return all(is_blank(figure.image) for figure in split.figures)
 
 
 def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: int) -> Drawing:
