@@ -1,14 +1,16 @@
 """Opening images that anybody may have sent: bounded, quiet, and in one of three modes.
 
 `open_image` decides by the first bytes which of six formats a file has, reads its header, refuses what
-is too large before a pixel is decoded, and answers damage with one `ImageError`.
+is too large before a pixel is decoded, and answers damage with one `ImageError`. `open_sheet` does so
+for the many sheets of an ingest, of which nothing but the pixels is wanted.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from patsearch.drawings.fax import read_bits
 from patsearch.encoder.preprocess import to_grey
 from patsearch.errors import ImageError
 
@@ -93,6 +96,27 @@ def open_image(
         return _decode(data, name, page, max_pixels)
 
 
+def open_sheet(data: bytes, *, name: str = "") -> NDArray[np.uint8]:
+    """(H, W) uint8 grey of the picture in a file: what `to_grey` makes of `open_image`, sooner.
+
+    Raises:
+        ImageError: as `open_image` does.
+    """
+    name = name or "The image"
+    data = _read(data, name, MAX_BYTES)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\..*")
+        kind, reader = _recognise(data, name)
+        with _damage_told(kind, name):
+            image = reader(io.BytesIO(data))
+            _check_size(image, name, None)
+            bits = read_bits(image, data)
+            if bits is not None:
+                return bits
+            image.load()
+            return to_grey(_plain(image))
+
+
 def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
     """The drawing as dark on light, and whether it was inverted for that.
 
@@ -136,12 +160,19 @@ def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
 
 def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> Image.Image:
     kind, reader = _recognise(data, name)
-    try:
+    with _damage_told(kind, name):
         image = reader(io.BytesIO(data))
         _turn_to(image, page, name)
         _check_size(image, name, max_pixels)
         image.load()
         return _plain(image)
+
+
+@contextmanager
+def _damage_told(kind: str, name: str) -> Iterator[None]:
+    """Answers whatever a reader raises with one error."""
+    try:
+        yield
     except ImageError:
         raise
     except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError

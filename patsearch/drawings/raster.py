@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings.figure import Box
+from patsearch.encoder.preprocess import to_grey
 
 Grey = NDArray[np.uint8]
 Boxes = NDArray[np.int32]
@@ -57,28 +58,18 @@ class Raster:
         return (self.small < _PAPER).view(np.uint8)
 
 
-def rasterise(image: Image.Image) -> Raster:
-    """Any Pillow image as a raster; transparency is laid on white."""
-    shrink = 1.0
-    pixels = image.width * image.height
-    if pixels > _MOST_PIXELS and image.mode in ("1", "L"):
-        shrink = 2.0 if pixels <= 4 * _MOST_PIXELS else float(np.ceil(np.sqrt(pixels / _MOST_PIXELS)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    grey = _pixels(image)
-    if shrink > 1:
-        size = (max(1, int(grey.shape[1] / shrink)), max(1, int(grey.shape[0] / shrink)))
-        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+def rasterise(sheet: Image.Image | Grey) -> Raster:
+    """A grey array or any Pillow image as a raster; transparency is laid on white."""
+    grey = sheet if isinstance(sheet, np.ndarray) else to_grey(sheet)
     height, width = grey.shape
+    shrink = 1.0
+    pixels = width * height
+    if pixels > _MOST_PIXELS:
+        shrink = 2.0 if pixels <= 4 * _MOST_PIXELS else float(np.ceil(np.sqrt(pixels / _MOST_PIXELS)))
+        size = (max(1, int(width / shrink)), max(1, int(height / shrink)))
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        height, width = grey.shape
     return Raster(grey, (width, height), shrink)
-
-
-def _pixels(image: Image.Image) -> Grey:
-    """(H, W) grey of an opaque image, with no more copies than Pillow needs."""
-    if image.mode == "1":  # has a byte a pixel in Pillow, which may be had without converting
-        return np.frombuffer(image.tobytes("raw", "L"), np.uint8).reshape(image.height, image.width)
-    return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
 def _halved(grey: Grey, shape: tuple[int, int]) -> Grey:

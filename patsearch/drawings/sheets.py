@@ -23,11 +23,11 @@ from patsearch.drawings.sheettext import SheetText, sheet_text
 LONGEST_SIDE = 1200  # of a returned figure: more than encoder (256-512) and thumbnail (400) need
 
 
-def split_sheet(image: Image.Image, *, expected: Sequence[str] = ()) -> SplitSheet:
+def split_sheet(image: Image.Image | Grey, *, expected: Sequence[str] = ()) -> SplitSheet:
     """The figures of a sheet in reading order.
 
     Args:
-        image: the sheet, any mode; dark on white.
+        image: the sheet, an image of any mode or (H, W) uint8; dark on white.
         expected: the figure numbers that the grant's captions name, a prior for the reading alone.
 
     Returns:
@@ -52,7 +52,7 @@ def split_sheet(image: Image.Image, *, expected: Sequence[str] = ()) -> SplitShe
     return SplitSheet(tuple(_reading_order(figures)), turned)
 
 
-def whole_sheet(image: Image.Image) -> SplitSheet:
+def whole_sheet(image: Image.Image | Grey) -> SplitSheet:
     """The sheet as one figure, nothing removed but its margins."""
     return _whole(rasterise(image))
 

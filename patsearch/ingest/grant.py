@@ -3,11 +3,6 @@
 Every path is anchored at its own node: `main-classification` alone occurs under Locarno, USPC and
 cited documents, and the CPC in `us-field-of-classification-search` is what the examiner searched,
 not what the patent is classed in.
-
-The text is read as a stream that keeps the bibliographic data, the list of drawings and their brief
-description, and drops claims and description, which make up nine tenths of a utility grant. The
-DOCTYPE with which every real file begins is accepted and its DTD never fetched; a file that
-declares entities is refused, since grants have none and entity bombs are made of them.
 """
 
 from __future__ import annotations
@@ -16,16 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, iterparse
 
 from patsearch.classification import ClassCode, try_code, uspc_from_grant
 from patsearch.errors import SourceError
 from patsearch.ingest.captions import parse_captions
+from patsearch.ingest.grantxml import BIBLIOGRAPHY, read_tree
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
@@ -33,13 +25,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MAX_XML = 64 << 20  # bytes; designs take 10 to 90 KB, utility grants mostly less than 1 MB
-_ROOT = "us-patent-grant"
-_BIBLIOGRAPHY = "us-bibliographic-data-grant"
-_KEPT = {("drawings",), (_BIBLIOGRAPHY,), ("description", "description-of-drawings")}
 _PATENT_NUMBER = re.compile(r"US[A-Z]{0,2}\d+")
-_DEEPEST = 200
-_MOST_KEPT = 300_000  # elements; a grant that cites 5,000 documents keeps about 60,000
-_CONCATENATED = "junk after document element"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +49,10 @@ def parse_grant(data: bytes) -> Grant:
         SourceError: not XML, not a grant, unsafe, too large, or without a patent number; one line
             without the file's name.
     """
-    root = _parse(data)
-    bibliography = root.find(_BIBLIOGRAPHY)
+    if len(data) > MAX_XML:
+        raise SourceError(f"the XML is larger than the {MAX_XML >> 20} MB allowed")
+    root = read_tree(data)
+    bibliography = root.find(BIBLIOGRAPHY)
     if bibliography is None:
         raise SourceError("the grant has no bibliographic data")
     document = bibliography.find("publication-reference/document-id")
@@ -93,50 +81,6 @@ def parse_grant(data: bytes) -> Grant:
     )
     names = (image.get("file") or "" for image in root.iterfind("drawings/figure/img"))
     return Grant(patent, tuple(dict.fromkeys(PurePosixPath(n.replace("\\", "/")).name for n in names if n)))
-
-
-def _parse(data: bytes) -> Element:
-    """The root, with nothing below it but what `parse_grant` reads."""
-    if len(data) > MAX_XML:
-        raise SourceError(f"the XML is larger than the {MAX_XML >> 20} MB allowed")
-    path: list[Element] = []
-    root: Element | None = None
-    kept = 0
-    try:
-        for event, element in iterparse(BytesIO(data), events=("start", "end"), forbid_external=True):
-            if event == "start":
-                if not path and element.tag != _ROOT:
-                    raise SourceError(f"the XML is a <{element.tag}>, not a <{_ROOT}>")
-                if len(path) > _DEEPEST:
-                    raise SourceError("the XML is nested too deeply for a grant")
-                root = element if root is None else root
-                path.append(element)
-                continue
-            path.pop()
-            if path and not _kept(path, element):
-                path[-1].remove(element)
-                continue
-            kept += 1
-            if kept > _MOST_KEPT:
-                raise SourceError("the XML has more elements than a grant can have")
-    except DefusedXmlException as error:
-        raise SourceError(f"the XML is not safe to read ({type(error).__name__})") from error
-    except ParseError as error:
-        if _CONCATENATED in str(error):
-            raise SourceError(
-                "the XML holds more than one document, as the full-text files without drawings do"
-            ) from None
-        raise SourceError(f"the XML is damaged ({error})") from error
-    except (ValueError, LookupError) as error:
-        raise SourceError(f"the XML is in no readable encoding ({error})") from error
-    if root is None:
-        raise SourceError("the XML is empty")
-    return root
-
-
-def _kept(path: list[Element], element: Element) -> bool:
-    tags = (*(e.tag for e in path[1:3]), element.tag)
-    return tags == ("description",) or any(tags[: len(kept)] == kept for kept in _KEPT)
 
 
 def _classes(bibliography: Element, problems: list[str]) -> Iterator[ClassCode]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
-from patsearch.drawings.opening import open_image
+from patsearch.drawings.opening import open_sheet
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
@@ -108,8 +108,7 @@ class Worker:
         for sheet in patent.sheets:
             try:
                 with _timed(result.stages, "decode"):
-                    image = open_image(sheet.data, name=sheet.name)
-                    image.load()
+                    image = open_sheet(sheet.data, name=sheet.name)
                 result.sheets += 1
                 if sheet.front_page and not self.settings.front_pages:
                     with _timed(result.stages, "thumbnail"):

@@ -1,0 +1,123 @@
+"""The parts of a grant's XML that are read, as a tree; claims, description and citations are passed over.
+
+Those make up nine tenths of a utility grant, and a tree of them would cost most of the time. The
+DOCTYPE with which every real file begins is accepted and its DTD never fetched; a file that declares
+entities is refused, since grants have none and entity bombs are made of them.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from patsearch.errors import SourceError
+
+ROOT = "us-patent-grant"
+BIBLIOGRAPHY = "us-bibliographic-data-grant"
+_DESCRIPTION, _OF_DRAWINGS = "description", "description-of-drawings"
+_READ = frozenset({BIBLIOGRAPHY, "drawings", _DESCRIPTION})  # of the elements below the root
+_CITATIONS = frozenset({"us-references-cited", "references-cited"})
+_DEEPEST = 200
+_MOST_READ = 300_000  # elements; a grant of 5,000 figures has about 40,000
+_CONCATENATED = "junk after document element"
+
+
+def read_tree(data: bytes) -> Element:
+    """The root of a grant, with nothing below it but bibliography, drawings and what is said of them.
+
+    Raises:
+        SourceError: not XML, not a grant, unsafe or beyond the bounds; one line without the file's name.
+    """
+    return _Reader().read(data)
+
+
+class _Reader:
+    """Feeds a tree from expat; within an element that is passed over it counts the depth alone."""
+
+    def __init__(self) -> None:
+        self._tree = TreeBuilder()
+        self._path: list[str] = []  # of the elements that are open and read
+        self._passed = 0  # open elements from the one on that is passed over
+        self._read = 0
+        parser = expat.ParserCreate(namespace_separator="}")
+        parser.buffer_text = True
+        parser.EntityDeclHandler = self._entity
+        parser.UnparsedEntityDeclHandler = self._entity
+        parser.ExternalEntityRefHandler = self._entity
+        # What no other handler takes, among it references to entities that nobody declared.
+        parser.DefaultHandlerExpand = self._other
+        parser.CommentHandler = parser.ProcessingInstructionHandler = _nothing
+        self._parser = parser
+        self._listen()
+
+    def read(self, data: bytes) -> Element:
+        try:
+            self._parser.Parse(data, True)
+            return self._tree.close()
+        except expat.ExpatError as error:
+            if _CONCATENATED in str(error):
+                raise SourceError(
+                    "the XML holds more than one document, as the full-text files without drawings do"
+                ) from None
+            raise SourceError(f"the XML is damaged ({error})") from error
+        except (ValueError, LookupError) as error:
+            raise SourceError(f"the XML is in no readable encoding ({error})") from error
+        finally:
+            del self._parser  # it holds this object by its handlers: memory would wait for the collector
+
+    def _listen(self) -> None:
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._tree.data
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        path = self._path
+        depth = len(path)
+        if depth == 0 and name != ROOT:
+            raise SourceError(f"the XML is a <{name}>, not a <{ROOT}>")
+        if (depth == 1 and name not in _READ) or (depth == 2 and _passed_over(path[1], name)):
+            self._passed = 1
+            self._parser.StartElementHandler = self._start_passed
+            self._parser.EndElementHandler = self._end_passed
+            self._parser.CharacterDataHandler = len  # anything that takes a text, and takes no time
+            return
+        self._read += 1
+        if self._read > _MOST_READ:
+            raise SourceError("the XML has more elements than a grant can have")
+        self._check_depth(depth)
+        path.append(name)
+        self._tree.start(name, attributes)
+
+    def _end(self, name: str) -> None:
+        self._path.pop()
+        self._tree.end(name)
+
+    def _start_passed(self, _name: str, _attributes: dict[str, str]) -> None:
+        self._passed += 1
+        self._check_depth(self._passed)
+
+    def _end_passed(self, _name: str) -> None:
+        self._passed -= 1
+        if not self._passed:
+            self._listen()
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise SourceError("the XML is nested too deeply for a grant")
+
+    def _entity(self, *_declared: object) -> NoReturn:
+        raise SourceError("the XML is not safe to read (it declares entities)")
+
+    def _other(self, text: str) -> None:
+        if text.startswith("&"):
+            line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
+            raise SourceError(f"the XML is damaged (undefined entity {text}: line {line}, column {column})")
+
+
+def _passed_over(parent: str, name: str) -> bool:
+    return name != _OF_DRAWINGS if parent == _DESCRIPTION else name in _CITATIONS
+
+
+def _nothing(*_said: object) -> None:
+    pass
