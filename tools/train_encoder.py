@@ -34,7 +34,7 @@ from patsearch.training.cache import DrawingCache
 from patsearch.training.export import export_encoder, interpolate, read_backbone
 from patsearch.training.lite0 import build_network, read_weights
 from patsearch.training.loop import TrainConfig, Trainer, slim
-from patsearch.training.sampler import split_designs
+from patsearch.training.splits import split_designs
 from patsearch.training.validation import validate
 
 HELD_OUT = ("eyewear", "faucet", "helmet", "lantern")

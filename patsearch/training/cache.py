@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from patsearch.errors import InputError
 
 VIEW, SKETCH = "view", "sketch"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,23 @@ class Record:
     """One design of a cache.
 
     Attributes:
-        design: its name, unique in the cache.
+        design: its name, unique in the cache: a patent's number, or the name of a shape.
         group: designs of one group are near duplicates of one another; they share a side of every split.
-        family: what it was built from: a parametric family, or the collection of a shape.
+        family: what kind of object it is: a parametric family, the collection of a shape, or a patent's main
+            class ("locarno 14-02", "uspc D14"); empty where nothing is known.
         kinds: of its drawings in turn, "view" or "sketch".
+        aspects: of its drawings in turn, what the caption says of the view ("front view"), empty where it
+            says nothing; no entries at all where no caption is known.
+        split: the side on which the source puts the design, "train", "validation" or "test"; empty where it
+            puts it on none.
     """
 
     design: str
     group: str
     family: str
     kinds: tuple[str, ...]
+    aspects: tuple[str, ...] = ()
+    split: str = ""
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -100,7 +108,7 @@ class DrawingCache:
     def _add(self, path: Path) -> None:
         try:
             content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            records = [Record(**{**entry, "kinds": tuple(entry["kinds"])}) for entry in content["records"]]
+            records = [_record(entry) for entry in content["records"]]
             drawings = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -120,3 +128,8 @@ class DrawingCache:
         """(size, size), drawing `number` of design `design`; a read-only view into the file."""
         shard, first = self._places[design]
         return np.asarray(self._shards[shard][first + number])
+
+
+def _record(entry: Mapping[str, Any]) -> Record:
+    values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in entry.items()}
+    return Record(**values)
