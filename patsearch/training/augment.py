@@ -65,12 +65,16 @@ class Augmentation:
             raise SettingsError(f"Augmentation out of range: {self}.", hint="Shares 0 to 1, zoom above 0 to 1.")
 
 
-def augment(drawing: Grey, spec: Augmentation, rng: np.random.Generator, *, size: int) -> Grey:
+def augment(
+    drawing: Grey, spec: Augmentation, rng: np.random.Generator, *, size: int, hand: np.random.Generator | None = None
+) -> Grey:
     """(size, size) uint8, white = 255: a drawing changed at random.
 
     Args:
         drawing: (S, S) uint8, white = 255; not changed.
         size: side of the result, at most S.
+        hand: decides stroke width and scan instead of `rng`: the same generator state for all drawings of a design
+            gives them the pen and the scanner that drawings of one patent share.
     """
     ink = np.asarray(WHITE - drawing, np.uint8)
     if rng.random() < spec.mirror:
@@ -78,14 +82,14 @@ def augment(drawing: Grey, spec: Augmentation, rng: np.random.Generator, *, size
     if rng.random() < spec.quarter:
         ink = np.ascontiguousarray(np.rot90(ink, int(rng.integers(1, 4))))
     ink = _move(ink, spec, rng)
-    ink = _stroke(ink, spec, rng)
+    ink = _stroke(ink, spec, hand or rng)
     if rng.random() < spec.broken:
         ink = _break(ink, rng)
     if rng.random() < spec.erased:
         _erase(ink, spec.erased_side, rng)
     if size != ink.shape[0]:
         ink = np.asarray(cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(WHITE - _scan(ink, spec, rng), np.uint8)
+    return np.asarray(WHITE - _scan(ink, spec, hand or rng, rng), np.uint8)
 
 
 def fit(drawing: Grey, size: int) -> Grey:
@@ -138,13 +142,13 @@ def _erase(ink: Grey, largest: float, rng: np.random.Generator) -> None:
         ink[top : top + height, left : left + width] = 0
 
 
-def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
+def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator, grain: np.random.Generator) -> Grey:
     """Contrast, threshold, noise."""
     if rng.random() < spec.paler:
         ink = np.asarray(cv2.convertScaleAbs(ink, alpha=rng.uniform(0.45, 1.0)), np.uint8)
     if rng.random() < spec.one_bit:
         ink = np.asarray(cv2.threshold(ink, rng.uniform(40, 110), WHITE, cv2.THRESH_BINARY)[1], np.uint8)
     if rng.random() < spec.grain:
-        noise = rng.normal(0, rng.uniform(2, 14), ink.shape)
+        noise = grain.normal(0, rng.uniform(2, 14), ink.shape)
         ink = np.clip(ink + noise, 0, WHITE).astype(np.uint8)
     return ink
