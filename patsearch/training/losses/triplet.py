@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from patsearch.errors import SettingsError
-from patsearch.training.losses.base import Loss, at_least_float32, nothing, pairs
+from patsearch.training.losses.base import Loss, check, nothing, pairs
 
+_UNIT = "Euclidean distance of unit vectors, 0 to 2"
 # Below this squared distance two rows count as equal: the slope of the root would be above 1e5.
 _EQUAL = 1e-12
 
@@ -36,12 +36,11 @@ class BatchHardTriplet(Loss):
 
     def __init__(self, *, dim: int, classes: int, margin: float | None = 0.3) -> None:
         super().__init__(dim=dim, classes=classes)
-        if margin is not None and not 0 <= margin <= 2:
-            raise SettingsError(f"The margin of the triplet loss must be between 0 and 2, not {margin}.")
+        if margin is not None:
+            check(self, "margin", margin, low=0, high=2, unit=_UNIT)
         self.margin = margin
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        rows = at_least_float32(embeddings, labels)
+    def value(self, rows: Tensor, labels: Tensor) -> Tensor:
         positive, negative = pairs(labels)
         anchors = positive.any(dim=1) & negative.any(dim=1)
         if not anchors.any():

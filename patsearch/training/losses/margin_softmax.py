@@ -1,0 +1,103 @@
+"""What the losses of the softmax family share: class centres, a margin on the own class, cross-entropy.
+
+Each row x has a cosine with the centre of every class; that of its own class y is made worse by a margin,
+all are multiplied by a scale, and cross-entropy asks for the own class:
+
+    L = -log( exp(scale * margined(cos_y)) / (exp(scale * margined(cos_y)) + sum over c != y of exp(scale * cos_c)) )
+
+and the mean over the rows. The margin is part of the graph: the gradient goes through it.
+
+With `focal_gamma` > 0 each row is weighted by (1 - p)^gamma, p the probability of its own class with the
+margin in it (Lin et al.: Focal Loss for Dense Object Detection (2017), eq. 4).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from patsearch.training.centres import Centres
+from patsearch.training.losses.base import Loss, check
+
+# The slope of x^gamma at 0 is infinite for gamma below 1.
+_CERTAIN = 1e-12
+
+
+class MarginSoftmax(Loss):
+    """Cross-entropy over cosines with a margin on the own class; see the module.
+
+    Args:
+        dim, classes: as in `Loss`.
+        scale: multiplies the cosines, no unit; 64 in the papers on millions of faces, 16 to 32 for small data.
+        margin: the full margin; its unit is the subclass's.
+        margin_warmup: share of the training, 0 to 1, over which the margin grows linearly from 0 to the full
+            one, as `progress` tells; 0 is the full margin from the start.
+        focal_gamma: exponent of the focal weight; 0 is none.
+        sample: share of the classes that take part in a step (Partial FC), see `patsearch.training.centres`.
+        sample_seed: of their choice.
+        subcentres: centres of a class; the closest one counts.
+
+    Attributes:
+        centres: the class centres.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        classes: int,
+        scale: float,
+        margin: float,
+        margin_warmup: float,
+        focal_gamma: float,
+        sample: float,
+        sample_seed: int,
+        subcentres: int = 1,
+    ) -> None:
+        super().__init__(dim=dim, classes=classes)
+        check(self, "scale", scale, low=0, above=True, unit="a factor of cosines; 16 to 64 are usual")
+        check(self, "margin_warmup", margin_warmup, low=0, high=1, unit="share of the training")
+        check_focal(self, focal_gamma)
+        check(self, "sample", sample, low=0, high=1, above=True, unit="share of the classes")
+        check(self, "subcentres", subcentres, low=1, unit="centres a class")
+        self.scale, self.margin, self.margin_warmup = scale, margin, margin_warmup
+        self.focal_gamma = focal_gamma
+        self.centres = Centres(dim, classes, share=sample, seed=sample_seed, subcentres=subcentres)
+
+    @abstractmethod
+    def margined(self, cosines: Tensor, margin: float) -> Tensor:
+        """The cosines with the own class, (N,), made worse by the margin; at most what they were."""
+
+    @property
+    def margin_now(self) -> float:
+        """The margin at this point of the training."""
+        return self.margin * (min(1.0, self.share / self.margin_warmup) if self.margin_warmup else 1.0)
+
+    def value(self, rows: Tensor, labels: Tensor) -> Tensor:
+        chosen = self.centres(labels)
+        cosines = chosen.cosines(rows)  # (N, C)
+        own = chosen.labels[:, None]  # (N, 1), columns
+        worse = self.margined(cosines.gather(1, own), self.margin_now)
+        return cross_entropy(cosines.scatter(1, own, worse) * self.scale, chosen.labels, self.focal_gamma)
+
+
+def check_focal(loss: Loss, gamma: float) -> None:
+    """Refuse a focal exponent out of range."""
+    check(loss, "focal_gamma", gamma, low=0, high=10, unit="an exponent; 0 is none, 2 the paper's")
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, focal_gamma: float = 0.0) -> Tensor:
+    """Mean cross-entropy, each row weighted by (1 - p)^gamma.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) int64 columns.
+    """
+    costs = functional.cross_entropy(logits, labels, reduction="none")  # (N,)
+    if not focal_gamma:
+        return costs.mean()
+    # 1 - p = 1 - e^-cost; expm1 keeps its digits where p is close to 1.
+    return ((-torch.expm1(-costs)).clamp(min=_CERTAIN) ** focal_gamma * costs).mean()

@@ -1,0 +1,93 @@
+"""Several losses at once, each with a weight: L = sum of weight_k * L_k.
+
+A recipe's `[loss]` and `[loss2]` become one of these. `build_loss` makes losses from their names.
+
+Corner cases are those of its parts.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from patsearch import plugins
+from patsearch.errors import SettingsError
+from patsearch.training.losses.base import Loss, check
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One loss of a sum.
+
+    Attributes:
+        name: as registered, "arcface".
+        weight: factor of its value, above 0.
+        options: the loss's own.
+    """
+
+    name: str
+    weight: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WeightedSum(Loss):
+    """See the module.
+
+    Args:
+        dim, classes: as in `Loss`.
+        parts: the losses, made for the same dim and classes.
+        weights: one a loss, above 0.
+    """
+
+    def __init__(self, *, dim: int, classes: int, parts: Sequence[Loss], weights: Sequence[float]) -> None:
+        super().__init__(dim=dim, classes=classes)
+        if not parts or len(parts) != len(weights):
+            raise SettingsError(f"A sum of {len(parts)} losses needs as many weights, not {len(weights)}.")
+        if any((part.dim, part.classes) != (dim, classes) for part in parts):
+            raise SettingsError("The losses of a sum must be made for the same dimension and classes.")
+        for weight in weights:
+            check(self, "weight", weight, low=0, above=True, unit="a factor of the loss")
+        self.parts = nn.ModuleList(parts)
+        self.weights = tuple(float(weight) for weight in weights)
+
+    def values(self, rows: Tensor, labels: Tensor) -> list[Tensor]:
+        """The value of each part, not weighted: for a log. Counts as a step where classes are sampled."""
+        return [part(rows, labels) for part in self.parts]
+
+    def value(self, rows: Tensor, labels: Tensor) -> Tensor:
+        first, *others = (w * value for w, value in zip(self.weights, self.values(rows, labels), strict=True))
+        return sum(others, start=first)
+
+    def progress(self, share: float) -> None:
+        super().progress(share)
+        for part in self.parts:
+            assert isinstance(part, Loss)
+            part.progress(share)
+
+
+def build_loss(terms: Sequence[Term], *, dim: int, classes: int) -> Loss:
+    """The loss of a recipe: a single one of weight 1 as it is, otherwise a weighted sum.
+
+    Raises:
+        PluginError: no loss of that name.
+        SettingsError: an option that the loss does not have, or that is out of range.
+    """
+    parts = [_make(term, dim=dim, classes=classes) for term in terms]
+    if len(parts) == 1 and terms[0].weight == 1:
+        return parts[0]
+    return WeightedSum(dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms])
+
+
+def _make(term: Term, *, dim: int, classes: int) -> Loss:
+    kind: type[Loss] = plugins.load("loss", term.name)
+    known = [name for name in inspect.signature(kind).parameters if name not in ("dim", "classes")]
+    wrong = sorted(set(term.options) - set(known))
+    if wrong:
+        raise SettingsError(
+            f"The loss {term.name} has no option {wrong[0]!r}.", hint=f"It has: {', '.join(known) or 'none'}."
+        )
+    return kind(dim=dim, classes=classes, **term.options)
