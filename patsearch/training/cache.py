@@ -2,27 +2,37 @@
 
 A cache is a folder of shards, each a few dozen designs:
 
-    00012.npy     (n, size, size) uint8, white = 255, as `patsearch.encoder.preprocess` gives them
-    00012.json    {"records": [{"design", "group", "family", "kinds"}, ...]}: the rows in turn, `kinds` one entry a row
+    00012.bin     the drawings in turn, each deflated (`pack`)
+    00012.json    {"size": S, "ends": [end of each drawing in the .bin file], "records": [a `Record` each]}
 
-The JSON file is written last, so that a shard without one is unfinished and is made again.
+The JSON file is written last, so that a shard without one is unfinished and is made again. Shards of an older
+kind are read too: `00012.npy`, (n, S, S) uint8, in place of the .bin file, and JSON without "size" and "ends".
+
+A line drawing is white to nine tenths. Which pixels bear ink, and how dark they are, is deflated apart: the
+first is regular, the second nearly noise, and together they take less than PNG does (docs/training-data.md).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.errors import InputError
+from patsearch.errors import ImageError, InputError
 
 VIEW, SKETCH = "view", "sketch"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+WHITE = 255
+_LENGTH = 4  # bytes of the number that a packed drawing begins with
+_REBUILD = "Delete the shard and build the cache again: only what is missing is made."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Record:
             says nothing; no entries at all where no caption is known.
         split: the side on which the source puts the design, "train", "validation" or "test"; empty where it
             puts it on none.
+        hand: whether one pen drew all its views, as in a patent; augmentation then leaves them one pen.
     """
 
     design: str
@@ -47,6 +58,41 @@ class Record:
     kinds: tuple[str, ...]
     aspects: tuple[str, ...] = ()
     split: str = ""
+    hand: bool = False
+
+
+def pack(drawing: NDArray[np.uint8]) -> bytes:
+    """A (S, S) drawing without loss: length of the first part (4 bytes), where ink is, how dark it is."""
+    inked = drawing != WHITE
+    where = zlib.compress(np.packbits(inked).tobytes(), 9)
+    return len(where).to_bytes(_LENGTH, "little") + where + zlib.compress(drawing[inked].tobytes(), 9)
+
+
+def unpack(data: bytes, size: int) -> NDArray[np.uint8]:
+    """The (size, size) drawing that `pack` made into bytes.
+
+    Raises:
+        ImageError: the bytes are damaged, or of a drawing of another size.
+    """
+    end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
+    pixels = size * size
+    try:
+        where = _inflate(data[_LENGTH:end], (pixels + 7) // 8)
+        inked = np.unpackbits(np.frombuffer(where, np.uint8), count=pixels).view(np.bool_)
+        drawing = np.full(pixels, WHITE, np.uint8)
+        drawing[inked] = np.frombuffer(_inflate(data[end:], pixels), np.uint8)
+    except (zlib.error, ValueError) as error:
+        raise ImageError(f"A drawing is damaged: {error}.") from error
+    return drawing.reshape(size, size)
+
+
+def _inflate(data: bytes, most: int) -> bytes:
+    """The content of a zlib stream of at most `most` bytes, its checksum tested."""
+    stream = zlib.decompressobj()
+    content = stream.decompress(data, most + 1)
+    if len(content) > most or not stream.eof:
+        raise ValueError("more bytes than expected" if len(content) > most else "it ends too early")
+    return content
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -63,21 +109,54 @@ def write_shard(folder: Path, number: int, records: Sequence[Record], drawings: 
     Raises:
         ValueError: the records name more or fewer drawings than there are.
     """
-    if sum(len(record.kinds) for record in records) != len(drawings):
+    write_packed(folder, number, records, [pack(drawing) for drawing in drawings], drawings.shape[1])
+
+
+def write_packed(folder: Path, number: int, records: Sequence[Record], packed: Sequence[bytes], size: int) -> None:
+    """`write_shard` for drawings that are packed already."""
+    if sum(len(record.kinds) for record in records) != len(packed):
         raise ValueError("The records and the drawings differ in number.")
+    ends = np.cumsum([len(data) for data in packed], dtype=np.int64).tolist()
+    content = {"size": size, "ends": ends, "records": [asdict(record) for record in records]}
     path = shard_path(folder, number)
-    for target, write in (
-        (path.with_suffix(".npy"), lambda file: np.save(file, drawings, allow_pickle=False)),
-        (path, lambda file: file.write(json.dumps({"records": [asdict(r) for r in records]}).encode())),
-    ):
+    for target, data in ((path.with_suffix(".bin"), b"".join(packed)), (path, json.dumps(content).encode())):
         part = target.with_suffix(target.suffix + ".part")
         with part.open("wb") as file:
-            write(file)
+            file.write(data)
+            # The order of the two files must survive a power cut too.
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(target)
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """The drawings of a shard, each read when it is wanted.
+
+    The file is opened for every drawing: that costs a hundredth of inflating it, and thousands of shards need
+    neither descriptors nor anything that threads and processes would have to share.
+    """
+
+    path: Path
+    size: int
+    ends: tuple[int, ...]
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        first = self.ends[row - 1] if row else 0
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(first)
+                data = file.read(self.ends[row] - first)
+            return unpack(data or b"", self.size)
+        except (OSError, ImageError) as error:
+            reason = error.message if isinstance(error, ImageError) else error.strerror or error
+            raise ImageError(f"{self.path}, drawing {row}: {str(reason).rstrip('.')}.", hint=_REBUILD) from error
+
+
 class DrawingCache:
-    """All complete shards of one or several folders, their drawings mapped and not read.
+    """All complete shards of one or several folders; their drawings are read one by one when asked for.
+
+    Pickles as the names of its folders, so that processes that load drawings open it for themselves.
 
     Args:
         folders: with shards that `write_shard` wrote.
@@ -91,43 +170,67 @@ class DrawingCache:
     """
 
     def __init__(self, *folders: Path) -> None:
+        self.folders = tuple(map(Path, folders))
         self.records: list[Record] = []
-        self._shards: list[NDArray[np.uint8]] = []
+        self._shards: list[_Packed | NDArray[np.uint8]] = []
         self._places: list[tuple[int, int]] = []  # shard and first row of each design
-        for folder in folders:
+        sizes: set[int] = set()
+        for folder in self.folders:
             for path in sorted(folder.glob("[0-9]*.json")):
-                self._add(path)
+                sizes.add(self._add(path))
         where = ", ".join(map(str, folders))
         if not self.records:
-            raise InputError(f"There are no drawings in {where}.", hint="tools/render_shapes.py writes them.")
-        sizes = {shard.shape[1:] for shard in self._shards}
+            raise InputError(f"There are no drawings in {where}.", hint="Build a cache there first.")
         if len(sizes) > 1:
             raise InputError(f"The shards of {where} differ in size: {sorted(sizes)}.")
-        self.size = self._shards[0].shape[1]
+        self.size = sizes.pop()
 
-    def _add(self, path: Path) -> None:
+    def __reduce__(self) -> tuple[type[DrawingCache], tuple[Path, ...]]:
+        return DrawingCache, self.folders
+
+    def _add(self, path: Path) -> int:
+        """Take in one shard; the side of its drawings."""
         try:
             content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             records = [_record(entry) for entry in content["records"]]
-            drawings = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            drawings, size, rows = _packed(path, content) if "ends" in content else _mapped(path)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The shard {path} cannot be read: {error}.", hint="Delete it and render again."
-            ) from error
-        ends = np.cumsum([0, *(len(record.kinds) for record in records)])
-        if drawings.dtype != np.uint8 or drawings.ndim != 3 or len(drawings) != ends[-1]:
-            raise InputError(f"The shard {path} and its drawings do not fit.", hint="Delete it and render again.")
-        self._places += [(len(self._shards), int(first)) for first in ends[:-1]]
+            raise InputError(f"The shard {path} cannot be read: {error}.", hint=_REBUILD) from error
+        firsts = np.cumsum([0, *(len(record.kinds) for record in records)]).tolist()
+        if rows != firsts[-1]:
+            raise InputError(f"The shard {path} and its drawings do not fit.", hint=_REBUILD)
+        self._places += [(len(self._shards), first) for first in firsts[:-1]]
         self._shards.append(drawings)
         self.records += records
+        return size
 
     def __len__(self) -> int:
         return len(self.records)
 
     def drawing(self, design: int, number: int) -> NDArray[np.uint8]:
-        """(size, size), drawing `number` of design `design`; a read-only view into the file."""
+        """(size, size) uint8, white = 255: drawing `number` of design `design`; may be read-only.
+
+        Raises:
+            ImageError: what lies on disk is damaged or gone.
+        """
         shard, first = self._places[design]
         return np.asarray(self._shards[shard][first + number])
+
+
+def _packed(path: Path, content: Mapping[str, Any]) -> tuple[_Packed, int, int]:
+    size, ends = int(content["size"]), tuple(int(end) for end in content["ends"])
+    path = path.with_suffix(".bin")
+    stored = path.stat().st_size
+    if size < 1 or any(a > b for a, b in pairwise((0, *ends))) or stored != (ends[-1] if ends else 0):
+        raise ValueError(f"{path.name} has {stored} bytes, which is not what its list says")
+    return _Packed(path, size, ends), size, len(ends)
+
+
+def _mapped(path: Path) -> tuple[NDArray[np.uint8], int, int]:
+    drawings = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+    if drawings.dtype != np.uint8 or drawings.ndim != 3:
+        raise ValueError(f"{path.stem}.npy is no stack of grey drawings")
+    return drawings, int(drawings.shape[1]), len(drawings)
 
 
 def _record(entry: Mapping[str, Any]) -> Record:

@@ -101,7 +101,7 @@ def test_shapes_that_may_not_be_used_are_left_out(pack: Path, tmp_path: Path, mo
     again = tmp_path / "again"
     again.mkdir()
     render_shapes.draw_shard(5, items, job=job, out=str(again))
-    assert (again / "00005.npy").read_bytes() == (out / "00005.npy").read_bytes()
+    assert (again / "00005.bin").read_bytes() == (out / "00005.bin").read_bytes()
 
 
 def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
