@@ -67,7 +67,7 @@ class TorchEncoder(ArrayEncoder):
         for start in range(0, len(arrays), self._batch):
             drawings = torch.from_numpy(np.ascontiguousarray(arrays[start : start + self._batch])).to(self.device)
             with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self._autocast):
-                raw = self.network(drawings)
+                raw = self.network.embed(drawings)
             unit = torch.nn.functional.normalize(raw.float(), dim=1)
             embeddings[start : start + self._batch] = unit.cpu().numpy()
         return embeddings
@@ -78,7 +78,7 @@ def load_timm(argument: str, *, threads: int | None = None) -> TorchEncoder:
 
     Args:
         argument: a timm model, and options: `pretrained` (true), `size` (256, or the model's own where it
-            takes no other), `pooling` (native, gem).
+            takes no other), `pooling` (native, average, gem).
         threads: CPU threads of this process, None to leave them as they are.
 
     Raises:
@@ -105,7 +105,7 @@ def load_timm(argument: str, *, threads: int | None = None) -> TorchEncoder:
     card = EncoderCard(
         name=f"timm:{argument}",
         title=f"{architecture} of timm, {'pretrained' if pretrained else 'random weights'}",
-        dim=network.dim,
+        dim=network.embedding_dim,
         preprocessing=preprocessing,
         sha256=fingerprint(state_bytes(network), preprocessing),
         trained_on=f"See timm's card of {facts.get('hf_hub_id') or architecture}." if pretrained else "Nothing.",
@@ -136,7 +136,7 @@ def load_checkpoint(argument: str, *, threads: int | None = None) -> TorchEncode
     except (SafetensorError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise EncoderError(f"The weights {folder / WEIGHTS} do not fit the network: {reason}.") from error
-    if network.dim != card.dim or fingerprint(state_bytes(network), card.preprocessing) != card.sha256:
+    if network.embedding_dim != card.dim or fingerprint(state_bytes(network), card.preprocessing) != card.sha256:
         raise EncoderError(
             f"The weights in {folder} are not those that its card describes: the fingerprints differ.",
             hint="Weights or preprocessing were changed after the checkpoint was saved.",
@@ -147,7 +147,7 @@ def load_checkpoint(argument: str, *, threads: int | None = None) -> TorchEncode
 def save_checkpoint(folder: Path, network: Network, card: EncoderCard) -> EncoderCard:
     """Write a checkpoint folder; returns the card with dimension and fingerprint filled in."""
     folder.mkdir(parents=True, exist_ok=True)
-    card = replace(card, dim=network.dim, sha256=fingerprint(state_bytes(network), card.preprocessing))
+    card = replace(card, dim=network.embedding_dim, sha256=fingerprint(state_bytes(network), card.preprocessing))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     network.config.save(folder / CONFIG)

