@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from patsearch.drawings.fax import read_bits
+from patsearch.drawings.fax import read_fax
 from patsearch.encoder.preprocess import to_grey
 from patsearch.errors import ImageError
 
@@ -102,19 +101,8 @@ def open_sheet(data: bytes, *, name: str = "") -> NDArray[np.uint8]:
     Raises:
         ImageError: as `open_image` does.
     """
-    name = name or "The image"
-    data = _read(data, name, MAX_BYTES)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\..*")
-        kind, reader = _recognise(data, name)
-        with _damage_told(kind, name):
-            image = reader(io.BytesIO(data))
-            _check_size(image, name, None)
-            bits = read_bits(image, data)
-            if bits is not None:
-                return bits
-            image.load()
-            return to_grey(_plain(image))
+    grey = read_fax(data, MAX_PIXELS_BILEVEL) if len(data) <= MAX_BYTES else None
+    return to_grey(open_image(data, name=name)) if grey is None else grey
 
 
 def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
@@ -160,19 +148,12 @@ def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
 
 def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> Image.Image:
     kind, reader = _recognise(data, name)
-    with _damage_told(kind, name):
+    try:
         image = reader(io.BytesIO(data))
         _turn_to(image, page, name)
         _check_size(image, name, max_pixels)
         image.load()
         return _plain(image)
-
-
-@contextmanager
-def _damage_told(kind: str, name: str) -> Iterator[None]:
-    """Answers whatever a reader raises with one error."""
-    try:
-        yield
     except ImageError:
         raise
     except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError
