@@ -14,9 +14,11 @@ from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
 from patsearch.encoder import Encoder, load_encoder
+from patsearch.engine.expansion import Expansion
 from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
 from patsearch.engine.query import QueryVectors, encode_query, search_drawings, search_patents
+from patsearch.engine.rerank import Rerank
 from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import EncoderMismatch, IndexNotFound, InputError, UsageError
 from patsearch.filters import Condition, Filter, OneOf, parse_filter
@@ -70,22 +72,29 @@ class Engine:
         k: int = 10,
         where: Filter | str | Sequence[str] | None = None,
         rotations: bool = False,
+        mirror: bool = False,
         exact: bool = False,
+        rerank: Rerank | None = None,
+        expansion: Expansion | None = None,
     ) -> list[PatentHit]:
         """The k patents whose drawings look most like the pictures, best first.
 
         Args:
             images: one picture, or several that together are one query.
             where: a filter, or its text.
-            rotations: also try every picture turned and mirrored.
+            rotations: also try every picture turned by 90, 180 and 270 degrees.
+            mirror: also try every picture mirrored; with rotations, each of the turned ones too.
             exact: never approximate.
+            rerank: re-rank the best; scores are then no cosines any more.
+            expansion: ask again with what was found first.
 
         Raises:
             ImageError: a picture is blank.
             FilterError: the filter's text cannot be understood.
             EncoderMismatch: the index was made with another encoder.
         """
-        return self.search_vectors(self.encode(images, rotations=rotations), k=k, where=where, exact=exact)
+        query = self.encode(images, rotations=rotations, mirror=mirror)
+        return self.search_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
 
     def search_drawings(
         self,
@@ -94,10 +103,14 @@ class Engine:
         k: int = 10,
         where: Filter | str | Sequence[str] | None = None,
         rotations: bool = False,
+        mirror: bool = False,
         exact: bool = False,
+        rerank: Rerank | None = None,
+        expansion: Expansion | None = None,
     ) -> list[Hit]:
         """Like `search`, but single drawings, not grouped by patent."""
-        return self.search_drawing_vectors(self.encode(images, rotations=rotations), k=k, where=where, exact=exact)
+        query = self.encode(images, rotations=rotations, mirror=mirror)
+        return self.search_drawing_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
 
     def search_drawing_vectors(
         self,
@@ -107,12 +120,16 @@ class Engine:
         where: Filter | str | Sequence[str] | None = None,
         exact: bool = False,
         leave_out: str | None = None,
+        rerank: Rerank | None = None,
+        expansion: Expansion | None = None,
     ) -> list[Hit]:
         """Like `search_drawings`, with the vectors of `encode` or `vectors_of`."""
         selected = as_filter(where) or Filter()
         if leave_out is not None:
             selected &= not_patent(leave_out)
-        return search_drawings(self.backend, query, k=_positive(k), where=selected, exact=exact)
+        return search_drawings(
+            self.backend, query, k=_positive(k), where=selected, exact=exact, rerank=rerank, expansion=expansion
+        )
 
     def search_vectors(
         self,
@@ -122,6 +139,8 @@ class Engine:
         where: Filter | str | Sequence[str] | None = None,
         exact: bool = False,
         leave_out: str | None = None,
+        rerank: Rerank | None = None,
+        expansion: Expansion | None = None,
     ) -> list[PatentHit]:
         """Like `search`, with the vectors of `encode` or `vectors_of`.
 
@@ -131,12 +150,18 @@ class Engine:
         selected = as_filter(where) or Filter()
         if leave_out is not None:
             selected &= not_patent(leave_out)
-        return search_patents(self.backend, query, k=_positive(k), where=selected, exact=exact)
+        return search_patents(
+            self.backend, query, k=_positive(k), where=selected, exact=exact, rerank=rerank, expansion=expansion
+        )
 
-    def encode(self, images: Image.Image | Sequence[Image.Image], *, rotations: bool = False) -> QueryVectors:
+    def encode(
+        self, images: Image.Image | Sequence[Image.Image], *, rotations: bool = False, mirror: bool = False
+    ) -> QueryVectors:
         """The vectors of a query, made as the index's own were."""
         pictures = [images] if isinstance(images, Image.Image) else list(images)
-        return encode_query(self.encoder, pictures, split=not self.spec.whole_sheets, rotations=rotations)
+        return encode_query(
+            self.encoder, pictures, split=not self.spec.whole_sheets, rotations=rotations, mirror=mirror
+        )
 
     def vectors_of(self, number: str) -> QueryVectors:
         """The stored vectors of a patent, as a query of as many pictures.

@@ -5,13 +5,16 @@ sheet, turned and mirrored copies where asked for. A drawing's score for one pic
 cosine over that picture's vectors; its score for the query is the mean over the pictures. A
 patent's score for one picture is the best over its drawings, and again the mean over the pictures:
 a patent that shows every view asked for stands before one that shows a single view well.
+
+Two refinements may come between: an expansion replaces each vector before the search proper, and
+re-ranking replaces the drawings' scores for each picture before they are joined.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ from patsearch.backends.base import Backend, Embeddings
 from patsearch.drawings import split_sheet
 from patsearch.encoder.base import Encoder
 from patsearch.encoder.preprocess import is_blank
+from patsearch.engine.expansion import Expansion
+from patsearch.engine.rerank import Rerank
 from patsearch.errors import ImageError
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, PatentHit
@@ -50,14 +55,20 @@ class QueryVectors:
 
 
 def encode_query(
-    encoder: Encoder, images: Sequence[Image.Image], *, split: bool, rotations: bool = False
+    encoder: Encoder,
+    images: Sequence[Image.Image],
+    *,
+    split: bool,
+    rotations: bool = False,
+    mirror: bool = False,
 ) -> QueryVectors:
     """Encode pictures as a query.
 
     Args:
         images: one picture or several; each is a drawing, or a sheet with several.
         split: treat each picture as a sheet (labels removed, figures apart), as ingest does.
-        rotations: also ask with every picture turned by 90, 180, 270 degrees, and mirrored.
+        rotations: also ask with every picture turned by 90, 180, 270 degrees.
+        mirror: also ask with every one of these mirrored.
 
     Raises:
         ImageError: there is no picture, or one shows nothing.
@@ -68,7 +79,7 @@ def encode_query(
     owner: list[int] = []
     for number, image in enumerate(images):
         for figure in query_figures(image) if split else [image]:
-            for variant in turned(figure) if rotations else [figure]:
+            for variant in turned(figure, rotations=rotations, mirror=mirror):
                 variants.append(variant)
                 owner.append(number)
         if not owner or owner[-1] != number:
@@ -82,20 +93,29 @@ def query_figures(image: Image.Image) -> list[Image.Image]:
     return [Image.fromarray(figure) for figure in figures if not is_blank(figure)]
 
 
-def turned(image: Image.Image) -> list[Image.Image]:
-    """The image in its eight orientations, itself first."""
-    turns = [image, *(image.transpose(turn) for turn in _TURNS)]
-    return turns + [turn.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for turn in turns]
+def turned(image: Image.Image, *, rotations: bool = True, mirror: bool = True) -> list[Image.Image]:
+    """The image in its orientations, itself first: one, two (mirrored), four (turned) or eight (both)."""
+    turns = [image, *(image.transpose(turn) for turn in _TURNS)] if rotations else [image]
+    return turns + [turn.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for turn in turns] if mirror else turns
 
 
 def search_drawings(
-    backend: Backend, query: QueryVectors, *, k: int, where: Filter | None, exact: bool = False
+    backend: Backend,
+    query: QueryVectors,
+    *,
+    k: int,
+    where: Filter | None,
+    exact: bool = False,
+    rerank: Rerank | None = None,
+    expansion: Expansion | None = None,
 ) -> list[Hit]:
     """The k best drawings of a fused query, best first, ties by id."""
-    if len(query.vectors) == 1:
+    if expansion is not None:
+        query = _expanded(backend, query, expansion, where, exact)
+    if len(query.vectors) == 1 and rerank is None:
         return backend.search(query.vectors, k=k, where=where, exact=exact)[0]
-    fetch = max(_LEAST_FETCH, _OVERFETCH * k)
-    drawings, scores = _candidates(backend, query, fetch, where, exact)
+    fetch = max(_LEAST_FETCH, _OVERFETCH * k, rerank.candidates if rerank else 0)
+    drawings, scores = _candidates(backend, query, fetch, where, exact, rerank=rerank)
     fused = scores.mean(axis=1)  # (N,)
     order = sorted(range(len(drawings)), key=lambda i: (-fused[i], drawings[i].id))
     return [Hit(drawings[i], float(fused[i])) for i in order[:k]]
@@ -108,11 +128,15 @@ def search_patents(
     k: int,
     where: Filter | None,
     exact: bool = False,
+    rerank: Rerank | None = None,
+    expansion: Expansion | None = None,
 ) -> list[PatentHit]:
     """The k best patents of a fused query, best first, ties by number."""
-    fetch = max(_LEAST_FETCH, _OVERFETCH * k)
+    if expansion is not None:
+        query = _expanded(backend, query, expansion, where, exact)
+    fetch = max(_LEAST_FETCH, _OVERFETCH * k, rerank.candidates if rerank else 0)
     while True:
-        drawings, scores = _candidates(backend, query, fetch, where, exact)
+        drawings, scores = _candidates(backend, query, fetch, where, exact, rerank=rerank)
         by_patent: dict[str, list[int]] = defaultdict(list)
         for row, drawing in enumerate(drawings):
             by_patent[drawing.patent].append(row)
@@ -136,14 +160,29 @@ def _patent_hit(patent: str, rows: list[int], drawings: list[Drawing], scores: N
     return PatentHit(rank=0, patent=patent, score=float(own.max(axis=0).mean()), drawings=hits)
 
 
+def _expanded(
+    backend: Backend, query: QueryVectors, expansion: Expansion, where: Filter | None, exact: bool
+) -> QueryVectors:
+    """Each vector joined by what it finds first."""
+    lists = backend.search(query.vectors, k=expansion.count, where=where, exact=exact)
+    stored = backend.get(sorted({hit.drawing.id for hits in lists for hit in hits}))
+    vectors = query.vectors.copy()
+    for row, hits in enumerate(lists):
+        found = [stored[hit.drawing.id][1] for hit in hits if hit.drawing.id in stored]
+        if found:
+            joined = np.stack(found)
+            vectors[row] = expansion.expanded(query.vectors[row], joined, joined @ query.vectors[row])
+    return replace(query, vectors=vectors)
+
+
 def _candidates(
-    backend: Backend, query: QueryVectors, fetch: int, where: Filter | None, exact: bool
+    backend: Backend, query: QueryVectors, fetch: int, where: Filter | None, exact: bool, *, rerank: Rerank | None
 ) -> tuple[list[Drawing], NDArray[np.float32]]:
     """Every drawing that some vector finds, and its score for each picture, (N, pictures)."""
     lists = backend.search(query.vectors, k=fetch, where=where, exact=exact)
     found = {hit.drawing.id: hit.drawing for hits in lists for hit in hits}
     drawings = [found[i] for i in sorted(found)]
-    if len(lists) == 1:
+    if len(lists) == 1 and rerank is None:
         score = {hit.drawing.id: hit.score for hit in lists[0]}
         return drawings, np.array([[score[d.id]] for d in drawings], dtype=np.float32).reshape(-1, 1)
     # One vector's list does not say how close its drawings are to the others: fetch and compare.
@@ -152,5 +191,9 @@ def _candidates(
     if not drawings:
         return [], np.empty((0, int(query.picture.max()) + 1), dtype=np.float32)
     vectors = np.stack([stored[d.id][1] for d in drawings])
-    cosine = vectors @ query.vectors.T  # (N, V)
-    return drawings, np.stack([cosine[:, mask].max(axis=1) for mask in query.pictures()], axis=1)
+    # Summed in float64: re-ranking looks at the order, which rounding must not decide between copies.
+    cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
+    scores = [cosine[:, mask].max(axis=1) for mask in query.pictures()]
+    if rerank is not None:
+        scores = [rerank.scores(of_picture, vectors) for of_picture in scores]
+    return drawings, np.stack(scores, axis=1)

@@ -11,7 +11,7 @@ from makers import CLASSES, draw_design, week
 from PIL import Image
 
 from patsearch import parse_filter
-from patsearch.engine import Engine, open_index
+from patsearch.engine import Engine, Expansion, Rerank, open_index
 from patsearch.engine.query import turned
 from patsearch.errors import ImageError, IndexDamaged, IndexNotFound, IndexVersionError, InputError, UsageError
 from patsearch.ingest import IngestOptions, ingest
@@ -87,10 +87,67 @@ def test_a_turned_query_finds_its_design_with_rotations(engine: Engine) -> None:
     assert best.score > engine.search(on_its_side, k=1)[0].score
 
 
-def test_the_eight_orientations_are_different() -> None:
+def test_a_mirrored_query_finds_its_design_with_mirror(engine: Engine) -> None:
+    mirrored = draw_design(5, 0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    plain, asked = (engine.search(mirrored, k=DESIGNS, mirror=m) for m in (False, True))
+    score = {h.patent: h.score for h in plain}["USD900005"]
+    assert asked[0].patent == "USD900005"
+    assert asked[0].score > score
+
+
+@pytest.mark.parametrize(("rotations", "mirror", "count"), [(True, True, 8), (True, False, 4), (False, True, 2)])
+def test_the_orientations_are_different(rotations: bool, mirror: bool, count: int) -> None:
     corner = Image.new("L", (8, 6), 255)
     corner.putpixel((1, 0), 0)
-    assert len({(image.size, image.tobytes()) for image in turned(corner)}) == 8
+    images = turned(corner, rotations=rotations, mirror=mirror)
+    assert len({(image.size, image.tobytes()) for image in images}) == len(images) == count
+    assert images[0] is corner
+
+
+def test_re_ranking_gives_the_scores_of_its_formula(engine: Engine) -> None:
+    method = Rerank(k1=3, k2=2, weight=0.3)
+    query = engine.encode(draw_design(4, 0))
+    drawings, vectors = zip(
+        *((d, v) for ds, vs in engine.backend.scan() for d, v in zip(ds, vs, strict=True)), strict=True
+    )
+    wanted = method.scores(np.stack(vectors) @ query.vectors[0], np.stack(vectors))
+    score = {d.id: float(s) for d, s in zip(drawings, wanted, strict=True)}
+    hits = engine.search_drawings(draw_design(4, 0), k=len(drawings), rerank=method)
+    assert [h.score for h in hits] == pytest.approx(sorted(score.values(), reverse=True), abs=1e-5)
+    for hit in hits:
+        assert hit.score == pytest.approx(score[hit.drawing.id], abs=1e-5)
+    best = engine.search(draw_design(4, 0), k=3, rerank=method)
+    assert best[0].patent == "USD900004"
+    assert best[0].score == pytest.approx(max(score.values()), abs=1e-5)
+
+
+def test_re_ranking_of_several_pictures_is_the_mean_over_them(engine: Engine) -> None:
+    method = Rerank(k1=3, k2=2)
+    single = [
+        {h.drawing.id: h.score for h in engine.search_drawings(draw_design(s, 0), k=100, rerank=method)} for s in (3, 6)
+    ]
+    for hit in engine.search_drawings([draw_design(3, 0), draw_design(6, 0)], k=100, rerank=method):
+        assert hit.score == pytest.approx(float(np.mean([s[hit.drawing.id] for s in single])), abs=1e-5)
+
+
+def test_expansion_asks_again_with_what_was_found(engine: Engine) -> None:
+    method = Expansion(2, 3.0)
+    query = engine.encode(draw_design(4, 0)).vectors[0]
+    found = engine.search_drawings(draw_design(4, 0), k=2)
+    vectors = np.stack([engine.backend.get([h.drawing.id])[h.drawing.id][1] for h in found])
+    new = method.expanded(query, vectors, vectors @ query)
+    hits = engine.search_drawings(draw_design(4, 0), k=5, expansion=method)
+    for hit in hits:
+        vector = engine.backend.get([hit.drawing.id])[hit.drawing.id][1]
+        assert hit.score == pytest.approx(float(vector @ new), abs=1e-3)
+    assert engine.search(draw_design(4, 0), k=1, expansion=method, rerank=Rerank())[0].patent == "USD900004"
+
+
+def test_refinements_keep_to_the_filter_and_to_an_empty_answer(engine: Engine) -> None:
+    both = {"rerank": Rerank(), "expansion": Expansion()}
+    hits = engine.search(draw_design(1, 0), k=20, where="patent=D900004", **both)  # type: ignore[arg-type]
+    assert [h.patent for h in hits] == ["USD900004"]
+    assert engine.search(draw_design(1, 0), where="granted>2021", **both) == []  # type: ignore[arg-type]
 
 
 def test_like_a_patent_leaves_it_out(engine: Engine) -> None:
