@@ -25,7 +25,6 @@ from patsearch.errors import InputError
 from patsearch.training.start import AVERAGED
 
 
-
 def write_state(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write a state; whoever reads the path sees the old one or the new, also after a power cut.
 

@@ -128,6 +128,7 @@ class ScheduleSection(Section):
         channels_last: memory order of images.
         seed: of batches, augmentations and new weights.
         save_seconds: the state is saved at least so often, and at the end of each epoch.
+        log_steps: steps between two rows of the log.
     """
 
     steps: int | None = Field(None, ge=1)
@@ -150,6 +151,7 @@ class ScheduleSection(Section):
     channels_last: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
     save_seconds: float = Field(180.0, ge=0)
+    log_steps: int = Field(10, ge=1)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -206,7 +208,10 @@ class SearchSection(Section):
 AugmentSection: type[Section] = create_model(
     "AugmentSection",
     __base__=Section,
-    **{field.name: (field.type if isinstance(field.type, type) else float, field.default) for field in fields(Augmentation)},
+    **{
+        field.name: (field.type if isinstance(field.type, type) else float, field.default)
+        for field in fields(Augmentation)
+    },
 )  # type: ignore[call-overload]  # fields by name are beyond the stub
 
 

@@ -1,239 +1,331 @@
-"""The training loop: batches of P designs x K drawings, a loss on the projection, an average of the weights.
+"""The training loop: a batch of changed drawings, a loss on their embeddings, a step of the optimiser.
 
-The projection is used by the loss alone: what is searched later are the pooled features before it, which
-forget less of what pretraining taught (see docs/encoder-log.md).
-
-A step is a function of the state, the seed and its number, so that a run that goes on from a saved state
-ends with the weights of one that was never interrupted.
+A step is a function of the state, the seed and its number: a run that was killed and goes on from a saved state
+ends, on a CPU, with the weights to the bit of one that was never interrupted. What runs around the loop is
+`patsearch.training.run`.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-from dataclasses import asdict, dataclass, field
+import hashlib
+import math
+import os
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network
-from patsearch.errors import InputError, SettingsError, UsageError
-from patsearch.training.augment import Augmentation, augment
+from patsearch.errors import UsageError
 from patsearch.training.cache import DrawingCache
-from patsearch.training.losses import InfoNCE
-from patsearch.training.sampler import Batch, PKSampler
+from patsearch.training.checkpoint import pack_optimiser, read_state, under, unpack_optimiser, unusable, write_state
+from patsearch.training.config import Recipe
+from patsearch.training.distributed import Group
+from patsearch.training.loader import Loader, workers_for
+from patsearch.training.losses import build_loss
+from patsearch.training.optimiser import freeze, make_optimiser
+from patsearch.training.sampler import make_sampler
+from patsearch.training.schedule import Spent, size_at
+from patsearch.training.start import AVERAGED, NETWORK, build
+
+_PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """What decides how a run goes, besides its drawings.
+class Step:
+    """What one step was like.
 
     Attributes:
+        loss: before it.
+        norm: of the gradient, before clipping.
+        rate: of the backbone.
         size: side of the drawings in pixels.
-        designs, drawings: P and K of a batch.
-        steps: of the whole run.
-        warmup, decay: steps at the start over which the rates rise from 0, and at the end over which they
-            fall to 0, both linearly; in between they stay. A run can thus be lengthened by raising `steps`
-            before its decay has begun.
-        rate, head_rate: AdamW's learning rates of the backbone and of the projection.
-        weight_decay: of matrices and kernels, not of biases and normalisations.
-        temperature: of InfoNCE.
-        frozen_stages: the stem and as many of the backbone's first stages keep their weights and statistics.
-        average: decay a step of the exponential moving average of the weights, which is what is kept.
-        seed: of batches and augmentations.
     """
 
-    size: int = 128
-    designs: int = 48
-    drawings: int = 3
-    steps: int = 3000
-    warmup: int = 100
-    decay: int = 800
-    rate: float = 4e-4
-    head_rate: float = 2e-3
-    weight_decay: float = 0.02
-    temperature: float = 0.08
-    frozen_stages: int = 3
-    average: float = 0.998
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.warmup < 0 or self.decay < 0 or not 0 <= self.average < 1 or self.frozen_stages < 0:
-            raise SettingsError(
-                f"Training settings out of range: {self}.", hint="At least one step; average 0 to below 1."
-            )
-
-    def factor(self, step: int) -> float:
-        """Share of the learning rates at a step, 0 to 1."""
-        rising = (step + 1) / self.warmup if self.warmup else 1.0
-        falling = (self.steps - step) / self.decay if self.decay else 1.0
-        return max(0.0, min(1.0, rising, falling))
+    loss: float
+    norm: float
+    rate: float
+    size: int
 
 
 class Trainer:
     """A network in training.
 
     Args:
-        network: with a projection; trained in place.
+        recipe: how.
         cache: the drawings.
         chosen: positions of the designs to learn from.
-        config: the run.
+        network: what to train, in place; None to build what the recipe says.
+        group: the processes that share the work.
 
     Attributes:
-        step: steps done.
-        averaged: a copy of the network whose weights follow the trained ones slowly.
+        spent: what training has taken so far.
+        averaged: a copy of the network whose weights follow the trained ones slowly. It is what is kept.
+        unreadable: (design, number) of the drawings that could not be read.
 
     Raises:
-        UsageError: the network has no projection, or there are too few designs.
+        UsageError: too few designs, or drawings smaller than the recipe wants them.
+        EncoderError, InputError: the network cannot be built.
     """
 
-    def __init__(self, network: Network, cache: DrawingCache, chosen: tuple[int, ...], config: TrainConfig) -> None:
-        if config.size > cache.size:
-            raise UsageError(f"The cached drawings have {cache.size} pixels, fewer than {config.size}.")
-        if network.config.projection is None:
-            raise UsageError("Only a network with a projection is trained.", hint="Build it with projection=256.")
-        self.config, self.network, self.cache, self.step = config, network, cache, 0
-        self.sampler = PKSampler(
-            cache.records, chosen, designs=config.designs, drawings=config.drawings, seed=config.seed
+    def __init__(
+        self,
+        recipe: Recipe,
+        cache: DrawingCache,
+        chosen: tuple[int, ...],
+        *,
+        network: Network | None = None,
+        group: Group | None = None,
+    ) -> None:
+        self.recipe, self.cache, self.group = recipe, cache, group or Group()
+        schedule, batch, device = recipe.schedule, recipe.batch, self.group.device
+        if (largest := max(size for size, _ in recipe.stages)) > cache.size:
+            raise UsageError(
+                f"The cached drawings have {cache.size} pixels, fewer than {largest}.",
+                hint="Build the cache with larger drawings, or set data.stages to smaller ones.",
+            )
+        if batch.designs % self.group.ranks:
+            raise UsageError(
+                f"{batch.designs} designs a batch cannot be shared by {self.group.ranks} processes.",
+                hint=f"Set batch.designs to a multiple of {self.group.ranks}.",
+            )
+        self.sampler = make_sampler(
+            batch.sampler,
+            cache.records,
+            chosen,
+            designs=batch.designs // self.group.ranks,
+            drawings=batch.drawings,
+            seed=schedule.seed,
+            least=batch.least,
+            rank=self.group.rank,
+            ranks=self.group.ranks,
         )
-        self.loss = InfoNCE(dim=network.dim, classes=config.designs, temperature=config.temperature)
-        self._frozen = _front(network.backbone, config.frozen_stages)
-        for module in self._frozen:
-            module.requires_grad_(False)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub knows no lone keyword
-        self.averaged = copy.deepcopy(network).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(_groups(network, config))
+        self.steps_an_epoch = math.ceil(self.sampler.batches_per_epoch / batch.accumulate)
+        self.budget, self.course = schedule.budget(self.steps_an_epoch), schedule.course()
+        if self.group.ranks > 1 and self.budget.unit != "steps":
+            raise UsageError("Several processes share no budget of time.", hint="Set schedule.steps or epochs.")
+        self.network = (network if network is not None else build(recipe)).to(device)
+        torch.manual_seed(schedule.seed)
+        self.loss = build_loss(recipe.terms, dim=self.network.dim, classes=self.sampler.classes).to(device)
+        self._frozen = freeze(self.network.backbone, schedule.frozen_stages)
+        if schedule.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub knows no lone keyword
+        if self.group.ranks > 1 and device.type == "cuda":
+            self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
+        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self._pairs = _float_pairs(self.averaged, self.network)
+        self.optimiser = make_optimiser(self.network, self.loss, schedule)
+        self._trained = [p for g in self.optimiser.param_groups for p in g["params"]]
+        self._scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
+        wrapped = self.group.wrap(self.network, unused=recipe.network.pooling != "native")
+        self._forward = torch.compile(wrapped) if schedule.compile else wrapped
+        self._loader = Loader(
+            cache,
+            self.sampler,
+            recipe.augmentation(),
+            seed=schedule.seed,
+            workers=workers_for(device, recipe.data.workers, lambda: (os.cpu_count() or 1) // self.group.ranks),
+            pinned=device.type == "cuda",
+        )
+        self.spent, self.unreadable = Spent(), set[tuple[int, int]]()
 
-    def train_step(self) -> float:
-        """One step; the loss before it.
+    @property
+    def share(self) -> float:
+        """How much of the budget is spent."""
+        return self.budget.share(self.spent)
+
+    def train_step(self) -> Step:
+        """One step.
 
         Raises:
-            UsageError: the loss is no number any more.
+            UsageError: the loss or its gradient is no finite number. The weights are those before the step.
         """
-        batch = self.sampler.batch(self.step)
-        drawings = torch.from_numpy(self._augmented(batch))  # (P * K, size, size)
+        clock = time.process_time(), time.perf_counter()
+        schedule, number, share = self.recipe.schedule, self.spent.steps, self.share
+        size = size_at(self.recipe.stages, share)
+        factor = self.course.factor(share, self.budget.width(self.spent))
+        # Dropout and the like draw from torch's generator, which thus depends on nothing before this step.
+        torch.manual_seed(_seed(schedule.seed, number, self.group.rank))
+        self._train_mode()
+        self.loss.progress(share)
+
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.group.device)
+        for part in range(self.recipe.batch.accumulate):
+            total += self._backward(number * self.recipe.batch.accumulate + part, size)
+        self._scaler.unscale_(self.optimiser) if self._scaler.is_enabled() else None
+        self.group.average(self.loss.parameters())
+        norm = self._norm()
+        loss = float(total)
+        # With fp16 a gradient may overflow: the scaler then leaves out the step and lowers its scale.
+        if not math.isfinite(loss) or not (math.isfinite(norm) or self._scaler.is_enabled()):
+            raise UsageError(
+                f"The loss is {loss:g} and the norm of its gradient {norm:g} at step {number}.",
+                hint="Begin a new run with lower rates (schedule.rate, head_rate), schedule.clip=1 or precision "
+                "bf16; it can start from this one's weights (network.start).",
+            )
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["full_rate"] * factor
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
+        self._follow(number)
+        self.spent = Spent(
+            number + 1,
+            self.spent.cpu_seconds + time.process_time() - clock[0],
+            self.spent.wall_seconds + time.perf_counter() - clock[1],
+        )
+        return Step(loss, norm, schedule.rate * factor, size)
+
+    def _backward(self, number: int, size: int) -> Tensor:
+        """Add one batch's share to the gradients; its share of the loss."""
+        accumulate, device = self.recipe.batch.accumulate, self.group.device
+        batch = self._loader.batch(number, size)
+        self.unreadable.update(batch.unreadable)
+        drawings = batch.drawings.to(device, non_blocking=True)  # (N, size, size) uint8
+        labels = batch.labels.to(device, non_blocking=True)  # (N,)
+        precision = _PRECISIONS[self.recipe.schedule.precision]
+        last = (number + 1) % accumulate == 0
+        later = isinstance(self._forward, nn.parallel.DistributedDataParallel) and not last
+        with self._forward.no_sync() if later else nullcontext():
+            with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
+                embeddings = self._forward(drawings)  # (N, dim)
+            embeddings = functional.normalize(embeddings.float(), dim=1)
+            loss: Tensor = self.loss(*self.group.gather(embeddings, labels)) / accumulate
+            # The processes' gradients are averaged, but each holds only its own rows' part of the sum.
+            self._scaler.scale(loss * self.group.ranks).backward()  # type: ignore[no-untyped-call]  # torch's own gap
+        return loss.detach()
+
+    def _train_mode(self) -> None:
         self.network.train()
+        self.loss.train()
         for module in self._frozen:
             module.eval()
-        embeddings = nn.functional.normalize(self.network(drawings), dim=1)  # (P * K, dim)
-        loss: Tensor = self.loss(embeddings, torch.from_numpy(batch.labels))
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise UsageError(
-                f"The loss is {value} at step {self.step}.",
-                hint="Go on from the last state with a lower rate.",
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own gap
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["full_rate"] * self.config.factor(self.step)
-        self.optimiser.step()
-        self.step += 1
-        self._follow()
-        return value
 
-    def _augmented(self, batch: Batch) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        config = self.config
-        rng = np.random.default_rng([config.seed, 2, self.step])
-        pairs = zip(batch.designs.tolist(), batch.numbers.tolist(), strict=True)
-        return np.stack(
-            [augment(self.cache.drawing(*pair), config.augmentation, rng, size=config.size) for pair in pairs]
-        )
+    def _norm(self) -> float:
+        """Norm of the gradient; clips it where the recipe says so."""
+        gradients = [p.grad for p in self._trained if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.recipe.schedule.clip:
+            nn.utils.clip_grads_with_norm_(self._trained, self.recipe.schedule.clip, norm)
+        return float(norm)
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        # In the first steps the average must not be held back by what the projection was before any training.
-        decay = min(self.config.average, self.step / (self.step + 10))
-        for mine, theirs in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
+    def _follow(self, number: int) -> None:
+        # In the first steps the average must not be held back by what new layers were before any training.
+        decay = min(self.recipe.schedule.average, number / (number + 10))
+        mine, theirs = self._pairs
+        torch._foreach_lerp_(mine, theirs, 1 - decay)
+        for own, other in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+            if not own.is_floating_point():
+                own.copy_(other)
 
-    def save(self, path: Path) -> None:
-        """Write the whole state as one safetensors file; whoever reads it sees the old state or the new."""
+    def save(self, path: Path, **more: Any) -> None:
+        """Write the whole state; whoever reads it sees the old state or the new.
+
+        Args:
+            more: kept beside it, whatever JSON can hold; `load` gives it back.
+        """
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
-        for number, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
-        metadata = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
-        part = path.with_suffix(".part")
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part, metadata)
-        part.replace(path)
+        tensors |= {f"{AVERAGED}{name}": tensor for name, tensor in self.averaged.state_dict().items()}
+        tensors |= {f"loss.{name}": tensor for name, tensor in self.loss.state_dict().items()}
+        tensors |= {f"optimiser.{name}": tensor for name, tensor in pack_optimiser(self.optimiser).items()}
+        metadata = {
+            NETWORK: asdict(self.network.config),
+            "recipe": self.recipe.model_dump(),
+            "drawings": self._fingerprint(),
+            "spent": asdict(self.spent),
+            "scaler": self._scaler.state_dict(),
+            "unreadable": sorted(self.unreadable),
+            "more": more,
+        }
+        write_state(path, tensors, metadata)
 
-    def load(self, path: Path) -> None:
-        """Go on from a state that `save` wrote.
-
-        Raises:
-            InputError: it cannot be read, or is of another network.
-        """
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-            self.network.load_state_dict(_under(tensors, "network."))
-            self.averaged.load_state_dict(_under(tensors, "averaged."))
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _under(tensors, "optimiser.").items():
-                number, _, key = name.partition(".")
-                state.setdefault(int(number), {})[key] = tensor
-            groups = self.optimiser.state_dict()["param_groups"]
-            self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-            self.step = int(metadata["step"])
-        except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"The training state {path} cannot be used: {reason}.") from error
-
-    def start_from(self, path: Path) -> None:
-        """Begin a new run with the averaged weights of another one's state, or of what `slim` made of it.
+    def load(self, path: Path) -> dict[str, Any]:
+        """Go on from a state that `save` wrote; what was kept beside it.
 
         Raises:
             InputError: it cannot be read, or is of another network.
+            UsageError: it is of another recipe, or of other drawings.
         """
+        tensors, metadata = read_state(path)
         try:
-            weights = _under(load_file(path), "averaged.")
-            self.network.load_state_dict(weights)
-            self.averaged.load_state_dict(weights)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"The training state {path} cannot be used: {reason}.") from error
+            check_same(metadata["recipe"], self.recipe, path)
+            if metadata["drawings"] != self._fingerprint():
+                raise UsageError(
+                    f"{path} was trained on other drawings.", hint="Go on with the same data, or take a new --out."
+                )
+            self.network.load_state_dict(under(tensors, "network."))
+            self.averaged.load_state_dict(under(tensors, AVERAGED))
+            self.loss.load_state_dict(under(tensors, "loss."))
+            unpack_optimiser(self.optimiser, under(tensors, "optimiser."))
+            self._scaler.load_state_dict(metadata["scaler"])
+            self.spent = Spent(**metadata["spent"])
+            self.unreadable = {(design, number) for design, number in metadata["unreadable"]}
+            more: dict[str, Any] = metadata["more"]
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise unusable(path, error) from error
+        return more
+
+    def close(self) -> None:
+        """End the threads that load drawings."""
+        self._loader.close()
+
+    def _fingerprint(self) -> str:
+        """Of the designs that are learned from, by name and number of drawings."""
+        digest = hashlib.sha256()
+        for design in self.sampler.designs_of_classes.tolist():
+            record = self.cache.records[design]
+            digest.update(f"{record.design}\0{record.group}\0{len(record.kinds)}\n".encode())
+        return digest.hexdigest()
 
 
-def slim(state: Path, path: Path) -> None:
-    """Keep of a training state what a new run can start from: the averaged weights, in half precision."""
-    with safe_open(state, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith("averaged.")]  # noqa: SIM118  (no mapping)
-        kept = {name: file.get_tensor(name) for name in names}
-        metadata = file.metadata()
-    save_file({n: t.half() if t.is_floating_point() else t for n, t in kept.items()}, path, metadata)
+def check_same(old: dict[str, Any], recipe: Recipe, path: Path) -> None:
+    """Refuse to go on with another recipe, unless it differs in a longer budget alone.
+
+    Raises:
+        UsageError: it differs; the message names the first key.
+    """
+    was, now = _flat(old), _flat(recipe.model_dump(mode="json"))
+    for key in sorted(was.keys() | now.keys()):
+        before, after = was.get(key), now.get(key)
+        if before == after or key in _FREE:
+            continue
+        if key in _LENGTHS and before is not None and after is not None and after > before:
+            continue
+        raise UsageError(
+            f"{path.parent} was begun with {key} = {before}, not {after}.",
+            hint="A run goes on with the same recipe, or a longer budget. Take a new --out for another one "
+            f"(it can start from these weights: --set network.start={path.parent}).",
+        )
 
 
-def _front(backbone: Any, stages: int) -> list[nn.Module]:
-    """Stem and first stages of one of timm's EfficientNets."""
-    if stages == 0:
-        return []
-    if not all(hasattr(backbone, name) for name in ("conv_stem", "bn1", "blocks")):
-        raise UsageError("Only an EfficientNet's front can be frozen.", hint="Set frozen_stages to 0.")
-    return [backbone.conv_stem, backbone.bn1, *backbone.blocks[:stages]]
+# What may be different when a run goes on, longer or in any way: none of it changes a step that was made.
+_LENGTHS = ("schedule.steps", "schedule.epochs", "schedule.cpu_seconds", "schedule.wall_seconds")
+_FREE = ("title", "data.workers", "schedule.save_seconds", "schedule.log_steps")
 
 
-def _groups(network: Network, config: TrainConfig) -> list[dict[str, Any]]:
-    """The optimiser's groups: backbone and projection, each with and without weight decay."""
-    groups = []
-    for module, rate in ((network.backbone, config.rate), (network.projection, config.head_rate)):
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        for matrices, decay in ((True, config.weight_decay), (False, 0.0)):
-            chosen = [parameter for parameter in trained if (parameter.ndim > 1) == matrices]
-            if chosen:
-                groups.append({"params": chosen, "lr": rate, "full_rate": rate, "weight_decay": decay})
-    return groups
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
 
 
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _float_pairs(averaged: nn.Module, network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and statistics that are averaged, and those that they follow, in the same order."""
+    lists: list[list[Tensor]] = []
+    for module in (averaged, network):
+        tensors = [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
+        lists.append([tensor for tensor in tensors if tensor.is_floating_point()])
+    return lists[0], lists[1]
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest)

@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from patsearch.encoder.torch_network import Network
+from patsearch.errors import InputError
 from patsearch.evaluation.metrics import average_precision, ranks_of
 from patsearch.training.augment import fit
 from patsearch.training.cache import SKETCH, DrawingCache
 
 Embeddings = NDArray[np.float32]
+Grey = NDArray[np.uint8]
 _BATCH = 32
+# Rows of scores that are ranked at a time.
+_BLOCK = 512
 
 
-@torch.inference_mode()
-def pooled_embeddings(network: Network, drawings: NDArray[np.uint8]) -> Embeddings:
-    """(N, features) float32 of unit length: the pooled features before the projection.
+def embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
+    """(N, dim) float32 of unit length: the vectors that are searched.
 
     Args:
         network: left in evaluation mode.
-        drawings: (N, size, size) uint8, white = 255.
+        drawings: N of (size, size) uint8, white = 255.
     """
+    return _encode(network, network.embed, drawings)
+
+
+def pooled_embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
+    """(N, features): the same of the pooled features before the projection, whatever is searched."""
+    return _encode(network, lambda pixels: network.pooled(network.normalised(pixels)), drawings)
+
+
+@torch.inference_mode()
+def _encode(network: Network, encode: Callable[[Tensor], Tensor], drawings: Iterable[Grey]) -> Embeddings:
     network.eval()
-    rows = []
-    for start in range(0, len(drawings), _BATCH):
-        pixels = torch.from_numpy(drawings[start : start + _BATCH])
-        rows.append(torch.nn.functional.normalize(network.pooled(network.normalised(pixels)), dim=1).numpy())
+    device, rows = network.mean.device, []
+    source = iter(drawings)
+    while some := list(islice(source, _BATCH)):
+        pixels = torch.from_numpy(np.stack(some)).to(device)
+        rows.append(torch.nn.functional.normalize(encode(pixels).float(), dim=1).cpu().numpy())
     return np.concatenate(rows)
 
 
-def retrieval(embeddings: Embeddings, designs: NDArray[np.int64], sketches: NDArray[np.bool_]) -> dict[str, float]:
+def retrieval(vectors: Embeddings, designs: NDArray[np.int64], sketches: NDArray[np.bool_]) -> dict[str, float]:
     """Scores of drawings against one another.
 
     Args:
-        embeddings: (N, dim), rows of unit length.
+        vectors: (N, dim), rows of unit length.
         designs: (N,) which design each row shows.
         sketches: (N,) whether it is a sketch.
 
@@ -46,20 +62,40 @@ def retrieval(embeddings: Embeddings, designs: NDArray[np.int64], sketches: NDAr
         sketches whose nearest view is of the sketched design. NaN where there is nothing to measure.
     """
     views = np.flatnonzero(~sketches)
-    scores = embeddings @ embeddings[views].T  # (N, V)
-    scores[views, np.arange(len(views))] = -np.inf  # itself comes last and is cut off below
-    order = np.argsort(-scores, axis=1, kind="stable")
-    relevant = designs[views][order] == designs[:, None]
-    precisions = np.array([average_precision(ranks_of(relevant[row, :-1])) for row in views])
+    places = np.full(len(vectors), -1)
+    places[views] = np.arange(len(views))
+    precisions, hits = [], []
+    for start in range(0, len(vectors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
+        scores = vectors[rows] @ vectors[views].T  # (block, V)
+        own = ~sketches[rows]
+        scores[own, places[rows[own]]] = -np.inf  # itself comes last and is cut off below
+        order = np.argsort(-scores, axis=1, kind="stable")
+        relevant = designs[views][order] == designs[rows][:, None]
+        precisions += [average_precision(ranks_of(row[:-1])) for row in relevant[own]]
+        hits += relevant[~own, 0].tolist() if len(views) else []
+    known = [value for value in precisions if np.isfinite(value)]
     return {
-        "map": float(np.nanmean(precisions)) if np.isfinite(precisions).any() else float("nan"),
-        "sketch_hit@1": float(relevant[sketches, 0].mean()) if sketches.any() else float("nan"),
+        "map": float(np.mean(known)) if known else float("nan"),
+        "sketch_hit@1": float(np.mean(hits)) if hits else float("nan"),
     }
 
 
 def validate(network: Network, cache: DrawingCache, chosen: Sequence[int], *, size: int) -> dict[str, float]:
-    """`retrieval` of the pooled features of designs of a cache, drawn at `size` pixels."""
-    places = [(design, number) for design in chosen for number in range(len(cache.records[design].kinds))]
-    drawings = np.stack([fit(cache.drawing(*place), size) for place in places])
-    sketches = np.array([cache.records[design].kinds[number] == SKETCH for design, number in places])
-    return retrieval(pooled_embeddings(network, drawings), np.array([design for design, _ in places]), sketches)
+    """`retrieval` of designs of a cache, drawn at `size` pixels; drawings that cannot be read are left out."""
+    designs: list[int] = []
+    sketches: list[bool] = []
+
+    def readable() -> Iterable[Grey]:
+        for design in chosen:
+            for number, kind in enumerate(cache.records[design].kinds):
+                try:
+                    drawing = fit(cache.drawing(design, number), size)
+                except InputError:
+                    continue
+                designs.append(design)
+                sketches.append(kind == SKETCH)
+                yield drawing
+
+    vectors = embeddings(network, readable())
+    return retrieval(vectors, np.array(designs, np.int64), np.array(sketches, np.bool_))

@@ -71,7 +71,9 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
             hint = f"Close: {', '.join(close)}." if close else f"Known there: {', '.join(known)}."
             raise SettingsError(f"Recipe {where}: unknown key {key}.", hint=hint) from error
         reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"Recipe {where}: {key + ': ' if key else ''}{reason}.", hint="See docs/training.md.") from error
+        raise SettingsError(
+            f"Recipe {where}: {key + ': ' if key else ''}{reason}.", hint="See docs/training.md."
+        ) from error
     recipe.augmentation()
     return recipe
 

@@ -1,0 +1,171 @@
+"""`patsearch train`: train an encoder on drawings as a recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from patsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from patsearch.training.cache import DrawingCache
+    from patsearch.training.config import Recipe
+    from patsearch.training.run import Progress, RunResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+
+    @app.command("train")
+    def command(
+        recipe: str | None = typer.Argument(
+            None, help="A recipe's name or TOML file; of a run that is begun, its own if left out."
+        ),
+        data: list[str] = typer.Option(
+            [], "--data", "-d", help="A cache of drawings, or what ingest reads; repeatable."
+        ),
+        out: Path | None = typer.Option(None, "--out", "-o", help="Folder of the run; where it goes on, if it was begun."),
+        changes: list[str] = typer.Option(
+            [], "--set", "-s", help="Change the recipe, as in schedule.epochs=20; repeatable."
+        ),
+        show_batch: Path | None = typer.Option(
+            None, "--show-batch", help="Write the first batch as a picture, as the network sees it, and stop."
+        ),
+        listing: bool = typer.Option(False, "--list", help="List the recipes and stop."),
+        resolved: bool = typer.Option(False, "--show-recipe", help="Print the recipe with every value and stop."),
+        device: str | None = typer.Option(None, "--device", help="cpu, cuda, cuda:1. [default: a GPU if there is one]"),
+        threads: int | None = typer.Option(None, "--threads", min=1, help="CPU threads of torch. [default: all cores]"),
+        tensorboard: bool = typer.Option(False, "--tensorboard", help="Write TensorBoard's files too."),
+        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    ) -> None:
+        """Train an encoder: `patsearch train fast --data CORPUS --out RUN`.
+
+        The same command goes on where a run was stopped or killed. What it makes is asked with
+        `--encoder RUN/best`. Several GPUs: `torchrun --nproc-per-node 4 -m patsearch train ...`. Docs:
+        docs/training.md.
+        """
+        if listing:
+            _list(as_json)
+            return
+        import cv2
+
+        from patsearch.cli.output import notice, print_json
+        from patsearch.training.recipes import load_recipe, to_toml
+        from patsearch.training.run import RECIPE
+
+        if recipe is None:
+            if out is None or not (out / RECIPE).is_file():
+                raise UsageError("Which recipe?", hint="patsearch train --list names them.")
+            recipe = str(out / RECIPE)
+        chosen = load_recipe(recipe, changes=changes)
+        if resolved:
+            if as_json:
+                print_json(chosen.model_dump(mode="json"))
+            else:
+                typer.echo(to_toml(chosen), nl=False)
+            return
+        if not data or (out is None and show_batch is None):
+            raise UsageError("Training needs --data and --out.", hint="patsearch train fast --data CORPUS --out RUN")
+        # Batches are made by threads of our own, or beside torch's.
+        cv2.setNumThreads(1)
+        cache = _open(data, chosen, out, quiet)
+        if show_batch is not None:
+            _show(chosen, cache, show_batch)
+            notice(f"wrote {show_batch}")
+            return
+        assert out is not None
+        from patsearch.training.distributed import leave
+        from patsearch.training.run import train
+
+        with _watch(quiet) as watch:
+            result = train(
+                chosen, cache, out, device=device, threads=threads, tensorboard=tensorboard, watch=watch
+            )
+        leave()
+        if as_json:
+            print_json(result.to_json())
+        else:
+            _print(result)
+
+
+def _open(data: list[str], recipe: Recipe, out: Path | None, quiet: bool) -> DrawingCache:
+    from patsearch.training.cache import DrawingCache
+
+    folders = [Path(text).expanduser() for text in data]
+    if all(any(folder.glob("[0-9]*.json")) for folder in folders):
+        return DrawingCache(*folders)
+    raise UsageError(f"{data[0]} is no cache of drawings.")
+
+
+def _show(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
+    raise UsageError("--show-batch")
+
+
+def _list(as_json: bool) -> None:
+    from rich.table import Table
+
+    from patsearch.cli.output import print_json, stdout
+    from patsearch.training.recipes import load_recipe, recipe_names
+
+    recipes = {name: load_recipe(name) for name in recipe_names()}
+    if as_json:
+        print_json({"recipes": [{"name": name, "title": recipe.title} for name, recipe in recipes.items()]})
+        return
+    table = Table("name", "network", "loss", "size", "what")
+    for name, recipe in recipes.items():
+        losses = " + ".join(term.name for term in recipe.terms)
+        sizes = ", ".join(str(size) for size, _ in recipe.stages)
+        table.add_row(name, recipe.network.architecture, losses, sizes, recipe.title)
+    stdout().print(table)
+
+
+@contextmanager
+def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar of the budget on a terminal; elsewhere a line for every row of the log."""
+    from patsearch.cli.output import progress, stderr
+
+    console = stderr()
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("training", total=1000, rate="")
+
+        def watch(now: Progress) -> None:
+            scores = " ".join(f"{name} {now.scores[name]:.3f}" for name in _SHOWN if name in now.scores)
+            if not quiet and not console.is_terminal and now.logged:
+                console.print(
+                    f"step {now.step} ({now.share:.1%}) loss {now.loss:.4f} {scores} "
+                    f"{now.drawings_per_second:.0f} drawings a second",
+                    markup=False,
+                    soft_wrap=True,
+                )
+            text = f"step {now.step} loss {now.loss:.3f} {scores} {now.drawings_per_second:,.0f}/s"
+            bar.update(task, completed=min(1000, round(1000 * now.share)), rate=text)
+
+        yield watch
+
+
+_SHOWN = ("map_groups", "map_families")
+
+
+def _print(result: RunResult) -> None:
+    from patsearch.cli.output import notice, stdout
+
+    if result.unreadable:
+        notice(f"{result.unreadable} drawings could not be read; others stood in for them")
+    if result.left_out:
+        notice(f"{result.left_out} designs with too few drawings were left out")
+    state = "finished" if result.finished else "stopped; the same command goes on"
+    console = stdout()
+    console.print(
+        f"{state}: {result.steps:,} steps, {result.samples:,} drawings, loss {result.loss:.4f}, "
+        f"{result.drawings_per_second:,.0f} drawings a second",
+        soft_wrap=True,
+    )
+    if result.best:
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in result.best.items())
+        console.print(f"best at step {result.best_step}: {scores}", soft_wrap=True)
+    console.print(f"encoder: {result.folder / 'best'}", soft_wrap=True)

@@ -1,0 +1,119 @@
+"""Several processes that train one network together, as torchrun starts them.
+
+Each process draws its part of every batch. Its embeddings are gathered from all of them before the loss, so that
+pairs are made over the whole batch and class centres see all of it: a run of four processes with 64 designs
+learns what one process with 64 learns. Only the statistics of batch normalisation are of a part, unless on GPUs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, distributed, nn
+
+from patsearch.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The processes of a run.
+
+    Attributes:
+        rank: number of this process.
+        ranks: how many there are.
+        device: where this one computes.
+    """
+
+    rank: int = 0
+    ranks: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def gather(self, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The embeddings (N, dim) and labels (N,) of all processes, in order of rank.
+
+        The gradient goes to this process's own rows. The sum over the processes of the gradients of one
+        and the same loss is then the gradient of that loss with respect to the weights.
+        """
+        if self.ranks == 1:
+            return rows, labels
+        parts = [torch.empty_like(rows) for _ in range(self.ranks)]
+        distributed.all_gather(parts, rows.detach().contiguous())
+        parts[self.rank] = rows
+        all_labels = [torch.empty_like(labels) for _ in range(self.ranks)]
+        distributed.all_gather(all_labels, labels.contiguous())
+        return torch.cat(parts), torch.cat(all_labels)
+
+    def wrap(self, network: nn.Module, *, unused: bool) -> nn.Module:
+        """The network with gradients averaged over the processes.
+
+        Args:
+            unused: whether some weights take no part in the forward pass.
+        """
+        if self.ranks == 1:
+            return network
+        devices = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids=devices, find_unused_parameters=unused)
+
+    def average(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Average the gradients of weights that are not wrapped: those of the loss."""
+        if self.ranks == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is not None:
+                distributed.all_reduce(parameter.grad)
+                parameter.grad /= self.ranks
+
+    def agree(self, wish: bool) -> bool:
+        """Whether any process has the wish: all get the same answer."""
+        if self.ranks == 1:
+            return wish
+        flag = torch.tensor(float(wish), device=self.device)
+        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+        return bool(flag.item())
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.ranks > 1:
+            distributed.barrier()
+
+
+def join(device: str | None = None) -> Group:
+    """This process's place among those that torchrun started; alone where it started none.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1", ...; None for a GPU where there is one.
+
+    Raises:
+        UsageError: no such device.
+    """
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    try:
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UsageError(f"There is no device {device!r}.", hint="Use cpu or cuda.") from error
+    if chosen.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UsageError("There is no GPU that torch can use.", hint="Use --device cpu.")
+        if chosen.index is None:
+            chosen = torch.device("cuda", local)
+        torch.cuda.set_device(chosen)
+    if ranks == 1:
+        return Group(device=chosen)
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return Group(distributed.get_rank(), ranks, chosen)
+
+
+def leave() -> None:
+    """Part from the other processes."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
