@@ -1,22 +1,31 @@
 """Augmentations made for line drawings, on preprocessed uint8 drawings.
 
 What differs between two drawings of one design, or between a drawing and a sketch of it, is varied:
-framing and proportions, stroke width, interrupted lines, missing parts, contrast, scan noise. Everything
-works on ink (0 paper, 255 black), so that what is moved in from outside is paper.
+framing and proportions, stroke width, interrupted and unsteady lines, missing parts and hatching, contrast,
+scan noise, or the whole is a free-hand copy. Everything works on ink (0 paper, 255 black), so that what is
+moved in from outside is paper.
+
+Framing is varied little: in the protocol of DeepPatent larger turns and zooms cost mean average precision
+(see docs/training-data.md), because drawings are trimmed and upright when they are searched.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.errors import SettingsError
+from patsearch.training.hatching import drop_hatching
+from patsearch.training.sketchify import sketchify
 
 Grey = NDArray[np.uint8]
 WHITE = 255
+_UNIT = 224  # side of a drawing for which lengths are given
+_SLACK = 160  # pixels by which the noise is larger than a drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,10 @@ class Augmentation:
         shear, stretch: largest shear, and largest share by which the proportions are off.
         zoom: smallest size, as a share of the original.
         thicker, thinner: stroke width changed by a pixel or two of the cached drawing.
+        sketched: a free-hand copy in place of the drawing (`patsearch.training.sketchify`).
+        unhatched: hatching and stippling taken out (`patsearch.training.hatching`).
+        wobbly: lines unsteady, by a smooth random displacement.
+        wobble: largest displacement in pixels of a drawing of 224.
         broken: small gaps all over the lines.
         erased: one or two rectangles emptied, each with up to `erased_side` of the side.
         erased_side: see `erased`.
@@ -40,10 +53,14 @@ class Augmentation:
 
     mirror: float = 0.3
     quarter: float = 0.04
-    tilt: float = 6.0
-    shear: float = 0.08
-    stretch: float = 0.1
-    zoom: float = 0.8
+    tilt: float = 3.0
+    shear: float = 0.04
+    stretch: float = 0.06
+    zoom: float = 0.9
+    sketched: float = 0.08
+    unhatched: float = 0.08
+    wobbly: float = 0.15
+    wobble: float = 2.5
     thicker: float = 0.4
     thinner: float = 0.1
     broken: float = 0.12
@@ -54,13 +71,13 @@ class Augmentation:
     grain: float = 0.1
 
     def __post_init__(self) -> None:
-        shares = [self.mirror, self.quarter, self.thicker, self.thinner, self.broken, self.erased]
-        shares += [self.erased_side, self.paler, self.one_bit, self.grain]
+        shares = [self.mirror, self.quarter, self.sketched, self.unhatched, self.wobbly, self.thicker, self.thinner]
+        shares += [self.broken, self.erased, self.erased_side, self.paler, self.one_bit, self.grain]
         strengths = (self.shear, self.stretch)
         if (
             not all(0 <= share <= 1 for share in shares)
             or not all(0 <= strength < 0.9 for strength in strengths)
-            or not (0 < self.zoom <= 1 and 0 <= self.tilt <= 180)
+            or not (0 < self.zoom <= 1 and 0 <= self.tilt <= 180 and 0 <= self.wobble <= 20)
         ):
             raise SettingsError(f"Augmentation out of range: {self}.", hint="Shares 0 to 1, zoom above 0 to 1.")
 
@@ -77,6 +94,10 @@ def augment(
             gives them the pen and the scanner that drawings of one patent share.
     """
     ink = np.asarray(WHITE - drawing, np.uint8)
+    if rng.random() < spec.sketched:
+        ink = sketchify(ink, rng)
+    elif rng.random() < spec.unhatched:
+        ink = drop_hatching(ink)
     if rng.random() < spec.mirror:
         ink = np.ascontiguousarray(ink[:, ::-1])
     if rng.random() < spec.quarter:
@@ -100,7 +121,7 @@ def fit(drawing: Grey, size: int) -> Grey:
 
 
 def _move(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
-    """One affine map about the middle, and a shift by what the zoom leaves free."""
+    """One affine map about the middle, a shift by what the zoom leaves free, and unsteady lines, in one go."""
     side = ink.shape[0]
     zoom = rng.uniform(spec.zoom, 1.0)
     angle = np.radians(rng.uniform(-spec.tilt, spec.tilt))
@@ -112,7 +133,26 @@ def _move(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
     free = (1 - zoom) * middle
     shift = middle - linear @ [middle, middle] + rng.uniform(-free, free, 2)
     matrix = np.column_stack([linear, shift])
+    if rng.random() < spec.wobbly:
+        return _wobble(ink, matrix, spec.wobble * side / _UNIT, rng)
+    if np.array_equal(matrix, np.eye(2, 3)):
+        return ink
     return np.asarray(cv2.warpAffine(ink, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _wobble(ink: Grey, matrix: NDArray[np.float64], most: float, rng: np.random.Generator) -> Grey:
+    """The affine map, with a smooth random displacement of at most `most` pixels beside it."""
+    side = ink.shape[0]
+    knots = int(rng.integers(6, 16))
+    # Cubic interpolation overshoots the random knots by little; a uniform distribution has no far outliers.
+    moves = rng.uniform(-most, most, (knots, knots, 2)).astype(np.float32)
+    field = np.asarray(cv2.resize(moves, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
+    back = np.asarray(cv2.invertAffineTransform(matrix), np.float32)
+    pixels = np.arange(side, dtype=np.float32)
+    for axis in (0, 1):
+        field[:, :, axis] += back[axis, 0] * pixels[None, :]
+        field[:, :, axis] += (back[axis, 1] * pixels + back[axis, 2])[:, None]
+    return np.asarray(cv2.remap(ink, field[:, :, 0], field[:, :, 1], cv2.INTER_LINEAR), np.uint8)
 
 
 def _stroke(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
@@ -149,6 +189,16 @@ def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator, grain: np.ran
     if rng.random() < spec.one_bit:
         ink = np.asarray(cv2.threshold(ink, rng.uniform(40, 110), WHITE, cv2.THRESH_BINARY)[1], np.uint8)
     if rng.random() < spec.grain:
-        noise = grain.normal(0, rng.uniform(2, 14), ink.shape)
-        ink = np.clip(ink + noise, 0, WHITE).astype(np.uint8)
+        side = ink.shape[0]
+        top, left = grain.integers(0, _SLACK, 2, endpoint=True).tolist()
+        noise = _noise(side + _SLACK)[top : top + side, left : left + side]
+        ink = np.clip(ink + np.float32(rng.uniform(2, 14)) * noise, 0, WHITE).astype(np.uint8)
     return ink
+
+
+@lru_cache(maxsize=4)
+def _noise(side: int) -> NDArray[np.float32]:
+    """White noise that every drawing gets another part of: to draw it anew costs more than all the rest."""
+    noise = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
+    noise.flags.writeable = False
+    return noise

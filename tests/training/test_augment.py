@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +12,8 @@ from patsearch.errors import SettingsError
 from patsearch.training.augment import Augmentation, augment, fit
 
 NOTHING = Augmentation(
-    mirror=0, quarter=0, tilt=0, shear=0, stretch=0, zoom=1, thicker=0, thinner=0, broken=0, erased=0, paler=0,
-    one_bit=0, grain=0,
+    mirror=0, quarter=0, tilt=0, shear=0, stretch=0, zoom=1, sketched=0, unhatched=0, wobbly=0, thicker=0, thinner=0,
+    broken=0, erased=0, paler=0, one_bit=0, grain=0,
 )  # fmt: skip
 
 
@@ -58,6 +61,8 @@ def only(**settings: float) -> np.ndarray:
 
 def test_each_augmentation_does_what_it_says() -> None:
     plain = ink(drawing())
+    assert ink(only(unhatched=1)) == plain  # nothing there to take out
+    assert (only(sketched=1) != drawing()).any()
     np.testing.assert_array_equal(only(mirror=1), drawing()[:, ::-1])
     turned = only(quarter=1)
     assert any((turned == np.rot90(drawing(), k)).all() for k in (1, 2, 3))
@@ -75,7 +80,47 @@ def test_each_augmentation_does_what_it_says() -> None:
     assert min(erased) < 0.6 * plain
 
 
-@pytest.mark.parametrize("wrong", [{"mirror": 1.5}, {"zoom": 0}, {"tilt": -1}, {"stretch": 1}, {"erased_side": 2}])
+@given(seed=st.integers(0, 2**32), wobble=st.floats(0.5, 6))
+def test_wobbly_lines_stay_within_their_reach(seed: int, wobble: float) -> None:
+    spec = replace(NOTHING, wobbly=1, wobble=wobble)
+    moved = 255 - augment(drawing(), spec, np.random.default_rng(seed), size=96)
+    reach = int(np.ceil(1.5 * wobble * 96 / 224)) + 1  # cubic interpolation overshoots a little
+    near = cv2.dilate(255 - drawing(), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    assert not moved[near == 0].any()
+    assert 0.4 < moved.sum() / (255 - drawing()).sum() < 2.5
+
+
+def test_every_augmentation_can_be_switched_alone() -> None:
+    """Each share alone changes a drawing for which it is made; all of them off change nothing."""
+    page = hatched()  # unlike all its turned and mirrored copies
+    shares = [f.name for f in fields(Augmentation) if f.name not in ("erased_side", "wobble")]
+    for name in shares:
+        value = {"tilt": 20.0, "zoom": 0.7}.get(name, 0.5 if name in ("shear", "stretch") else 1.0)
+        spec = replace(NOTHING, **{name: value})
+        results = [augment(page, spec, np.random.default_rng(seed), size=224) for seed in range(3)]
+        assert any((result != page).any() for result in results), name
+
+
+def hatched(size: int = 224) -> np.ndarray:
+    page = np.full((size, size), 255, np.uint8)
+    cv2.rectangle(page, (10, 10), (size - 11, size - 11), 0, 2)
+    for at in range(16, size - 30, 4):
+        page[16 : size - 30, at] = 120
+    return page
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"wobble": 30},
+        {"sketched": -0.1},
+        {"mirror": 1.5},
+        {"zoom": 0},
+        {"tilt": -1},
+        {"stretch": 1},
+        {"erased_side": 2},
+    ],
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match="out of range"):
         Augmentation(**wrong)
