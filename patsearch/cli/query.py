@@ -38,17 +38,24 @@ def register(app: typer.Typer) -> None:
         top: int = typer.Option(20, "--top", "-n", min=1, max=10_000, help="How many results."),
         like: str | None = typer.Option(None, "--like", help="Ask with the drawings of an indexed patent."),
         crop: str | None = typer.Option(None, "--crop", help="Use this part of the picture: x,y,width,height."),
-        rotations: bool = typer.Option(False, "--rotations", help="Also try turned and mirrored copies."),
+        rotations: bool = typer.Option(False, "--rotations", help="Also try copies turned by 90, 180, 270 degrees."),
+        mirror: bool = typer.Option(False, "--mirror", help="Also try mirrored copies."),
         drawings: bool = typer.Option(False, "--drawings", help="Single drawings, not grouped by patent."),
         min_score: float | None = typer.Option(None, "--min-score", min=-1, max=1, help="Leave out what scores less."),
         exact: bool = typer.Option(False, "--exact", help="Never approximate."),
+        rerank: str | None = typer.Option(
+            None, "--rerank", metavar="K1,K2,LAMBDA", help="Re-rank the best by mutual neighbours, as in 20,6,0.3."
+        ),
+        expand: str | None = typer.Option(
+            None, "--expand", metavar="N,ALPHA", help="Ask again with the first N found, as in 3,3."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Print JSON."),
         as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
         html: Path | None = typer.Option(None, "--html", help="Write a page: a search record that can be filed."),
     ) -> None:
         """Find the patents whose drawings look most like the given ones."""
         from patsearch.cli.output import notice, print_json
-        from patsearch.engine import open_index
+        from patsearch.engine import Expansion, Rerank, open_index
         from patsearch.filters import parse_filter
         from patsearch.record import SearchOptions, render_page, search
 
@@ -57,7 +64,17 @@ def register(app: typer.Typer) -> None:
         if not images and like is None:
             raise UsageError("There is nothing to search with.", hint="Name an image file, or use --like NUMBER.")
         where = parse_filter(filters)
-        options = SearchOptions(top, rotations, _crop_box(crop), drawings, min_score, exact)
+        options = SearchOptions(
+            top,
+            rotations,
+            _crop_box(crop),
+            drawings,
+            min_score,
+            exact,
+            mirror=mirror,
+            rerank=Rerank.parse(rerank) if rerank else None,
+            expansion=Expansion.parse(expand) if expand else None,
+        )
         for text in where.notices:
             notice(text)
         with open_index(index) as engine:
@@ -87,7 +104,7 @@ def _query(
     parts: list[QueryVectors] = []
     pictures = [Picture(name, _png(image)) for name, image in loaded]
     if loaded:
-        parts.append(engine.encode([image for _, image in loaded], rotations=options.rotations))
+        parts.append(engine.encode([image for _, image in loaded], rotations=options.rotations, mirror=options.mirror))
     if like is not None:
         asked = engine.vectors_of(like)
         offset = len(loaded)

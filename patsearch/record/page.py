@@ -83,8 +83,13 @@ def _query(record: SearchRecord) -> str:
 
 def _options(options: SearchOptions) -> str:
     given = [f"at most {options.top} results"]
-    if options.rotations:
-        given.append("turned and mirrored copies tried")
+    copies = [name for name, tried in (("turned", options.rotations), ("mirrored", options.mirror)) if tried]
+    if copies:
+        given.append(f"{' and '.join(copies)} copies tried")
+    if options.expansion:
+        given.append(f"expanded by {options.expansion.count} drawings, alpha {options.expansion.alpha:g}")
+    if method := options.rerank:
+        given.append(f"re-ranked by mutual neighbours, k1 {method.k1}, k2 {method.k2}, lambda {method.weight:g}")
     if options.crop:
         given.append("cropped to x {}, y {}, width {}, height {}".format(*options.crop))
     if options.min_score is not None:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from patsearch import __version__
-from patsearch.engine import Engine, QueryVectors
+from patsearch.engine import Engine, Expansion, QueryVectors, Rerank
 from patsearch.filters import Filter
 from patsearch.numbers import normal_number
 from patsearch.types import Hit, JsonDict, PatentHit
@@ -31,6 +32,7 @@ class SearchOptions:
         crop: left, top, width, height in pixels of the pictures that were given.
         drawings: single drawings, not grouped by patent.
         min_score: results that score less are left out.
+        rerank, expansion: refinements of the search; None is without.
     """
 
     top: int = 20
@@ -39,6 +41,18 @@ class SearchOptions:
     drawings: bool = False
     min_score: float | None = None
     exact: bool = False
+    mirror: bool = False
+    rerank: Rerank | None = None
+    expansion: Expansion | None = None
+
+
+class _How(TypedDict):
+    k: int
+    where: Filter
+    exact: bool
+    leave_out: str | None
+    rerank: Rerank | None
+    expansion: Expansion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +112,18 @@ def search(
         like: the patent that the query was taken from; it is not found itself.
     """
     start = time.perf_counter()
+    how: _How = {
+        "k": options.top,
+        "where": where,
+        "exact": options.exact,
+        "leave_out": like,
+        "rerank": options.rerank,
+        "expansion": options.expansion,
+    }
     if options.drawings:
-        found = engine.search_drawing_vectors(query, k=options.top, where=where, exact=options.exact, leave_out=like)
-        hits = _as_patent_hits(found)
+        hits = _as_patent_hits(engine.search_drawing_vectors(query, **how))
     else:
-        hits = engine.search_vectors(query, k=options.top, where=where, exact=options.exact, leave_out=like)
+        hits = engine.search_vectors(query, **how)
     seconds = time.perf_counter() - start
     if options.min_score is not None:
         hits = [hit for hit in hits if hit.score >= options.min_score]

@@ -84,6 +84,21 @@ def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.Capture
     assert len(single["hits"]) == 2 * DESIGNS  # type: ignore[arg-type]
 
 
+def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture, page = index.parent / "design4.png", tmp_path / "page.html"
+    options = ("--mirror", "--rerank", "3,2,0.3", "--expand", "1,3", "--html", page)
+    refined = ask(capsys, picture, "--index", index, *options)
+    assert refined["hits"][0]["patent"] == "USD900004"  # type: ignore[index]
+    asked = refined["query"]
+    assert asked["rerank"] == {"k1": 3, "k2": 2, "weight": 0.3, "candidates": 500}  # type: ignore[index]
+    assert asked["expansion"] == {"count": 1, "alpha": 3.0}  # type: ignore[index]
+    text = page.read_text(encoding="utf-8")
+    assert "mirrored copies tried, expanded by 1 drawings, alpha 3, re-ranked by mutual neighbours, k1 3" in text
+    plain = ask(capsys, picture, "--index", index)
+    assert plain["query"]["rerank"] is None  # type: ignore[index]
+    assert [h["score"] for h in plain["hits"]] != [h["score"] for h in refined["hits"]]  # type: ignore[attr-defined]
+
+
 def test_standard_input(index: Path) -> None:
     command = [sys.executable, "-m", "patsearch", "query", "-", "--index", str(index), "--json"]
     data = (index.parent / "design5.png").read_bytes()
@@ -102,6 +117,9 @@ def test_standard_input(index: Path) -> None:
         (["{folder}/none.png", "--index", "{index}"], 3, "none.png"),
         (["{index}/index.json", "--index", "{index}"], 3, "index.json"),
         (["--index", "{index}"], 2, "nothing to search with"),
+        (["{picture}", "--index", "{index}", "--rerank", "20"], 2, "does not say how to re-rank"),
+        (["{picture}", "--index", "{index}", "--rerank", "5,6,0.3"], 2, "out of range"),
+        (["{picture}", "--index", "{index}", "--expand", "x"], 2, "does not say how to expand"),
         (["--like", "D1234567", "--index", "{index}"], 3, "USD1234567 is not in the index"),
     ],
 )
