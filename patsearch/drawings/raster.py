@@ -22,7 +22,7 @@ Grey = NDArray[np.uint8]
 Boxes = NDArray[np.int32]
 
 CELL = 4
-_PAPER = 250  # a cell whose mean is brighter holds no ink: one pixel of 16 darker than 175 makes less
+PAPER = 250  # a cell whose mean is brighter holds no ink: one pixel of 16 darker than 175 makes less
 _MOST_PIXELS = 12_000_000
 
 
@@ -55,7 +55,7 @@ class Raster:
     @cached_property
     def ink(self) -> Grey:
         """(cells down, cells across), 1 where any pixel of the cell is ink."""
-        return (self.small < _PAPER).view(np.uint8)
+        return (self.small < PAPER).view(np.uint8)
 
 
 def rasterise(sheet: Image.Image | Grey) -> Raster:

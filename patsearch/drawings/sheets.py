@@ -17,10 +17,12 @@ from PIL import Image
 
 from patsearch.drawings.figure import Box, Figure, Grey, SplitSheet
 from patsearch.drawings.partition import share_out
-from patsearch.drawings.raster import CELL, Pieces, Raster, pieces_of, rasterise, without
+from patsearch.drawings.raster import CELL, PAPER, Pieces, Raster, pieces_of, rasterise, without
 from patsearch.drawings.sheettext import SheetText, sheet_text
 
-LONGEST_SIDE = 1200  # of a returned figure: more than encoder (256-512) and thumbnail (400) need
+# Of a returned figure, in pixels. Scales are halves of each other, so a large figure has 480 to 960: two to
+# four times what an encoder of 256 pixels sees, which thickens lines at no more than four times.
+LONGEST_SIDE = 960
 
 
 def split_sheet(image: Image.Image | Grey, *, expected: Sequence[str] = ()) -> SplitSheet:
@@ -42,14 +44,10 @@ def split_sheet(image: Image.Image | Grey, *, expected: Sequence[str] = ()) -> S
         _erase(kept, pieces, text)
     if not kept.any():
         return _whole(raster)
-    owner = _owners(kept, labels, turned)
-    figures = []
-    for number in range(1, max(1, len(labels)) + 1):
-        label = labels[number - 1].meaning.number if labels else None
-        figure = _figure(raster, owner, number, turned, label)
-        if figure is not None:
-            figures.append(figure)
-    return SplitSheet(tuple(_reading_order(figures)), turned)
+    shares = _shares(kept, labels, turned)
+    numbers = [label.meaning.number for label in labels] or [None]
+    figures = [_figure(raster, share, turned, number) for share, number in zip(shares, numbers, strict=True)]
+    return SplitSheet(tuple(_reading_order([figure for figure in figures if figure is not None])), turned)
 
 
 def whole_sheet(image: Image.Image | Grey) -> SplitSheet:
@@ -58,7 +56,7 @@ def whole_sheet(image: Image.Image | Grey) -> SplitSheet:
 
 
 def _whole(raster: Raster) -> SplitSheet:
-    figure = _figure(raster, raster.ink, 1, 0, None)
+    figure = _figure(raster, raster.ink, 0, None)
     if figure is None:  # an empty sheet
         width, height = raster.size
         figure = Figure(raster.full[:height, :width].copy(), (0, 0, width, height), None)
@@ -81,14 +79,15 @@ def _erase(kept: Grey, pieces: Pieces, text: SheetText) -> None:
     kept[top:bottom, left:right][own[pieces.at[top:bottom, left:right]]] = 0
 
 
-def _owners(kept: Grey, labels: Sequence[SheetText], turned: int) -> Grey:
-    """(H/4, W/4) number of the figure of each cell, 0 for paper and removed text."""
+def _shares(kept: Grey, labels: Sequence[SheetText], turned: int) -> list[Grey]:
+    """For each label, or the one figure without any, its (H/4, W/4) 0/1 cells of the ink that is kept."""
     if len(labels) < 2:
-        return kept
+        return [kept]
     height, width = kept.shape
     boxes = [_turn_box(label.line.box, (width, height), turned) for label in labels]
     upright = np.ascontiguousarray(np.rot90(kept, -turned // 90))
-    return np.asarray(np.rot90(share_out(upright, boxes), turned // 90))
+    owner = np.rot90(share_out(upright, boxes), turned // 90)
+    return [(owner == number).view(np.uint8) for number in range(1, len(labels) + 1)]
 
 
 def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
@@ -104,21 +103,25 @@ def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
     return box
 
 
-def _figure(raster: Raster, owner: Grey, number: int, turned: int, label: str | None) -> Figure | None:
-    """Cut one figure out of the sheet at a scale that suits its size; None where it has no ink."""
-    x, y, w, h = cv2.boundingRect((owner == number).view(np.uint8))
+def _figure(raster: Raster, share: Grey, turned: int, label: str | None) -> Figure | None:
+    """Cut one figure out of the sheet at a scale that suits its size; None where it has no ink.
+
+    Args:
+        share: (H/4, W/4), 1 where the ink is the figure's, else 0.
+    """
+    x, y, w, h = cv2.boundingRect(share)
     if not w or not h:
         return None
     step = next((s for s in (1, 2) if max(w, h) * CELL <= LONGEST_SIDE * s), 4)
     level = {1: raster.full, 2: raster.half, 4: raster.small}[step]
     cells = CELL // step
     crop = level[y * cells : (y + h) * cells, x * cells : (x + w) * cells]
-    region = owner[y : y + h, x : x + w]
-    foreign = (raster.ink[y : y + h, x : x + w] > 0) & (region != number)
-    if foreign.any():
-        crop = without(crop, foreign, cells)
-    left, top, width, height = cv2.boundingRect((crop < 250).view(np.uint8))
-    crop = crop[top : top + height, left : left + width]
+    foreign = cv2.subtract(raster.ink[y : y + h, x : x + w], share[y : y + h, x : x + w])
+    if cv2.countNonZero(foreign):
+        crop = without(crop, foreign.view(bool), cells)
+    left, top, right, bottom = _margins(crop, cells)
+    crop = crop[top : crop.shape[0] - bottom, left : crop.shape[1] - right]
+    height, width = crop.shape
     scale = step * raster.shrink
     x, y = x * cells + left, y * cells + top
     full_width, full_height = raster.size[0] * raster.shrink, raster.size[1] * raster.shrink
@@ -130,6 +133,18 @@ def _figure(raster: Raster, owner: Grey, number: int, turned: int, label: str | 
     )
     box = _turn_box(box, (int(full_width), int(full_height)), turned)
     return Figure(np.ascontiguousarray(np.rot90(crop, -turned // 90)), box, label)
+
+
+def _margins(crop: Grey, cells: int) -> Box:
+    """Columns and rows without ink at the left, upper, right and lower edge of a crop.
+
+    The outermost cells on each side hold ink, so nothing further in than `cells` pixels need be looked at.
+    """
+    top = (crop[:cells] < PAPER).any(axis=1).argmax()
+    left = (crop[:, :cells] < PAPER).any(axis=0).argmax()
+    bottom = (crop[-cells:] < PAPER).any(axis=1)[::-1].argmax()
+    right = (crop[:, -cells:] < PAPER).any(axis=0)[::-1].argmax()
+    return int(left), int(top), int(right), int(bottom)
 
 
 def _reading_order(figures: list[Figure]) -> list[Figure]:
