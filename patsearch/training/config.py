@@ -15,12 +15,11 @@ Unknown keys are errors. How recipes are found, extend one another and are writt
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from patsearch.training.augment import Augmentation
-from patsearch.training.losses import Term
 from patsearch.training.schedule import Budget, Schedule, Shape, Unit
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,9 +46,9 @@ class NetworkSection(Section):
 
     architecture: str = "tf_efficientnet_lite0"
     pooling: Literal["native", "average", "gem"] = "gem"
-    gem_power: float = Field(3.0, ge=1, le=20)
+    gem_power: float = Field(default=3.0, ge=1, le=20)
     gem_learned: bool = False
-    projection: int = Field(256, ge=0)
+    projection: int = Field(default=256, ge=0)
     embedding: Literal["pooled", "projection"] = "pooled"
     start: str = "imagenet"
     drop_path: Share = 0.0
@@ -72,10 +71,10 @@ class DataSection(Section):
         workers: threads that prepare batches ahead; None for none on a CPU and several for a GPU.
     """
 
-    stages: tuple[Stage, ...] = Field((Stage(size=128),), min_length=1)
+    stages: tuple[Stage, ...] = Field(default=(Stage(size=128),), min_length=1)
     held_out_share: Annotated[float, Field(ge=0, lt=1)] = 0.06
     held_out_families: tuple[str, ...] = ()
-    workers: int | None = Field(None, ge=0, le=256)
+    workers: int | None = Field(default=None, ge=0, le=256)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -95,17 +94,25 @@ class BatchSection(Section):
     """
 
     sampler: str = "pk"
-    designs: int = Field(48, ge=1)
-    drawings: int = Field(3, ge=1)
-    accumulate: int = Field(1, ge=1)
-    least: int = Field(2, ge=1)
+    designs: int = Field(default=48, ge=1)
+    drawings: int = Field(default=3, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    least: int = Field(default=2, ge=1)
 
 
 class LossSection(Section):
-    """A registered loss, the factor with which it counts (0: not at all), and its own options."""
+    """A registered loss.
+
+    Attributes:
+        name: as registered, "arcface".
+        on: the vectors that it sees, behind the "projection" or the "pooled" ones before it.
+        weight: factor with which it counts; 0 for not at all.
+        options: its own.
+    """
 
     name: str
-    weight: float = Field(1.0, ge=0)
+    on: Literal["projection", "pooled"] = "projection"
+    weight: float = Field(default=1.0, ge=0)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -131,27 +138,27 @@ class ScheduleSection(Section):
         log_steps: steps between two rows of the log.
     """
 
-    steps: int | None = Field(None, ge=1)
-    epochs: float | None = Field(None, gt=0)
-    cpu_seconds: float | None = Field(None, gt=0)
-    wall_seconds: float | None = Field(None, gt=0)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    cpu_seconds: float | None = Field(default=None, gt=0)
+    wall_seconds: float | None = Field(default=None, gt=0)
     shape: Shape = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     decay: Share = 0.3
     floor: Share = 0.0
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(4e-4, ge=0)
-    head_rate: float = Field(2e-3, ge=0)
-    weight_decay: float = Field(0.02, ge=0)
-    clip: float = Field(0.0, ge=0)
+    rate: float = Field(default=4e-4, ge=0)
+    head_rate: float = Field(default=2e-3, ge=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    clip: float = Field(default=0.0, ge=0)
     average: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    frozen_stages: int = Field(0, ge=0)
+    frozen_stages: int = Field(default=0, ge=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     channels_last: bool = True
-    seed: int = Field(0, ge=0, lt=2**32)
-    save_seconds: float = Field(180.0, ge=0)
-    log_steps: int = Field(10, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    save_seconds: float = Field(default=180.0, ge=0)
+    log_steps: int = Field(default=10, ge=1)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -184,8 +191,8 @@ class ValidationSection(Section):
         metric: the best weights are those that do best here; "map" is the mean of the two that begin so.
     """
 
-    every: int | None = Field(None, ge=1)
-    designs: int = Field(160, ge=1)
+    every: int | None = Field(default=None, ge=1)
+    designs: int = Field(default=160, ge=1)
     size: Size | None = None
     metric: Literal["map", "map_groups", "map_families", "sketch_groups", "sketch_families"] = "map"
 
@@ -204,15 +211,16 @@ class SearchSection(Section):
     rerank: bool = False
 
 
-# One field for each of `Augmentation`, so that a recipe knows what the augmentations know.
-AugmentSection: type[Section] = create_model(
-    "AugmentSection",
-    __base__=Section,
-    **{
-        field.name: (field.type if isinstance(field.type, type) else float, field.default)
-        for field in fields(Augmentation)
-    },
-)  # type: ignore[call-overload]  # fields by name are beyond the stub
+if TYPE_CHECKING:
+
+    class AugmentSection(Section):
+        """The fields of `Augmentation`."""
+
+else:
+    # One field for each, so that a recipe knows what the augmentations know.
+    AugmentSection = create_model(
+        "AugmentSection", __base__=Section, **{field.name: (float, field.default) for field in fields(Augmentation)}
+    )
 
 
 class Recipe(Section):
@@ -225,7 +233,7 @@ class Recipe(Section):
     loss: LossSection = LossSection(name="info-nce")
     loss2: LossSection | None = None
     schedule: ScheduleSection
-    augment: AugmentSection = AugmentSection()  # type: ignore[valid-type]  # made above
+    augment: AugmentSection = AugmentSection()
     validation: ValidationSection = ValidationSection()
     search: SearchSection = SearchSection()
 
@@ -233,7 +241,7 @@ class Recipe(Section):
     def _consistent(self) -> Self:
         if self.network.embedding == "projection" and not self.network.projection:
             raise ValueError("network.embedding is the projection's, but network.projection is 0")
-        if not self.terms:
+        if not self.losses:
             raise ValueError("the weight of every loss is 0")
         return self
 
@@ -248,10 +256,9 @@ class Recipe(Section):
         return self.search.size or self.data.stages[-1].size
 
     @property
-    def terms(self) -> tuple[Term, ...]:
-        """The losses."""
-        sections = [section for section in (self.loss, self.loss2) if section is not None and section.weight]
-        return tuple(Term(section.name, section.weight, section.options) for section in sections)
+    def losses(self) -> tuple[LossSection, ...]:
+        """Those that count."""
+        return tuple(section for section in (self.loss, self.loss2) if section is not None and section.weight)
 
     def augmentation(self) -> Augmentation:
         """The augmentations.

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 
 import torch
 from torch import Tensor, distributed, nn
 
+from patsearch.encoder.torch_network import Network
+from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import UsageError
 
 
@@ -36,20 +39,18 @@ class Group:
         """Whether this process is the one that writes and prints."""
         return self.rank == 0
 
-    def gather(self, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The embeddings (N, dim) and labels (N,) of all processes, in order of rank.
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, embeddings (N, dim) or labels (N,), in order of rank.
 
         The gradient goes to this process's own rows. The sum over the processes of the gradients of one
         and the same loss is then the gradient of that loss with respect to the weights.
         """
         if self.ranks == 1:
-            return rows, labels
+            return rows
         parts = [torch.empty_like(rows) for _ in range(self.ranks)]
         distributed.all_gather(parts, rows.detach().contiguous())
         parts[self.rank] = rows
-        all_labels = [torch.empty_like(labels) for _ in range(self.ranks)]
-        distributed.all_gather(all_labels, labels.contiguous())
-        return torch.cat(parts), torch.cat(all_labels)
+        return torch.cat(parts)
 
     def wrap(self, network: nn.Module, *, unused: bool) -> nn.Module:
         """The network with gradients averaged over the processes.
@@ -113,7 +114,15 @@ def join(device: str | None = None) -> Group:
     return Group(distributed.get_rank(), ranks, chosen)
 
 
+def synchronised(network: Network) -> Network:
+    """The network with batch normalisation over the batches of all processes; on GPUs alone."""
+    import_timm()
+    # timm's own, which knows its layers of normalisation and activation in one.
+    converted: Network = import_module("timm.layers").convert_sync_batchnorm(network)
+    return converted
+
+
 def leave() -> None:
     """Part from the other processes."""
-    if distributed.is_available() and distributed.is_initialized():
+    if distributed.is_initialized():
         distributed.destroy_process_group()

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from patsearch.errors import InputError
 from patsearch.training.augment import Augmentation, augment
-from patsearch.training.cache import DrawingCache
+from patsearch.training.cache import VIEW, DrawingCache
 from patsearch.training.sampler import Batch, Sampler
 
-# The stream of random numbers that augmentations take; the sampler's are 0 and 1.
-_AUGMENT = 2
+# Streams of random numbers: what a drawing's changes take, and what a design's. The sampler's are 0 and 1.
+_AUGMENT, _HAND = 2, 3
 # Batches made ahead, for each thread.
 _AHEAD = 2
 
@@ -90,13 +90,19 @@ class Loader:
 
     def _make(self, number: int, batch: Batch, size: int) -> Loaded:
         count, rank = len(batch.labels), self._sampler.rank
-        labels, rows, unreadable = batch.labels.copy(), [], []
+        labels, rows = batch.labels.copy(), []
+        unreadable: list[tuple[int, int]] = []
         places = list(zip(batch.designs.tolist(), batch.numbers.tolist(), strict=True))
         for row in range(count):
             drawing, source = self._readable(row, places, unreadable)
             labels[row] = batch.labels[source]
             rng = np.random.default_rng([self._seed, _AUGMENT, number, rank * count + row])
-            rows.append(augment(drawing, self._augmentation, rng, size=size))
+            design, which = places[source]
+            record = self._cache.records[design]
+            # The views of a patent share pen and scanner; a sketch of it has its own.
+            shared = record.hand and record.kinds[which] == VIEW
+            hand = np.random.default_rng([self._seed, _HAND, number, design]) if shared else None
+            rows.append(augment(drawing, self._augmentation, rng, size=size, hand=hand))
         drawings = torch.from_numpy(np.stack(rows))
         if self._pinned:
             drawings = drawings.pin_memory()

@@ -12,6 +12,7 @@ import hashlib
 import math
 import os
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,16 +20,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import UsageError
 from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import pack_optimiser, read_state, under, unpack_optimiser, unusable, write_state
 from patsearch.training.config import Recipe
-from patsearch.training.distributed import Group
+from patsearch.training.distributed import Group, synchronised
 from patsearch.training.loader import Loader, workers_for
-from patsearch.training.losses import build_loss
+from patsearch.training.objective import Objective, Trunk
 from patsearch.training.optimiser import freeze, make_optimiser
 from patsearch.training.sampler import make_sampler
 from patsearch.training.schedule import Spent, size_at
@@ -112,19 +112,20 @@ class Trainer:
             raise UsageError("Several processes share no budget of time.", hint="Set schedule.steps or epochs.")
         self.network = (network if network is not None else build(recipe)).to(device)
         torch.manual_seed(schedule.seed)
-        self.loss = build_loss(recipe.terms, dim=self.network.dim, classes=self.sampler.classes).to(device)
+        self.loss = Objective(recipe, self.network, self.sampler.classes).to(device)
         self._frozen = freeze(self.network.backbone, schedule.frozen_stages)
         if schedule.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub knows no lone keyword
         if self.group.ranks > 1 and device.type == "cuda":
-            self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
+            self.network = synchronised(self.network)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._pairs = _float_pairs(self.averaged, self.network)
         self.optimiser = make_optimiser(self.network, self.loss, schedule)
         self._trained = [p for g in self.optimiser.param_groups for p in g["params"]]
         self._scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
-        wrapped = self.group.wrap(self.network, unused=recipe.network.pooling != "native")
-        self._forward = torch.compile(wrapped) if schedule.compile else wrapped
+        unused = recipe.network.pooling != "native" or self.loss.places == ("pooled",)
+        self._wrapped: Any = self.group.wrap(Trunk(self.network), unused=unused)
+        self._forward: Callable[[Tensor], dict[str, Tensor]] = torch.compile(self._wrapped) if schedule.compile else self._wrapped
         self._loader = Loader(
             cache,
             self.sampler,
@@ -191,12 +192,12 @@ class Trainer:
         labels = batch.labels.to(device, non_blocking=True)  # (N,)
         precision = _PRECISIONS[self.recipe.schedule.precision]
         last = (number + 1) % accumulate == 0
-        later = isinstance(self._forward, nn.parallel.DistributedDataParallel) and not last
-        with self._forward.no_sync() if later else nullcontext():
+        # Gradients of all but the last batch stay here until it is added to them.
+        with nullcontext() if last or self.group.ranks == 1 else self._wrapped.no_sync():
             with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
-                embeddings = self._forward(drawings)  # (N, dim)
-            embeddings = functional.normalize(embeddings.float(), dim=1)
-            loss: Tensor = self.loss(*self.group.gather(embeddings, labels)) / accumulate
+                vectors = self.loss.unit(self._forward(drawings))  # (N, dim) by place
+            vectors = {place: self.group.gather(rows) for place, rows in vectors.items()}
+            loss: Tensor = self.loss(vectors, self.group.gather(labels)) / accumulate
             # The processes' gradients are averaged, but each holds only its own rows' part of the sum.
             self._scaler.scale(loss * self.group.ranks).backward()  # type: ignore[no-untyped-call]  # torch's own gap
         return loss.detach()

@@ -64,7 +64,8 @@ def retrieval(vectors: Embeddings, designs: NDArray[np.int64], sketches: NDArray
     views = np.flatnonzero(~sketches)
     places = np.full(len(vectors), -1)
     places[views] = np.arange(len(views))
-    precisions, hits = [], []
+    precisions: list[float] = []
+    hits: list[bool] = []
     for start in range(0, len(vectors), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(vectors)))
         scores = vectors[rows] @ vectors[views].T  # (block, V)

@@ -100,7 +100,7 @@ class TestTimm:
             ("mobilenetv3_smal", r"no model 'mobilenetv3_smal'\. Close: .*mobilenetv3_small"),
             (f"{SMALL}?colour=red", "unknown options: colour"),
             (f"{SMALL}?pretrained=maybe", "'maybe' is none of true, false"),
-            (f"{SMALL}?pooling=sum", "'sum' is none of native, gem"),
+            (f"{SMALL}?pooling=sum", "'sum' is none of native, average, gem"),
             (f"{SMALL}?size=big", "must be a number of pixels"),
             (f"{SMALL}?size=4", "Preprocessing out of range"),
         ],

@@ -31,7 +31,7 @@ Table = dict[str, Any]
 
 def recipe_names() -> list[str]:
     """The recipes that come with patsearch."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in _FOLDER.glob("[!_]*.toml"))
 
 
 def load_recipe(name: str | Path, *, changes: Iterable[str] = ()) -> Recipe:
