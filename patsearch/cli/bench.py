@@ -49,6 +49,17 @@ def register(app: typer.Typer) -> None:
         filters: list[str] = typer.Option(
             [], "--filter", "-f", help="Choose queries and gallery, as in kind=S1; distractors stay."
         ),
+        rotations: bool = typer.Option(
+            False, "--rotations", help="Ask with each query turned by 90, 180, 270 degrees too."
+        ),
+        mirror: bool = typer.Option(False, "--mirror", help="Ask with each query mirrored too."),
+        rerank: str | None = typer.Option(
+            None, "--rerank", metavar="K1,K2,LAMBDA", help="Re-rank the best by mutual neighbours, as in 20,6,0.3."
+        ),
+        expand: str | None = typer.Option(
+            None, "--expand", metavar="N,ALPHA", help="Ask again with the first N found, as in 3,3."
+        ),
+        turn: int = typer.Option(0, "--turn", help="Turn every query first by 90, 180 or 270 degrees: a test."),
         top_k: str = typer.Option("1,5,10,20,50,100", "--top-k", help="The k of the metrics at k."),
         index: Path | None = typer.Option(
             None,
@@ -76,6 +87,8 @@ def register(app: typer.Typer) -> None:
             _compare(comparing, as_json)
             return
         from patsearch.cli.output import notice, print_json
+        from patsearch.engine import Expansion, Rerank
+        from patsearch.evaluation.asking import Asking
         from patsearch.evaluation.compare import compare_with_baseline
         from patsearch.evaluation.page import render_page
         from patsearch.evaluation.results import BenchOptions
@@ -103,6 +116,13 @@ def register(app: typer.Typer) -> None:
             workers=workers,
             searches=searches,
             queries=queries,
+            asking=Asking(
+                turn,
+                rotations,
+                mirror,
+                Expansion.parse(expand) if expand else None,
+                Rerank.parse(rerank) if rerank else None,
+            ),
         )
         for text in options.where.notices:
             notice(text)
@@ -182,7 +202,7 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     table = Table(title=f"Quality{of}, ranked exactly", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("")
     for evaluation in result.evaluations:
-        lines = str(evaluation.protocol).split(", ")
+        lines = [*str(evaluation.protocol).split(", "), *evaluation.asking.parts()]
         if len(encoders) > 1:
             lines.insert(0, str(evaluation.encoder["name"]))
         name = "\n".join(lines)

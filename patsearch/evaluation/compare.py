@@ -130,7 +130,8 @@ def compare(
 def compare_with_baseline(result: BenchResult) -> Comparison | None:
     """The evaluation asked for (second) against the untrained baseline (first) on the same protocol."""
     asked = result.evaluations[0]
-    baseline = next((e for e in result.evaluations if e.baseline and e.protocol == asked.protocol), None)
+    alike = (e for e in result.evaluations if e.protocol == asked.protocol and e.asking == asked.asking)
+    baseline = next((e for e in alike if e.baseline), None)
     return None if baseline is None else compare(as_run(baseline), as_run(asked))
 
 

@@ -20,6 +20,7 @@ from patsearch.backends.base import Backend, IndexSpec
 from patsearch.encoder import Encoder, EncoderCard, load_encoder, shipped_cards
 from patsearch.engine import Engine, check_encoder, open_index
 from patsearch.errors import SourceError, UsageError
+from patsearch.evaluation.asking import Asking, OrientedEncoder
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.images import encode_images, file_thumbnail
 from patsearch.evaluation.lists import read_images
@@ -120,6 +121,17 @@ class Workshop:
             describe_encoder(chosen.card), engine.spec, collection, distractors, gathered.thumbnail,
             tuple(gathered.ingests), tuple(gathered.notes),
         )  # fmt: skip
+
+    def oriented(self, encoder: Encoder | None, asking: Asking, *, whole_sheets: bool) -> Collection:
+        """The dataset's drawings encoded in other orientations, side by side (`OrientedEncoder`).
+
+        Not of an index, which holds no pictures to turn.
+        """
+        gathered, turning = _Gathered(), OrientedEncoder(encoder or load_encoder(), asking)
+        if self.spec.kind == "trec":
+            images = read_images(self.spec.paths[0] / "queries.txt")
+            return encode_images(images, turning)[0]
+        return Collection.read(self._ingested(gathered, self.spec, turning, whole_sheets).backend)
 
     def _of_index(self, gathered: _Gathered, encoder: Encoder | None) -> Material:
         engine = self._open(gathered, self.spec.paths[0])

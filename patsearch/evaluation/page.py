@@ -77,7 +77,7 @@ def render_page(result: BenchResult) -> str:
 
 def label(evaluation: Evaluation) -> str:
     """What an evaluation is called in tables and legends."""
-    return f"{evaluation.encoder['name']}, {evaluation.protocol}"
+    return ", ".join([str(evaluation.encoder["name"]), str(evaluation.protocol), *evaluation.asking.parts()])
 
 
 def metric_columns(top_k: Sequence[int]) -> list[str]:
@@ -100,6 +100,7 @@ def _facts(result: BenchResult) -> str:
         ("Gallery", f"{data['gallery']:,} drawings, of which {data['distractors']:,} distractors"),
         ("Protocol", data["protocol"]["text"]),
         ("Filter", data["filter"] or "none"),
+        ("Asking", str(first.asking)),
         ("Encoder", f"{encoder['name']}{trained}, {encoder['dim']} dimensions, sha256 {encoder['sha256']}"),
         (
             "Measured",

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from patsearch.evaluation import metrics
+from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.datasets import RetrievalDataset
-from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Ranked, rank
+from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Ranked, Vectors, rank
 from patsearch.types import Drawing
 
 # Points of the curves of recall and hit rate; as many as a plot can show.
@@ -98,6 +99,8 @@ def measure_quality(
     depth: int = 100,
     block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
+    asking: Asking | None = None,
+    asked: Vectors | None = None,
 ) -> Quality:
     """Rank every query of a dataset against its whole gallery, exactly.
 
@@ -105,16 +108,20 @@ def measure_quality(
         top_k: the k of the metrics at k.
         depth: places kept of each ranking, for run files and pictures.
         block_bytes, advance: see `ranking.rank`.
+        asking: refinements of the search.
+        asked: (Q, V, dim) float32, what the queries ask with; None is with their own vectors.
     """
     start = time.perf_counter()
     ranked = rank(
-        dataset.query_vectors(),
+        dataset.query_vectors() if asked is None else asked,
         dataset.gallery_vectors(),
         dataset.relevance,
         own=dataset.own,
         top=depth,
         block_bytes=block_bytes,
         advance=advance,
+        expansion=asking.expansion if asking else None,
+        rerank=asking.rerank if asking else None,
     )
     records = tuple(
         QueryRecord((query := dataset.query(number)).id, query.patent, one) for number, one in enumerate(ranked)

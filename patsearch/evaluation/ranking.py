@@ -8,6 +8,9 @@ Scores are summed in float64 and rounded once to float32, which drops the last b
 on the order of summation. So identical drawings tie, and the ranking does not change with the size
 of the blocks, the number of threads or the BLAS library, as it would if rounding errors of float32
 sums decided between near-duplicates.
+
+A query may have several vectors: its score is the best over them. It may be expanded before, and its ranking
+refined after (`patsearch.engine.expansion`, `patsearch.engine.rerank`).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.engine import Expansion, Rerank
 from patsearch.errors import UsageError
 from patsearch.evaluation.metrics import QueryRanks, Ranks
 from patsearch.evaluation.relevance import Positions, Relevance
@@ -57,11 +61,13 @@ def rank(
     top: int = 100,
     block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
+    expansion: Expansion | None = None,
+    rerank: Rerank | None = None,
 ) -> Iterator[Ranked]:
     """Rank the gallery for every query, in the order of the queries.
 
     Args:
-        queries: (Q, dim) float32, rows of unit length.
+        queries: (Q, dim) float32, or (Q, V, dim) for V vectors a query; rows of unit length.
         gallery: (G, dim) float32, rows of unit length, in ascending order of id: of equal scores
             the smaller gallery position comes first.
         relevance: Q rows of gallery positions; must not contain the query itself.
@@ -70,6 +76,8 @@ def rank(
         top: number of places to return.
         block_bytes: bound on the scores held at a time (about twice as much is needed in all).
         advance: called with the number of queries done since the last call.
+        expansion: each vector is expanded by what it finds first, the query itself left out.
+        rerank: replaces the scores, the query itself left out.
 
     Yields:
         One `Ranked` a query.
@@ -77,16 +85,19 @@ def rank(
     Raises:
         UsageError: the shapes do not fit, or a vector contains NaN or infinity.
     """
+    if queries.ndim == 2:
+        queries = queries[:, None]
     _check(queries, gallery, relevance, own)
-    rows = max(1, block_bytes // (4 * max(1, len(gallery))))
+    rows = max(1, block_bytes // (4 * max(1, len(gallery)) * queries.shape[1]))
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows]
-        scores = score_block(block, gallery)
+        left_out = np.full(len(block), -1) if own is None else own[start : start + rows]
+        scores = _scores(block, gallery, left_out, expansion)
         for offset, row in enumerate(scores):
             query = start + offset
-            itself = -1 if own is None else int(own[query])
-            if itself >= 0:
-                row[itself] = -np.inf  # never counted, never among the first
+            itself = int(left_out[offset])
+            if rerank is not None:
+                row[:] = rerank.scores(row, gallery)
             yield _rank_row(row, *relevance.row(query), top=min(top, len(row) - (itself >= 0)))
         del scores, row  # before the next block is made, not after
         if advance:
@@ -101,6 +112,22 @@ def score_block(queries: Vectors, gallery: Vectors) -> Vectors:
         tile = gallery[start : start + _TILE_ROWS].astype(np.float64)
         scores[:, start : start + _TILE_ROWS] = wide @ tile.T
     return scores
+
+
+def _scores(block: Vectors, gallery: Vectors, left_out: Positions, expansion: Expansion | None) -> Vectors:
+    """(q, G) scores of a block of queries (q, V, dim), -inf for the drawing that is left out of each."""
+    count, each, dim = block.shape
+    scores = score_block(block.reshape(-1, dim), gallery)  # (q * V, G)
+    own = np.repeat(left_out, each)
+    inside = np.flatnonzero(own >= 0)
+    scores[inside, own[inside]] = -np.inf  # never counted, never among the first
+    if expansion is not None:
+        for i, vector in enumerate(block.reshape(-1, dim)):
+            found = best_positions(scores[i], min(expansion.count, len(gallery) - (own[i] >= 0)))
+            new = expansion.expanded(vector, gallery[found], scores[i][found])
+            scores[i] = score_block(new[None], gallery)[0]
+        scores[inside, own[inside]] = -np.inf
+    return scores if each == 1 else scores.reshape(count, each, -1).max(axis=1)
 
 
 def _rank_row(row: Vectors, relevant: Positions, gains: NDArray[np.float64], *, top: int) -> Ranked:
@@ -142,7 +169,7 @@ def best_positions(row: Vectors, top: int) -> Positions:
 
 
 def _check(queries: Vectors, gallery: Vectors, relevance: Relevance, own: Positions | None) -> None:
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+    if queries.ndim != 3 or gallery.ndim != 2 or queries.shape[2] != gallery.shape[1]:
         raise UsageError(f"Queries of shape {queries.shape} cannot be ranked against a gallery of {gallery.shape}.")
     if len(relevance) != len(queries) or (own is not None and len(own) != len(queries)):
         raise UsageError(f"{len(queries)} queries came with judgements for {len(relevance)}.")

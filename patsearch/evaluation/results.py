@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.datasets import Protocol
 from patsearch.evaluation.engines import EngineFigures
 from patsearch.evaluation.metrics import DEFAULT_TOP_K
@@ -31,6 +32,7 @@ class BenchOptions:
         searches: timed searches a filter.
         queries: at most so many, drawn at random; None is all.
         depth: places of each ranking to keep for run files.
+        asking: how queries are asked; where not plain, plain asking is measured beside it.
     """
 
     dataset: DatasetSpec
@@ -48,6 +50,7 @@ class BenchOptions:
     searches: int = 200
     queries: int | None = None
     depth: int = 100
+    asking: Asking = field(default_factory=Asking)
 
     def to_json(self) -> JsonDict:
         """The settings as a run file keeps them."""
@@ -61,6 +64,7 @@ class BenchOptions:
             "searches": self.searches,
             "queries": self.queries,
             "depth": self.depth,
+            "asking": self.asking.to_json(),
         }
 
 
@@ -90,6 +94,7 @@ class Evaluation:
         dataset: name, fingerprint, protocol, counts and notes (`describe_dataset`).
         encoder: name, sha256, dim, baseline.
         baseline: whether it was measured for comparison.
+        asking: how queries were asked.
         ingests: reports of the ingests that made the vectors.
         worst: the queries with the lowest average precision, one a patent.
     """
@@ -101,12 +106,17 @@ class Evaluation:
     quality: Quality
     ingests: tuple[JsonDict, ...]
     worst: tuple[Pictured, ...]
+    asking: Asking = field(default_factory=Asking)
 
     @property
     def slug(self) -> str:
-        """For file names: protocol and encoder."""
-        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in str(self.encoder["name"]))
-        return f"{self.protocol.slug}-{name[-60:]}"
+        """For file names: protocol and encoder, and how queries were asked where that is not plain."""
+        name = _plain(str(self.encoder["name"]))[-60:]
+        return f"{self.protocol.slug}-{name}" + "".join(f"-{_plain(part)}" for part in self.asking.parts())
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def evaluation_json(evaluation: Evaluation) -> JsonDict:
         "dataset": evaluation.dataset,
         "encoder": evaluation.encoder,
         "baseline": evaluation.baseline,
+        "asking": evaluation.asking.to_json(),
         "metrics": evaluation.quality.metrics,
         "curves": evaluation.quality.curves,
         "ranking_seconds": round(evaluation.quality.seconds, 3),

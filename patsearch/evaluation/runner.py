@@ -10,6 +10,8 @@ import numpy as np
 
 from patsearch.encoder import Encoder, load_encoder, shipped_cards
 from patsearch.errors import UsageError
+from patsearch.evaluation.asking import Asking, asked_vectors
+from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol, RetrievalDataset
 from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, measure_engine
 from patsearch.evaluation.environment import describe_environment
@@ -47,6 +49,11 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
     report = report or (lambda *_: None)
     for name in options.backends:
         load("backend", name)  # a misspelt name is told before the ingest, not after it
+    if options.asking.oriented and options.dataset.kind == "index":
+        raise UsageError(
+            "An index holds vectors, not pictures: its queries cannot be turned or mirrored.",
+            hint="Name the source of the index as the dataset.",
+        )
     encoders = _encoders(options)
     evaluations: list[Evaluation] = []
     engines: tuple[EngineFigures, ...] = ()
@@ -59,6 +66,7 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
     ) as workshop:
         for number, encoder in enumerate(encoders):
             materials: dict[bool, Material] = {}
+            oriented: dict[bool, Collection] = {}
             for protocol in _protocols(options):
                 if protocol.whole_sheets not in materials:
                     materials[protocol.whole_sheets] = workshop.material(encoder, whole_sheets=protocol.whole_sheets)
@@ -73,10 +81,18 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                 if not evaluations:
                     # Engines hold the same drawings whatever asks: measured on the protocol asked for.
                     engines = _engines(options, dataset, material, report)
-                worst = WORST_OF_OTHERS if evaluations else WORST
-                evaluations.append(
-                    _evaluate(options, dataset, material, baseline=number > 0, worst=worst, report=report)
-                )
+                if options.asking.oriented and protocol.whole_sheets not in oriented:
+                    oriented[protocol.whole_sheets] = workshop.oriented(
+                        encoder, options.asking, whole_sheets=protocol.whole_sheets
+                    )
+                turned = oriented.get(protocol.whole_sheets)
+                for asking in dict.fromkeys((options.asking, Asking())):
+                    worst = WORST_OF_OTHERS if evaluations else WORST
+                    evaluations.append(
+                        _evaluate(
+                            options, dataset, material, asking, turned, baseline=number > 0, worst=worst, report=report
+                        )
+                    )
     return BenchResult(options, tuple(evaluations), engines, describe_environment())
 
 
@@ -140,7 +156,15 @@ def _true_protocol(options: BenchOptions, material: Material, protocol: Protocol
 
 
 def _evaluate(
-    options: BenchOptions, dataset: RetrievalDataset, material: Material, *, baseline: bool, worst: int, report: Report
+    options: BenchOptions,
+    dataset: RetrievalDataset,
+    material: Material,
+    asking: Asking,
+    oriented: Collection | None,
+    *,
+    baseline: bool,
+    worst: int,
+    report: Report,
 ) -> Evaluation:
     if options.queries is not None:
         dataset = dataset.sampled(options.queries)
@@ -154,9 +178,12 @@ def _evaluate(
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        report(f"Ranking, {dataset.protocol}", done, len(dataset.queries))
+        report(", ".join(["Ranking", str(dataset.protocol), *asking.parts()]), done, len(dataset.queries))
 
-    quality = measure_quality(dataset, top_k=options.top_k, depth=options.depth, advance=advance)
+    asked = asked_vectors(dataset, oriented, asking) if oriented is not None and asking.oriented else None
+    quality = measure_quality(
+        dataset, top_k=options.top_k, depth=options.depth, advance=advance, asking=asking, asked=asked
+    )
     return Evaluation(
         dataset=describe_dataset(dataset, options.where),
         protocol=dataset.protocol,
@@ -164,6 +191,7 @@ def _evaluate(
         baseline=baseline,
         quality=quality,
         ingests=material.ingests,
+        asking=asking,
         worst=tuple(_picture(quality, dataset, material, record) for record in worst_queries(quality.records, worst)),
     )
 

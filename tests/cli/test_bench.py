@@ -56,6 +56,19 @@ def test_the_index_alone_is_the_dataset(index: Path, capsys: pytest.CaptureFixtu
     assert document["engines"] == []
 
 
+def test_refined_asking_is_a_column_beside_plain_asking(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = run_json(capsys, "-d", f"index:{index}", "--no-engines", "--rerank", "5,2,0.3,40", "--expand", "1,3")
+    first, second = document["evaluations"]
+    assert (first["asking"]["rerank"], first["asking"]["expand"]) == ("5,2,0.3,40", "1,3")
+    assert (second["asking"]["rerank"], second["asking"]["expand"]) == (None, None)
+    assert document["metrics"] == first["metrics"] != second["metrics"]
+    assert run("-d", f"index:{index}", "--no-engines", "--rerank", "5,2,0.3") == 0
+    assert "rerank 5,2,0.3,500" in capsys.readouterr().out
+    for wrong in (["--rerank", "5"], ["--expand", "5"], ["--turn", "45"], ["--mirror"]):
+        assert run("-d", f"index:{index}", "--no-engines", *wrong) == 2
+        assert capsys.readouterr().out == ""
+
+
 def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, page = tmp_path / "out", tmp_path / "page.html"
     assert run("-d", f"index:{index}", "--protocols", "all", "--no-engines", "--out", out, "--html", page) == 0
