@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from patsearch.encoder.torch_dual import TWINS, Dual
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError
 
@@ -30,7 +31,7 @@ class NetworkConfig:
     """Everything that is needed to build a network without its weights.
 
     Attributes:
-        architecture: a timm model ("efficientnet_b0").
+        architecture: a timm model ("efficientnet_b0"), or one of `patsearch.encoder.torch_dual`.
         pooling: "native", the model's own; "average" over its feature map; or "gem", the generalised mean
             (Radenovic et al., Fine-tuning CNN Image Retrieval with No Human Annotation, eq. 3).
         gem_power: exponent of "gem"; 1 is the average, larger values near the maximum.
@@ -172,7 +173,7 @@ def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
     options: dict[str, Any] = {"img_size": config.image_size} if config.image_size is not None else {}
     if drop_path:
         options["drop_path_rate"] = drop_path
-    if architecture.partition(".")[0] not in timm.list_models():
+    if architecture not in TWINS and architecture.partition(".")[0] not in timm.list_models():
         close = timm.list_models(f"*{architecture}*")[:5]
         hint = f"Close: {', '.join(close)}." if close else "timm.list_models() names them."
         raise EncoderError(f"timm has no model {architecture!r}.", hint=hint)
@@ -180,6 +181,8 @@ def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
         # Weights drawn at random are drawn alike in every process, or an index would refuse its own encoder.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
+            if architecture in TWINS:
+                return Dual(TWINS[architecture], pretrained=pretrained)
             return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         if not pretrained:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from patsearch.errors import InputError
 from patsearch.training.augment import Augmentation, augment
+from patsearch.training.classes import Labelling
 from patsearch.training.cache import VIEW, DrawingCache
 from patsearch.training.sampler import Batch, Sampler
 
@@ -49,6 +50,7 @@ class Loader:
         cache: the drawings.
         sampler: which of them make a batch.
         augmentation: how they are changed.
+        labelling: what the class ids of the drawings are; None for those of the sampler.
         seed: of the changes.
         workers: threads; 0 to make each batch when it is asked for.
         pinned: put batches where a GPU can fetch them by itself.
@@ -60,12 +62,14 @@ class Loader:
         sampler: Sampler,
         augmentation: Augmentation,
         *,
+        labelling: Labelling | None = None,
         seed: int,
         workers: int = 0,
         pinned: bool = False,
     ) -> None:
         self._cache, self._sampler, self._augmentation = cache, sampler, augmentation
         self._seed, self._workers, self._pinned = seed, workers, pinned
+        self._labelling = labelling or (lambda _design, _number, label: label)
         self._pool = ThreadPoolExecutor(workers, "patsearch-batch") if workers else None
         self._pending: dict[tuple[int, int], Future[Loaded]] = {}
 
@@ -95,7 +99,7 @@ class Loader:
         places = list(zip(batch.designs.tolist(), batch.numbers.tolist(), strict=True))
         for row in range(count):
             drawing, source = self._readable(row, places, unreadable)
-            labels[row] = batch.labels[source]
+            labels[row] = self._labelling(*places[source], int(batch.labels[source]))
             rng = np.random.default_rng([self._seed, _AUGMENT, number, rank * count + row])
             design, which = places[source]
             record = self._cache.records[design]

@@ -128,6 +128,10 @@ def train(
             more, or the memory does not suffice. The last saved state stays.
         EncoderError, InputError: network or weights cannot be had, or the state cannot be read.
     """
+    if recipe.encoder:
+        raise UsageError(
+            f"{recipe.encoder} is not trained.", hint=f"Use it as it is: patsearch ingest --encoder {recipe.encoder} ..."
+        )
     if threads is not None:
         torch.set_num_threads(threads)
     group = join(device)

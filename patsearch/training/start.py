@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from patsearch.encoder.torch import CONFIG, WEIGHTS
+from patsearch.encoder.torch_dual import TWINS
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError, InputError
@@ -131,7 +132,7 @@ def _other(path: Path, network: Network, reason: str) -> InputError:
 
 
 def _facts(architecture: str) -> dict[str, Any]:
-    found = import_timm().get_pretrained_cfg(architecture, allow_unregistered=True)
+    found = import_timm().get_pretrained_cfg(TWINS.get(architecture, architecture), allow_unregistered=True)
     return found.to_dict() if found is not None else {}
 
 

@@ -27,11 +27,14 @@ class Term:
         name: as registered, "arcface".
         weight: factor of its value, above 0.
         options: the loss's own.
+        begin, end: shares of the training between which it counts, the end not included unless it is 1.
     """
 
     name: str
     weight: float = 1.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    begin: float = 0.0
+    end: float = 1.0
 
 
 class WeightedSum(Loss):
@@ -41,9 +44,19 @@ class WeightedSum(Loss):
         dim, classes: as in `Loss`.
         parts: the losses, made for the same dim and classes.
         weights: one a loss, above 0.
+        spans: one a loss: the shares of the training, as `progress` tells, between which it counts; None for all
+            of it. Outside of them a loss is not computed.
     """
 
-    def __init__(self, *, dim: int, classes: int, parts: Sequence[Loss], weights: Sequence[float]) -> None:
+    def __init__(
+        self,
+        *,
+        dim: int,
+        classes: int,
+        parts: Sequence[Loss],
+        weights: Sequence[float],
+        spans: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
         super().__init__(dim=dim, classes=classes)
         if not parts or len(parts) != len(weights):
             raise SettingsError(f"A sum of {len(parts)} losses needs as many weights, not {len(weights)}.")
@@ -53,14 +66,18 @@ class WeightedSum(Loss):
             check(self, "weight", weight, low=0, above=True, unit="a factor of the loss")
         self.parts = nn.ModuleList(parts)
         self.weights = tuple(float(weight) for weight in weights)
+        self.spans = tuple(spans) if spans is not None else ((0.0, 1.0),) * len(self.weights)
 
     def values(self, rows: Tensor, labels: Tensor) -> list[Tensor]:
         """The value of each part, not weighted: for a log. Counts as a step where classes are sampled."""
         return [part(rows, labels) for part in self.parts]
 
     def value(self, rows: Tensor, labels: Tensor) -> Tensor:
-        first, *others = (w * value for w, value in zip(self.weights, self.values(rows, labels), strict=True))
-        return sum(others, start=first)
+        total = rows.sum() * 0
+        for part, weight, (begin, end) in zip(self.parts, self.weights, self.spans, strict=True):
+            if begin <= self.share < end or self.share == end == 1:
+                total = total + weight * part(rows, labels)
+        return total
 
     def progress(self, share: float) -> None:
         super().progress(share)
@@ -77,9 +94,12 @@ def build_loss(terms: Sequence[Term], *, dim: int, classes: int) -> Loss:
         SettingsError: an option that the loss does not have, or that is out of range.
     """
     parts = [_make(term, dim=dim, classes=classes) for term in terms]
-    if len(parts) == 1 and terms[0].weight == 1:
+    spans = [(term.begin, term.end) for term in terms]
+    if len(parts) == 1 and terms[0].weight == 1 and spans == [(0, 1)]:
         return parts[0]
-    return WeightedSum(dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms])
+    return WeightedSum(
+        dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms], spans=spans
+    )
 
 
 def _make(term: Term, *, dim: int, classes: int) -> Loss:

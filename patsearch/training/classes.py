@@ -1,0 +1,72 @@
+"""What a loss learns to tell apart: designs, or what kind of drawing of what kind of object a drawing is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.errors import UsageError
+from patsearch.training.cache import SKETCH, Record
+from patsearch.training.labels import ASPECTS
+
+DESIGN, TYPE_AND_DOMAIN = "design", "type-and-domain"
+# What a drawing is: of a view that its caption names, of one that it does not name, or a sketch.
+TYPES = (*ASPECTS, "view", SKETCH)
+
+
+class Labelling:
+    """Class ids of drawings.
+
+    With "design", those of the sampler. With "type-and-domain", domain * len(TYPES) + type: the type is what the
+    drawing's caption says of the view, the domain the design's family; losses take the two apart again.
+
+    Args:
+        kind: "design" or "type-and-domain".
+        records: all designs.
+        trained: (classes,) positions of the designs of the sampler's class ids.
+
+    Attributes:
+        classes: number of class ids.
+
+    Raises:
+        UsageError: fewer than two families where they are to be told apart.
+    """
+
+    def __init__(self, kind: str, records: Sequence[Record], trained: NDArray[np.int64]) -> None:
+        self._tables: dict[int, NDArray[np.int64]] | None = None
+        self.classes = len(trained)
+        if kind == DESIGN:
+            return
+        domains = sorted({records[design].family for design in trained.tolist()})
+        if len(domains) < 2:
+            raise UsageError(
+                "The drawings are all of one kind of object: there is no domain to tell.",
+                hint="Take data with classes, or batch.labels=design.",
+            )
+        places = {name: place for place, name in enumerate(domains)}
+        self.classes = len(domains) * len(TYPES)
+        self._tables = {
+            design: places[records[design].family] * len(TYPES) + _types(records[design])
+            for design in trained.tolist()
+        }
+
+    def __call__(self, design: int, number: int, label: int) -> int:
+        """The class id of a drawing.
+
+        Args:
+            design: its position.
+            number: which of the design's drawings.
+            label: the design's class id in the sampler.
+        """
+        return label if self._tables is None else int(self._tables[design][number])
+
+
+def _types(record: Record) -> NDArray[np.int64]:
+    aspects = record.aspects or ("",) * len(record.kinds)
+    names = [
+        SKETCH if kind == SKETCH else (aspect if aspect in ASPECTS else "view")
+        for kind, aspect in zip(record.kinds, aspects, strict=True)
+    ]
+    return np.array([TYPES.index(name) for name in names], np.int64)
