@@ -43,12 +43,14 @@ class WorkerSettings:
             encodes (an encoder on a GPU, one that cannot be loaded by its name).
         preprocessing: what to make of the figures where the main process encodes; None where its
             encoder wants the images themselves.
+        thumbnails: make them; a cache of drawings for training has no use for any.
     """
 
     encoder: str | None
     preprocessing: Preprocessing | None
     whole_sheets: bool = False
     front_pages: bool = False
+    thumbnails: bool = True
 
 
 @dataclass(slots=True)
@@ -139,8 +141,9 @@ class Worker:
                     drawing = replace(drawing, figure=label, view=views.get(label or ""), box=figure.box)
                 result.drawings.append(drawing)
                 images.append(figure.image)
-        with _timed(result.stages, "thumbnail"):
-            result.thumbnails += [(d.id, thumbnail(i)) for d, i in zip(result.drawings, images, strict=True)]
+        if self.settings.thumbnails:
+            with _timed(result.stages, "thumbnail"):
+                result.thumbnails += [(d.id, thumbnail(i)) for d, i in zip(result.drawings, images, strict=True)]
         if self.preprocessing is None:
             result.figures = [Image.fromarray(image) for image in images]
             return

@@ -26,10 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import ImageError, InputError
 
 VIEW, SKETCH = "view", "sketch"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+CACHE = "cache.json"  # how the drawings of a folder were made
 WHITE = 255
 _LENGTH = 4  # bytes of the number that a packed drawing begins with
 _REBUILD = "Delete the shard and build the cache again: only what is missing is made."
@@ -43,10 +45,10 @@ class Record:
         design: its name, unique in the cache: a patent's number, or the name of a shape.
         group: designs of one group are near duplicates of one another; they share a side of every split.
         family: what kind of object it is: a parametric family, the collection of a shape, or a patent's main
-            class ("locarno 14-02", "uspc D14"); empty where nothing is known.
+            class ("locarno 14", "uspc D14"); empty where nothing is known.
         kinds: of its drawings in turn, "view" or "sketch".
-        aspects: of its drawings in turn, what the caption says of the view ("front view"), empty where it
-            says nothing; no entries at all where no caption is known.
+        aspects: of its drawings in turn, the view as the caption tells it ("perspective", "front" ...), empty
+            where it tells none; no entries at all where it tells none of any drawing.
         split: the side on which the source puts the design, "train", "validation" or "test"; empty where it
             puts it on none.
         hand: whether one pen drew all its views, as in a patent; augmentation then leaves them one pen.
@@ -109,15 +111,23 @@ def write_shard(folder: Path, number: int, records: Sequence[Record], drawings: 
     Raises:
         ValueError: the records name more or fewer drawings than there are.
     """
-    write_packed(folder, number, records, [pack(drawing) for drawing in drawings], drawings.shape[1])
+    write_packed(folder, number, records, [pack(drawing) for drawing in drawings], size=drawings.shape[1])
 
 
-def write_packed(folder: Path, number: int, records: Sequence[Record], packed: Sequence[bytes], size: int) -> None:
-    """`write_shard` for drawings that are packed already."""
+def write_packed(
+    folder: Path,
+    number: int,
+    records: Sequence[Record],
+    packed: Sequence[bytes],
+    *,
+    size: int,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """`write_shard` for drawings that are packed already; `more` stands in the JSON file beside them."""
     if sum(len(record.kinds) for record in records) != len(packed):
         raise ValueError("The records and the drawings differ in number.")
     ends = np.cumsum([len(data) for data in packed], dtype=np.int64).tolist()
-    content = {"size": size, "ends": ends, "records": [asdict(record) for record in records]}
+    content = {"size": size, "ends": ends, "records": [asdict(record) for record in records], **(more or {})}
     path = shard_path(folder, number)
     for target, data in ((path.with_suffix(".bin"), b"".join(packed)), (path, json.dumps(content).encode())):
         part = target.with_suffix(target.suffix + ".part")
@@ -164,6 +174,7 @@ class DrawingCache:
     Attributes:
         records: all designs.
         size: side of a drawing in pixels.
+        preprocessing: how the drawings were made; None where a folder does not say (`cache.json`).
 
     Raises:
         InputError: no shard, a malformed one, or sizes that differ.
@@ -184,6 +195,10 @@ class DrawingCache:
         if len(sizes) > 1:
             raise InputError(f"The shards of {where} differ in size: {sorted(sizes)}.")
         self.size = sizes.pop()
+        found = {_preprocessing(folder) for folder in self.folders}
+        if len(found - {None}) > 1:
+            raise InputError(f"The drawings of {where} were preprocessed in different ways.")
+        self.preprocessing = found.pop() if len(found) == 1 else None
 
     def __reduce__(self) -> tuple[type[DrawingCache], tuple[Path, ...]]:
         return DrawingCache, self.folders
@@ -215,6 +230,16 @@ class DrawingCache:
         """
         shard, first = self._places[design]
         return np.asarray(self._shards[shard][first + number])
+
+
+def _preprocessing(folder: Path) -> Preprocessing | None:
+    path = folder / CACHE
+    try:
+        return Preprocessing(**json.loads(path.read_text(encoding="utf-8"))["preprocessing"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
 
 
 def _packed(path: Path, content: Mapping[str, Any]) -> tuple[_Packed, int, int]:

@@ -133,6 +133,12 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     return entries
 
 
+def sheet_key(name: str) -> str | None:
+    """Number and date, as `USD0834581-20181127`, in the path of an image; None where it is not named so."""
+    match = _NAME.match(PurePosixPath(name).stem)
+    return match["key"].upper() if match else None
+
+
 def _is_sheet(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and bool(_NAME.match(file.stem))
 

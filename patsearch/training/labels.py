@@ -1,0 +1,154 @@
+"""What is known of a patent beside its drawings, as training uses it: family, near duplicates, side of the split."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from patsearch.errors import SourceError
+from patsearch.ingest.sources import Problem, Source
+from patsearch.ingest.sources.deeppatent import read_list, sheet_key
+from patsearch.ingest.sources.folders import printable
+from patsearch.numbers import normal_number
+from patsearch.synth.corpus import SIDECAR
+from patsearch.training.cache import TEST, TRAIN, VALIDATION, VIEW, Record
+from patsearch.types import Drawing, JsonDict
+
+# Words of a caption, the first that is there tells the view: "front perspective view" is a perspective one.
+ASPECTS = {
+    "perspective": r"perspective|isometric|three-quarter|oblique",
+    "exploded": r"exploded",
+    "section": r"section(?:al)?|cross-section",
+    "enlarged": r"enlarged|detail",
+    "front": r"front|fore",
+    "rear": r"rear|back",
+    "left": r"left",
+    "right": r"right",
+    "top": r"top|plan|upper",
+    "bottom": r"bottom|underside|lower|underneath",
+    "side": r"side|end|profile|elevation(?:al)?",
+}
+_ASPECT = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in ASPECTS.items()), re.IGNORECASE)
+_SIDES = {"train": TRAIN, "val": VALIDATION, "test": TEST}
+
+
+@dataclass(slots=True)
+class _Facts:
+    """Of one patent."""
+
+    split: str = ""
+    family: str = ""
+    group: str = ""
+    views: dict[str, str] = field(default_factory=dict)
+
+
+class Labels:
+    """The facts that lie beside a source's drawings.
+
+    DeepPatent's lists say on which side of the split a patent is: "train...", "val..." and "test..." by the
+    list's name. The sidecar of a synthetic corpus says family, near duplicates and views.
+
+    Args:
+        source: read for its lists and its sidecar, not for its drawings.
+
+    Attributes:
+        problems: what contradicts itself.
+
+    Raises:
+        SourceError: a list or the sidecar cannot be read.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.problems: list[Problem] = []
+        self._facts: dict[str, _Facts] = {}
+        self._read_lists(source.options.lists)
+        sidecar = source.path / SIDECAR
+        if sidecar.is_file():
+            self._read_sidecar(sidecar)
+
+    def record(self, patent: str, drawings: Sequence[Drawing]) -> Record:
+        """The record of a patent's drawings, in turn."""
+        facts = self._facts.get(patent, _Facts())
+        aspects = tuple(aspect(d.view or facts.views.get(d.sheet, "")) for d in drawings)
+        return Record(
+            design=patent,
+            group=facts.group or patent,
+            family=facts.family or _main_class(drawings[0]),
+            kinds=(VIEW,) * len(drawings),
+            aspects=aspects if any(aspects) else (),
+            split=facts.split,
+            # One office's sheets of one patent come from one hand; synthetic figures each have a style.
+            hand=not facts.family,
+        )
+
+    def _read_lists(self, lists: Sequence[Path]) -> None:
+        labels: dict[tuple[str, int], str] = {}
+        for path in lists:
+            side = next((side for start, side in _SIDES.items() if path.name.lower().startswith(start)), "")
+            for name, label in read_list(path):
+                key = sheet_key(name)
+                if key is None:
+                    continue  # the source reports it
+                patent = normal_number(key.partition("-")[0])
+                facts = self._facts.setdefault(patent, _Facts(split=side))
+                if facts.split != side:
+                    # Held out is the safe side: what is tested must not have been learned.
+                    reason = f"{patent} is in lists of two splits; it counts as held out"
+                    self._complain(path, reason)
+                    facts.split = next(s for s in (TEST, VALIDATION, "") if s in (facts.split, side))
+                if labels.setdefault((side, label), patent) != patent:
+                    self._complain(path, f"label {label} stands for {labels[side, label]} and for {patent}")
+
+    def _complain(self, path: Path, reason: str) -> None:
+        problem = Problem(printable(path), reason)
+        if problem not in self.problems[-1:]:
+            self.problems.append(problem)
+
+    def _read_sidecar(self, path: Path) -> None:
+        for number, record in _json_lines(path):
+            try:
+                patent = normal_number(str(record["patent"]))
+                facts = self._facts.setdefault(patent, _Facts())
+                facts.family = str(record["family"])
+                facts.group = normal_number(str(record["near_duplicate_of"] or record["patent"]))
+                for figure in record["figures"]:
+                    if "file" in figure:
+                        sheet = Path(figure["file"]).stem.rpartition("-")[2]
+                        facts.views[sheet] = str(figure["view"])
+            except (KeyError, TypeError) as error:
+                raise SourceError(f"{printable(path)}, line {number}: no design ({error!r}).") from error
+        # A near duplicate may repeat a near duplicate: the group is called after the first of them.
+        for facts in self._facts.values():
+            seen = set[str]()
+            while (other := self._facts.get(facts.group)) and other.group != facts.group and facts.group not in seen:
+                seen.add(facts.group)
+                facts.group = other.group
+
+
+def aspect(caption: str) -> str:
+    """The view that a caption speaks of, one of `ASPECTS`; empty where it tells none."""
+    found = _ASPECT.findall(caption)
+    words = {name for groups in found for name, text in zip(ASPECTS, groups, strict=True) if text}
+    return next((name for name in ASPECTS if name in words), "")
+
+
+def _main_class(drawing: Drawing) -> str:
+    """The broadest code of the patent's first class: Locarno where it has one, else the office's own."""
+    for scheme in ("locarno", "uspc", "cpc", "ipc"):
+        for code in drawing.classes:
+            if code.scheme == scheme:
+                return f"{scheme} {code.ancestors[0]}"
+    return ""
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, JsonDict]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, json.loads(line)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{printable(path)}: cannot be read ({error}).") from error
