@@ -154,6 +154,22 @@ def test_a_sum_is_the_sum_of_its_weighted_parts() -> None:
     assert torch.autograd.gradcheck(lambda x: loss(functional.normalize(x, dim=1), labels), (free,))
 
 
+def test_losses_may_follow_one_another() -> None:
+    embeddings, labels = batch(classes=3)
+    terms = [Term("info-nce", begin=0.0, end=0.4), Term("supcon", 2.0, begin=0.2), Term("triplet", begin=0.2, end=0.4)]
+    loss = build_loss(terms, dim=6, classes=40)
+    first, second, third = (build_loss([Term(t.name)], dim=6, classes=40)(embeddings, labels).item() for t in terms)
+    wanted = {0.0: first, 0.2: first + 2 * second + third, 0.4: 2 * second, 1.0: 2 * second}
+    for share, value in wanted.items():
+        loss.progress(share)
+        assert loss(embeddings, labels).item() == pytest.approx(value)
+    early = build_loss([Term("supcon", end=0.1)], dim=6, classes=40)
+    early.progress(0.5)
+    assert early(embeddings, labels).item() == 0
+    with pytest.raises(SettingsError, match="shares of the training"):
+        build_loss([Term("supcon", begin=0.5, end=0.5)], dim=6, classes=40)
+
+
 def test_a_single_term_may_have_a_weight() -> None:
     embeddings, labels = batch(classes=3)
     loss = build_loss([Term("supcon", 2.0)], dim=6, classes=40)

@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from patsearch.training.losses.base import check
+from patsearch.training.losses.base import check, check_flag
 from patsearch.training.losses.margin_softmax import MarginSoftmax
 
 
@@ -63,6 +63,7 @@ class ArcFace(MarginSoftmax):
             subcentres=subcentres,
         )
         check(self, "margin", margin, low=0, high=math.pi / 2, unit="radians; 0.5 is 28.6 degrees")
+        check_flag(self, "easy_margin", easy_margin)
         self.easy_margin = easy_margin
 
     def margined(self, cosines: Tensor, margin: float) -> Tensor:

@@ -34,8 +34,8 @@ class Loss(nn.Module, ABC):
 
     def __init__(self, *, dim: int, classes: int) -> None:
         super().__init__()
-        check(self, "dim", dim, low=1, unit="numbers in an embedding")
-        check(self, "classes", classes, low=1, unit="classes in the training data")
+        check(self, "dim", dim, low=1, whole=True, unit="numbers in an embedding")
+        check(self, "classes", classes, low=1, whole=True, unit="classes in the training data")
         self.dim = dim
         self.classes = classes
         self.share = 0.0
@@ -95,25 +95,37 @@ def check(
     low: float = -math.inf,
     high: float = math.inf,
     above: bool = False,
+    whole: bool = False,
 ) -> None:
     """Refuse an option out of range.
 
     Args:
         unit: what the option counts or measures, for the message.
         low, high: both allowed, `low` not where `above`.
+        whole: only whole numbers.
 
     Raises:
         SettingsError: it is; also where it is not a number.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if number and low <= value <= high and math.isfinite(value) and not (above and value == low):  # type: ignore[operator, arg-type]
         return
     least = "" if low == -math.inf else (f"above {low:g}" if above else f"at least {low:g}")
     most = "" if high == math.inf else f"at most {high:g}"
-    limits = " and ".join(part for part in (least, most) if part)
+    limits = "a whole number " * whole + " and ".join(part for part in (least, most) if part)
     raise SettingsError(
         f"{type(loss).__name__}: {option} must be {limits}, not {value!r}.", hint=f"The unit of {option}: {unit}."
     )
+
+
+def check_flag(loss: object, option: str, value: object) -> None:
+    """Refuse what is neither true nor false: the text "false" would count as true.
+
+    Raises:
+        SettingsError: it is.
+    """
+    if not isinstance(value, bool):
+        raise SettingsError(f"{type(loss).__name__}: {option} must be true or false, not {value!r}.")
 
 
 def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

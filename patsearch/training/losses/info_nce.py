@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from patsearch.errors import SettingsError
-from patsearch.training.losses.base import Loss, check, nothing, pairs
+from patsearch.training.losses.base import Loss, check, check_flag, nothing, pairs
 
 # CLIP's limit of the factor that a learned temperature puts on the cosines.
 _LARGEST_FACTOR = 100.0
@@ -51,6 +51,7 @@ class InfoNCE(Loss):
     def __init__(self, *, dim: int, classes: int, temperature: float = 0.07, learn_temperature: bool = False) -> None:
         super().__init__(dim=dim, classes=classes)
         check(self, "temperature", temperature, low=0, above=True, unit="a divisor of cosines; 0.05 to 0.2 are usual")
+        check_flag(self, "learn_temperature", learn_temperature)
         if learn_temperature and not 1 / _LARGEST_FACTOR <= temperature <= 1:
             raise SettingsError(
                 f"InfoNCE: a learned temperature lies within 0.01 and 1, and cannot begin at {temperature}.",

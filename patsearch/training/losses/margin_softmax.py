@@ -61,8 +61,8 @@ class MarginSoftmax(Loss):
         check(self, "scale", scale, low=0, above=True, unit="a factor of cosines; 16 to 64 are usual")
         check(self, "margin_warmup", margin_warmup, low=0, high=1, unit="share of the training")
         check_focal(self, focal_gamma)
-        check(self, "sample", sample, low=0, high=1, above=True, unit="share of the classes")
-        check(self, "subcentres", subcentres, low=1, unit="centres a class")
+        check_sample(self, sample, sample_seed)
+        check(self, "subcentres", subcentres, low=1, whole=True, unit="centres a class")
         self.scale, self.margin, self.margin_warmup = scale, margin, margin_warmup
         self.focal_gamma = focal_gamma
         self.centres = Centres(dim, classes, share=sample, seed=sample_seed, subcentres=subcentres)
@@ -82,6 +82,12 @@ class MarginSoftmax(Loss):
         own = chosen.labels[:, None]  # (N, 1), columns
         worse = self.margined(cosines.gather(1, own), self.margin_now)
         return cross_entropy(cosines.scatter(1, own, worse) * self.scale, chosen.labels, self.focal_gamma)
+
+
+def check_sample(loss: Loss, share: float, seed: int) -> None:
+    """Refuse a share of the classes or a seed out of range."""
+    check(loss, "sample", share, low=0, high=1, above=True, unit="share of the classes")
+    check(loss, "sample_seed", seed, low=0, whole=True, unit="a seed of random numbers")
 
 
 def check_focal(loss: Loss, gamma: float) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from patsearch.training.centres import Centres
 from patsearch.training.losses.base import Loss, check, soft_count
+from patsearch.training.losses.margin_softmax import check_sample
 
 
 class ProxyAnchor(Loss):
@@ -45,7 +46,7 @@ class ProxyAnchor(Loss):
         super().__init__(dim=dim, classes=classes)
         check(self, "margin", margin, low=0, high=1, unit="cosine; the paper takes 0.1")
         check(self, "scale", scale, low=0, above=True, unit="a factor of cosines; the paper takes 32")
-        check(self, "sample", sample, low=0, high=1, above=True, unit="share of the classes")
+        check_sample(self, sample, sample_seed)
         self.margin, self.scale = margin, scale
         self.centres = Centres(dim, classes, share=sample, seed=sample_seed)
 

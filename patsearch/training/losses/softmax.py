@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from patsearch.training.centres import Centres
-from patsearch.training.losses.base import Loss, check
-from patsearch.training.losses.margin_softmax import check_focal, cross_entropy
+from patsearch.training.losses.base import Loss, check, check_flag
+from patsearch.training.losses.margin_softmax import check_focal, check_sample, cross_entropy
 
 
 class Softmax(Loss):
@@ -52,7 +52,8 @@ class Softmax(Loss):
         super().__init__(dim=dim, classes=classes)
         check(self, "scale", scale, low=0, above=True, unit="a factor of unit embeddings; 10 to 64 are usual")
         check_focal(self, focal_gamma)
-        check(self, "sample", sample, low=0, high=1, above=True, unit="share of the classes")
+        check_flag(self, "normalised", normalised)
+        check_sample(self, sample, sample_seed)
         self.scale, self.focal_gamma = scale, focal_gamma
         self.centres = Centres(dim, classes, share=sample, seed=sample_seed)
         self.bias = None if normalised else nn.Parameter(torch.zeros(classes))

@@ -5,7 +5,7 @@ soft margin is their section 3.3. With d the Euclidean distance of unit vectors,
 has both a positive and a negative in the batch:
 
     L(i) = max(0, margin + max over positives of d(i, p) - min over negatives of d(i, n))
-    L(i) = log(1 + exp(max d(i, p) - min d(i, n)))                          (margin None)
+    L(i) = log(1 + exp(max d(i, p) - min d(i, n)))                          (soft_margin)
 
 and the mean over these anchors.
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from patsearch.training.losses.base import Loss, check, nothing, pairs
+from patsearch.training.losses.base import Loss, check, check_flag, nothing, pairs
 
 _UNIT = "Euclidean distance of unit vectors, 0 to 2"
 # Below this squared distance two rows count as equal: the slope of the root would be above 1e5.
@@ -31,14 +31,16 @@ class BatchHardTriplet(Loss):
 
     Args:
         dim, classes: as in `Loss`; not used.
-        margin: Euclidean distance of unit vectors, which lies between 0 and 2; None for the soft margin.
+        margin: Euclidean distance of unit vectors, which lies between 0 and 2; None is the soft margin too.
+        soft_margin: the soft margin, in place of `margin`.
     """
 
-    def __init__(self, *, dim: int, classes: int, margin: float | None = 0.3) -> None:
+    def __init__(self, *, dim: int, classes: int, margin: float | None = 0.3, soft_margin: bool = False) -> None:
         super().__init__(dim=dim, classes=classes)
         if margin is not None:
             check(self, "margin", margin, low=0, high=2, unit=_UNIT)
-        self.margin = margin
+        check_flag(self, "soft_margin", soft_margin)
+        self.margin = None if soft_margin else margin
 
     def value(self, rows: Tensor, labels: Tensor) -> Tensor:
         positive, negative = pairs(labels)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from patsearch import plugins
 from patsearch.errors import SettingsError
-from patsearch.training.losses.base import Loss, check
+from patsearch.training.losses.base import Loss, check, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,15 @@ class WeightedSum(Loss):
         self.parts = nn.ModuleList(parts)
         self.weights = tuple(float(weight) for weight in weights)
         self.spans = tuple(spans) if spans is not None else ((0.0, 1.0),) * len(self.weights)
+        if len(self.spans) != len(parts) or not all(0 <= begin < end <= 1 for begin, end in self.spans):
+            raise SettingsError(f"The spans of {len(parts)} losses are shares of the training, not {self.spans}.")
 
     def values(self, rows: Tensor, labels: Tensor) -> list[Tensor]:
         """The value of each part, not weighted: for a log. Counts as a step where classes are sampled."""
         return [part(rows, labels) for part in self.parts]
 
     def value(self, rows: Tensor, labels: Tensor) -> Tensor:
-        total = rows.sum() * 0
+        total = nothing(rows)
         for part, weight, (begin, end) in zip(self.parts, self.weights, self.spans, strict=True):
             if begin <= self.share < end or self.share == end == 1:
                 total = total + weight * part(rows, labels)
@@ -97,9 +99,7 @@ def build_loss(terms: Sequence[Term], *, dim: int, classes: int) -> Loss:
     spans = [(term.begin, term.end) for term in terms]
     if len(parts) == 1 and terms[0].weight == 1 and spans == [(0, 1)]:
         return parts[0]
-    return WeightedSum(
-        dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms], spans=spans
-    )
+    return WeightedSum(dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms], spans=spans)
 
 
 def _make(term: Term, *, dim: int, classes: int) -> Loss:
