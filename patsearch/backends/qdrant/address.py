@@ -1,0 +1,108 @@
+"""What the location of a Qdrant index means.
+
+    designs/qdrant                                  a folder: the engine in this process
+    http://host:6333#designs                        a server, and the alias of the collection
+    https://host/prefix?grpc=yes&timeout=60#designs ... with options
+
+| option     | default | meaning                                                                |
+|------------|---------|------------------------------------------------------------------------|
+| `timeout`  | 30      | seconds that one request may take                                      |
+| `attempts` | 6       | how often a request is tried where the server does not answer          |
+| `grpc`     | no      | `yes`: points travel by gRPC, which is faster to load                  |
+| `grpc_port`| 6334    |                                                                        |
+| `shards`   | 1       | of a new collection; in a cluster, two or three for each node          |
+| `replicas` | 1       | copies of each shard of a new collection                               |
+| `quantization` | int8 | of a new collection: `int8`, `turbo8` or `none`                       |
+
+The API key is a secret and never part of the location: environment variable PATSEARCH_QDRANT_API_KEY.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from patsearch.errors import UsageError
+
+API_KEY = "PATSEARCH_QDRANT_API_KEY"
+PORT = 6333
+Quantization = Literal["int8", "turbo8", "none"]
+_NAME = re.compile(r"^[\w.-]{1,100}$")
+_NUMBERS = ("timeout", "attempts", "grpc_port", "shards", "replicas")
+_EXAMPLE = "Write http://HOST:6333, or http://HOST:6333#COLLECTION."
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A collection on a server; the options are those of the table above."""
+
+    url: str
+    collection: str
+    timeout: int = 30
+    attempts: int = 6
+    grpc: bool = False
+    grpc_port: int = 6334
+    shards: int = 1
+    replicas: int = 1
+    quantization: Quantization = "int8"
+
+    def __str__(self) -> str:
+        return f"{self.url}#{self.collection}"
+
+
+def is_address(location: str) -> bool:
+    """Whether the location names a server, not a folder."""
+    return "://" in location
+
+
+def parse_address(location: str) -> Address:
+    """Read a server's location.
+
+    Raises:
+        UsageError: no http address, no collection, or an unknown option.
+    """
+    try:
+        parts = urlsplit(location)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"{location!r} is no address of a server: {error}.", hint=_EXAMPLE) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{location!r} is no address of a server.", hint=_EXAMPLE)
+    if "@" in parts.netloc:
+        raise UsageError("An address must not hold a password.", hint=f"Put the API key into {API_KEY}.")
+    name = unquote(parts.fragment)
+    if not _NAME.match(name):
+        raise UsageError(
+            f"The address {location!r} names no collection (letters, digits, '_', '-', '.').", hint=_EXAMPLE
+        )
+    # Without a port, an https address means the usual one of a reverse proxy.
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = port or (PORT if parts.scheme == "http" else 443)
+    return Address(f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}", name, **_options(parts.query, location))
+
+
+def with_collection(url: str, name: str) -> str:
+    """The address with a collection's name where it has none; the name is made fit for one."""
+    if urlsplit(url).fragment:
+        return url
+    fit = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:80] or "patsearch"
+    return f"{url.removesuffix('#')}#{quote(fit)}"
+
+
+def _options(query: str, location: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key in _NUMBERS and value.isdecimal() and int(value) > 0:
+            options[key] = int(value)
+        elif key == "grpc" and value in ("yes", "no"):
+            options[key] = value == "yes"
+        elif key == "quantization" and value in get_args(Quantization):
+            options[key] = value
+        else:
+            raise UsageError(
+                f"The address {location!r} has the option {key}={value}.",
+                hint=f"Options: {', '.join(_NUMBERS)} (numbers), grpc=yes, quantization=int8|turbo8|none.",
+            )
+    return options

@@ -1,0 +1,130 @@
+"""Filter -> clauses on payload fields, in no engine's own words; `edge` and `remote` put them in theirs.
+
+Exact: a clause holds for the payload of `to_point(drawing, ...)` where the filter's condition holds for
+the drawing. A condition that no drawing can meet, or that every drawing meets, becomes a truth
+value, so that no engine is asked what it makes of an empty list or a range that ends before it begins.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import assert_never
+
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field, a text or a list of texts, has one of these values."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """One of the field's texts begins so."""
+
+    field: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The field is a date in this closed range; None is an open end."""
+
+    field: str
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of them holds."""
+
+    of: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of them holds at least."""
+
+    of: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """It does not hold."""
+
+    of: Clause
+
+
+Clause = AnyOf | Begins | Between | All | Either | Not
+
+
+def translate(where: Filter | None) -> Clause | bool:
+    """The clause of a filter; True where everything matches, False where nothing can."""
+    return _all([_condition(condition) for condition in (where.conditions if where else ())])
+
+
+def _condition(condition: Condition) -> Clause | bool:
+    clause = _test(condition.test)
+    if not condition.negated:
+        return clause
+    return not clause if isinstance(clause, bool) else Not(clause)
+
+
+def _test(test: Test) -> Clause | bool:
+    match test:
+        case HasClass():
+            by_scheme: dict[str, list[str]] = defaultdict(list)
+            for code in sorted(test.codes):
+                by_scheme[code.scheme].append(code.code)
+            return _either([_any_of(scheme, codes) for scheme, codes in by_scheme.items()])
+        case DateIn():
+            return _either([_between(test.field, first, last) for first, last in test.ranges])
+        case HasWords():
+            field = f"{test.field}_words"
+            return _either([_all([_begins(field, word) for word in words]) for words in test.alternatives])
+        case OneOf():
+            return _any_of(f"{test.field}_key", sorted(test.values))
+        case _:
+            assert_never(test)
+
+
+def _any_of(field: str, values: list[str]) -> Clause | bool:
+    known = tuple(value for value in values if _storable(value))
+    return AnyOf(field, known) if known else False
+
+
+def _begins(field: str, prefix: str) -> Clause | bool:
+    return Begins(field, prefix) if _storable(prefix) else False
+
+
+def _between(field: str, first: date | None, last: date | None) -> Clause | bool:
+    return False if first and last and first > last else Between(field, first, last)
+
+
+def _all(clauses: list[Clause | bool]) -> Clause | bool:
+    if False in clauses:
+        return False
+    real = tuple(clause for clause in clauses if not isinstance(clause, bool))
+    return real[0] if len(real) == 1 else All(real) if real else True
+
+
+def _either(clauses: list[Clause | bool]) -> Clause | bool:
+    if True in clauses:
+        return True
+    real = tuple(clause for clause in clauses if not isinstance(clause, bool))
+    return real[0] if len(real) == 1 else Either(real) if real else False
+
+
+def _storable(text: str) -> bool:
+    # Bytes of a command line that are no UTF-8 arrive as lone surrogates; nothing stored holds them.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""A drawing as a Qdrant point: id, payload, and which payload fields are indexed.
+
+| field                              | content                                                       | index          |
+|------------------------------------|---------------------------------------------------------------|----------------|
+| `id` `patent` `sheet` ... `source` | the drawing as it is; dates as RFC 3339, `front_page` y or n  |                |
+| `codes`                            | `uspc:D14/126`, in the order of the grant                     |                |
+| `patent`                           | groups results                                                | keyword        |
+| `locarno` `uspc` `cpc` `ipc`       | every code and every ancestor of it                           | keyword        |
+| `granted` `filed`                  | midnight UTC of the day                                       | datetime       |
+| `patent_key` `kind_key` `figure_key` | case-folded, for comparing                                  | keyword        |
+| `title_words` `view_words`         | case-folded words, each once                                  | keyword, prefix|
+| `stamp`                            | digest of drawing and vector: tells one version from another  |                |
+
+Fields without a value are left out. Qdrant matches booleans unreliably; hence y and n.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+
+from patsearch.backends.base import Embeddings
+from patsearch.classification import SCHEMES, ClassCode
+from patsearch.filters import text_words
+from patsearch.types import Drawing, JsonDict
+
+VECTOR = "drawing"  # the vector's name within a point
+GROUP = "patent"
+_NAMESPACE = uuid.UUID("7b0c2a52-5d0f-5b0e-9d0e-0d6c1a3f7a11")
+_PLAIN = ("id", "patent", "sheet", "figure", "view", "turned", "title", "kind", "source")
+
+IndexKind = Literal["keyword", "words", "datetime"]
+INDEXED: dict[str, IndexKind] = {
+    GROUP: "keyword",
+    **dict.fromkeys(SCHEMES, "keyword"),
+    "granted": "datetime",
+    "filed": "datetime",
+    "patent_key": "keyword",
+    "kind_key": "keyword",
+    "figure_key": "keyword",
+    "title_words": "words",
+    "view_words": "words",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What an engine stores: an id (a UUID), a payload, a vector (dim,) unless it was not asked for."""
+
+    id: str
+    payload: JsonDict
+    vector: Embeddings | None = None
+
+
+def point_id(drawing_id: str) -> str:
+    """The UUID under which a drawing lies: always the same, so that storing twice replaces."""
+    return str(uuid.uuid5(_NAMESPACE, drawing_id))
+
+
+def to_point(drawing: Drawing, vector: Embeddings) -> Point:
+    """The point of a drawing and its vector (dim,)."""
+    payload = _facts(drawing)
+    for scheme in SCHEMES:
+        codes = [code for code in drawing.classes if code.scheme == scheme]
+        payload[scheme] = list(dict.fromkeys(ancestor for code in codes for ancestor in code.ancestors))
+    for field in ("patent", "kind", "figure"):
+        value = getattr(drawing, field)
+        payload[f"{field}_key"] = None if value is None else value.casefold()
+    for field in ("title", "view"):
+        payload[f"{field}_words"] = list(dict.fromkeys(text_words(getattr(drawing, field) or "")))
+    payload["stamp"] = stamp(drawing, vector)
+    # An empty caption is not the same as none; elsewhere an empty text is what a missing field means.
+    kept = {k: v for k, v in payload.items() if v not in (None, [], "") or (v == "" and k in ("figure", "view"))}
+    return Point(point_id(drawing.id), kept, vector)
+
+
+def to_drawing(payload: JsonDict) -> Drawing:
+    """The drawing of a payload that `to_point` made.
+
+    Raises:
+        KeyError, ValueError, TypeError: something else wrote it.
+    """
+    box = payload.get("box")
+    plain = {name: payload[name] for name in _PLAIN if name in payload}
+    return Drawing(
+        **plain,
+        front_page=payload.get("front_page") == "y",
+        box=(box[0], box[1], box[2], box[3]) if box else None,
+        granted=_date(payload.get("granted")),
+        filed=_date(payload.get("filed")),
+        classes=tuple(_code(text) for text in payload.get("codes", ())),
+    )
+
+
+def stamp(drawing: Drawing, vector: Embeddings) -> str:
+    """Digest of a drawing and the bytes of its vector, 16 hex digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps(_facts(drawing), sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(vector, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def moment(day: date) -> str:
+    """A day as it is stored and compared: its midnight, UTC."""
+    return f"{day.isoformat()}T00:00:00Z"
+
+
+def _facts(drawing: Drawing) -> JsonDict:
+    facts: JsonDict = {name: getattr(drawing, name) for name in _PLAIN}
+    facts["front_page"] = "y" if drawing.front_page else "n"
+    facts["box"] = list(drawing.box) if drawing.box else None
+    for field in ("granted", "filed"):
+        day = getattr(drawing, field)
+        facts[field] = moment(day) if day else None
+    facts["codes"] = [str(code) for code in drawing.classes]
+    return facts
+
+
+def _code(text: str) -> ClassCode:
+    scheme, _, code = text.partition(":")
+    if scheme not in SCHEMES:
+        raise ValueError(f"{text!r} is no class code")
+    return ClassCode(scheme, code)
+
+
+def _date(text: str | None) -> date | None:
+    return date.fromisoformat(text[:10]) if text else None

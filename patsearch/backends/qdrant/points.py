@@ -1,0 +1,107 @@
+"""The interface between the backend and what stores its points."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from patsearch.backends.base import Embeddings, IndexSpec
+from patsearch.backends.qdrant.clauses import Clause
+from patsearch.backends.qdrant.payload import Point
+from patsearch.types import JsonDict
+
+# Measured on 200,000 vectors of 512 numbers (bench/engines.py): 8-bit codes in memory, the best ones
+# compared again in the original.
+EF_SEARCH = 128
+OVERSAMPLING = 2.0
+HNSW_M = 16
+EF_CONSTRUCT = 128
+INT8_QUANTILE = 0.99
+FULL_SCAN_KB = 10_000  # matches of a filter up to this size are compared one by one
+INDEXING_KB = 20_000  # segments smaller than this are searched without a graph
+
+
+# Beside the original (4 bytes a number), the 8-bit code (1) and the graph, a drawing's payload and its
+# indexes take about so much on disk; measured as above.
+_BYTES_OF_PAYLOAD = 2_000
+
+
+def estimated_bytes(points: int, dim: int) -> int:
+    """Bytes on disk of so many drawings."""
+    return points * (5 * dim + 2 * 4 * HNSW_M + _BYTES_OF_PAYLOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One point found, with its cosine."""
+
+    id: str
+    score: float
+    payload: JsonDict
+
+
+class Points(ABC):
+    """Points of one index. What comes back from a write is durable."""
+
+    spec: IndexSpec
+
+    @abstractmethod
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Insert or replace by id; every point has a vector."""
+
+    @abstractmethod
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove points; ids that are not there are fine."""
+
+    @abstractmethod
+    def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
+        """The points that are there, in any order, with these fields of their payload (True: all)."""
+
+    @abstractmethod
+    def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
+        """The closest for each query, best first, whole payloads."""
+
+    @abstractmethod
+    def count(self, clause: Clause | None) -> int:
+        """How many points match, exactly."""
+
+    @abstractmethod
+    def distinct(self, field: str, clause: Clause | None) -> int:
+        """How many values a keyword field has among the points that match."""
+
+    @abstractmethod
+    def scroll(
+        self, clause: Clause | None, *, batch: int, fields: Sequence[str] | bool, vectors: bool
+    ) -> Iterator[list[Point]]:
+        """Everything that matches, in batches, in the engine's own order."""
+
+    @abstractmethod
+    def defer(self) -> None:
+        """Build no graph until `optimize`: a large load is coming. Twice is fine."""
+
+    @abstractmethod
+    def optimize(self) -> None:
+        """Build what is missing and wait for it."""
+
+    @abstractmethod
+    def facts(self) -> JsonDict:
+        """`engine` and `bytes`, and what else `index info` should show."""
+
+    @abstractmethod
+    def problems(self) -> Iterator[str]:
+        """What the engine itself says is wrong, one sentence each."""
+
+    def drop(self) -> None:
+        """Delete everything that no folder holds."""
+        return
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections, files and locks. Twice is fine."""
+
+    @abstractmethod
+    def groups(
+        self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
+    ) -> list[list[Found]] | None:
+        """The best `limit` patents, each with its best `size` points; None where the engine cannot group."""

@@ -1,0 +1,415 @@
+"""Points by qdrant-client: on a server, or in the package's local mode, which compares everything in Python."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self, TypeVar, assert_never
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from patsearch.backends.base import Embeddings, IndexSpec
+from patsearch.backends.embedded.durable import mapped_errors
+from patsearch.backends.embedded.lock import WriterLock
+from patsearch.backends.qdrant import collections, folder
+from patsearch.backends.qdrant import points as tuning
+from patsearch.backends.qdrant.address import Address
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not
+from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
+from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
+from patsearch.backends.qdrant.points import Found, Points
+from patsearch.errors import BackendError, UsageError
+from patsearch.types import JsonDict
+
+T = TypeVar("T")
+
+_QUERIES = 16  # a request
+_DISTINCT = 100_000  # values asked for at once; beyond, all points are read
+_LOCAL = "drawings"  # the collection in local mode
+_POLL = 0.5  # seconds between two looks at the optimizer
+_EARLY = date(1, 1, 1)
+
+
+class ClientPoints(Points):
+    """What server and local mode have in common: the same calls of qdrant-client."""
+
+    collection: str
+
+    @abstractmethod
+    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
+        """The answer to a request, errors as ours."""
+
+    @abstractmethod
+    def parameters(self, exact: bool) -> models.SearchParams | None:
+        """How to search."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        batch = [models.PointStruct(id=p.id, vector={VECTOR: _list(p.vector)}, payload=p.payload) for p in points]
+        self.call(f"Storing {len(points)} drawings", lambda c: c.upsert(self.collection, batch, wait=True))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        self.call(f"Deleting {len(ids)} drawings", lambda c: c.delete(self.collection, list(ids), wait=True))
+
+    def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
+        wanted = _selector(fields)
+        records = self.call(
+            "Reading", lambda c: c.retrieve(self.collection, list(ids), with_payload=wanted, with_vectors=vectors)
+        )
+        return [_point(record) for record in records]
+
+    def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
+        wanted, parameters = _filter(clause), self.parameters(exact)
+        found: list[list[Found]] = []
+        for start in range(0, len(queries), _QUERIES):
+            requests = [
+                models.QueryRequest(
+                    query=query.tolist(), using=VECTOR, filter=wanted, params=parameters, limit=limit, with_payload=True
+                )
+                for query in queries[start : start + _QUERIES]
+            ]
+            answers = self.call("Searching", lambda c, r=requests: c.query_batch_points(self.collection, r))  # type: ignore[misc]
+            found += [[_found(hit) for hit in answer.points] for answer in answers]
+        return found
+
+    def groups(
+        self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
+    ) -> list[list[Found]] | None:
+        wanted, parameters = _filter(clause), self.parameters(exact)
+        answer = self.call(
+            "Searching",
+            lambda c: c.query_points_groups(
+                self.collection, GROUP, query=query.tolist(), using=VECTOR, query_filter=wanted,
+                search_params=parameters, limit=limit, group_size=size, with_payload=True,
+            ),
+        )  # fmt: skip
+        return [[_found(hit) for hit in group.hits] for group in answer.groups]
+
+    def count(self, clause: Clause | None) -> int:
+        wanted = _filter(clause)
+        return self.call("Counting", lambda c: c.count(self.collection, wanted, exact=True)).count
+
+    def distinct(self, field: str, clause: Clause | None) -> int:
+        wanted, limit = _filter(clause), self.count(clause)
+        if not limit:
+            return 0
+        if limit <= _DISTINCT:
+            facet = self.call(
+                "Counting",
+                lambda c: c.facet(self.collection, field, facet_filter=wanted, limit=limit, exact=True),
+            )
+            return len(facet.hits)
+        parts = self.scroll(clause, batch=1000, fields=[field], vectors=False)
+        return len({point.payload[field] for part in parts for point in part if field in point.payload})
+
+    def scroll(
+        self, clause: Clause | None, *, batch: int, fields: Sequence[str] | bool, vectors: bool
+    ) -> Iterator[list[Point]]:
+        wanted, selector, following = _filter(clause), _selector(fields), None
+        while True:
+            records, following = self.call(
+                "Reading",
+                lambda c, offset=following: c.scroll(  # type: ignore[misc]
+                    self.collection, scroll_filter=wanted, limit=batch, offset=offset, with_payload=selector,
+                    with_vectors=vectors,
+                ),
+            )  # fmt: skip
+            if records:
+                yield [_point(record) for record in records]
+            if following is None:
+                return
+
+
+class RemotePoints(ClientPoints):
+    """Points on a server.
+
+    The collection behind the alias is looked up once, when it is opened: after a switch, who searched the
+    old one goes on to do so.
+    """
+
+    def __init__(self, connection: Connection, collection: str, spec: IndexSpec) -> None:
+        """Use `create` or `open`."""
+        self.connection = connection
+        self.collection = collection
+        self.spec = spec
+        self._closed = False
+
+    @classmethod
+    def create(cls, address: Address, spec: IndexSpec) -> Self:
+        """Make an empty collection."""
+        connection = Connection(address)
+        try:
+            return cls(connection, collections.create(connection, spec), spec)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Open a collection by its alias or its name."""
+        connection = Connection(address)
+        try:
+            collection = collections.find(connection, address.collection)
+            return cls(connection, collection, collections.spec_of(connection, collection))
+        except BaseException:
+            connection.close()
+            raise
+
+    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
+        if self._closed:
+            raise UsageError("The index is closed.")
+        return self.connection.call(doing, request)
+
+    def parameters(self, exact: bool) -> models.SearchParams | None:
+        if exact:
+            return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
+        return models.SearchParams(hnsw_ef=tuning.EF_SEARCH, quantization=rescored)
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
+        left = list(points)
+        for _ in range(self.connection.address.attempts):
+            self._send(left)
+            stamps = {p.id: p.payload.get("stamp") for p in self._stamps(left)}
+            left = [point for point in left if stamps.get(point.id) != point.payload["stamp"]]
+            if not left:
+                return
+        raise BackendError(
+            f"The server at {self.connection.address.url} says that it stored {len(points)} drawings, "
+            f"but {len(left)} of them are not there.",
+            hint="Look at its log, its disk and the state of its shards; then run the same command again.",
+        )
+
+    def _send(self, points: list[Point]) -> None:
+        try:
+            super().upsert(points)
+        except RequestTooLargeError as error:
+            if len(points) == 1:
+                raise BackendError(
+                    f"The server at {self.connection.address.url} refuses a request with one drawing as too large.",
+                    hint="Raise max_request_size_mb there, or the limit of the proxy before it.",
+                ) from error
+            middle = len(points) // 2
+            self._send(points[:middle])
+            self._send(points[middle:])
+
+    def _stamps(self, points: list[Point]) -> list[Point]:
+        return self.retrieve([point.id for point in points], fields=["stamp"], vectors=False)
+
+    def defer(self) -> None:
+        self._set_threshold(0)
+
+    def optimize(self) -> None:
+        info = self._info()
+        if info.config.optimizer_config.indexing_threshold == 0:
+            self._set_threshold(tuning.INDEXING_KB)
+        quiet = 0
+        while quiet < 2:  # the optimizer takes a moment to notice that there is work
+            info = self._info()
+            if isinstance(info.optimizer_status, models.OptimizersStatusOneOf1):
+                text = info.optimizer_status.error
+                raise BackendError(
+                    f"The server's optimizer has stopped in {self.collection}: {text}.",
+                    hint="Searches stay right but slow; see the server's log, its memory and disk.",
+                )
+            # Grey: it waits for the next write to go on, which is none of our business.
+            quiet = 0 if info.status == models.CollectionStatus.YELLOW else quiet + 1
+            if quiet < 2:
+                sleep(_POLL)
+
+    def facts(self) -> JsonDict:
+        info, address = self._info(), self.connection.address
+        params, points = info.config.params, info.points_count or 0
+        return {
+            "engine": f"Qdrant server {self.connection.version}",
+            "bytes": tuning.estimated_bytes(points, self.spec.dim) * (params.replication_factor or 1),
+            "bytes_are": "estimated: 8-bit codes, graph, originals and payloads of as many drawings",
+            "server": address.url,
+            "alias": address.collection,
+            "collection": self.collection,
+            "status": str(info.status.value),
+            "indexed": info.indexed_vectors_count or 0,
+            "segments": info.segments_count,
+            "shards": params.shard_number or 1,
+            "replicas": params.replication_factor or 1,
+            "graph": "deferred: index compact builds it"
+            if info.config.optimizer_config.indexing_threshold == 0
+            else "kept up to date by the server",
+        }
+
+    def problems(self) -> Iterator[str]:
+        info = self._info()
+        if info.status == models.CollectionStatus.RED:
+            yield f"the server says that the collection {self.collection} is in trouble (status red)"
+        if isinstance(info.optimizer_status, models.OptimizersStatusOneOf1):
+            yield f"the server's optimizer has stopped: {info.optimizer_status.error}"
+        missing = sorted(INDEXED.keys() - (info.payload_schema or {}).keys())
+        if missing:
+            yield f"payload fields without their index: {', '.join(missing)}"
+
+    def drop(self) -> None:
+        collections.drop(self.connection, self.collection)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.connection.close()
+
+    def _info(self) -> models.CollectionInfo:
+        return self.call("Looking", lambda c: c.get_collection(self.collection))
+
+    def _set_threshold(self, kilobytes: int) -> None:
+        config = models.OptimizersConfigDiff(indexing_threshold=kilobytes)
+        self.call("Configuring", lambda c: c.update_collection(self.collection, optimizers_config=config))
+
+
+class LocalPoints(ClientPoints):
+    """qdrant-client's local mode in a folder: the client's own Python, exact, for tests and small demonstrations."""
+
+    collection = _LOCAL
+
+    def __init__(self, root: Path, spec: IndexSpec, client: QdrantClient, lock: WriterLock) -> None:
+        """Use `create` or `open`."""
+        self.spec = spec
+        self._root = root
+        self._client: QdrantClient | None = client
+        self._lock = lock
+
+    @classmethod
+    def create(cls, root: Path, spec: IndexSpec) -> Self:
+        """Make an empty index in a folder."""
+        with mapped_errors(f"Creating {root}"):
+            root.mkdir(parents=True, exist_ok=True)
+        lock = folder.lock(root)
+        try:
+            folder.require_none(root)
+            with mapped_errors(f"Creating {root}"):
+                shutil.rmtree(root / "client", ignore_errors=True)
+                client = _local(root)
+                params = models.VectorParams(size=spec.dim, distance=models.Distance.COSINE)
+                client.create_collection(_LOCAL, {VECTOR: params})
+            folder.write(root, "client", spec)
+            return cls(root, spec, client, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
+        """Scores anew, to six places.
+
+        Its sums differ in the last bits from call to call, and its vectors, which are scaled again whenever
+        they are loaded, from one opening to the next.
+        """
+        answers = super().search(queries, limit, clause, exact)
+        vectors = {p.id: _vector(p) for p in self._vectors({hit.id for answer in answers for hit in answer})}
+        rescored = [
+            [replace(hit, score=round(float(vectors[hit.id].astype(np.float64) @ query), 6)) for hit in answer]
+            for query, answer in zip(queries.astype(np.float64), answers, strict=True)
+        ]
+        return [sorted(answer, key=lambda hit: -hit.score) for answer in rescored]
+
+    def _vectors(self, ids: set[str]) -> list[Point]:
+        return self.retrieve(sorted(ids), fields=False, vectors=True) if ids else []
+
+    @classmethod
+    def open(cls, root: Path, spec: IndexSpec) -> Self:
+        """Open what `create` made."""
+        lock = folder.lock(root)
+        try:
+            with mapped_errors(f"Opening {root}"):
+                return cls(root, spec, _local(root), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
+        if self._client is None:
+            raise UsageError("The index is closed.")
+        with mapped_errors(f"{doing} in {self._root}"):
+            return request(self._client)
+
+    def parameters(self, exact: bool) -> None:
+        """Local mode knows no parameters."""
+
+    def defer(self) -> None:
+        """Nothing to do: there is no graph."""
+
+    def optimize(self) -> None:
+        """Nothing to do: there is no graph."""
+
+    def facts(self) -> JsonDict:
+        engine = f"local mode of qdrant-client {version('qdrant-client')}: exact comparison in Python, no server"
+        return {"engine": engine, "bytes": folder.size(self._root)}
+
+    def problems(self) -> Iterator[str]:
+        return iter(())
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+            self._lock.release()
+
+
+def _local(root: Path) -> QdrantClient:
+    with warnings.catch_warnings():
+        # That local mode is not meant for large collections is said in `engine`.
+        warnings.simplefilter("ignore", UserWarning)
+        return QdrantClient(path=str(root / "client"), force_disable_check_same_thread=True)
+
+
+def _filter(clause: Clause | None) -> models.Filter | None:
+    return None if clause is None else models.Filter(must=[_condition(clause)])
+
+
+def _condition(clause: Clause) -> Any:
+    match clause:
+        case AnyOf(field, values):
+            return models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
+        case Begins(field, prefix):
+            return models.FieldCondition(key=field, match=models.MatchPrefix(prefix=prefix))
+        case Between(field, first, last):
+            # Without any bound, a range would say nothing of a field that is not there.
+            bounds = models.DatetimeRange(gte=_midnight(first or _EARLY), lte=_midnight(last) if last else None)
+            return models.FieldCondition(key=field, range=bounds)
+        case All(of):
+            return models.Filter(must=[_condition(one) for one in of])
+        case Either(of):
+            return models.Filter(should=[_condition(one) for one in of])
+        case Not(of):
+            return models.Filter(must_not=[_condition(of)])
+        case _:
+            assert_never(clause)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _selector(fields: Sequence[str] | bool) -> Any:
+    return fields if isinstance(fields, bool) else list(fields)
+
+
+def _list(vector: Embeddings | None) -> list[float]:
+    values: list[float] = [] if vector is None else vector.tolist()
+    return values
+
+
+def _vector(point: Point) -> Embeddings:
+    return np.empty(0, dtype=np.float32) if point.vector is None else point.vector
+
+
+def _found(hit: Any) -> Found:
+    return Found(str(hit.id), float(hit.score), hit.payload or {})
+
+
+def _point(record: Any) -> Point:
+    vector = record.vector[VECTOR] if record.vector else None
+    return Point(str(record.id), record.payload or {}, None if vector is None else np.array(vector, dtype=np.float32))

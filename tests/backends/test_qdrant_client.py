@@ -1,0 +1,79 @@
+"""The same promises through qdrant-client: its local mode, and a server where PATSEARCH_QDRANT_URL names one.
+
+PATSEARCH_QDRANT_URL=http://localhost:6333 python -m pytest -m server
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.backends.contract import BackendContract, Store
+from patsearch.backends.qdrant.backend import QdrantBackend
+from patsearch.backends.samples import SPEC, random_drawings, random_vectors
+from patsearch.errors import IndexNotFound
+from patsearch.types import Drawing
+
+SERVER = "PATSEARCH_QDRANT_URL"
+
+
+@dataclass
+class LocalStore(Store):
+    def create(self, spec: IndexSpec = SPEC) -> Backend:
+        return QdrantBackend.create(self.location, spec, engine="client")
+
+
+class TestLocalMode(BackendContract):
+    @pytest.fixture
+    def store(self, quick_path: Path) -> Store:
+        return LocalStore(QdrantBackend, quick_path / "index")
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_filters_mean_what_matches_says(self, filled: tuple[Backend, list[Drawing], Embeddings], seed: int) -> None:
+        super().test_filters_mean_what_matches_says(filled, seed)
+
+    def test_says_what_it_is(self, backend: Backend) -> None:
+        assert backend.info()["engine"].startswith("local mode of qdrant-client")
+        assert "exact" in backend.info()["engine"]
+
+
+@pytest.mark.server
+class TestServer(BackendContract):
+    options = ""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        url = os.environ.get(SERVER)
+        if not url:
+            pytest.skip(f"no server: {SERVER} names none")
+        location = f"{url}{self.options}#test-{uuid.uuid4().hex[:12]}"
+        yield Store(QdrantBackend, location)
+        drop(location)
+
+    def test_optimizing_waits_for_the_graph(self, backend: Backend) -> None:
+        drawings, vectors = random_drawings(500), random_vectors(500)
+        backend.upsert(drawings, vectors)
+        assert "deferred" in backend.info()["graph"]
+        backend.optimize()
+        assert "kept up to date" in backend.info()["graph"]
+        assert backend.info()["status"] == "green"
+
+
+@pytest.mark.server
+class TestServerByGrpc(TestServer):
+    options = "?grpc=yes"
+
+
+def drop(location: str) -> None:
+    """Delete the collection of a test."""
+    try:
+        with QdrantBackend.open(location, read_only=False) as backend:
+            backend.drop()
+    except IndexNotFound:
+        pass
