@@ -11,7 +11,7 @@ Framing is varied little: in the protocol of DeepPatent larger turns and zooms c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -80,6 +80,34 @@ class Augmentation:
             or not (0 < self.zoom <= 1 and 0 <= self.tilt <= 180 and 0 <= self.wobble <= 20)
         ):
             raise SettingsError(f"Augmentation out of range: {self}.", hint="Shares 0 to 1, zoom above 0 to 1.")
+
+
+# What every augmentation is set to when it is switched off; the settings that are not here only say how one works.
+OFF: dict[str, float] = {
+    "mirror": 0,
+    "quarter": 0,
+    "tilt": 0,
+    "shear": 0,
+    "stretch": 0,
+    "zoom": 1,
+    "sketched": 0,
+    "unhatched": 0,
+    "wobbly": 0,
+    "thicker": 0,
+    "thinner": 0,
+    "broken": 0,
+    "erased": 0,
+    "paler": 0,
+    "one_bit": 0,
+    "grain": 0,
+}
+_STRENGTHS = ("tilt", "shear", "stretch", "zoom")  # done to every drawing, more or less; the others to a share of them
+
+
+def alone(spec: Augmentation, name: str) -> Augmentation:
+    """One augmentation as `spec` has it, done to every drawing, and no other; none where it is off in `spec`."""
+    value: float = getattr(spec, name)
+    return replace(spec, **OFF | {name: value if name in _STRENGTHS or value == OFF[name] else 1.0})
 
 
 def augment(
