@@ -14,7 +14,11 @@ from patsearch.errors import UsageError
 if TYPE_CHECKING:
     from patsearch.training.cache import DrawingCache
     from patsearch.training.config import Recipe
+    from patsearch.training.data import BuildOptions
     from patsearch.training.run import Progress, RunResult
+
+
+STOPPED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +27,7 @@ def register(app: typer.Typer) -> None:
     @app.command("train")
     def command(
         recipe: str | None = typer.Argument(
-            None, help="A recipe's name or TOML file; of a run that is begun, its own if left out."
+            None, help="A recipe's name or TOML file; of a run that was begun, its own if left out."
         ),
         data: list[str] = typer.Option(
             [], "--data", "-d", help="A cache of drawings, or what ingest reads; repeatable."
@@ -33,6 +37,14 @@ def register(app: typer.Typer) -> None:
         ),
         changes: list[str] = typer.Option(
             [], "--set", "-s", help="Change the recipe, as in schedule.epochs=20; repeatable."
+        ),
+        whole_sheets: bool = typer.Option(False, "--whole-sheets", help="Train on sheets, not on the figures on them."),
+        front_pages: bool = typer.Option(False, "--front-pages", help="Train on the front-page copies (D00000) too."),
+        source: str | None = typer.Option(None, "--source", help="Kind of source, where looking is not enough."),
+        metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
+        lists: list[Path] = typer.Option([], "--list", help="DeepPatent list file; repeatable."),
+        workers: int | None = typer.Option(
+            None, "--workers", min=1, help="Processes that read drawings. [default: one a core]"
         ),
         show_batch: Path | None = typer.Option(
             None, "--show-batch", help="Write the first batch as a picture, as the network sees it, and stop."
@@ -57,6 +69,8 @@ def register(app: typer.Typer) -> None:
         import cv2
 
         from patsearch.cli.output import notice, print_json
+        from patsearch.ingest.sources import SourceOptions
+        from patsearch.training.data import BuildOptions
         from patsearch.training.recipes import load_recipe, to_toml
         from patsearch.training.run import RECIPE
 
@@ -73,9 +87,21 @@ def register(app: typer.Typer) -> None:
             return
         if not data or (out is None and show_batch is None):
             raise UsageError("Training needs --data and --out.", hint="patsearch train fast --data CORPUS --out RUN")
+        if chosen.encoder:
+            raise UsageError(
+                f"The encoder {chosen.encoder} needs no training.",
+                hint=f"patsearch ingest ... --encoder {chosen.encoder}",
+            )
         # Batches are made by threads of our own, or beside torch's.
         cv2.setNumThreads(1)
-        cache = _open(data, chosen, out, quiet)
+        options = BuildOptions(
+            whole_sheets=whole_sheets,
+            front_pages=front_pages,
+            processes=workers,
+            kind=source,
+            source=SourceOptions(metadata=metadata, lists=tuple(lists)),
+        )
+        cache = _open(data, chosen, out, options, quiet)
         if show_batch is not None:
             _show(chosen, cache, show_batch)
             notice(f"wrote {show_batch}")
@@ -91,19 +117,52 @@ def register(app: typer.Typer) -> None:
             print_json(result.to_json())
         else:
             _print(result)
+        if not result.finished:
+            raise typer.Exit(STOPPED)
 
 
-def _open(data: list[str], recipe: Recipe, out: Path | None, quiet: bool) -> DrawingCache:
-    from patsearch.training.cache import DrawingCache
+def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptions, quiet: bool) -> DrawingCache:
+    """The caches named, or one built of the sources named, in the run's folder."""
+    from patsearch.cli.output import notice, progress
+    from patsearch.encoder.preprocess import Preprocessing
+    from patsearch.ingest import Progress as Ingested
+    from patsearch.training.data import is_cache, open_data
 
-    folders = [Path(text).expanduser() for text in data]
-    if all(any(folder.glob("[0-9]*.json")) for folder in folders):
-        return DrawingCache(*folders)
-    raise UsageError(f"{data[0]} is no cache of drawings.")
+    if out is None and not all(is_cache(Path(text).expanduser()) for text in data):
+        raise UsageError("A cache of these drawings needs a place.", hint="Give --out too: it is built there once.")
+    size = max(recipe.search_size, *(size for size, _ in recipe.stages))
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("reading drawings", total=None, rate="")
+
+        def watch(now: Ingested) -> None:
+            bar.update(task, completed=now.patents, total=now.total, rate=f"{now.rate:,.0f} drawings/s")
+
+        store = (out or Path()) / "drawings"
+        cache, report = open_data(list(data), store, Preprocessing(size=size), options, on_progress=watch)
+    if report is not None and report.failed:
+        notice(f"{len(report.failed)} files could not be read and were left out: see {store / 'report.json'}")
+    if report is not None and report.interrupted:
+        raise KeyboardInterrupt
+    return cache
 
 
 def _show(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
-    raise UsageError("--show-batch")
+    from patsearch.training.sampler import make_sampler
+    from patsearch.training.show import show_batch
+    from patsearch.training.splits import split_designs
+
+    split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
+    batch, seed = recipe.batch, recipe.schedule.seed
+    sampler = make_sampler(
+        batch.sampler,
+        cache.records,
+        split.train,
+        designs=batch.designs,
+        drawings=batch.drawings,
+        seed=seed,
+        least=batch.least,
+    )
+    show_batch(cache, sampler, recipe.augmentation(), path, seed=seed, size=recipe.stages[0][0])
 
 
 def _list(as_json: bool) -> None:

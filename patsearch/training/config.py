@@ -91,9 +91,11 @@ class BatchSection(Section):
         designs, drawings: designs of a batch, over all processes, and drawings of each.
         accumulate: batches whose gradients are added up before one update; pairs are made within a batch alone.
         least: designs with fewer drawings are not trained on.
+        labels: what losses tell apart: "design", or "type-and-domain" (`patsearch.training.classes`).
     """
 
     sampler: str = "pk"
+    labels: Literal["design", "type-and-domain"] = "design"
     designs: int = Field(default=48, ge=1)
     drawings: int = Field(default=3, ge=1)
     accumulate: int = Field(default=1, ge=1)
@@ -107,12 +109,15 @@ class LossSection(Section):
         name: as registered, "arcface".
         on: the vectors that it sees, behind the "projection" or the "pooled" ones before it.
         weight: factor with which it counts; 0 for not at all.
+        begin, end: shares of the budget between which it counts: two losses may follow one another.
         options: its own.
     """
 
     name: str
     on: Literal["projection", "pooled"] = "projection"
     weight: float = Field(default=1.0, ge=0)
+    begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    end: Annotated[float, Field(gt=0, le=1)] = 1.0
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -224,9 +229,15 @@ else:
 
 
 class Recipe(Section):
-    """A whole recipe. See the module."""
+    """A whole recipe. See the module.
+
+    Attributes:
+        title: one line for people.
+        encoder: name of an encoder that needs no training; the rest of such a recipe means nothing.
+    """
 
     title: str = ""
+    encoder: str = ""
     network: NetworkSection = NetworkSection()
     data: DataSection = DataSection()
     batch: BatchSection = BatchSection()
@@ -243,6 +254,11 @@ class Recipe(Section):
             raise ValueError("network.embedding is the projection's, but network.projection is 0")
         if not self.losses:
             raise ValueError("the weight of every loss is 0")
+        spans = sorted((loss.begin, loss.end) for loss in self.losses)
+        if any(end <= begin for begin, end in spans) or spans[0][0] > 0 or max(end for _, end in spans) < 1:
+            raise ValueError("loss.begin and loss.end leave a part of the run without a loss")
+        if len(spans) == 2 and spans[1][0] > spans[0][1]:
+            raise ValueError("loss.begin and loss.end leave a part of the run without a loss")
         return self
 
     @property

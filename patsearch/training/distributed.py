@@ -104,7 +104,7 @@ def join(device: str | None = None) -> Group:
     if chosen.type == "cuda":
         if not torch.cuda.is_available():
             raise UsageError("There is no GPU that torch can use.", hint="Use --device cpu.")
-        if chosen.index is None:
+        if device in (None, "cuda"):
             chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)
     if ranks == 1:

@@ -25,6 +25,7 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import UsageError
 from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import pack_optimiser, read_state, under, unpack_optimiser, unusable, write_state
+from patsearch.training.classes import Labelling
 from patsearch.training.config import Recipe
 from patsearch.training.distributed import Group, synchronised
 from patsearch.training.loader import Loader, workers_for
@@ -112,7 +113,8 @@ class Trainer:
             raise UsageError("Several processes share no budget of time.", hint="Set schedule.steps or epochs.")
         self.network = (network if network is not None else build(recipe)).to(device)
         torch.manual_seed(schedule.seed)
-        self.loss = Objective(recipe, self.network, self.sampler.classes).to(device)
+        labelling = Labelling(batch.labels, cache.records, self.sampler.designs_of_classes)
+        self.loss = Objective(recipe, self.network, labelling.classes).to(device)
         self._frozen = freeze(self.network.backbone, schedule.frozen_stages)
         if schedule.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub knows no lone keyword
@@ -125,11 +127,14 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
         unused = recipe.network.pooling != "native" or self.loss.places == ("pooled",)
         self._wrapped: Any = self.group.wrap(Trunk(self.network), unused=unused)
-        self._forward: Callable[[Tensor], dict[str, Tensor]] = torch.compile(self._wrapped) if schedule.compile else self._wrapped
+        self._forward: Callable[[Tensor], dict[str, Tensor]] = (
+            torch.compile(self._wrapped) if schedule.compile else self._wrapped
+        )
         self._loader = Loader(
             cache,
             self.sampler,
             recipe.augmentation(),
+            labelling=labelling,
             seed=schedule.seed,
             workers=workers_for(device, recipe.data.workers, lambda: (os.cpu_count() or 1) // self.group.ranks),
             pinned=device.type == "cuda",

@@ -48,7 +48,7 @@ class Objective(nn.Module):
         self.places = tuple(sections)
         self.parts = nn.ModuleDict()
         for place, some in sections.items():
-            terms = [Term(section.name, section.weight, section.options) for section in some]
+            terms = [Term(s.name, s.weight, s.options, s.begin, s.end) for s in some]
             self.parts[place] = build_loss(terms, dim=dims[place], classes=classes)
 
     def unit(self, vectors: Mapping[str, Tensor]) -> Vectors:

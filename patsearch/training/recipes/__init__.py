@@ -62,7 +62,8 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt key explains what else is missing: it is said first.
+        first = min(error.errors(include_url=False), key=lambda entry: entry["type"] != "extra_forbidden")
         place = [str(part) for part in first["loc"]]
         key = ".".join(place)
         if first["type"] == "extra_forbidden":
