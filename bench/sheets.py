@@ -175,7 +175,7 @@ _STAGES = {
     "rasterise": "rasterise",
     "pieces": "pieces_of",
     "find and read text": "sheet_text",
-    "share out": "_owners",
+    "share out": "_shares",
     "cut figures": "_figure",
 }
 

@@ -236,11 +236,15 @@ def with_marks(pieces: Pieces, lines: Sequence[TextLine], turn: int) -> list[Tex
     under &= (below >= 0) & (below <= near) & (abs(x + right_end - (left + right)) <= off)
     inside |= under
     inside[:, 0] = False
-    out = []
     for line, held in zip(lines, inside, strict=True):
         held[line.members] = True
-        members = np.flatnonzero(held)
-        out.append(replace(line, members=members, box=union(pieces.boxes[members])))
+    out = []
+    for line, held, count in zip(lines, inside, np.count_nonzero(inside, axis=1).tolist(), strict=True):
+        if count == len(line.members):  # most have no marks
+            out.append(line)
+        else:
+            members = np.flatnonzero(held)
+            out.append(replace(line, members=members, box=union(pieces.boxes[members])))
     return out
 
 
