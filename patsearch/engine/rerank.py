@@ -107,16 +107,10 @@ def mutual_overlap(similar: Floats, *, k1: int, k2: int) -> Floats:
     Args:
         similar: (P, P) float32 cosines of the points; the diagonal is not read.
     """
-    points = len(similar)
     itself_first = -similar
     np.fill_diagonal(itself_first, -np.inf)
     nearest = np.argsort(itself_first, axis=1, kind="stable")[:, : k1 + 1]  # (P, k1 + 1)
-    mutual = _mutual(nearest, points)
-    half = _mutual(nearest[:, : int(np.around(k1 / 2)) + 1], points)
-    # Counts of common members are matrix products; float32 is exact far beyond these sizes.
-    ones, halves = mutual.astype(np.float32), half.astype(np.float32)
-    fits = mutual & (3 * (ones @ halves.T) >= 2 * halves.sum(axis=1))
-    reached = mutual | (fits.astype(np.float32) @ halves > 0)
+    reached = _reached(nearest, nearest[:, : int(np.around(k1 / 2)) + 1])
     weights = np.where(reached, np.exp(similar - 1), np.float32(0))
     np.fill_diagonal(weights, 1.0)  # exp(-d) of a point with itself
     weights /= weights.sum(axis=1, keepdims=True)
@@ -127,8 +121,22 @@ def mutual_overlap(similar: Floats, *, k1: int, k2: int) -> Floats:
     return np.asarray(common / (2 - common), dtype=np.float32)
 
 
-def _mutual(nearest: NDArray[np.intp], points: int) -> NDArray[np.bool_]:
+def _reached(nearest: NDArray[np.intp], nearer: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """R* of every point as a row of (P, P), from its nearest, (P, k1 + 1), and the nearer half, (P, h)."""
+    points = np.arange(len(nearest))
+    mutual, half = _mutual(nearest), _mutual(nearer)
+    belongs = half[points[:, None], nearer]  # (P, h), which of the nearer ones are mutual: the R(q, k1 / 2)
+    sets, inside = nearer[nearest], belongs[nearest]  # (P, k1 + 1, h), those sets for each of the nearest
+    common = (mutual[points[:, None, None], sets] & inside).sum(axis=2)  # (P, k1 + 1)
+    fits = mutual[points[:, None], nearest] & (3 * common >= 2 * inside.sum(axis=2))
+    joined = inside & fits[:, :, None]
+    rows = np.broadcast_to(points[:, None, None], sets.shape)
+    mutual[rows[joined], sets[joined]] = True
+    return mutual
+
+
+def _mutual(nearest: NDArray[np.intp]) -> NDArray[np.bool_]:
     """(P, P), true where each is among the other's nearest, (P, k)."""
-    near = np.zeros((points, points), dtype=np.bool_)
+    near = np.zeros((len(nearest), len(nearest)), dtype=np.bool_)
     np.put_along_axis(near, nearest, True, axis=1)
     return near & near.T
