@@ -135,7 +135,7 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
         task = bar.add_task("reading drawings", total=None, rate="")
 
         def watch(now: Ingested) -> None:
-            bar.update(task, completed=now.patents, total=now.total, rate=f"{now.rate:,.0f} drawings/s")
+            bar.update(task, completed=now.done, total=now.total, rate=f"{now.drawings:,} drawings")
 
         store = (out or Path()) / "drawings"
         cache, report = open_data(list(data), store, Preprocessing(size=size), options, on_progress=watch)

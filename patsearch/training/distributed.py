@@ -64,13 +64,17 @@ class Group:
         return nn.parallel.DistributedDataParallel(network, device_ids=devices, find_unused_parameters=unused)
 
     def average(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Average the gradients of weights that are not wrapped: those of the loss."""
+        """Average the gradients of weights that are not wrapped: those of the loss.
+
+        Each process sees all rows, so that its gradient is the whole one already, times the number of processes
+        by which the loss is raised for `wrap`.
+        """
         if self.ranks == 1:
             return
         for parameter in parameters:
             if parameter.grad is not None:
                 distributed.all_reduce(parameter.grad)
-                parameter.grad /= self.ranks
+                parameter.grad /= self.ranks**2
 
     def agree(self, wish: bool) -> bool:
         """Whether any process has the wish: all get the same answer."""

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from training_makers import make_recipe, make_table
 
 from patsearch import plugins
 from patsearch.errors import SettingsError
@@ -12,7 +13,6 @@ from patsearch.training.augment import Augmentation
 from patsearch.training.config import AugmentSection, Recipe
 from patsearch.training.recipes import check_recipe, load_recipe, recipe_names, to_toml
 from patsearch.training.sampler import SAMPLERS
-from training_makers import make_recipe, make_table
 
 
 def trained() -> list[str]:

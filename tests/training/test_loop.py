@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from training_makers import NOTHING, make_cache, make_recipe
 
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
 from patsearch.training.cache import DrawingCache
@@ -18,7 +19,6 @@ from patsearch.training.loop import Trainer
 from patsearch.training.sampler import make_sampler
 from patsearch.training.start import build
 from patsearch.training.validation import retrieval, validate
-from training_makers import NOTHING, make_cache, make_recipe
 
 DESIGNS = tuple(range(10))
 
@@ -147,7 +147,7 @@ def test_accumulated_batches_are_one_step(cache: DrawingCache) -> None:
     shared = {"network": {"architecture": "test_vit", "pooling": "native", "projection": 0, "embedding": "pooled"}}
     shared |= {"loss": {"name": "softmax", "options": {}}, "augment": NOTHING, "data": {"stages": [{"size": 32}]}}
     shared |= {"schedule": {"optimiser": "sgd"}}  # Adam makes much of the last digits of small gradients
-    order = {"sampler": "class-balanced", "drawings": 1}
+    order = {"sampler": "class-balanced", "drawings": 4}  # all of a design, in whatever order
     runs = [
         Trainer(make_recipe(batch=order | batch, **shared), cache, DESIGNS, network=tiny_attention())
         for batch in ({"designs": 10}, {"designs": 5, "accumulate": 2})
