@@ -99,6 +99,15 @@ class QdrantBackend(Backend):
         self.optimize()
         return {"reclaimed": 0, "bytes_before": before, "bytes_after": int(self._points.facts()["bytes"])}
 
+    def publish(self, alias: str) -> str | None:
+        """Let a server's alias name this index's collection, in one step; returns the collection it named before.
+
+        Raises:
+            UsageError: the index is in a folder, or the name is that of a collection.
+        """
+        self._require_writable()
+        return self._points.publish(alias)
+
     def drop(self) -> None:
         """Delete a server's collection with all it holds, and close. (An index in a folder goes with its folder.)"""
         self._require_writable()

@@ -9,6 +9,7 @@ import random
 import time
 import warnings
 from collections.abc import Callable
+from json import JSONDecodeError
 from os import environ
 from typing import Any, TypeVar
 
@@ -30,6 +31,13 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _KEPT = "What was acknowledged is kept; the same command goes on from there."
 _FULL = ("no space left", "out of disk", "disk is full", "insufficient storage", "disk usage")
 _MISSING = ("doesn't exist", "does not exist", "not found")
+_TROUBLES = (
+    ResponseHandlingException,
+    UnexpectedResponse,
+    ResourceExhaustedResponse,
+    JSONDecodeError,  # of an answer that is a web page
+    grpc.RpcError,
+)
 _GRPC_STATUS = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -104,7 +112,7 @@ class Connection:
         for attempt in range(1, self.address.attempts + 1):
             try:
                 return request(self.client)
-            except (ResponseHandlingException, UnexpectedResponse, ResourceExhaustedResponse, grpc.RpcError) as error:
+            except _TROUBLES as error:
                 final, wait = self._judge(doing, error)
                 if wait is None or attempt == self.address.attempts:
                     raise final from error
@@ -143,6 +151,8 @@ class Connection:
                 return self._refused(where, _GRPC_STATUS.get(code, 500) if code else 503, str(details))
             case ResponseHandlingException():
                 return self._unanswered(where, error.source)
+            case JSONDecodeError():
+                return self._stranger(), None
         raise AssertionError(f"not expected here: {error!r}")
 
     def _refused(self, where: str, status: int, text: str) -> tuple[Exception, float | None]:

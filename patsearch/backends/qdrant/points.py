@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant.clauses import Clause
 from patsearch.backends.qdrant.payload import Point
+from patsearch.errors import UsageError
 from patsearch.types import JsonDict
 
 # Measured on 200,000 vectors of 512 numbers (bench/engines.py): 8-bit codes in memory, the best ones
@@ -91,6 +92,10 @@ class Points(ABC):
     @abstractmethod
     def problems(self) -> Iterator[str]:
         """What the engine itself says is wrong, one sentence each."""
+
+    def publish(self, alias: str) -> str | None:
+        """Let an alias name the collection; returns what it named before."""
+        raise UsageError(f"Only a collection on a server has an alias, such as {alias!r}.")
 
     def drop(self) -> None:
         """Delete everything that no folder holds."""

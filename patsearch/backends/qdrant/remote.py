@@ -254,6 +254,9 @@ class RemotePoints(ClientPoints):
         if missing:
             yield f"payload fields without their index: {', '.join(missing)}"
 
+    def publish(self, alias: str) -> str | None:
+        return collections.switch(self.connection, alias, self.collection)
+
     def drop(self) -> None:
         collections.drop(self.connection, self.collection)
 
