@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -13,8 +13,9 @@ from patsearch.drawings.lines import LineFinder, TextLine, cut_out, with_marks
 from patsearch.drawings.raster import Pieces, Raster, union
 from patsearch.drawings.reader import Line, read_lines
 
-_FIRST, _MORE = 6, 12  # candidates a pass
+_FIRST, _MORE = 4, 14  # candidates a pass
 _DOUBTFUL = 1.0  # not worth reading: twice what any label of 488 real sheets had
+_DOUBTFUL_BESIDE = 0.7  # not worth reading beside a label
 _SURE = 0.55
 _VERY_SURE = 0.8
 
@@ -114,7 +115,17 @@ def _search(
     labels = _labels([*known, *texts], expected, finish)
     # Where there are labels, others look like them; where there are none, look further.
     like = [text.line for text in labels]
-    more = [line for line in lines[_FIRST:] if not like or any(_alike(line, other) for other in like)][:_MORE]
+    more = lines[_FIRST:]
+    if like:
+        parts = _members(text for text in labels if _plain(text))
+        more = [
+            line
+            for line in more
+            if line.doubt < _DOUBTFUL_BESIDE
+            and any(_alike(line, other) for other in like)
+            and not any(part.issuperset(line.members.tolist()) for part in parts)
+        ]
+    more = more[:_MORE]
     if more and (like or turns == (0, 90)):
         texts += _read(page, more, turns)
         labels = _labels([*known, *texts], expected, finish)
@@ -154,6 +165,10 @@ def _plain(label: SheetText) -> bool:
     return certain and label.line.crowding < 0.3 and label.line.glyphs > 1 and label.line.glyph >= 6
 
 
+def _members(texts: Iterable[SheetText]) -> list[set[int]]:
+    return [set(text.line.members.tolist()) for text in texts]
+
+
 def _alike(line: TextLine, other: TextLine) -> bool:
     return line.upright == other.upright and 0.6 <= line.glyph / other.glyph <= 1.7
 
@@ -165,7 +180,7 @@ def _labels(
     labels = [_worded(text, expected) for text in texts if text.sure >= _SURE]
     labels = [text for text in labels if text.meaning.kind == "label"]
     # The word alone, where it was read with its number too, need not be completed.
-    wholes = [set(text.line.members.tolist()) for text in labels if _plain(text)]
+    wholes = _members(text for text in labels if _plain(text))
     labels = [
         finish(text)
         for text in labels
