@@ -75,6 +75,19 @@ def register(app: typer.Typer) -> None:
         comparing: tuple[Path, Path] | None = typer.Option(
             None, "--compare", metavar="RUN1 RUN2", help="Compare two run files of --out; measures nothing."
         ),
+        suite: str | None = typer.Option(
+            None, "--suite", help="seed: train or take every row's encoder on the dataset, and print one table."
+        ),
+        budget: float = typer.Option(600.0, "--budget", min=1.0, help="Of a suite: CPU seconds of training a row."),
+        rows: str | None = typer.Option(None, "--rows", metavar="NAME,...", help="Of a suite: these rows alone."),
+        size: int = typer.Option(128, "--size", min=32, max=1024, help="Of a suite: side of the drawings in pixels."),
+        scores: list[str] = typer.Option(
+            [], "--score", metavar="NAME=SOURCE", help="Of a suite: a test set more, never trained on; repeatable."
+        ),
+        changes: list[str] = typer.Option(
+            [], "--set", help="Of a suite: change every row's recipe, as in batch.designs=24; repeatable."
+        ),
+        threads: int | None = typer.Option(None, "--threads", min=1, help="Of a suite: CPU threads of torch."),
         as_json: bool = typer.Option(False, "--json", help="Print JSON."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
     ) -> None:
@@ -85,6 +98,24 @@ def register(app: typer.Typer) -> None:
         """
         if comparing is not None:
             _compare(comparing, as_json)
+            return
+        if suite is not None:
+            from patsearch.cli import suite as suites
+
+            suites.run(
+                suite,
+                data=dataset,
+                out=out,
+                budget=budget,
+                rows=rows,
+                size=size,
+                scores=scores,
+                distractors=distractors,
+                changes=changes,
+                threads=threads,
+                as_json=as_json,
+                quiet=quiet,
+            )
             return
         from patsearch.cli.output import notice, print_json
         from patsearch.engine import Expansion, Rerank

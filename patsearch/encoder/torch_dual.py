@@ -5,7 +5,8 @@ Networks (2021), "Dual-VGG": one VGG19 learns the type of a drawing, one its dom
 
 What is chosen here: the features are those behind the last convolution (512 of each network, pooled), without the
 two layers of 4,096 that VGG has behind them: those hold 119 of a VGG19's 139 million weights and are bound to
-224 pixels. With `dual_vgg19_bn` the convolutions are normalised, without which 16 layers hardly learn from random weights.
+224 pixels. With `dual_vgg19_bn` the convolutions are normalised: without that, 16 layers hardly learn from random
+weights.
 """
 
 from __future__ import annotations
@@ -51,4 +52,3 @@ class Dual(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, features): the maps averaged."""
         return self.forward_features(images).mean(dim=(2, 3))
-

@@ -50,12 +50,26 @@ details { margin: 1rem 0 } pre { overflow-x: auto; background: var(--soft); padd
 """
 
 
+def document(title: str, parts: Iterable[str]) -> str:
+    """A whole page with nothing from outside; the parts are HTML already."""
+    return "\n".join([_HEAD.format(title=escape(title), style=_STYLE), *parts, "</body></html>\n"])
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, asked: int | None = None) -> str:
+    """A table of text; row number `asked` stands out."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr{' class=asked' if number == asked else ''}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+        for number, row in enumerate(rows)
+    )
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
 def render_page(result: BenchResult) -> str:
     """The result as HTML; every value that came from a file or a user is escaped."""
     first = result.evaluations[0]
     title = f"Retrieval benchmark: {first.dataset['name']}"
     parts = [
-        _HEAD.format(title=escape(title), style=_STYLE),
         f"<h1>{escape(title)}</h1>",
         _facts(result),
         "<h2>Quality</h2>",
@@ -71,8 +85,7 @@ def render_page(result: BenchResult) -> str:
         parts.append("</details>")
     settings = json.dumps({"settings": result.options.to_json(), "environment": result.environment}, indent=2)
     parts.append(f"<details><summary>Settings and environment</summary><pre>{escape(settings)}</pre></details>")
-    parts.append("</body></html>\n")
-    return "\n".join(parts)
+    return document(title, parts)
 
 
 def label(evaluation: Evaluation) -> str:

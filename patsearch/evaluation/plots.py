@@ -65,6 +65,33 @@ def histogram(title: str, values: Mapping[str, Sequence[float]], *, bins: int = 
     return _figure(title, "".join(body), x_ticks=x_ticks, x_label=x_label, y_ticks=y_ticks, names=list(counts))
 
 
+def bars(title: str, values: Mapping[str, Mapping[str, float]], *, most: float = 1.0) -> str:
+    """Bars of values in [0, most], a group for each name and in it a bar for each series; NaN is left out.
+
+    Args:
+        values: by group, then by the series' name in the legend.
+    """
+    series = list(dict.fromkeys(name for group in values.values() for name in group))
+    inner = _WIDTH - _LEFT - _RIGHT
+    width = inner / max(1, len(values))
+    each = 0.8 * width / max(1, len(series))
+    base, span = _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM - _TOP
+    body, ticks = [], []
+    for place, (group, found) in enumerate(values.items()):
+        ticks.append((_LEFT + (place + 0.5) * width, group))
+        for number, name in enumerate(series):
+            value = found.get(name, math.nan)
+            if math.isnan(value):
+                continue
+            left, height = _LEFT + (place + 0.1) * width + number * each, span * min(1.0, value / most)
+            body.append(
+                f'<rect x="{left:.1f}" y="{base - height:.1f}" width="{each:.1f}" height="{height:.1f}" '
+                f'fill="{_colour(number)}"><title>{escape(f"{group}, {name}: {value:.3f}")}</title></rect>'
+            )
+    y_ticks = [(base - span * f, f"{most * f:.2g}") for f in (0, 0.25, 0.5, 0.75, 1)]
+    return _figure(title, "".join(body), x_ticks=ticks, x_label="", y_ticks=y_ticks, names=series, slanted=True)
+
+
 def _figure(
     title: str,
     body: str,
@@ -73,8 +100,10 @@ def _figure(
     x_label: str,
     y_ticks: Sequence[tuple[float, str]],
     names: Sequence[str],
+    slanted: bool = False,
 ) -> str:
     base = _HEIGHT - _BOTTOM
+    more = 30 if slanted else 0  # room for the slanted names
     grid = "".join(
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
         f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
@@ -82,7 +111,11 @@ def _figure(
     )
     axis = "".join(
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}" class="axis"/>'
-        f'<text x="{x:.1f}" y="{base + 17}" text-anchor="middle">{escape(text)}</text>'
+        + (
+            f'<text transform="translate({x + 4:.1f} {base + 12}) rotate(-28)" text-anchor="end">{escape(text)}</text>'
+            if slanted
+            else f'<text x="{x:.1f}" y="{base + 17}" text-anchor="middle">{escape(text)}</text>'
+        )
         for x, text in x_ticks
     )
     legend = "".join(
@@ -90,7 +123,7 @@ def _figure(
     )
     return (
         f'<figure class="plot"><figcaption>{escape(title)}</figcaption>'
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{grid}'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + more}" role="img" aria-label="{escape(title)}">{grid}'
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{base}" y2="{base}" class="axis"/>{axis}'
         f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
         f'{body}</svg><div class="legend">{legend}</div></figure>'

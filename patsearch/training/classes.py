@@ -48,8 +48,7 @@ class Labelling:
         places = {name: place for place, name in enumerate(domains)}
         self.classes = len(domains) * len(TYPES)
         self._tables = {
-            design: places[records[design].family] * len(TYPES) + _types(records[design])
-            for design in trained.tolist()
+            design: places[records[design].family] * len(TYPES) + _types(records[design]) for design in trained.tolist()
         }
 
     def __call__(self, design: int, number: int, label: int) -> int:

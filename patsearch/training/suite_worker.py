@@ -1,0 +1,271 @@
+"""One row of a suite, in a process of its own: train or take the encoder, and measure it."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_encoder
+from patsearch.errors import EncoderError, InputError, PatsearchError
+from patsearch.evaluation.specs import DatasetSpec
+from patsearch.training.augment import fit
+from patsearch.training.cache import SKETCH, DrawingCache
+from patsearch.training.config import Recipe
+from patsearch.training.splits import split_designs
+from patsearch.training.suite_rows import TAKEN, UNTRAINED, Row
+from patsearch.types import JsonDict
+
+Report = Callable[[str, float], None]
+_RATE_SECONDS = 2.0
+_RATE_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSet:
+    """A test set beside the held-out designs.
+
+    Attributes:
+        name: in the table.
+        dataset, distractors: as `patsearch bench` takes them.
+    """
+
+    name: str
+    dataset: DatasetSpec
+    distractors: tuple[DatasetSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker needs.
+
+    Attributes:
+        row: which one.
+        recipe: resolved.
+        caches: folders of the drawings.
+        folder: of the row.
+        scores: test sets that are to be measured.
+        held: whether the held-out designs are to be measured.
+        threads: of torch; None to leave them as they are.
+        size: side of the drawings of an encoder that is taken.
+    """
+
+    row: Row
+    recipe: Recipe
+    caches: tuple[Path, ...]
+    folder: Path
+    scores: tuple[ScoreSet, ...]
+    held: bool
+    threads: int | None
+    size: int
+
+
+def work(job: Job, pipe: Connection) -> None:
+    """Run a job; sends ("progress", what, share) and then ("done", result) or ("failed", message, hint)."""
+    try:
+        result = measure(job, lambda what, share: pipe.send(("progress", what, share)))
+        pipe.send(("done", result))
+    except PatsearchError as error:
+        pipe.send(("failed", error.message, error.hint))
+    except KeyboardInterrupt:
+        pipe.send(("done", {"finished": False}))
+    finally:
+        pipe.close()
+
+
+def measure(job: Job, report: Report) -> JsonDict:
+    """The figures of a row; of a run that was stopped, {"finished": False} alone.
+
+    Raises:
+        PatsearchError: whatever training, loading and measuring raise.
+    """
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    cache = DrawingCache(*job.caches)
+    name, facts = _encoder(job, cache, report)
+    if not facts["finished"]:
+        return facts
+    result: JsonDict = {**facts, "encoder": name}
+    encoder = load_encoder(name, threads=job.threads)
+    assert isinstance(encoder, ArrayEncoder)
+    result |= {"dim": encoder.card.dim, "size": encoder.preprocessing.size, "sha256": encoder.card.sha256}
+    result["parameters"] = _parameters(encoder)
+    if job.held:
+        result["held"] = held_out(encoder, cache, job.recipe, report)
+        report("measuring the rate", 0.0)
+        result["drawings_per_cpu_second"] = _rate(encoder, cache)
+    result["scores"] = {}
+    for test in job.scores:
+        report(f"scoring {test.name}", 0.0)
+        result["scores"][test.name] = _score(test, name)
+    result["peak_bytes"] = _peak_memory()
+    return result
+
+
+def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, report: Report) -> JsonDict:
+    """mAP of the views, and how often a sketch finds its design first, on held-out designs and families."""
+    from patsearch.training.validation import retrieval
+
+    split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
+    result: JsonDict = {}
+    for place, (name, chosen) in enumerate((("designs", split.groups), ("families", split.families))):
+        report(f"held-out {name}", place / 2)
+        vectors, designs, sketches = _vectors(encoder, cache, chosen)
+        found = retrieval(vectors, designs, sketches) if len(vectors) else {}
+        result[name] = {
+            "map": _plain(found.get("map")),
+            "sketch_hit@1": _plain(found.get("sketch_hit@1")),
+            "designs": len(chosen),
+            "drawings": len(vectors),
+        }
+    return result
+
+
+def _encoder(job: Job, cache: DrawingCache, report: Report) -> tuple[str, JsonDict]:
+    """Name of the row's encoder, and what making it took."""
+    nothing: JsonDict = {"finished": True, "samples": 0, "steps": 0, "cpu_seconds": 0.0, "start": "", "loss": None}
+    if job.row.kind == TAKEN:
+        return f"{job.recipe.encoder}:8?size={job.size}", nothing
+    recipe = with_start(job.recipe)
+    if job.row.kind == UNTRAINED:
+        return _untrained(job, recipe), nothing | {"start": recipe.network.start}
+    from patsearch.training.run import LAST, train
+
+    result = train(
+        recipe,
+        cache,
+        job.folder / "run",
+        device="cpu",
+        threads=job.threads,
+        watch=lambda now: report(f"training, step {now.step}, loss {now.loss:.3f}", now.share),
+    )
+    facts = {
+        "finished": result.finished,
+        "samples": result.samples,
+        "steps": result.steps,
+        "cpu_seconds": result.cpu_seconds,
+        "seconds": result.seconds,
+        "loss": _plain(result.loss),
+        "start": recipe.network.start,
+        "unreadable": result.unreadable,
+    }
+    return f"checkpoint:{job.folder / 'run' / LAST}", facts
+
+
+def with_start(recipe: Recipe) -> Recipe:
+    """The recipe, begun at random where its pretrained weights cannot be had."""
+    from patsearch.training.start import IMAGENET, RANDOM, build
+
+    if recipe.network.start != IMAGENET:
+        return recipe
+    try:
+        build(recipe)
+    except EncoderError as error:
+        changed = recipe.model_copy(update={"network": recipe.network.model_copy(update={"start": RANDOM})})
+        try:
+            build(changed)
+        except EncoderError:
+            raise error from None  # it is not for the weights that it cannot be built
+        return changed
+    return recipe
+
+
+def _untrained(job: Job, recipe: Recipe) -> str:
+    from patsearch.encoder.torch import save_checkpoint
+    from patsearch.training.start import build
+
+    card = EncoderCard(
+        name=job.row.name,
+        title=f"{recipe.network.architecture} as it starts: the untrained baseline",
+        dim=0,
+        preprocessing=Preprocessing(size=recipe.search_size),
+        sha256="",
+        trained_on="ImageNet-1k photographs. Never trained on drawings.",
+        baseline=True,
+    )
+    save_checkpoint(job.folder / "encoder", build(recipe), card)
+    return f"checkpoint:{job.folder / 'encoder'}"
+
+
+def _vectors(
+    encoder: ArrayEncoder, cache: DrawingCache, chosen: Sequence[int]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Vectors, designs and whether they are sketches, of the drawings that can be read."""
+    designs: list[int] = []
+    sketches: list[bool] = []
+    drawings: list[NDArray[np.uint8]] = []
+    for design in chosen:
+        for number, kind in enumerate(cache.records[design].kinds):
+            try:
+                drawing = cache.drawing(design, number)
+            except InputError:
+                continue
+            drawings.append(fit(drawing, encoder.preprocessing.size))
+            designs.append(design)
+            sketches.append(kind == SKETCH)
+    if not drawings:
+        return np.empty((0, encoder.card.dim), np.float32), np.empty(0, np.int64), np.empty(0, np.bool_)
+    return encoder.encode_arrays(np.stack(drawings)), np.array(designs, np.int64), np.array(sketches, np.bool_)
+
+
+def _rate(encoder: ArrayEncoder, cache: DrawingCache) -> float:
+    """Drawings a second of CPU time, all threads together."""
+    size = encoder.preprocessing.size
+    some = np.stack([fit(cache.drawing(design % len(cache), 0), size) for design in range(_RATE_BATCH)])
+    encoder.encode_arrays(some)
+    count, start = 0, time.process_time()
+    while time.process_time() - start < _RATE_SECONDS:
+        encoder.encode_arrays(some)
+        count += len(some)
+    return count / (time.process_time() - start)
+
+
+def _score(test: ScoreSet, encoder: str) -> JsonDict:
+    from patsearch.evaluation.results import BenchOptions
+    from patsearch.evaluation.runner import run_bench
+
+    options = BenchOptions(test.dataset, test.distractors, encoder=encoder, baseline=False, backends=())
+    (evaluation,) = run_bench(options).evaluations
+    data = evaluation.dataset
+    kept = {key: data[key] for key in ("name", "fingerprint", "judged_queries", "gallery", "distractors")}
+    return {**kept, "protocol": str(evaluation.protocol), "map": _plain(evaluation.quality.metrics["map"])}
+
+
+def _parameters(encoder: ArrayEncoder) -> int:
+    network: Any = getattr(encoder, "network", None)
+    if network is None:
+        return 0
+    searched = [network.backbone] + ([network.projection] if network.config.embedding == "projection" else [])
+    return sum(parameter.numel() for module in searched for parameter in module.parameters())
+
+
+def _peak_memory() -> int:
+    """Bytes of memory that this process has held at most."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def without(job: Job, done: JsonDict) -> Job:
+    """The job less what is measured already."""
+    known = done.get("scores", {})
+    return replace(job, held="held" not in done, scores=tuple(test for test in job.scores if test.name not in known))
