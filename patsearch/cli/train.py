@@ -101,6 +101,10 @@ def register(app: typer.Typer) -> None:
             kind=source,
             source=SourceOptions(metadata=metadata, lists=tuple(lists)),
         )
+        from patsearch.training.start import build
+
+        # Weights that cannot be had are better missed now than after hours of reading drawings.
+        network = None if show_batch else build(chosen)
         cache = _open(data, chosen, out, options, quiet)
         if show_batch is not None:
             _show(chosen, cache, show_batch)
@@ -111,7 +115,16 @@ def register(app: typer.Typer) -> None:
         from patsearch.training.run import train
 
         with _watch(quiet) as watch:
-            result = train(chosen, cache, out, device=device, threads=threads, tensorboard=tensorboard, watch=watch)
+            result = train(
+                chosen,
+                cache,
+                out,
+                network=network,
+                device=device,
+                threads=threads,
+                tensorboard=tensorboard,
+                watch=watch,
+            )
         leave()
         if as_json:
             print_json(result.to_json())

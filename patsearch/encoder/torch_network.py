@@ -9,6 +9,9 @@ which forget less of what pretraining taught.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -183,7 +186,8 @@ def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
             torch.manual_seed(0)
             if architecture in TWINS:
                 return Dual(TWINS[architecture], pretrained=pretrained)
-            return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
+            with _quiet_hub():
+                return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **options)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         if not pretrained:
             raise EncoderError(f"timm cannot build {architecture}: {_line(error)}.") from error
@@ -192,6 +196,20 @@ def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
             hint="Download them where there is a network (they are then found in the cache of huggingface_hub), or "
             "add ?pretrained=false for random ones.",
         ) from error
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Without the hub's warnings of every retry: what comes of them is said once, by our own error."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _line(error: Exception) -> str:

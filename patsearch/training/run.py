@@ -25,6 +25,7 @@ import torch
 
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
+from patsearch.encoder.torch_network import Network
 from patsearch.errors import PatsearchError, UsageError
 from patsearch.evaluation.environment import describe_environment
 from patsearch.training.cache import DrawingCache
@@ -105,6 +106,7 @@ def train(
     cache: DrawingCache,
     out: Path,
     *,
+    network: Network | None = None,
     device: str | None = None,
     threads: int | None = None,
     tensorboard: bool = False,
@@ -118,6 +120,7 @@ def train(
         recipe: how.
         cache: the drawings.
         out: folder of the run.
+        network: what to train, in place; None to build what the recipe says.
         device: "cpu", "cuda", ...; None for a GPU where there is one.
         threads: of torch on a CPU; None to leave them as they are.
         tensorboard: write its files too.
@@ -130,13 +133,14 @@ def train(
     """
     if recipe.encoder:
         raise UsageError(
-            f"{recipe.encoder} is not trained.", hint=f"Use it as it is: patsearch ingest --encoder {recipe.encoder} ..."
+            f"{recipe.encoder} is not trained.",
+            hint=f"Use it as it is: patsearch ingest --encoder {recipe.encoder} ...",
         )
     if threads is not None:
         torch.set_num_threads(threads)
     group = join(device)
     split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
-    trainer = Trainer(recipe, cache, split.train, group=group)
+    trainer = Trainer(recipe, cache, split.train, network=network, group=group)
     try:
         return _Run(trainer, split, out, tensorboard=tensorboard).go(watch)
     finally:

