@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,15 @@ from patsearch.training.losses import (
 DIM, CLASSES = 4, 5
 # Classes of three, two and one row: the last has no positive. Classes 1 and 3 are not in the batch.
 LABELS = torch.tensor([0, 2, 0, 4, 2, 0])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Threads waiting for one another cost more than these small products."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def rows(seed: int = 0, count: int = 6, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -519,3 +528,29 @@ def test_the_message_names_the_unit() -> None:
 )  # fmt: skip
 def test_registered_by_name(name: str, wanted: type[Loss]) -> None:
     assert plugins.load("loss", name) is wanted
+
+
+@every
+def test_learning_brings_classes_together(case: Case) -> None:
+    """Classes that lie along two of eight noisy coordinates: a linear map has to find these."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(CLASSES).repeat_interleave(8)
+    angles = y * (2 * math.pi / CLASSES)
+    signal = torch.stack([angles.cos(), angles.sin()], dim=1)
+    inputs = torch.cat([signal, 1.5 * torch.randn(len(y), 6, generator=generator)], dim=1)
+    loss = case.make(torch.float32)
+    layer = torch.nn.Linear(8, DIM, bias=False)
+    optimiser = torch.optim.Adam([*layer.parameters(), *loss.parameters()], lr=0.03)
+
+    def gap() -> float:
+        rows = functional.normalize(layer(inputs), dim=1)
+        cosines, same = rows @ rows.T, y[:, None] == y[None, :]
+        return float((cosines[same].mean() - cosines[~same].mean()).detach())
+
+    before = gap()
+    for step in range(100):
+        loss.progress(step / 100)
+        optimiser.zero_grad()
+        loss(functional.normalize(layer(inputs), dim=1), y).backward()
+        optimiser.step()
+    assert gap() > before + 0.4

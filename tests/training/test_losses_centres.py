@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -27,6 +28,15 @@ from patsearch.training.losses import (
 )
 
 KINDS = [ArcFace, CosFace, SubcenterArcFace, Softmax, ProxyAnchor]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Threads waiting for one another cost more than these small products."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def batch(classes: int = 40, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
