@@ -140,11 +140,11 @@ def _margins(crop: Grey, cells: int) -> Box:
 
     The outermost cells on each side hold ink, so nothing further in than `cells` pixels need be looked at.
     """
-    top = (crop[:cells] < PAPER).any(axis=1).argmax()
-    left = (crop[:, :cells] < PAPER).any(axis=0).argmax()
-    bottom = (crop[-cells:] < PAPER).any(axis=1)[::-1].argmax()
-    right = (crop[:, -cells:] < PAPER).any(axis=0)[::-1].argmax()
-    return int(left), int(top), int(right), int(bottom)
+    top = crop[:cells].min(axis=1) < PAPER
+    left = crop[:, :cells].min(axis=0) < PAPER
+    bottom = crop[-cells:].min(axis=1) < PAPER
+    right = crop[:, -cells:].min(axis=0) < PAPER
+    return int(left.argmax()), int(top.argmax()), int(right[::-1].argmax()), int(bottom[::-1].argmax())
 
 
 def _reading_order(figures: list[Figure]) -> list[Figure]:

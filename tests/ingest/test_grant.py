@@ -173,6 +173,15 @@ def test_the_dtd_is_not_fetched(tmp_path: Path) -> None:
     assert parse_grant(changed("us-patent-grant-v45-2014-04-03.dtd", dtd.as_uri())).patent.number == "USD900001"
 
 
+@pytest.mark.parametrize("inside", ["<us-references-cited>", "<claims>"])
+def test_what_is_passed_over_is_checked_all_the_same(inside: str) -> None:
+    for bad, says in (("&undeclared;", "undefined entity"), ("<b></i>", "mismatched"), ("<a>" * 300, "too deeply")):
+        with pytest.raises(SourceError, match=says):
+            parse_grant(changed(inside, inside + bad))
+    twin = "<description><description-of-drawings><p>FIG. 9 is no view.</p></description-of-drawings></description>"
+    assert parse_grant(changed(inside, inside + twin)).patent.captions == parse_grant(GRANT.encode()).patent.captions
+
+
 def test_a_long_description_is_not_kept() -> None:
     """A utility grant's text is dropped as it is read; what follows it is still found."""
     text = "<p>" + "<b>x</b>" * 50_000 + "</p>"
