@@ -55,11 +55,13 @@ class Backend(ABC):
         name: the name under which it is registered ("faiss").
         spec: the encoder and dimension that this index was made for.
         read_only: whether writing is refused.
+        shared: whether other index folders may write to the same store: one on a server.
     """
 
     name: str
     spec: IndexSpec
     read_only: bool
+    shared: bool = False
 
     # ------------------------------------------------------------------ to implement
 
@@ -195,6 +197,39 @@ class Backend(ABC):
     def verify(self) -> list[str]:
         """Look for damage; returns the problems found, one sentence each, none if all is well."""
         return []
+
+    @classmethod
+    def on_server(cls, url: str, name: str) -> str:  # noqa: ARG003
+        """The location of the index `name` on a server; what `create` and `open` take.
+
+        Raises:
+            UsageError: the engine has no servers.
+        """
+        raise UsageError(f"The backend {cls.name!r} has no server.", hint=f"Leave {url} out, or use --backend qdrant.")
+
+    def search_groups(
+        self,
+        query: Embeddings,  # noqa: ARG002
+        *,
+        k: int,  # noqa: ARG002
+        size: int,  # noqa: ARG002
+        where: Filter,  # noqa: ARG002
+        exact: bool,  # noqa: ARG002
+    ) -> list[list[Hit]] | None:
+        """The k best patents, best first, each with its best `size` hits; None where the engine cannot group.
+
+        Args:
+            query: (dim,) float32, of unit length.
+        """
+        return None
+
+    def drop(self) -> None:
+        """Delete the index with all it holds, and close it.
+
+        Raises:
+            UsageError: it lies in a folder, which the user can delete.
+        """
+        raise UsageError("An index in a folder goes with its folder.")
 
     def refresh(self) -> bool:
         """See what other processes have committed since; returns whether anything changed."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.errors import UsageError
+
 if TYPE_CHECKING:
     from patsearch.ingest import IngestReport
 
@@ -27,6 +29,12 @@ def register(app: typer.Typer) -> None:
             None, "--encoder", help="Encoder of a new index: a name, timm:MODEL, a checkpoint folder."
         ),
         backend: str | None = typer.Option(None, "--backend", help="Backend of a new index. [default: faiss]"),
+        url: str | None = typer.Option(
+            None, "--url", help="Of a new index: the server that keeps it, http://HOST:6333[#COLLECTION]."
+        ),
+        shard: str | None = typer.Option(
+            None, "--shard", metavar="I/N", help="Only the I-th of N parts of the sources: for several machines."
+        ),
         whole_sheets: bool | None = typer.Option(
             None, "--whole-sheets/--figures", help="Index sheets as they are, not the figures on them."
         ),
@@ -57,6 +65,8 @@ def register(app: typer.Typer) -> None:
         options = IngestOptions(
             encoder=encoder,
             backend=backend,
+            url=url,
+            shard=_shard(shard),
             whole_sheets=whole_sheets,
             front_pages=front_pages,
             again=again,
@@ -80,6 +90,15 @@ def register(app: typer.Typer) -> None:
         else:
             _summary(report, index, stderr().print)
         raise typer.Exit(report.exit_code)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, slash, total = text.partition("/")
+    if not (slash and index.isdecimal() and total.isdecimal() and 1 <= int(index) <= int(total)):
+        raise UsageError(f"{text!r} is no part of the sources.", hint="Write --shard 3/16 for the third of sixteen.")
+    return int(index), int(total)
 
 
 def _summary(report: IngestReport, index: Path, show: object) -> None:

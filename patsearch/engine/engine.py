@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.backends.embedded.lock import WriterLock
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.journal import Journal
@@ -42,6 +43,8 @@ class Engine:
         self.path = path
         self.manifest = manifest
         self.backend = backend
+        # A store in the folder has its own lock; one on a server is open to many, the folder's journal is not.
+        self._writer = WriterLock(path / "writer.lock") if backend.shared and not backend.read_only else None
         self.journal = Journal(path, read_only=backend.read_only)
         self.thumbnails = Thumbnails(path, read_only=backend.read_only)
         self._given_encoder = encoder
@@ -229,12 +232,14 @@ class Engine:
         """Every contradiction between backend, journal and thumbnails; empty where all is well."""
         problems = list(self.backend.verify())
         stored: dict[str, int] = {}
+        journal = self.journal.drawings()
         for drawings, _ in self.backend.scan():
             for drawing in drawings:
                 stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
-            problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(d.id for d in drawings)]
-        journal = self.journal.drawings()
-        for patent in sorted(stored.keys() | journal.keys()):
+            own = [d.id for d in drawings if d.patent in journal or not self.backend.shared]
+            problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own)]
+        # What other folders have put into a shared store is in their journals.
+        for patent in sorted(journal if self.backend.shared else stored.keys() | journal.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
                 problems.append(
                     f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"
@@ -246,6 +251,8 @@ class Engine:
         self.backend.close()
         self.journal.close()
         self.thumbnails.close()
+        if self._writer is not None:
+            self._writer.release()
 
     def __enter__(self) -> Self:
         return self
@@ -269,22 +276,44 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
     """
     index = Path(path)
     manifest = read_manifest(index)
-    backend = load("backend", manifest.backend).open(manifest.resolve(index), read_only=read_only)
-    return _assemble(index, manifest, backend, encoder)
+    store: Backend = load("backend", manifest.backend).open(manifest.resolve(index), read_only=read_only)
+    if store.spec != manifest.spec:
+        # On a server, somebody has put vectors of another encoder behind the same name.
+        store.close()
+        raise EncoderMismatch(
+            f"The index {index} was made with the encoder {manifest.spec.encoder!r} "
+            f"({manifest.spec.encoder_sha256[:12]}), but {manifest.location} by now holds vectors of "
+            f"{store.spec.encoder!r} ({store.spec.encoder_sha256[:12]}).",
+            hint="Use the index folder that was made with that encoder.",
+        )
+    return _assemble(index, manifest, store, encoder)
 
 
-def create_index(path: Path | str, encoder: Encoder, *, backend: str = "faiss", whole_sheets: bool = False) -> Engine:
+def create_index(
+    path: Path | str,
+    encoder: Encoder,
+    *,
+    backend: str = "faiss",
+    whole_sheets: bool = False,
+    url: str | None = None,
+) -> Engine:
     """Make an index and open it for writing; the folder may exist if it is empty.
 
+    Args:
+        url: keep drawings and vectors on this server. Where it has an index of the folder's name (or of the
+            name behind `#` in the url) with the same encoder, the new folder joins it.
+
     Raises:
-        UsageError: the folder holds something else.
+        UsageError: the folder holds something else, or the backend has no servers.
+        EncoderMismatch: the server has an index of that name with another encoder's vectors.
         PluginError: there is no such backend.
     """
     index = Path(path)
     card = encoder.card
     spec = IndexSpec(encoder=card.name, encoder_sha256=card.sha256, dim=card.dim, whole_sheets=whole_sheets)
-    manifest = Manifest(backend=backend, location=backend, spec=spec)
     kind: type[Backend] = load("backend", backend)
+    location = kind.on_server(url, index.resolve().name) if url else backend
+    manifest = Manifest(backend=backend, location=location, spec=spec)
     if index.exists() and not index.is_dir():
         raise UsageError(f"{index} is a file.", hint="Name a folder for the index.")
     if index.is_dir() and (left := [p.name for p in index.iterdir() if p.name != f"{manifest.location}"]):
@@ -292,17 +321,29 @@ def create_index(path: Path | str, encoder: Encoder, *, backend: str = "faiss", 
             f"{index} is not an index, and holds {left[0]!r}.", hint="Name a new or an empty folder for the index."
         )
     index.mkdir(parents=True, exist_ok=True)
-    location = manifest.resolve(index)
-    try:
-        # What a run left behind that was killed before it could write index.json.
-        store = kind.open(location, read_only=False)
-        if store.spec != spec:
-            store.close()
-            raise UsageError(f"{location} holds vectors of another encoder.", hint="Name a new folder for the index.")
-    except IndexNotFound:
-        store = kind.create(location, spec)
+    store = _joined_or_made(kind, manifest.resolve(index), spec)
     write_manifest(index, manifest)
     return _assemble(index, manifest, store, encoder)
+
+
+def _joined_or_made(kind: type[Backend], location: str, spec: IndexSpec) -> Backend:
+    """A new store; or what a run left that was killed before it could write index.json; or one shared by others."""
+    try:
+        store = kind.open(location, read_only=False)
+    except IndexNotFound:
+        try:
+            return kind.create(location, spec)
+        except UsageError:
+            # Another machine has made it on the server since a moment ago.
+            store = kind.open(location, read_only=False)
+    if store.spec != spec:
+        encoder = store.spec.encoder
+        store.close()
+        raise EncoderMismatch(
+            f"{location} holds vectors of the encoder {encoder!r}{' for whole sheets' * store.spec.whole_sheets}.",
+            hint="Name a new folder for the index; on a server, another collection behind # in the address.",
+        )
+    return store
 
 
 def _assemble(index: Path, manifest: Manifest, backend: Backend, encoder: Encoder | None) -> Engine:

@@ -143,12 +143,28 @@ def search_patents(
         # A patent with many drawings can fill the list; ask again, deeper, until k patents are there.
         if len(by_patent) >= k or fetch > len(drawings):
             break
+        if len(query.vectors) == 1 and rerank is None and (groups := _grouped(backend, query, k, where, exact)):
+            return groups
         fetch *= 4
     hits = [_patent_hit(patent, rows, drawings, scores) for patent, rows in by_patent.items()]
     hits.sort(key=lambda h: (-h.score, h.patent))
     return [
         PatentHit(rank=rank, patent=h.patent, score=h.score, drawings=h.drawings)
         for rank, h in enumerate(hits[:k], start=1)
+    ]
+
+
+def _grouped(
+    backend: Backend, query: QueryVectors, k: int, where: Filter | None, exact: bool
+) -> list[PatentHit] | None:
+    """The answer of an engine that groups by itself: one question in place of ever deeper ones."""
+    groups = backend.search_groups(query.vectors[0], k=k, size=_LEAST_FETCH, where=where or Filter(), exact=exact)
+    if groups is None:
+        return None
+    ordered = sorted((g for g in groups if g), key=lambda g: (-g[0].score, g[0].drawing.patent))
+    return [
+        PatentHit(rank=rank, patent=group[0].drawing.patent, score=group[0].score, drawings=tuple(group))
+        for rank, group in enumerate(ordered, start=1)
     ]
 
 

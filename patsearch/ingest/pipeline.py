@@ -7,8 +7,10 @@ run that is stopped or killed goes on where it was, without loss and without dou
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -24,9 +26,11 @@ from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
+from patsearch.numbers import normal_number
 from patsearch.types import Drawing
 
 _COMMIT_SECONDS = 5.0
+_DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
 # Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
 _RECIPE = 1
 
@@ -38,6 +42,9 @@ class IngestOptions:
     Attributes:
         encoder: name of the encoder; None is the index's own, or the default for a new index.
         backend: plug-in name, for a new index.
+        url: the server that holds drawings and vectors, for a new index.
+        shard: (i, n): only the i-th of n parts of the sources, counted from 1; a patent is always in the
+            same part, so that n workers with an index folder each can fill one server.
         whole_sheets: index sheets as they are, not the figures on them; for a new index.
         front_pages: index front pages (`D00000`) too; they repeat another sheet.
         again: take in also what is in the index, or was deleted from it.
@@ -50,6 +57,8 @@ class IngestOptions:
 
     encoder: str | None = None
     backend: str | None = None
+    url: str | None = None
+    shard: tuple[int, int] | None = None
     whole_sheets: bool | None = None
     front_pages: bool = False
     again: bool = False
@@ -160,6 +169,9 @@ class _Run:
                 for unit in self._read(source):
                     if isinstance(unit, Problem):
                         self.report.failed.append(unit)
+                    elif not in_shard(unit.key, self.options.shard):
+                        self.report.skipped["of another shard"] += 1
+                        self._advance()
                     elif (reason := self._skip(unit)) is not None:
                         self.report.skipped[reason] += 1
                         self._advance()
@@ -291,10 +303,20 @@ def _batches_without_double_patents(
         yield batch
 
 
+def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
+    """Whether a unit belongs to the i-th of n parts. All editions of a patent belong to the same one."""
+    if shard is None:
+        return True
+    index, total = shard
+    patent = normal_number(_DATED.sub("", key))
+    return int.from_bytes(hashlib.blake2b(patent.encode(), digest_size=8).digest(), "big") % total == index - 1
+
+
 def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -> Engine:
     if not (index / MANIFEST).exists():
         chosen = encoder or load_encoder(options.encoder)
-        return create_index(index, chosen, backend=options.backend or "faiss", whole_sheets=bool(options.whole_sheets))
+        backend = options.backend or ("qdrant" if options.url else "faiss")
+        return create_index(index, chosen, backend=backend, whole_sheets=bool(options.whole_sheets), url=options.url)
     engine = open_index(index, read_only=False, encoder=encoder)
     try:
         if options.encoder is not None and encoder is None:
@@ -303,6 +325,13 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
             raise UsageError(
                 f"{index} is an index on {engine.manifest.backend!r}.", hint="Name another folder for the new index."
             )
+        if options.url is not None:
+            asked = type(engine.backend).on_server(options.url, index.resolve().name)
+            if asked != engine.manifest.location:
+                raise UsageError(
+                    f"{index} keeps its vectors at {engine.manifest.location}, not at {asked}.",
+                    hint="Leave --url out, or name another folder for the new index.",
+                )
         if options.whole_sheets is not None and options.whole_sheets != engine.spec.whole_sheets:
             holds = "whole sheets" if engine.spec.whole_sheets else "figures"
             raise UsageError(f"{index} holds {holds}.", hint="Name another folder for the other kind.")

@@ -12,7 +12,7 @@ import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.backends.qdrant import folder
-from patsearch.backends.qdrant.address import is_address, parse_address
+from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
 from patsearch.backends.qdrant.clauses import Clause, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
@@ -37,6 +37,7 @@ class QdrantBackend(Backend):
         """Use `create` or `open`."""
         self.spec = points.spec
         self.read_only = read_only
+        self.shared = points.shared
         self._points = points
         self._written = 0
 
@@ -65,6 +66,12 @@ class QdrantBackend(Backend):
             return cls(_part("remote").RemotePoints.open(parse_address(place)), read_only=read_only)
         engine, spec = folder.read(Path(place))
         return cls(_in_folder(engine).open(Path(place), spec), read_only=read_only)
+
+    @classmethod
+    def on_server(cls, url: str, name: str) -> str:
+        location = with_collection(url, name)
+        parse_address(location)
+        return location
 
     # ------------------------------------------------------------------ writing
 
@@ -109,8 +116,9 @@ class QdrantBackend(Backend):
         return self._points.publish(alias)
 
     def drop(self) -> None:
-        """Delete a server's collection with all it holds, and close. (An index in a folder goes with its folder.)"""
         self._require_writable()
+        if not self.shared:
+            super().drop()
         self._points.drop()
         self.close()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, assert_never
 
@@ -17,7 +17,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.embedded.durable import fsync_file, mapped_errors
+from patsearch.backends.embedded.durable import fsync_file, fsync_folder, mapped_errors
 from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
@@ -101,8 +101,7 @@ class EdgePoints(Points):
         A flush writes every file of every segment, which takes a quarter of a second on a slow disk.
         """
         with mapped_errors(f"Writing in {self._root}"):
-            for path in (self._root / _SHARD / "wal").iterdir():
-                fsync_file(path)
+            _sync_log(self._root / _SHARD / "wal")
         self._unflushed += changes
         if self._unflushed >= _FLUSH:
             self._unflushed = 0
@@ -229,6 +228,17 @@ def _errors(doing: str) -> Iterator[None]:
         if type(error) is not Exception:
             raise
         raise BackendError(f"{doing}: {text}.", hint="Run patsearch index verify.") from error
+
+
+def _sync_log(log: Path) -> None:
+    """Make the log's files durable; the engine renames them as they fill, in a thread of its own."""
+    names: set[Path] = set()
+    while (found := set(log.iterdir())) != names:
+        names = found
+        for path in names:
+            with suppress(FileNotFoundError):
+                fsync_file(path)
+    fsync_folder(log)
 
 
 def _config(spec: IndexSpec) -> edge.EdgeConfig:

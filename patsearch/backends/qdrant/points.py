@@ -46,6 +46,7 @@ class Points(ABC):
     """Points of one index. What comes back from a write is durable."""
 
     spec: IndexSpec
+    shared: bool = False
 
     @abstractmethod
     def upsert(self, points: Sequence[Point]) -> None:

@@ -133,6 +133,8 @@ class RemotePoints(ClientPoints):
     old one goes on to do so.
     """
 
+    shared = True
+
     def __init__(self, connection: Connection, collection: str, spec: IndexSpec) -> None:
         """Use `create` or `open`."""
         self.connection = connection
