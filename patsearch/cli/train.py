@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,14 +72,9 @@ def register(app: typer.Typer) -> None:
         from patsearch.cli.output import notice, print_json
         from patsearch.ingest.sources import SourceOptions
         from patsearch.training.data import BuildOptions
-        from patsearch.training.recipes import load_recipe, to_toml
-        from patsearch.training.run import RECIPE
+        from patsearch.training.recipes import to_toml
 
-        if recipe is None:
-            if out is None or not (out / RECIPE).is_file():
-                raise UsageError("Which recipe?", hint="patsearch train --list names them.")
-            recipe = str(out / RECIPE)
-        chosen = load_recipe(recipe, changes=changes)
+        chosen = _choose(recipe, out, changes)
         if resolved:
             if as_json:
                 print_json(chosen.model_dump(mode="json"))
@@ -126,12 +122,26 @@ def register(app: typer.Typer) -> None:
                 watch=watch,
             )
         leave()
+        if int(os.environ.get("RANK", "0")):
+            return  # one of several processes speaks for all
         if as_json:
             print_json(result.to_json())
         else:
             _print(result)
         if not result.finished:
             raise typer.Exit(STOPPED)
+
+
+def _choose(recipe: str | None, out: Path | None, changes: list[str]) -> Recipe:
+    """The recipe named, or that of a run that was begun."""
+    from patsearch.training.recipes import load_recipe
+    from patsearch.training.run import RECIPE
+
+    if recipe is not None:
+        return load_recipe(recipe, changes=changes)
+    if out is None or not (out / RECIPE).is_file():
+        raise UsageError("Which recipe?", hint="patsearch train --list names them.")
+    return load_recipe(out / RECIPE, changes=changes)
 
 
 def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptions, quiet: bool) -> DrawingCache:
@@ -141,8 +151,13 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
     from patsearch.ingest import Progress as Ingested
     from patsearch.training.data import is_cache, open_data
 
-    if out is None and not all(is_cache(Path(text).expanduser()) for text in data):
+    cached = all(is_cache(Path(text).expanduser()) for text in data)
+    if out is None and not cached:
         raise UsageError("A cache of these drawings needs a place.", hint="Give --out too: it is built there once.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not cached:
+        raise UsageError(
+            "Several processes would all build the cache.", hint="Build it with one first: run without torchrun."
+        )
     size = max(recipe.search_size, *(size for size, _ in recipe.stages))
     with progress(quiet=quiet) as bar:
         task = bar.add_task("reading drawings", total=None, rate="")
@@ -203,7 +218,7 @@ def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
     console = stderr()
     with progress(quiet=quiet) as bar:
-        task = bar.add_task("training", total=1000, rate="")
+        task = bar.add_task("training", total=None, rate="")
 
         def watch(now: Progress) -> None:
             scores = " ".join(f"{name} {now.scores[name]:.3f}" for name in _SHOWN if name in now.scores)
@@ -214,8 +229,9 @@ def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
                     markup=False,
                     soft_wrap=True,
                 )
-            text = f"step {now.step} loss {now.loss:.3f} {scores} {now.drawings_per_second:,.0f}/s"
-            bar.update(task, completed=min(1000, round(1000 * now.share)), rate=text)
+            text = f"loss {now.loss:.3f} {scores} {now.drawings_per_second:,.0f}/s"
+            # Of a budget in seconds, as many steps as there will be if they go on as fast.
+            bar.update(task, completed=now.step, total=max(now.step, round(now.step / now.share)), rate=text)
 
         yield watch
 
