@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
         changes: list[str] = typer.Option(
             [], "--set", help="Of a suite: change every row's recipe, as in batch.designs=24; repeatable."
         ),
-        threads: int | None = typer.Option(None, "--threads", min=1, help="Of a suite: CPU threads of torch."),
+        threads: int = typer.Option(1, "--threads", min=1, help="Of a suite: CPU threads of torch."),
         as_json: bool = typer.Option(False, "--json", help="Print JSON."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
     ) -> None:

@@ -24,7 +24,7 @@ def run(
     scores: Sequence[str],
     distractors: Sequence[str],
     changes: Sequence[str],
-    threads: int | None,
+    threads: int,
     as_json: bool,
     quiet: bool,
 ) -> None:

@@ -57,7 +57,7 @@ class SuiteOptions:
         size: side of the drawings in pixels.
         scores: further test sets.
         changes: of every trained row's recipe, the user's own.
-        threads: of torch; None to leave them as they are.
+        threads: of torch. Several wait for one another, and that counts as CPU time where the machine is busy.
         families: held out whole; None for a tenth of the corpus's, chosen by a hash of their names.
     """
 
@@ -69,7 +69,7 @@ class SuiteOptions:
     size: int = 128
     scores: tuple[ScoreSet, ...] = ()
     changes: tuple[str, ...] = ()
-    threads: int | None = None
+    threads: int = 1
     families: tuple[str, ...] | None = None
 
 

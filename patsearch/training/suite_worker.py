@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from patsearch.training.config import Recipe
 from patsearch.training.splits import split_designs
 from patsearch.training.suite_rows import TAKEN, UNTRAINED, Row
 from patsearch.types import JsonDict
+
+if TYPE_CHECKING:
+    from patsearch.encoder.torch_network import Network
 
 Report = Callable[[str, float], None]
 _RATE_SECONDS = 2.0
@@ -137,15 +140,17 @@ def _encoder(job: Job, cache: DrawingCache, report: Report) -> tuple[str, JsonDi
     nothing: JsonDict = {"finished": True, "samples": 0, "steps": 0, "cpu_seconds": 0.0, "start": "", "loss": None}
     if job.row.kind == TAKEN:
         return f"{job.recipe.encoder}:8?size={job.size}", nothing
-    recipe = with_start(job.recipe)
+    report("building the network", 0.0)
+    recipe, network = with_start(job.recipe, job.folder / "run")
     if job.row.kind == UNTRAINED:
-        return _untrained(job, recipe), nothing | {"start": recipe.network.start}
+        return _untrained(job, recipe, network), nothing | {"start": recipe.network.start}
     from patsearch.training.run import LAST, train
 
     result = train(
         recipe,
         cache,
         job.folder / "run",
+        network=network,
         device="cpu",
         threads=job.threads,
         watch=lambda now: report(f"training, step {now.step}, loss {now.loss:.3f}", now.share),
@@ -163,27 +168,34 @@ def _encoder(job: Job, cache: DrawingCache, report: Report) -> tuple[str, JsonDi
     return f"checkpoint:{job.folder / 'run' / LAST}", facts
 
 
-def with_start(recipe: Recipe) -> Recipe:
-    """The recipe, begun at random where its pretrained weights cannot be had."""
+def with_start(recipe: Recipe, run: Path) -> tuple[Recipe, Network]:
+    """The recipe and its network, begun at random where the pretrained weights cannot be had.
+
+    Args:
+        run: folder of the run; one that was begun goes on with the weights that it began with.
+
+    Raises:
+        EncoderError: the network cannot be built.
+    """
+    from patsearch.training.recipes import load_recipe
     from patsearch.training.start import IMAGENET, RANDOM, build
 
+    changed = recipe.model_copy(update={"network": recipe.network.model_copy(update={"start": RANDOM})})
     if recipe.network.start != IMAGENET:
-        return recipe
+        return recipe, build(recipe)
+    if (run / "recipe.toml").is_file() and load_recipe(run / "recipe.toml").network.start == RANDOM:
+        return changed, build(changed)
     try:
-        build(recipe)
+        return recipe, build(recipe)
     except EncoderError as error:
-        changed = recipe.model_copy(update={"network": recipe.network.model_copy(update={"start": RANDOM})})
         try:
-            build(changed)
+            return changed, build(changed)
         except EncoderError:
             raise error from None  # it is not for the weights that it cannot be built
-        return changed
-    return recipe
 
 
-def _untrained(job: Job, recipe: Recipe) -> str:
+def _untrained(job: Job, recipe: Recipe, network: Network) -> str:
     from patsearch.encoder.torch import save_checkpoint
-    from patsearch.training.start import build
 
     card = EncoderCard(
         name=job.row.name,
@@ -194,7 +206,7 @@ def _untrained(job: Job, recipe: Recipe) -> str:
         trained_on="ImageNet-1k photographs. Never trained on drawings.",
         baseline=True,
     )
-    save_checkpoint(job.folder / "encoder", build(recipe), card)
+    save_checkpoint(job.folder / "encoder", network, card)
     return f"checkpoint:{job.folder / 'encoder'}"
 
 
