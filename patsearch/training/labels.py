@@ -13,10 +13,11 @@ from patsearch.ingest.sources import Problem, Source
 from patsearch.ingest.sources.deeppatent import read_list, sheet_key
 from patsearch.ingest.sources.folders import printable
 from patsearch.numbers import normal_number
-from patsearch.synth.corpus import SIDECAR
 from patsearch.training.cache import TEST, TRAIN, VALIDATION, VIEW, Record
 from patsearch.types import Drawing, JsonDict
 
+# As `patsearch.synth.corpus` names it, which needs the `synth` extra to be imported.
+SIDECAR = "designs.jsonl"
 # Words of a caption, the first that is there tells the view: "front perspective view" is a perspective one.
 ASPECTS = {
     "perspective": r"perspective|isometric|three-quarter|oblique",
@@ -65,7 +66,7 @@ class Labels:
         self.problems: list[Problem] = []
         self._facts: dict[str, _Facts] = {}
         self._read_lists(source.options.lists)
-        sidecar = source.path / SIDECAR
+        sidecar = (source.path if source.path.is_dir() else source.path.parent) / SIDECAR
         if sidecar.is_file():
             self._read_sidecar(sidecar)
 

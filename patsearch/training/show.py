@@ -83,7 +83,7 @@ def _table(rows: Sequence[tuple[str, Sequence[Grey]]], side: int) -> Image.Image
     pen = ImageDraw.Draw(page)
     for i, (text, drawings) in enumerate(rows):
         top = i * height
-        lines = [line[: _MARGIN // 8] for line in text.splitlines()]
+        lines = [line[: _MARGIN // 7] for line in text.splitlines()]
         pen.multiline_text((_GAP, top + _GAP), "\n".join(lines), font=font, fill=_INK)
         for j, drawing in enumerate(drawings):
             left = _MARGIN + j * (side + _GAP)

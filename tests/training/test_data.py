@@ -18,10 +18,11 @@ from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import InputError, SourceError, UsageError
 from patsearch.ingest import Progress
 from patsearch.ingest.sources import SourceOptions
+from patsearch.synth import corpus
 from patsearch.synth.corpus import write_corpus
 from patsearch.training.cache import TEST, TRAIN, VALIDATION, DrawingCache
 from patsearch.training.data import REPORT, BuildOptions, build_cache, is_cache, open_data
-from patsearch.training.labels import aspect
+from patsearch.training.labels import SIDECAR, aspect
 from patsearch.training.sampler import make_sampler
 from patsearch.training.splits import split_designs
 
@@ -102,7 +103,9 @@ def test_a_label_of_two_patents_is_reported(tmp_path: Path) -> None:
 def test_the_synthetic_corpus_brings_families_and_near_duplicates(tmp_path: Path, layout: str) -> None:
     write_corpus(tmp_path / "in", designs=4, seed=3, layout=layout, near_duplicates=0.5, size=300, families=["phone"])
     made = [json.loads(line) for line in (tmp_path / "in" / "designs.jsonl").read_text().splitlines()]
-    report = build_cache([tmp_path / "in"], tmp_path / "out", SPEC, HERE)
+    # The sidecar is found beside an archive too.
+    source = next((tmp_path / "in").glob("*.tar")) if layout == "uspto" else tmp_path / "in"
+    report = build_cache([source], tmp_path / "out", SPEC, HERE)
     assert report.failed == []
     records = {record.design: record for record in DrawingCache(tmp_path / "out").records}
     assert sorted(records) == sorted(design["patent"] for design in made)
@@ -226,6 +229,17 @@ if __name__ == "__main__":
     assert names == sorted(path.name for path in (tmp_path / "killed").iterdir() if path.name != REPORT)
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+
+
+def test_caches_are_built_without_the_synth_extra() -> None:
+    assert SIDECAR == corpus.SIDECAR
+    program = """
+import sys
+sys.modules |= dict.fromkeys(["numba", "mapbox_earcut"])
+import patsearch.training.data
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
