@@ -30,7 +30,7 @@ from patsearch.errors import UsageError
 Floats = NDArray[np.float32]
 
 _HINT = "Write k1,k2,lambda and, if you like, the number of candidates: 20,6,0.3 or 20,6,0.3,500."
-DEFAULT_CANDIDATES = 500
+DEFAULT_CANDIDATES = 200
 # Matrices of candidates x candidates are held in memory.
 _MOST_CANDIDATES = 5000
 

@@ -63,7 +63,7 @@ def test_refined_asking_is_a_column_beside_plain_asking(index: Path, capsys: pyt
     assert (second["asking"]["rerank"], second["asking"]["expand"]) == (None, None)
     assert document["metrics"] == first["metrics"] != second["metrics"]
     assert run("-d", f"index:{index}", "--no-engines", "--rerank", "5,2,0.3") == 0
-    assert "rerank 5,2,0.3,500" in capsys.readouterr().out
+    assert "rerank 5,2,0.3,200" in capsys.readouterr().out
     for wrong in (["--rerank", "5"], ["--expand", "5"], ["--turn", "45"], ["--mirror"]):
         assert run("-d", f"index:{index}", "--no-engines", *wrong) == 2
         assert capsys.readouterr().out == ""

@@ -90,7 +90,7 @@ def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, caps
     refined = ask(capsys, picture, "--index", index, *options)
     assert refined["hits"][0]["patent"] == "USD900004"  # type: ignore[index]
     asked = refined["query"]
-    assert asked["rerank"] == {"k1": 3, "k2": 2, "weight": 0.3, "candidates": 500}  # type: ignore[index]
+    assert asked["rerank"] == {"k1": 3, "k2": 2, "weight": 0.3, "candidates": 200}  # type: ignore[index]
     assert asked["expansion"] == {"count": 1, "alpha": 3.0}  # type: ignore[index]
     text = page.read_text(encoding="utf-8")
     assert "mirrored copies tried, expanded by 1 drawings, alpha 3, re-ranked by mutual neighbours, k1 3" in text

@@ -195,12 +195,12 @@ def test_refinements_stand_beside_plain_asking_and_its_files(tmp_path: Path, mon
     refined, plain = result.evaluations
     assert refined.quality.metrics != plain.quality.metrics
     written = {path.name for path in save_runs(result, tmp_path / "out")}
-    assert written == {"figures-tiny-expand_1_3-rerank_4_2_0.3_500.json", "figures-tiny.json"}
+    assert written == {"figures-tiny-expand_1_3-rerank_4_2_0.3_200.json", "figures-tiny.json"}
     document = result_json(result)
     assert document["settings"]["asking"] == document["evaluations"][0]["asking"]
-    assert document["evaluations"][0]["asking"]["rerank"] == "4,2,0.3,500"
+    assert document["evaluations"][0]["asking"]["rerank"] == "4,2,0.3,200"
     assert document["evaluations"][1]["asking"]["rerank"] is None
-    assert "rerank 4,2,0.3,500" in render_page(result)
+    assert "rerank 4,2,0.3,200" in render_page(result)
     (only,) = bench(f"index:{index}", Asking(), whole_sheets=None).evaluations
     assert only.quality.metrics == plain.quality.metrics
 
