@@ -315,3 +315,59 @@ def test_two_processes_learn_what_one_learns(command: Command, folder: Path, tmp
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, two[name], rtol=1e-3, atol=1e-5)
     assert [row["step"] for row in rows(tmp_path / "two")] == ["1", "2", "3"]
+
+
+def test_a_folder_of_images_becomes_an_encoder(command: Command, tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "made")
+    for design, record in enumerate(cache.records):
+        folder = tmp_path / "images" / f"USD09000{design:02d}"
+        folder.mkdir(parents=True)
+        for number in range(1 if design == 0 else len(record.kinds)):
+            Image.fromarray(cache.drawing(design, number)).resize((80, 80)).save(folder / f"{number}.png")
+    (tmp_path / "images" / "USD0900003" / "1.png").write_bytes(b"no picture")
+    options = [
+        "--whole-sheets",
+        "--workers",
+        1,
+        "--set",
+        "data.held_out_families=[]",
+        "--set",
+        "data.held_out_share=0.1",
+    ]
+    run = tmp_path / "run"
+    code, out, err = command("--out", run, *options, "--json", data=tmp_path / "images")
+    assert code == 0, err
+    assert json.loads(out)["left_out"] == 1  # the design with one drawing
+    assert "1 files could not be read" in err
+    assert DrawingCache(run / "drawings").size == 40
+    # The cache is there now: the same command goes on with it, and it is data by itself.
+    assert command("--out", run, *options, "--set", "schedule.steps=8", data=tmp_path / "images")[0] == 0
+    picture = tmp_path / "batch.png"
+    assert command("--show-batch", picture, data=run / "drawings")[0] == 0
+    with Image.open(picture) as shown:
+        assert min(shown.size) > 100
+    code, _, err = command("--show-batch", picture, data=tmp_path / "images")
+    assert (code, "Give --out too" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ri-lbp", "--data", "x", "--out", "y"], "needs no training. patsearch ingest ... --encoder ri-lbp"),
+        (["fast"], "Training needs --data and --out"),
+        ([], "Which recipe? patsearch train --list"),
+    ],
+)
+def test_what_is_missing_is_said(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *arguments])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
