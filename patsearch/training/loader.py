@@ -16,8 +16,8 @@ from torch import Tensor
 
 from patsearch.errors import InputError
 from patsearch.training.augment import Augmentation, augment
-from patsearch.training.classes import Labelling
 from patsearch.training.cache import VIEW, DrawingCache
+from patsearch.training.classes import Labelling
 from patsearch.training.sampler import Batch, Sampler
 
 # Streams of random numbers: what a drawing's changes take, and what a design's. The sampler's are 0 and 1.
@@ -98,10 +98,9 @@ class Loader:
         unreadable: list[tuple[int, int]] = []
         places = list(zip(batch.designs.tolist(), batch.numbers.tolist(), strict=True))
         for row in range(count):
-            drawing, source = self._readable(row, places, unreadable)
-            labels[row] = self._labelling(*places[source], int(batch.labels[source]))
+            drawing, (design, which), source = self._readable(row, places, unreadable)
+            labels[row] = self._labelling(design, which, int(batch.labels[source]))
             rng = np.random.default_rng([self._seed, _AUGMENT, number, rank * count + row])
-            design, which = places[source]
             record = self._cache.records[design]
             # The views of a patent share pen and scanner; a sketch of it has its own.
             shared = record.hand and record.kinds[which] == VIEW
@@ -114,8 +113,8 @@ class Loader:
 
     def _readable(
         self, row: int, places: list[tuple[int, int]], unreadable: list[tuple[int, int]]
-    ) -> tuple[NDArray[np.uint8], int]:
-        """The drawing of a row, else another of its design, else that of another row; and the row it stands for."""
+    ) -> tuple[NDArray[np.uint8], tuple[int, int], int]:
+        """The drawing of a row, else another of its design, else that of another row; what it is, and the row."""
         error: InputError | None = None
         for source in [row, *(other for other in range(len(places)) if other != row)]:
             design, number = places[source]
@@ -124,7 +123,7 @@ class Loader:
                 if place in unreadable:
                     continue
                 try:
-                    return self._cache.drawing(*place), source
+                    return self._cache.drawing(*place), place, source
                 except InputError as caught:
                     error = caught
                     unreadable.append(place)

@@ -112,14 +112,14 @@ class Trainer:
         if self.group.ranks > 1 and self.budget.unit != "steps":
             raise UsageError("Several processes share no budget of time.", hint="Set schedule.steps or epochs.")
         self.network = (network if network is not None else build(recipe)).to(device)
+        if self.group.ranks > 1 and device.type == "cuda":
+            self.network = synchronised(self.network)
         torch.manual_seed(schedule.seed)
         labelling = Labelling(batch.labels, cache.records, self.sampler.designs_of_classes)
         self.loss = Objective(recipe, self.network, labelling.classes).to(device)
         self._frozen = freeze(self.network.backbone, schedule.frozen_stages)
         if schedule.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub knows no lone keyword
-        if self.group.ranks > 1 and device.type == "cuda":
-            self.network = synchronised(self.network)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._pairs = _float_pairs(self.averaged, self.network)
         self.optimiser = make_optimiser(self.network, self.loss, schedule)
@@ -165,7 +165,8 @@ class Trainer:
         total = torch.zeros((), device=self.group.device)
         for part in range(self.recipe.batch.accumulate):
             total += self._backward(number * self.recipe.batch.accumulate + part, size)
-        self._scaler.unscale_(self.optimiser) if self._scaler.is_enabled() else None
+        if self._scaler.is_enabled():
+            self._scaler.unscale_(self.optimiser)
         self.group.average(self.loss.parameters())
         norm = self._norm()
         loss = float(total)
