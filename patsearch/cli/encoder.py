@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.errors import EncoderError, UsageError
+
 if TYPE_CHECKING:
-    from patsearch.encoder import EncoderCard
+    from patsearch.encoder import ArrayEncoder, EncoderCard
+    from patsearch.training.onnx_export import Exported
 
 
 def register(app: typer.Typer) -> None:
@@ -15,6 +21,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What encoders there are, and what is known of them.", no_args_is_help=True)
     group.command("list")(list_encoders)
     group.command("info")(info)
+    group.command("export")(export)
+    group.command("compare")(compare)
     app.add_typer(group, name="encoder")
 
 
@@ -61,6 +69,142 @@ def info(
     for label, value in _rows(card):
         table.add_row(label, value)
     stdout().print(table)
+
+
+def export(
+    name: str = typer.Argument(..., help="A checkpoint folder, or any other encoder run by torch or ONNX Runtime."),
+    out: Path = typer.Option(..., "--out", "-o", help="Folder to write into."),
+    int8: bool = typer.Option(False, "--int8", help="Write it in 8 bits too."),
+    drawings: list[Path] = typer.Option(
+        [], "--drawings", "-d", help="Sources or caches to calibrate and check on. [default: synthetic drawings]"
+    ),
+    count: int = typer.Option(128, "--count", min=8, help="Drawings to calibrate on, and as many to check on."),
+    called: str | None = typer.Option(None, "--name", help="Of the files. [default: that of the folder]"),
+    threads: int | None = typer.Option(None, "--threads", min=1, help="CPU threads. [default: all cores]"),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Write an encoder as an ONNX file with its card, for machines without torch.
+
+    Both are compared on drawings: in float32 every cosine is at least 0.9999, in 8 bits the mean is at least
+    0.99, or nothing is written.
+    """
+    from patsearch.cli.output import print_json, stdout
+
+    with _train_extra():
+        from patsearch.encoder.onnx import OnnxEncoder
+        from patsearch.encoder.torch import TorchEncoder
+        from patsearch.training.drawings import some_drawings
+        from patsearch.training.onnx_export import export_onnx
+        from patsearch.training.quantise import quantise
+
+    encoder = _load(name, threads)
+    if not isinstance(encoder, TorchEncoder | OnnxEncoder):
+        raise UsageError(f"{encoder.card.name} is no network.", hint="Name a checkpoint folder or an .onnx file.")
+    if isinstance(encoder, OnnxEncoder) and not int8:
+        raise UsageError(f"{encoder.card.name} is an ONNX file already.", hint="With --int8 it is written in 8 bits.")
+    base = called or _file_name(name)
+    some = some_drawings(drawings, encoder.preprocessing, 2 * count)
+    # The first half is for the ranges of 8 bits; what is checked on is never what was calibrated on.
+    calibration, check = some[: len(some) // 2], some[len(some) // 2 :]
+    written = []
+    if isinstance(encoder, TorchEncoder):
+        written.append(export_onnx(encoder, out, base, check))
+        exact = OnnxEncoder(written[0].path, written[0].card, threads=threads)
+    else:
+        exact = encoder
+    if int8:
+        written.append(quantise(exact, out, f"{base}-int8", calibration=calibration, check=check))
+    if as_json:
+        print_json({"exported": [_exported(one) for one in written]})
+        return
+    for one in written:
+        stdout().print(
+            f"{one.path}: {one.bytes / 1e6:.1f} MB, cosine {one.mean:.5f} on average, {one.least:.5f} at worst, on "
+            f"{one.drawings} drawings; sha256 {one.card.sha256}",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def compare(
+    first: str = typer.Argument(..., help="An encoder's name or path."),
+    second: str = typer.Argument(..., help="Another one's."),
+    on: list[Path] = typer.Option(..., "--on", help="Sources or caches with the drawings; repeatable."),
+    threads: int | None = typer.Option(1, "--threads", min=1, help="CPU threads."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Compare two encoders on the same drawings: vectors, rankings, mean average precision, rate."""
+    import tempfile
+
+    from patsearch.cli.output import print_json, stdout
+
+    with _train_extra():
+        from patsearch.training.compare import TOP, compare_encoders
+        from patsearch.training.drawings import whole_cache
+
+    encoders = [_load(name, threads) for name in (first, second)]
+    with tempfile.TemporaryDirectory() as folder:
+        size = max(encoder.preprocessing.size for encoder in encoders)
+        result = compare_encoders(encoders[0], encoders[1], whole_cache(on, size, Path(folder)))
+    if as_json:
+        print_json(result.to_json())
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table("", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for side in (result.first, result.second):
+        table.add_column(side.name, justify="right", overflow="fold")
+    rows = (
+        ("mAP", [f"{side.map:.4f}" for side in (result.first, result.second)]),
+        ("drawings a CPU second", [f"{side.per_cpu_second:,.1f}" for side in (result.first, result.second)]),
+        ("dimension", [f"{side.dim:,}" for side in (result.first, result.second)]),
+        ("size", [f"{side.size} px" for side in (result.first, result.second)]),
+    )
+    for label, cells in rows:
+        table.add_row(label, *cells)
+    console = stdout()
+    console.print(table)
+    if result.cosine_mean is not None:
+        console.print(f"cosine of the vectors: {result.cosine_mean:.5f} on average, {result.cosine_least:.5f} at worst")
+    console.print(f"the {TOP} nearest: {result.top:.1%} in common, over {result.drawings:,} drawings")
+
+
+def _load(name: str, threads: int | None) -> ArrayEncoder:
+    from patsearch.encoder import ArrayEncoder, load_encoder
+
+    encoder = load_encoder(name, threads=threads)
+    if not isinstance(encoder, ArrayEncoder):
+        raise UsageError(f"{encoder.card.name} takes no preprocessed drawings.", hint="Use patsearch bench for it.")
+    return encoder
+
+
+def _file_name(name: str) -> str:
+    """Of a run's best checkpoint, the run's name."""
+    path = Path(name.removeprefix("checkpoint:").removeprefix("onnx:")).expanduser().absolute()
+    stem = path.parent.name if path.name in ("best", "last") else path.name.removesuffix(".onnx")
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in stem) or "encoder"
+
+
+def _exported(one: Exported) -> dict[str, object]:
+    return {
+        "file": str(one.path),
+        "bytes": one.bytes,
+        "cosine_mean": one.mean,
+        "cosine_least": one.least,
+        "drawings": one.drawings,
+        "card": one.card.to_json(),
+    }
+
+
+@contextmanager
+def _train_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise EncoderError(
+            f"This needs a package that is not installed: {error.name}.", hint="pip install 'patsearch[train]'"
+        ) from error
 
 
 def _rows(card: EncoderCard) -> list[tuple[str, str]]:
