@@ -33,7 +33,8 @@ ASPECTS = {
     "side": r"side|end|profile|elevation(?:al)?",
 }
 _ASPECT = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in ASPECTS.items()), re.IGNORECASE)
-_SIDES = {"train": TRAIN, "val": VALIDATION, "test": TEST}
+# Parts of a list's name, the first that is there counts: `train_patent_val.txt` is for validation.
+_SIDES = {"test": TEST, "val": VALIDATION, "trn": TRAIN, "train": TRAIN}
 
 
 @dataclass(slots=True)
@@ -49,8 +50,8 @@ class _Facts:
 class Labels:
     """The facts that lie beside a source's drawings.
 
-    DeepPatent's lists say on which side of the split a patent is: "train...", "val..." and "test..." by the
-    list's name. The sidecar of a synthetic corpus says family, near duplicates and views.
+    DeepPatent's lists say by their names on which side of the split a patent is: "trn", "val" or "test". The
+    sidecar of a synthetic corpus says family, near duplicates and views.
 
     Args:
         source: read for its lists and its sidecar, not for its drawings.
@@ -86,9 +87,9 @@ class Labels:
         )
 
     def _read_lists(self, lists: Sequence[Path]) -> None:
-        labels: dict[tuple[str, int], str] = {}
         for path in lists:
-            side = next((side for start, side in _SIDES.items() if path.name.lower().startswith(start)), "")
+            side = next((side for part, side in _SIDES.items() if part in path.stem.lower()), "")
+            labels: dict[int, str] = {}
             for name, label in read_list(path):
                 key = sheet_key(name)
                 if key is None:
@@ -100,8 +101,8 @@ class Labels:
                     reason = f"{patent} is in lists of two splits; it counts as held out"
                     self._complain(path, reason)
                     facts.split = next(s for s in (TEST, VALIDATION, "") if s in (facts.split, side))
-                if labels.setdefault((side, label), patent) != patent:
-                    self._complain(path, f"label {label} stands for {labels[side, label]} and for {patent}")
+                if labels.setdefault(label, patent) != patent:
+                    self._complain(path, f"label {label} stands for {labels[label]} and for {patent}")
 
     def _complain(self, path: Path, reason: str) -> None:
         problem = Problem(printable(path), reason)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,16 @@ from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import InputError, SourceError, UsageError
 from patsearch.ingest import Progress
 from patsearch.ingest.sources import SourceOptions
+from patsearch.ingest.sources.deeppatent import DeepPatentSource, read_list
+from patsearch.numbers import normal_number
 from patsearch.synth import corpus
 from patsearch.synth.corpus import write_corpus
 from patsearch.training.cache import TEST, TRAIN, VALIDATION, DrawingCache
 from patsearch.training.data import REPORT, BuildOptions, build_cache, is_cache, open_data
-from patsearch.training.labels import SIDECAR, aspect
+from patsearch.training.labels import SIDECAR, Labels, aspect
 from patsearch.training.sampler import make_sampler
 from patsearch.training.splits import split_designs
+from patsearch.types import Drawing
 
 SPEC = Preprocessing(size=48)
 HERE = BuildOptions(processes=0)
@@ -61,6 +65,7 @@ def test_deeppatents_lists_choose_the_drawings_and_the_sides(tmp_path: Path) -> 
             sheet(tmp_path / "in", name.format(view), n, view)
     lists = {
         "train_patent_trn.txt": [(0, 1, 0), (0, 2, 0), (1, 1, 1), (1, 2, 1)],
+        "train_patent_val.txt": [(2, 1, 4)],
         "val_query_patent.txt": [(2, 1, 0)],
         "val_db_patent.txt": [(2, 2, 0), (2, 3, 0), (2, 9, 0)],
         "test_db_patent.txt": [(3, 1, 0), (3, 2, 7), (1, 3, 5)],
@@ -84,6 +89,24 @@ def test_deeppatents_lists_choose_the_drawings_and_the_sides(tmp_path: Path) -> 
     assert any("USD810401 is in lists of two splits" in text for text in reasons)
     assert report.exit_code == 9
     assert split_designs(cache.records).train == (0,)
+
+
+@pytest.mark.data
+def test_deeppatents_own_lists_put_every_patent_on_one_side(data_dir: Path) -> None:
+    folder = data_dir / "deeppatent-lists"
+    lists = tuple(sorted(folder.glob("*_patent*.txt")))
+    labels = Labels(DeepPatentSource(folder, SourceOptions(lists=lists)))
+    assert labels.problems == []
+    patents = {"USD810412": VALIDATION}
+    counts = Counter[str]()
+    for path in lists:
+        names = {name.split("/")[1].split("-")[0] for name, _ in read_list(path)}
+        patents |= {normal_number(name): VALIDATION if "val" in path.name else TEST for name in names}
+    for patent, side in patents.items():
+        record = labels.record(patent, [Drawing(id="a", patent=patent)])
+        assert record.split == side
+        counts[side] += 1
+    assert counts == {VALIDATION: 5_888, TEST: 6_927}
 
 
 def test_a_label_of_two_patents_is_reported(tmp_path: Path) -> None:
