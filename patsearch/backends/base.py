@@ -17,6 +17,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -223,6 +224,14 @@ class Backend(ABC):
         """
         return None
 
+    def publish(self, alias: str) -> str | None:
+        """Let a name on the server stand for this index, in one step; returns what it stood for before.
+
+        Raises:
+            UsageError: the index is not on a server, or the name is taken by something else.
+        """
+        raise UsageError(f"Only an index on a server can be published, as {alias!r} or otherwise.")
+
     def drop(self) -> None:
         """Delete the index with all it holds, and close it.
 
@@ -230,6 +239,29 @@ class Backend(ABC):
             UsageError: it lies in a folder, which the user can delete.
         """
         raise UsageError("An index in a folder goes with its folder.")
+
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002
+        """Files that hold the whole index at this moment, with the names that `restore` will find them under.
+
+        They stay as they are while the index is open and nothing is written through it.
+
+        Args:
+            scratch: an empty folder for files that have to be made first.
+
+        Raises:
+            UsageError: the engine has no snapshots.
+        """
+        self._require_writable()
+        raise UsageError(f"The backend {self.name!r} has no snapshots.", hint="Use patsearch index export.")
+
+    @classmethod
+    def restore(cls, files: Path, location: Location) -> None:  # noqa: ARG003
+        """Make an index at a location where there is none from the files of a snapshot, which it may move.
+
+        Raises:
+            UsageError: there is an index, or the engine has no snapshots.
+        """
+        raise UsageError(f"The backend {cls.name!r} has no snapshots.")
 
     def refresh(self) -> bool:
         """See what other processes have committed since; returns whether anything changed."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.backends.embedded import manifest as manifests
-from patsearch.backends.embedded.durable import mapped_errors
+from patsearch.backends.embedded.durable import folder_files, mapped_errors, put_folder
 from patsearch.backends.embedded.generation import Generation, Snapshot
 from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.embedded.maintenance import copy_live, problems, remove_leftovers
@@ -201,6 +201,15 @@ class FaissBackend(Backend):
                 "bytes_before": before["bytes"],
                 "bytes_after": self.info()["bytes"],
             }
+
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
+        """The index's own files; no other process writes while this one has it open for writing."""
+        self._require_writable()
+        return folder_files(self._root, leave_out=frozenset({_LOCK}))
+
+    @classmethod
+    def restore(cls, files: Path, location: Location) -> None:
+        put_folder(files, Path(location))
 
     def close(self) -> None:
         with self._mutex:

@@ -24,7 +24,7 @@ _FILTER = typer.Option([], "--filter", "-f", help="cpc=D14, granted=2015..2018, 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     group = typer.Typer(help="What an index holds, whether it is sound, and its upkeep.", no_args_is_help=True)
-    for command in (info, verify, compact, delete, export):
+    for command in (info, verify, compact, delete, export, copy, snapshot, restore, publish):
         group.command(command.__name__)(command)
     app.add_typer(group, name="index")
 
@@ -135,6 +135,97 @@ def export(
         print_json({"drawings": count, "folder": str(out)})
     else:
         notice(f"{count} drawings written to {out}")
+
+
+def copy(
+    source: str = typer.Option(..., "--from", help="faiss:DIR, qdrant:DIR or qdrant:http://HOST:6333#COLLECTION."),
+    target: str = typer.Option(..., "--to", help="The same; made where there is none."),
+    index: Path | None = typer.Option(
+        None, "--index", "-i", help="Of a target on a server: the index folder for it, with journal and thumbnails."
+    ),
+    as_json: bool = _JSON,
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+) -> None:
+    """Move an index to another backend, or gather several: nothing is encoded again.
+
+    What the target has already, the same, is not written again: the same command goes on where it was stopped.
+    """
+    from patsearch.backends.copy import CopyReport
+    from patsearch.cli.output import notice, print_json, progress
+    from patsearch.engine.copy import copy_index, parse_place
+
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("Copying", total=None, rate="")
+
+        def show(report: CopyReport) -> None:
+            done = report.copied + report.already
+            rate = f"{done / report.seconds:,.0f} drawings/s" if report.seconds else ""
+            bar.update(task, completed=done, total=report.total, rate=rate)
+
+        report = copy_index(parse_place(source), parse_place(target), folder=index, on_progress=show)
+    if as_json:
+        print_json(report.to_json())
+        return
+    notice(f"{report.copied:,} drawings copied, {report.already:,} were there already, in {report.seconds:.1f} s")
+    if report.others:
+        notice(f"the target holds {report.others:,} drawings that the source has not; they were left alone")
+    if "://" in target and index is None:
+        notice("journal and thumbnails were left out: name the index folder of the copy with --index to have them")
+
+
+def snapshot(
+    index: Path = _INDEX,
+    out: Path = typer.Argument(..., metavar="FILE", help="A new file: a tar archive of the whole index."),
+    as_json: bool = _JSON,
+) -> None:
+    """Back up an index into one file, with journal and thumbnails; a server's index by the server's own snapshot."""
+    from patsearch.cli.output import notice, print_json
+    from patsearch.engine.snapshot import save_snapshot
+
+    size = save_snapshot(index, out)
+    if as_json:
+        print_json({"file": str(out), "bytes": size})
+    else:
+        notice(f"{_bytes(size)} written to {out}")
+
+
+def restore(
+    file: Path = typer.Argument(..., metavar="FILE", exists=True, dir_okay=False, help="Of index snapshot."),
+    index: Path = typer.Argument(..., metavar="DIR", help="A new folder for the index."),
+    url: str | None = typer.Option(
+        None, "--url", help="Restore a server's index into this server. [default: where it was]"
+    ),
+    as_json: bool = _JSON,
+) -> None:
+    """Make an index from a snapshot."""
+    from patsearch.cli.output import notice, print_json
+    from patsearch.engine import open_index
+    from patsearch.engine.snapshot import restore_snapshot
+
+    restore_snapshot(file, index, url=url)
+    with open_index(index) as engine:
+        count = engine.backend.count()
+    if as_json:
+        print_json({"index": str(index), "drawings": count})
+    else:
+        notice(f"{index} holds {count:,} drawings again")
+
+
+def publish(
+    index: Path = _INDEX,
+    alias: str = typer.Argument(..., metavar="NAME", help="Name behind # in the addresses of those who search."),
+    as_json: bool = _JSON,
+) -> None:
+    """Let a name on the server stand for this index from now on: how a new encoder comes without downtime."""
+    from patsearch.cli.output import notice, print_json
+    from patsearch.engine import open_index
+
+    with open_index(index, read_only=False) as engine:
+        before = engine.backend.publish(alias)
+    if as_json:
+        print_json({"alias": alias, "before": before})
+    else:
+        notice(f"{alias} names this index now" + (f"; before, {before}, which is still there" if before else ""))
 
 
 def _named(engine: Engine, ids: list[str], where: list[Filter]) -> Iterator[str]:

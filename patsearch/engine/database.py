@@ -36,6 +36,16 @@ def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> 
     return connection
 
 
+def save_database(database: sqlite3.Connection, path: Path) -> None:
+    """Copy a database as it is at this moment, without disturbing who uses it."""
+    with storage_errors(path):
+        copy = sqlite3.connect(path)
+        try:
+            database.backup(copy)
+        finally:
+            copy.close()
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours: a full or read-only disk, a damaged file."""

@@ -308,9 +308,16 @@ def create_index(
         EncoderMismatch: the server has an index of that name with another encoder's vectors.
         PluginError: there is no such backend.
     """
-    index = Path(path)
     card = encoder.card
     spec = IndexSpec(encoder=card.name, encoder_sha256=card.sha256, dim=card.dim, whole_sheets=whole_sheets)
+    return create_from_spec(path, spec, backend=backend, url=url, encoder=encoder)
+
+
+def create_from_spec(
+    path: Path | str, spec: IndexSpec, *, backend: str, url: str | None = None, encoder: Encoder | None = None
+) -> Engine:
+    """Like `create_index`, for vectors that are there already: no encoder is loaded."""
+    index = Path(path)
     kind: type[Backend] = load("backend", backend)
     location = kind.on_server(url, index.resolve().name) if url else backend
     manifest = Manifest(backend=backend, location=location, spec=spec)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from patsearch.engine.database import open_database, storage_errors
+from patsearch.engine.database import open_database, save_database, storage_errors
 
 FILE = "journal.sqlite"
 _SCHEMA = """
@@ -97,6 +97,15 @@ class Journal:
                 if entry.state in ("done", "partial")
             ]
         self.put(changed)
+
+    def entries(self) -> list[Entry]:
+        """All of them, by key."""
+        with storage_errors(self._path):
+            return [Entry(*row) for row in self._db.execute(f"{_SELECT} ORDER BY key")]
+
+    def save(self, path: Path) -> None:
+        """A copy of the whole journal as it is now, in a file that is not there yet."""
+        save_database(self._db, path)
 
     def counts(self) -> dict[str, int]:
         """Number of units in each state."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from patsearch.engine.database import open_database, storage_errors
+from patsearch.engine.database import open_database, save_database, storage_errors
 
 FILE = "thumbnails.sqlite"
 _SCHEMA = "CREATE TABLE thumbnail (id TEXT PRIMARY KEY, png BLOB NOT NULL) WITHOUT ROWID;"
@@ -28,6 +28,16 @@ class Thumbnails:
         with storage_errors(self._path):
             row = self._db.execute("SELECT png FROM thumbnail WHERE id = ?", (drawing_id,)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Ids and PNG bytes, by id."""
+        with storage_errors(self._path):
+            for drawing_id, png in self._db.execute("SELECT id, png FROM thumbnail ORDER BY id"):
+                yield drawing_id, bytes(png)
+
+    def save(self, path: Path) -> None:
+        """A copy of all thumbnails as they are now, in a file that is not there yet."""
+        save_database(self._db, path)
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of the ids that have no thumbnail."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from patsearch.errors import IndexDamaged, IndexLocked, StorageError
+from patsearch.errors import IndexDamaged, IndexLocked, StorageError, UsageError
 
 _FREE_SPACE = "Free some space or check the permissions; what was stored before is intact."
 
@@ -71,3 +71,28 @@ def mapped_errors(what: str) -> Iterator[None]:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 raise IndexLocked(f"{what}: {error}.", hint="Try again when the other process has finished.") from error
         raise
+
+
+def folder_files(root: Path, *, leave_out: frozenset[str]) -> list[tuple[str, Path]]:
+    """All files below a folder by their relative names, but for those names and what SQLite shares in memory."""
+    return [
+        (path.relative_to(root).as_posix(), path)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name not in leave_out and not path.name.endswith("-shm")
+    ]
+
+
+def put_folder(files: Path, root: Path) -> None:
+    """Move the files of a snapshot to where there is nothing, or an empty folder.
+
+    Raises:
+        UsageError: something is there.
+    """
+    with mapped_errors(f"Restoring {root}"):
+        if root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+        if root.exists():
+            raise UsageError(f"{root} is there already.", hint="Restore into a new folder.")
+        root.parent.mkdir(parents=True, exist_ok=True)
+        files.rename(root)
+        fsync_folder(root.parent)

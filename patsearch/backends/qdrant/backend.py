@@ -11,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
+from patsearch.backends.embedded.durable import put_folder
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
 from patsearch.backends.qdrant.clauses import Clause, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
-from patsearch.errors import IndexDamaged, PluginError
+from patsearch.errors import IndexDamaged, PluginError, UsageError
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, JsonDict
 
@@ -106,12 +107,23 @@ class QdrantBackend(Backend):
         self.optimize()
         return {"reclaimed": 0, "bytes_before": before, "bytes_after": int(self._points.facts()["bytes"])}
 
-    def publish(self, alias: str) -> str | None:
-        """Let a server's alias name this index's collection, in one step; returns the collection it named before.
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
+        self._require_writable()
+        return self._points.snapshot(scratch)
 
-        Raises:
-            UsageError: the index is in a folder, or the name is that of a collection.
-        """
+    @classmethod
+    def restore(cls, files: Path, location: Location) -> None:
+        place = str(location)
+        if is_address(place):
+            _part("snapshots").restore(files, parse_address(place))
+        elif (files / folder.FILE).is_file():
+            put_folder(files, Path(place))
+        else:
+            raise UsageError(
+                "The snapshot is of a server's collection.", hint="Name a server with --url; or copy it: index copy."
+            )
+
+    def publish(self, alias: str) -> str | None:
         self._require_writable()
         return self._points.publish(alias)
 

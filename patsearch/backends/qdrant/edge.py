@@ -17,7 +17,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.embedded.durable import fsync_file, fsync_folder, mapped_errors
+from patsearch.backends.embedded.durable import folder_files, fsync_file, fsync_folder, mapped_errors
 from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
@@ -195,6 +195,11 @@ class EdgePoints(Points):
             missing = sorted(INDEXED.keys() - shard.info().payload_schema.keys())
         if missing:
             yield f"payload fields without their index: {', '.join(missing)}"
+
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
+        with self._shard("Flushing") as shard:
+            shard.flush()
+        return folder_files(self._root, leave_out=frozenset({folder.LOCK}))
 
     def close(self) -> None:
         with self._mutex:

@@ -18,8 +18,8 @@ from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVers
 
 FORMAT = 1
 Engine = Literal["edge", "client"]
-_FILE = "index.json"
-_LOCK = "process.lock"
+FILE = "index.json"
+LOCK = "process.lock"
 
 
 def lock(root: Path) -> WriterLock:
@@ -29,7 +29,7 @@ def lock(root: Path) -> WriterLock:
         IndexLocked: another process has it open, or another object of this one.
     """
     try:
-        return WriterLock(root / _LOCK)
+        return WriterLock(root / LOCK)
     except IndexLocked as error:
         raise IndexLocked(
             error.message.replace("is writing to", "has open") if error.message else "The index is open elsewhere.",
@@ -40,13 +40,13 @@ def lock(root: Path) -> WriterLock:
 def write(root: Path, engine: Engine, spec: IndexSpec) -> None:
     """Say what the folder holds; from then on it is an index."""
     text = json.dumps({"format": FORMAT, "engine": engine, "spec": asdict(spec)}, indent=2)
-    with mapped_errors(f"Writing {root / _FILE}"):
-        replace_file(root / _FILE, text.encode())
+    with mapped_errors(f"Writing {root / FILE}"):
+        replace_file(root / FILE, text.encode())
 
 
 def require_none(root: Path) -> None:
     """Raises UsageError where the folder holds an index already."""
-    if (root / _FILE).is_file():
+    if (root / FILE).is_file():
         raise UsageError(f"There is an index in {root} already.", hint="Open it, or name another folder.")
 
 
@@ -56,7 +56,7 @@ def read(root: Path) -> tuple[Engine, IndexSpec]:
     Raises:
         IndexNotFound, IndexVersionError, IndexDamaged: there is none, it is too new, or broken.
     """
-    path = root / _FILE
+    path = root / FILE
     if not path.is_file():
         raise IndexNotFound(f"There is no index in {root}.", hint="Make one with: patsearch ingest SOURCE --index DIR.")
     with mapped_errors(f"Reading {path}"):

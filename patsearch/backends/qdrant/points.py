@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant.clauses import Clause
@@ -94,9 +95,13 @@ class Points(ABC):
     def problems(self) -> Iterator[str]:
         """What the engine itself says is wrong, one sentence each."""
 
+    @abstractmethod
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
+        """See `Backend.snapshot`."""
+
     def publish(self, alias: str) -> str | None:
         """Let an alias name the collection; returns what it named before."""
-        raise UsageError(f"Only a collection on a server has an alias, such as {alias!r}.")
+        raise UsageError(f"Only an index on a server can be published, as {alias!r} or otherwise.")
 
     def drop(self) -> None:
         """Delete everything that no folder holds."""

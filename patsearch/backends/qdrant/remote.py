@@ -16,7 +16,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.embedded.durable import mapped_errors
+from patsearch.backends.embedded.durable import folder_files, mapped_errors
 from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.qdrant import collections, folder
 from patsearch.backends.qdrant import points as tuning
@@ -25,6 +25,7 @@ from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Claus
 from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points
+from patsearch.backends.qdrant.snapshots import download
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -256,6 +257,9 @@ class RemotePoints(ClientPoints):
         if missing:
             yield f"payload fields without their index: {', '.join(missing)}"
 
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
+        return [download(self.connection, self.collection, scratch)]
+
     def publish(self, alias: str) -> str | None:
         return collections.switch(self.connection, alias, self.collection)
 
@@ -355,6 +359,9 @@ class LocalPoints(ClientPoints):
 
     def problems(self) -> Iterator[str]:
         return iter(())
+
+    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
+        return folder_files(self._root, leave_out=frozenset({folder.LOCK, ".lock"}))
 
     def close(self) -> None:
         if self._client is not None:
