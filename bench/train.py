@@ -5,7 +5,8 @@
 Both loops take turns, a few steps each, so that other work on the machine slows both alike; a ratio is the
 median over the rounds. The bare loop runs the same network on a batch of the same size and calls backward
 on the mean of what comes out: no drawings, no loss, no optimiser, no average of the weights. On a GPU the
-share of time in which kernels run is measured with torch's profiler in steps of their own.
+share of time in which kernels run is measured with torch's profiler in steps of their own. On a CPU that others
+use, take `--clock cpu --threads 1`: seconds are then those that the process had.
 
 Without --data a small synthetic corpus is drawn first (needs the `synth` extra).
 """
@@ -34,6 +35,8 @@ from patsearch.training.loop import _PRECISIONS, Trainer
 from patsearch.training.recipes import load_recipe
 from patsearch.training.splits import split_designs
 
+Clock = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 COLUMNS = (
     ("size", "px", "{}"),
     ("batch", "batch", "{}"),
@@ -89,17 +92,17 @@ def make_trainer(arguments: argparse.Namespace, cache: DrawingCache, size: int, 
     return Trainer(recipe, cache, chosen, group=Group(device=device))
 
 
-def timed(step: Callable[[], object], steps: int, device: torch.device) -> float:
+def timed(step: Callable[[], object], steps: int, device: torch.device, clock: Clock) -> float:
     """Seconds that some steps take, with all that they start on the device."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(steps):
         step()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def measure(trainer: Trainer, size: int, *, steps: int, rounds: int) -> Result:
+def measure(trainer: Trainer, size: int, *, steps: int, rounds: int, clock: Clock) -> Result:
     """Training and the bare loop in turns."""
     device, batch = trainer.group.device, trainer.recipe.batch
     drawings = batch.designs * batch.drawings
@@ -109,11 +112,11 @@ def measure(trainer: Trainer, size: int, *, steps: int, rounds: int) -> Result:
     load = loader.batch
 
     def watched(number: int, side: int) -> object:
-        start = time.perf_counter()
+        start = clock()
         try:
             return load(number, side)
         finally:
-            waited[0] += time.perf_counter() - start
+            waited[0] += clock() - start
 
     loader.batch = watched  # type: ignore[method-assign, assignment]  # a stop watch around it, nothing else
 
@@ -124,14 +127,14 @@ def measure(trainer: Trainer, size: int, *, steps: int, rounds: int) -> Result:
         sum(vector.float().mean() for vector in vectors.values()).backward()  # type: ignore[union-attr]
 
     for step in (trainer.train_step, bare):
-        timed(step, 2, device)
+        timed(step, 2, device, clock)
     trained, barely, waiting = [], [], []
     for _ in range(rounds):
         waited[0] = 0.0
-        seconds = timed(trainer.train_step, steps, device)
+        seconds = timed(trainer.train_step, steps, device, clock)
         waiting.append(waited[0] / seconds)
         trained.append(steps * drawings * batch.accumulate / seconds)
-        barely.append(steps * drawings / timed(bare, steps, device))
+        barely.append(steps * drawings / timed(bare, steps, device, clock))
     start = time.thread_time()
     made = loader._make(0, trainer.sampler.batch(0), size)
     data_ms = 1000 * (time.thread_time() - start) / len(made.labels)
@@ -147,7 +150,7 @@ def gpu_busy(trainer: Trainer, steps: int) -> float:
 
     device = trainer.group.device
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
-        seconds = timed(trainer.train_step, steps, device)
+        seconds = timed(trainer.train_step, steps, device, time.perf_counter)
     spans = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profiler.events() or ()
@@ -170,6 +173,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="CPU threads of torch; default all cores")
     parser.add_argument("--steps", type=int, default=4, help="of either loop in a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu on a busy machine without a GPU")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -182,10 +186,18 @@ def main() -> None:
         cache = DrawingCache(*arguments.data) if arguments.data else small_cache(Path(folder), max(arguments.sizes))
         for size in arguments.sizes:
             trainer = make_trainer(arguments, cache, size, device)
-            results.append(measure(trainer, size, steps=arguments.steps, rounds=arguments.rounds))
+            results.append(
+                measure(trainer, size, steps=arguments.steps, rounds=arguments.rounds, clock=CLOCKS[arguments.clock])
+            )
             trainer.close()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    about = {"recipe": arguments.recipe, "set": arguments.set, "device": name, "threads": torch.get_num_threads()}
+    about = {
+        "recipe": arguments.recipe,
+        "set": arguments.set,
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "clock": arguments.clock,
+    }
     about |= {"cores": os.cpu_count(), "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2)}
     if arguments.json:
         print(json.dumps(about | {"torch": torch.__version__, "results": [asdict(r) for r in results]}, indent=2))
