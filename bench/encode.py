@@ -1,15 +1,17 @@
-"""How fast drawings become vectors: ONNX Runtime against torch, the same network at the same size.
+"""How fast drawings become vectors: ONNX Runtime, OpenVINO and torch, the same network at the same size.
 
-    python bench/encode.py [--seconds 3] [--sizes 224 256 320] [--json FILE]
+    python bench/encode.py [--seconds 3] [--sizes 224 256 320] [--engines onnxruntime int8 torch] [--json FILE]
 
 Prints figures a second of wall time and of CPU time for each engine, batch and number of threads, the
 time to load the encoder in a fresh process, and the time of preprocessing. Each cell is measured in a
-process of its own, after a warm-up. Figures of one run on one machine compare with each other only.
+process of its own, after a warm-up. OpenVINO is measured where it is installed, 8 bits where synthetic drawings to
+calibrate on can be drawn (extra `synth`). Figures of one run on one machine compare with each other only.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -25,7 +27,7 @@ import numpy as np
 
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
-ENGINES = ("onnxruntime", "torch", "torch channels-last")
+ENGINES = ("onnxruntime", "int8", "openvino", "openvino int8", "torch", "torch channels-last")
 
 _LOAD = """
 import time
@@ -42,7 +44,11 @@ print(imported - start, loaded - imported, time.perf_counter() - loaded)
 
 def measure(*, engine: str, size: int, batch: int, threads: int, seconds: float, models: Path) -> dict[str, Any]:
     """Rates of one cell, in this process."""
-    run = _onnx(models / f"{size}.onnx", threads) if engine == "onnxruntime" else _torch(engine, threads)
+    if engine.startswith("torch"):
+        run = _torch(engine, threads)
+    else:
+        path = models / (f"{size}-int8.onnx" if engine.endswith("int8") else f"{size}.onnx")
+        run = (_openvino if engine.startswith("openvino") else _onnx)(path, threads)
     drawings = np.random.default_rng(0).integers(0, 256, (batch, size, size), dtype=np.uint8)
     for _ in range(3):
         run(drawings)
@@ -70,6 +76,14 @@ def _onnx(path: Path, threads: int) -> Callable[[Any], Any]:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda drawings: session.run(None, {"drawings": drawings[:, None]})
+
+
+def _openvino(path: Path, threads: int) -> Callable[[Any], Any]:
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.Core().compile_model(str(path), "CPU", settings)
+    return lambda drawings: model(drawings[:, None])
 
 
 def _torch(engine: str, threads: int) -> Callable[[Any], Any]:
@@ -126,16 +140,32 @@ def preprocessing(seconds: float) -> list[dict[str, Any]]:
     return found
 
 
-def export(sizes: list[int], folder: Path) -> None:
-    """The network of the shipped encoder for every size, written by the converter."""
-    import onnx
-
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
-    from convert_lite0 import build_model, read_weights
+def export(sizes: list[int], folder: Path, *, int8: bool) -> None:
+    """The network of the shipped encoders for every size, in float32 and in 8 bits."""
+    from patsearch.encoder import EncoderCard, Preprocessing, fingerprint
+    from patsearch.encoder.onnx import OnnxEncoder
+    from patsearch.training.drawings import some_drawings
+    from patsearch.training.lite0 import FEATURES, build_model, read_weights
+    from patsearch.training.quantise import quantise
 
     weights = read_weights()
     for size in sizes:
-        onnx.save(build_model(weights, size=size, power=3), folder / f"{size}.onnx")
+        data = build_model(weights, name="lite0", size=size, power=3).SerializeToString(deterministic=True)
+        path, preprocessing = folder / f"{size}.onnx", Preprocessing(size=size)
+        path.write_bytes(data)
+        if int8:
+            card = EncoderCard(str(size), "", FEATURES, preprocessing, fingerprint([data], preprocessing))
+            some = some_drawings([], preprocessing, 64)
+            quantise(OnnxEncoder(path, card), folder, f"{size}-int8", calibration=some[:32], check=some[32:])
+
+
+def measurable(engines: list[str]) -> list[str]:
+    """Those for which everything is installed."""
+    needs = {"openvino": "openvino", "torch": "torch"}
+    missing = {name for name, module in needs.items() if importlib.util.find_spec(module) is None}
+    for name in sorted(missing):
+        print(f"{name} is not installed and is left out")
+    return [engine for engine in engines if engine.split()[0] not in missing]
 
 
 def main() -> None:
@@ -143,6 +173,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="measuring time a cell")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="sides of the drawings")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), help="what to measure")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES), help="drawings a call")
+    parser.add_argument("--threads", type=int, nargs="+", default=list(THREADS), help="threads of an engine")
     parser.add_argument("--json", type=Path, help="write the raw figures here")
     parser.add_argument("--cell", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -152,11 +185,12 @@ def main() -> None:
         return
     cells = []
     with tempfile.TemporaryDirectory() as folder:
-        export(arguments.sizes, Path(folder))
+        engines = measurable(arguments.engines)
+        export(arguments.sizes, Path(folder), int8=any(engine.endswith("int8") for engine in engines))
         for size in arguments.sizes:
-            for engine in ENGINES:
-                for threads in THREADS:
-                    for batch in BATCHES:
+            for engine in engines:
+                for threads in arguments.threads:
+                    for batch in arguments.batches:
                         cell = {"engine": engine, "size": size, "batch": batch, "threads": threads, "models": folder}
                         command = [
                             sys.executable,
