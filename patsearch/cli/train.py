@@ -108,7 +108,10 @@ def register(app: typer.Typer) -> None:
             return
         assert out is not None
         from patsearch.training.distributed import leave
+        from patsearch.training.memory import keep_memory
         from patsearch.training.run import train
+
+        keep_memory()
 
         with _watch(quiet) as watch:
             result = train(

@@ -19,6 +19,7 @@ from patsearch.evaluation.specs import DatasetSpec
 from patsearch.training.augment import fit
 from patsearch.training.cache import SKETCH, DrawingCache
 from patsearch.training.config import Recipe
+from patsearch.training.memory import keep_memory
 from patsearch.training.splits import split_designs
 from patsearch.training.suite_rows import TAKEN, UNTRAINED, Row
 from patsearch.types import JsonDict
@@ -93,6 +94,7 @@ def measure(job: Job, report: Report) -> JsonDict:
     import torch
 
     cv2.setNumThreads(1)
+    keep_memory()
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     cache = DrawingCache(*job.caches)
