@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
         distractors: list[str] = typer.Option(
             [], "--distractors", help="Source or index:DIR whose drawings join the gallery alone; repeatable."
         ),
-        backend: list[str] = typer.Option(["faiss"], "--backend", help="Engine to measure; repeatable."),
+        backend: list[str] = typer.Option(
+            ["faiss"], "--backend", help="Engine to measure: faiss, qdrant, qdrant=http://HOST:6333; repeatable."
+        ),
         engines: bool = typer.Option(True, "--engines/--no-engines", help="Measure the engines, not quality alone."),
         encoder: str | None = typer.Option(None, "--encoder", help="A name, timm:MODEL, a checkpoint folder."),
         baseline: bool = typer.Option(
@@ -276,6 +278,12 @@ def _print_engine(engine: object, console: object) -> None:
             escape(series.filter or "none"), f"{series.matches:,}", recall, *times, f"{series.per_second:,.0f}"
         )
     console.print(table)
+    rates = ", ".join(f"{rate:,.0f} from {n}" for n, rate in engine.per_second_by_clients.items())
+    console.print(
+        f"mAP@{engine.depth} of its answers {engine.map:.3f}, of the exact ones {engine.exact_map:.3f}"
+        + (f"; searches a second by clients at once: {rates}" if rates else ""),
+        soft_wrap=True,
+    )
 
 
 def _compare(paths: tuple[Path, Path], as_json: bool) -> None:

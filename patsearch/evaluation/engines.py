@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from patsearch.backends.base import Backend, IndexSpec
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.metrics import ann_recall_at_k, mean
+from patsearch.evaluation.metrics import ann_recall_at_k, average_precision, mean
 from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Vectors, best_positions, score_block
 from patsearch.filters import Filter, parse_filter
 from patsearch.plugins import load
@@ -77,6 +79,12 @@ class EngineFigures:
         vectors: drawings stored.
         bytes_per_vector: bytes on disk of the whole index, payloads included, per drawing.
         upserts_per_second: drawings stored per second; None for an index that was there.
+        depth: places that `map` and `exact_map` look at, the largest k of ann_recall.
+        map: mean average precision of the backend's own answers without a filter, drawings of the same patent being
+            relevant; NaN where no query asked has another drawing of its patent.
+        exact_map: the same of the exact answers to the same queries.
+        per_second_by_clients: number of clients -> searches per second of all of them at once, in threads of
+            one process; empty where it was not measured.
         series: without a filter first, then with.
     """
 
@@ -85,6 +93,10 @@ class EngineFigures:
     vectors: int
     bytes_per_vector: float
     upserts_per_second: float | None
+    depth: int
+    map: float
+    exact_map: float
+    per_second_by_clients: dict[int, float] = field(default_factory=dict)
     series: tuple[SearchFigures, ...] = field(default_factory=tuple)
 
     def to_json(self) -> JsonDict:
@@ -94,27 +106,54 @@ class EngineFigures:
             "vectors": self.vectors,
             "bytes_per_vector": self.bytes_per_vector,
             "upserts_per_second": self.upserts_per_second,
+            f"map@{self.depth}": self.map,
+            f"exact_map@{self.depth}": self.exact_map,
+            "queries_per_second_by_clients": {str(n): rate for n, rate in self.per_second_by_clients.items()},
             "searches": [series.to_json() for series in self.series],
         }
 
 
 @contextmanager
 def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterator[tuple[Backend, float]]:
-    """A fresh index on a backend, in a temporary folder, and the drawings stored per second.
+    """A fresh index on a backend, and the drawings stored per second; it is deleted afterwards.
 
-    The time includes what makes them durable. The index is opened anew for searching, as a user's is.
+    The time includes what makes them durable and what builds the search structure. The index is opened anew for
+    searching, as a user's is.
+
+    Args:
+        name: `faiss`, `qdrant`: in a temporary folder; `qdrant=http://host:6333`: on a server.
     """
-    kind: type[Backend] = load("backend", name)
+    kind, url = load_engine(name)
     with TemporaryDirectory(prefix="patsearch-bench-") as folder:
-        location = str(Path(folder) / name)
+        unique = f"patsearch-bench-{uuid.uuid4().hex[:12]}"
+        location = kind.on_server(url, unique) if url else str(Path(folder) / kind.name)
         start = time.perf_counter()
         with kind.create(location, spec) as writer:
             for begin in range(0, len(collection), _UPSERT):
                 part = slice(begin, begin + _UPSERT)
                 writer.upsert(collection.drawings[part], collection.vectors[part])
+            writer.optimize()
         rate = len(collection) / (time.perf_counter() - start)
-        with kind.open(location, read_only=True) as reader:
-            yield reader, rate
+        try:
+            with kind.open(location, read_only=True) as reader:
+                yield reader, rate
+        finally:
+            if url:
+                kind.open(location, read_only=False).drop()
+
+
+def load_engine(name: str) -> tuple[type[Backend], str]:
+    """The backend of `faiss` or `qdrant=URL`, and the address of the server, empty for none.
+
+    Raises:
+        PluginError: there is no such backend.
+        UsageError: it has no servers, or the address is none.
+    """
+    plugin, _, url = name.partition("=")
+    kind: type[Backend] = load("backend", plugin)
+    if url:
+        kind.on_server(url, "x")
+    return kind, url
 
 
 def measure_engine(
@@ -128,6 +167,7 @@ def measure_engine(
     searches: int = 200,
     seed: int = 0,
     upserts_per_second: float | None = None,
+    clients: Sequence[int] = (),
     advance: Callable[[int], None] | None = None,
 ) -> EngineFigures:
     """Search a backend with stored drawings, each left out of its own answer.
@@ -137,6 +177,7 @@ def measure_engine(
         queries: rows of the collection to ask with; a sample of `searches` is drawn.
         filters: each is measured too, beside no filter.
         ks: the k of ann_recall@k; the timed searches ask for the smallest.
+        clients: numbers of clients to search with at once, without a filter.
         advance: called after each filter with the number of queries.
     """
     rng = np.random.default_rng(seed)
@@ -144,10 +185,14 @@ def measure_engine(
     wheres = (Filter(), *filters)
     passing = [np.array([where.matches(d) for d in collection.drawings], dtype=bool) for where in wheres]
     exact = _exact(collection, rows, passing, max(ks))
-    series = []
+    series, precisions = [], (math.nan, math.nan)
     for where, mask, answers in zip(wheres, passing, exact, strict=True):
-        found = _recalls(backend, collection, rows, where, exact=answers, ks=ks)
-        recalls = {k: mean(np.array(values)) for k, values in found.items()}
+        found = _answers(backend, collection, rows, where, max(ks))
+        recalls = {
+            k: mean(np.array([ann_recall_at_k(*pair, k) for pair in zip(found, answers, strict=True)])) for k in ks
+        }
+        if not where:
+            precisions = _precision(collection, rows, found), _precision(collection, rows, answers)
         times = _times(backend, collection.vectors[rows], where, min(ks))
         series.append(_figures(where, int(mask.sum()), recalls, times))
         if advance:
@@ -159,6 +204,10 @@ def measure_engine(
         vectors=len(collection),
         bytes_per_vector=int(info["bytes"]) / max(1, len(collection)),
         upserts_per_second=upserts_per_second,
+        depth=max(ks),
+        map=precisions[0],
+        exact_map=precisions[1],
+        per_second_by_clients={n: _at_once(backend, collection.vectors[rows], n, min(ks)) for n in clients},
         series=tuple(series),
     )
 
@@ -180,24 +229,37 @@ def _exact(
     return answers
 
 
-def _recalls(
-    backend: Backend,
-    collection: Collection,
-    rows: NDArray[np.int64],
-    where: Filter,
-    *,
-    exact: Sequence[Sequence[str]],
-    ks: Sequence[int],
-) -> dict[int, list[float]]:
-    recalls: dict[int, list[float]] = {k: [] for k in ks}
-    for row, right in zip(rows, exact, strict=True):
+def _answers(
+    backend: Backend, collection: Collection, rows: NDArray[np.int64], where: Filter, k: int
+) -> list[list[str]]:
+    """For each row the ids of the backend's first k, the row itself left out."""
+    answers = []
+    for row in rows:
         # One more than asked for: the query finds itself, which proves nothing.
-        hits = backend.search(collection.vectors[row], k=max(ks) + 1, where=where)[0]
+        hits = backend.search(collection.vectors[row], k=k + 1, where=where)[0]
         itself = collection.drawings[int(row)].id
-        found = [hit.drawing.id for hit in hits if hit.drawing.id != itself]
-        for k in ks:
-            recalls[k].append(ann_recall_at_k(found, right, k))
-    return recalls
+        answers.append([hit.drawing.id for hit in hits if hit.drawing.id != itself])
+    return answers
+
+
+def _precision(collection: Collection, rows: NDArray[np.int64], answers: Sequence[Sequence[str]]) -> float:
+    """Mean average precision of the answers: drawings of the query's own patent are relevant."""
+    patent = {drawing.id: drawing.patent for drawing in collection.drawings}
+    sizes = Counter(patent.values())
+    values = []
+    for row, found in zip(rows, answers, strict=True):
+        own = collection.drawings[int(row)].patent
+        ranks = np.array([rank for rank, id_ in enumerate(found, start=1) if patent[id_] == own], dtype=np.int64)
+        values.append(average_precision(ranks, relevant=sizes[own] - 1))
+    return mean(np.array(values))
+
+
+def _at_once(backend: Backend, vectors: Vectors, clients: int, k: int) -> float:
+    """Searches per second of so many threads together."""
+    with ThreadPoolExecutor(clients) as pool:
+        start = time.perf_counter()
+        list(pool.map(lambda vector: backend.search(vector, k=k), vectors))
+        return len(vectors) / (time.perf_counter() - start)
 
 
 def _times(backend: Backend, vectors: Vectors, where: Filter, k: int) -> NDArray[np.float64]:

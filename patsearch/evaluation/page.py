@@ -174,7 +174,10 @@ def _engines(engines: Sequence[EngineFigures]) -> str:
             "" if engine.upserts_per_second is None else f", {engine.upserts_per_second:,.0f} drawings stored a second"
         )
         size = f"{engine.vectors:,} drawings, {engine.bytes_per_vector:,.0f} bytes on disk each"
-        told.append(f"{engine.backend}: {size}{stored}; {engine.engine}")
+        precision = f"mAP@{engine.depth} {_number(engine.map)}, by exact answers {_number(engine.exact_map)}"
+        rates = ", ".join(f"{rate:,.0f} from {n}" for n, rate in engine.per_second_by_clients.items())
+        at_once = f"; searches a second by clients: {rates}" if rates else ""
+        told.append(f"{engine.backend}: {engine.engine}; {size}{stored}; {precision}{at_once}")
         for series in engine.series:
             name = f"{engine.backend}, {series.filter or 'no filter'}"
             values = [f"{series.matches:,}", *(_number(series.ann_recall[k]) for k in ks)]

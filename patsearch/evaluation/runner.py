@@ -13,7 +13,7 @@ from patsearch.errors import UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol, RetrievalDataset
-from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, measure_engine
+from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, load_engine, measure_engine
 from patsearch.evaluation.environment import describe_environment
 from patsearch.evaluation.materials import Material, Report, Workshop
 from patsearch.evaluation.protocols import build_dataset
@@ -21,11 +21,11 @@ from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
 from patsearch.evaluation.results import BenchOptions, BenchResult, Evaluation, Pictured
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
-from patsearch.plugins import load
 from patsearch.types import JsonDict
 
 # Queries pictured in a report: of the evaluation asked for, and of each other one.
 WORST = 12
+CLIENTS = (1, 2, 4, 8)  # at once, for the rate of searches
 WORST_OF_OTHERS = 4
 PICTURED = 6  # drawings of each list of such a query
 
@@ -48,7 +48,7 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
     """
     report = report or (lambda *_: None)
     for name in options.backends:
-        load("backend", name)  # a misspelt name is told before the ingest, not after it
+        load_engine(name)  # a misspelt name is told before the ingest, not after it
     if options.asking.oriented and options.dataset.kind == "index":
         raise UsageError(
             "An index holds vectors, not pictures: its queries cannot be turned or mirrored.",
@@ -228,7 +228,9 @@ def _engines(
         if collection is material.collection and material.stored is not None:
             backend = material.stored[1]
             measured.append(
-                measure_engine(name, backend, collection, queries, filters=filters, searches=options.searches)
+                measure_engine(
+                    name, backend, collection, queries, filters=filters, searches=options.searches, clients=CLIENTS
+                )
             )
             continue
         with built_backend(name, material.spec, collection) as (backend, rate):
@@ -241,6 +243,7 @@ def _engines(
                     filters=filters,
                     searches=options.searches,
                     upserts_per_second=rate,
+                    clients=CLIENTS,
                 )
             )
     return tuple(measured)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from bench_makers import DIM, make_collection
+from fake_qdrant import FakeServer
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.errors import UsageError
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.engines import built_backend, choose_filters, measure_engine
+from patsearch.evaluation.engines import built_backend, choose_filters, load_engine, measure_engine
 from patsearch.evaluation.ranking import score_block
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing, Hit
@@ -139,3 +141,42 @@ def test_filters_are_chosen_by_share() -> None:
 def test_no_filter_where_the_data_have_none() -> None:
     bare = [Drawing(id=str(i), patent=str(i)) for i in range(4)]
     assert choose_filters(Collection(tuple(bare), np.eye(4, dtype=np.float32))) == []
+
+
+@pytest.mark.parametrize("name", ["faiss", "qdrant"])
+def test_an_engine_s_own_precision_is_that_of_the_exact_answers(name: str) -> None:
+    collection = make_collection()
+    with built_backend(name, SPEC, collection) as (backend, _):
+        figures = measure_engine(name, backend, collection, np.arange(48), searches=48, clients=(1, 3))
+    ranks = []
+    for row, drawing in enumerate(collection.drawings):
+        scores = collection.vectors @ collection.vectors[row]
+        order = [i for i in sorted(range(len(scores)), key=lambda i: -scores[i]) if i != row]
+        hits = [rank for rank, i in enumerate(order, 1) if collection.drawings[i].patent == drawing.patent]
+        ranks.append(sum(n / rank for n, rank in enumerate(hits, 1)) / len(hits))
+    assert figures.depth == 100
+    assert figures.exact_map == pytest.approx(np.mean(ranks), abs=1e-6)
+    assert figures.map == pytest.approx(figures.exact_map, abs=1e-6)
+    assert figures.per_second_by_clients.keys() == {1, 3}
+    assert figures.to_json()["queries_per_second_by_clients"].keys() == {"1", "3"}
+
+
+def test_an_engine_that_misses_has_less_precision() -> None:
+    collection = make_collection()
+    backend = Sloppy(collection, frozenset(d.id for d in collection.drawings[::2]))
+    figures = measure_engine("sloppy", backend, collection, np.arange(48), searches=48)
+    assert figures.map < figures.exact_map
+
+
+def test_an_index_on_a_server_is_deleted_afterwards() -> None:
+    collection = make_collection()
+    with FakeServer() as server:
+        with built_backend(f"qdrant={server.url}", SPEC, collection) as (backend, _):
+            assert backend.count() == len(collection)
+            assert len(server.local.get_collections().collections) == 1
+        assert server.local.get_collections().collections == []
+
+
+def test_a_server_for_an_engine_without_one() -> None:
+    with pytest.raises(UsageError, match="'faiss' has no server"):
+        load_engine("faiss=http://localhost:6333")
