@@ -80,6 +80,9 @@ def run(
         )
 
 
+_NOT_PRINTED = ("sketches", "parameters", "dim", "drawings / CPU s", "peak memory", "CPU s")
+
+
 def _score_sets(texts: Sequence[str], distractors: Sequence[str]) -> tuple[ScoreSet, ...]:
     """NAME=SOURCE, several of one name joined; the distractors join every gallery."""
     from patsearch.evaluation.specs import parse_dataset
@@ -107,8 +110,11 @@ def _print(result: SuiteResult) -> None:
     for name, text in facts(result):
         notes.print(f"{escape(name)}: {escape(text)}", soft_wrap=True)
     table = Table(title="Mean average precision", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for place, heading in enumerate(columns(result)):
-        table.add_column(escape(heading), justify="right" if place else "left", no_wrap=not place)
+    # The rest is in the files; a terminal has no room for it.
+    places = [place for place, heading in enumerate(columns(result)) if heading not in _NOT_PRINTED]
+    for place in places:
+        table.add_column(escape(columns(result)[place]), justify="right" if place else "left", no_wrap=not place)
     for row in cells(result):
-        table.add_row(*map(escape, row))
+        # Published figures without the network that they are of.
+        table.add_row(*(escape(row[place].partition(" (")[0]) for place in places))
     stdout().print(table)
