@@ -81,7 +81,18 @@ def test_public_names_are_there() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ("numpy", "faiss", "onnxruntime", "cv2", "PIL", "torch", "pydantic", "numba")
+    heavy = (
+        "numpy",
+        "faiss",
+        "onnxruntime",
+        "cv2",
+        "PIL",
+        "torch",
+        "pydantic",
+        "numba",
+        "qdrant_client",
+        "qdrant_edge",
+    )
     code = (
         "import sys\n"
         "from patsearch.cli import build_app\n"
