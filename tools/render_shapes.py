@@ -64,6 +64,8 @@ class Job:
     sketches: int
     size: int
     seed: int
+    one_hand: float = 0.0
+    unclaimed: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,18 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
     dice = Dice(rng)
     spec = Preprocessing(size=job.size)
     unclaimed = frozenset[int]()
-    if mesh.part_count > 1 and dice.chance(0.2):
+    if mesh.part_count > 1 and dice.chance(job.unclaimed):
         some = np.flatnonzero(rng.random(mesh.part_count) < 0.35)
         unclaimed = frozenset(some.tolist()) if len(some) < mesh.part_count else unclaimed
     rendered = [render(mesh, view, size=LINES) for view in views]
     drawings = []
+    # In a patent all drawings come from one hand; which of them do is kept, for training to respect it.
+    hand = None
+    if job.one_hand and dice.chance(job.one_hand):
+        hand = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.8))
     for lines in rendered:
         # Half of them with the thin lines of a sheet at 300 dpi.
-        style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5))
+        style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5)) if hand is None else same_hand(hand, dice)
         # Grain belongs to training's augmentations: trimming and thickening would make a grey page of it.
         style = replace(style, grain=0.0)
         size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
@@ -151,7 +157,19 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
     for i in rng.choice(len(views), min(job.sketches, len(views)), replace=False):
         drawings.append(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec))
     kinds = [VIEW] * len(views) + [SKETCH] * (len(drawings) - len(views))
-    return Record(name, item.group, family, tuple(kinds)), drawings
+    return Record(name, item.group, family, tuple(kinds), hand=hand is not None), drawings
+
+
+def same_hand(hand: Style, dice: Dice) -> Style:
+    """The style once more, as the same draughtsman would use it for the next figure."""
+    factor = dice.between(0.92, 1.09)
+    return replace(
+        hand,
+        width=hand.width * factor,
+        contour=hand.contour * factor,
+        hatching=hand.hatching if dice.chance(0.85) else "none",
+        hatch_angle=hand.hatch_angle + dice.between(-0.15, 0.15),
+    )
 
 
 def draw_shard(number: int, items: list[Item], *, job: Job, out: str) -> tuple[int, int, int]:
@@ -186,6 +204,8 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=6, help="drawings a design, at most")
     parser.add_argument("--sketches", type=int, default=2, help="sketches a design, at most")
     parser.add_argument("--size", type=int, default=192, help="side of a cached drawing in pixels")
+    parser.add_argument("--one-hand", type=float, default=0.0, help="share of designs drawn in one style")
+    parser.add_argument("--unclaimed", type=float, default=0.2, help="share of designs with broken lines")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--attributions", type=Path, help="only write who made the shapes drawn so far, .csv.gz")

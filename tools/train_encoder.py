@@ -22,11 +22,12 @@ import torch
 
 from patsearch.cli import build_app, fail
 from patsearch.encoder.card import EncoderCard, Score
+from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import PatsearchError
 from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import slim
-from patsearch.training.export import export_encoder, interpolate, read_backbone
+from patsearch.training.export import export_encoder, interpolate, read_backbone, whitening_of
 from patsearch.training.lite0 import build_network, read_weights
 from patsearch.training.recipes import load_recipe
 from patsearch.training.splits import split_designs
@@ -83,6 +84,14 @@ def export(arguments: argparse.Namespace) -> None:
         card = replace(card, **{name: given[name] for name in ("title", "trained_on", "notes") if name in given})
         card = replace(card, scores=tuple(Score(**score) for score in given.get("scores", [])))
     card = export_encoder(network, card, arguments.out)
+    if arguments.whiten:
+        # Once more, with what its own vectors of the training designs teach.
+        plain = OnnxEncoder(arguments.out / f"{card.name}.onnx", card)
+        cache = DrawingCache(*arguments.cache)
+        chosen = split_designs(cache.records, families=load_recipe(RECIPE).data.held_out_families).train
+        chosen = chosen[:: max(1, len(chosen) // arguments.whiten_on)]
+        whitening = whitening_of(plain, cache, chosen, dim=arguments.whiten, shrinkage=arguments.shrinkage)
+        card = export_encoder(network, card, arguments.out, whitening=whitening)
     print(f"{arguments.out / card.name}.onnx, sha256 {card.sha256}")
 
 
@@ -108,6 +117,9 @@ def main() -> None:
     exporting.add_argument("--name", help="of the encoder; without it nothing is written")
     exporting.add_argument("--share", type=float, default=1.0, help="of the way from ImageNet's weights")
     exporting.add_argument("--size", type=int, default=256, help="side at which the encoder takes drawings")
+    exporting.add_argument("--whiten", type=int, default=0, help="dimensions of a learned whitening; 0 for none")
+    exporting.add_argument("--whiten-on", type=int, default=3000, help="designs of the caches to fit it on, about")
+    exporting.add_argument("--shrinkage", type=float, default=3.0, help="of the whitening")
     exporting.add_argument("--card", type=Path, help="JSON with title, trained_on, notes and scores for the card")
     exporting.add_argument("--out", type=Path, default=Path(), help="folder to write into")
     arguments = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
+from patsearch.training.augment import fit
+from patsearch.training.cache import VIEW, DrawingCache
 from patsearch.training.lite0 import FEATURES, Weights, build_model, build_network, network_weights
 from patsearch.training.validation import pooled_embeddings
+from patsearch.training.whitening import Whitening, fit_whitening
 
 LEAST_COSINE = 0.9999
 
@@ -32,7 +36,12 @@ def interpolate(start: Weights, end: Weights, share: float) -> Weights:
 
 
 def export_encoder(
-    network: Network, card: EncoderCard, folder: Path, *, check: NDArray[np.uint8] | None = None
+    network: Network,
+    card: EncoderCard,
+    folder: Path,
+    *,
+    whitening: Whitening | None = None,
+    check: NDArray[np.uint8] | None = None,
 ) -> EncoderCard:
     """Write `NAME.onnx` and `NAME.json`: the pooled features of a Lite0, without the projection.
 
@@ -40,6 +49,7 @@ def export_encoder(
         network: of `patsearch.training.lite0.build_network`.
         card: name and preprocessing decide; dimension and fingerprint are filled in.
         folder: to write into.
+        whitening: of the pooled features of unit length.
         check: (N, size, size) uint8 drawings on which both must agree; random blots where none are given.
 
     Returns:
@@ -51,15 +61,17 @@ def export_encoder(
     power = round(network.config.gem_power)
     if power != network.config.gem_power or network.config.pooling != "gem":
         raise EncoderError("Only generalised-mean pooling with a whole power is exported.")
-    model = build_model(network_weights(network), name=card.name, size=card.preprocessing.size, power=power)
+    size = card.preprocessing.size
+    model = build_model(network_weights(network), name=card.name, size=size, power=power, whitening=whitening)
     data = model.SerializeToString(deterministic=True)
-    card = replace(card, dim=FEATURES, sha256=fingerprint([data], card.preprocessing))
+    dim = FEATURES if whitening is None else whitening.matrix.shape[1]
+    card = replace(card, dim=dim, sha256=fingerprint([data], card.preprocessing))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
     path.write_bytes(data)
     card.save(path.with_suffix(".json"))
-    drawings = check if check is not None else _blots(card.preprocessing.size)
-    least = float(parity(network, OnnxEncoder(path, card), drawings).min())
+    drawings = check if check is not None else _blots(size)
+    least = float(parity(network, OnnxEncoder(path, card), drawings, whitening).min())
     if least < LEAST_COSINE:
         path.unlink()
         path.with_suffix(".json").unlink()
@@ -67,10 +79,30 @@ def export_encoder(
     return card
 
 
-def parity(network: Network, encoder: OnnxEncoder, drawings: NDArray[np.uint8]) -> NDArray[np.float32]:
+def parity(
+    network: Network, encoder: OnnxEncoder, drawings: NDArray[np.uint8], whitening: Whitening | None = None
+) -> NDArray[np.float32]:
     """(N,) cosines between the vectors of a network and of its export, for (N, size, size) drawings."""
-    exported = encoder.encode_arrays(drawings)
-    return np.asarray((pooled_embeddings(network, drawings) * exported).sum(axis=1), np.float32)
+    vectors = pooled_embeddings(network, drawings)
+    wanted = vectors if whitening is None else whitening(vectors)
+    return np.asarray((wanted * encoder.encode_arrays(drawings)).sum(axis=1), np.float32)
+
+
+def whitening_of(
+    encoder: OnnxEncoder, cache: DrawingCache, chosen: Sequence[int], *, dim: int, shrinkage: float
+) -> Whitening:
+    """The learned whitening of an encoder, fitted on the views of designs of a cache.
+
+    Sketches are left out: they would teach that a design's drawings differ as sketches do.
+    """
+    size = encoder.preprocessing.size
+    rows, labels = [], []
+    for design in chosen:
+        views = [i for i, kind in enumerate(cache.records[design].kinds) if kind == VIEW]
+        if views:
+            rows.append(encoder.encode_arrays(np.stack([fit(cache.drawing(design, i), size) for i in views])))
+            labels += [design] * len(views)
+    return fit_whitening(np.concatenate(rows), np.array(labels, np.int64), dim=dim, shrinkage=shrinkage)
 
 
 def read_backbone(path: Path, *, last: bool = False) -> Weights:

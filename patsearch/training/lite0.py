@@ -23,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError
+from patsearch.training.whitening import Whitening
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 FEATURES = 1280
@@ -183,17 +184,34 @@ class GraphWriter:
         x = self.node("Flatten", self.node("GlobalAveragePool", raised))
         return x if power == 1 else self.node("Pow", x, self._constant("root", np.float32(1 / power)))
 
+    def whiten(self, x: str, whitening: Whitening) -> str:
+        """(N, dim), not yet of unit length."""
+        centred = self.node("Sub", x, self._constant("whitening.mean", whitening.mean))
+        return self.node("MatMul", centred, self._constant("whitening.matrix", whitening.matrix))
 
-def build_model(weights: Weights, *, name: str, size: int | None, power: int) -> onnx.ModelProto:
-    """The whole graph. `size` None leaves the side of the input open; `power` is the pooling's."""
+
+def build_model(
+    weights: Weights, *, name: str, size: int | None, power: int, whitening: Whitening | None = None
+) -> onnx.ModelProto:
+    """The whole graph.
+
+    Args:
+        size: side of the input; None leaves it open.
+        power: of the pooling.
+        whitening: applied to the pooled features of unit length; the result is scaled to unit length again.
+    """
     writer = GraphWriter(weights)
-    writer.node("LpNormalization", writer.pool(writer.features("drawings"), power), name="embeddings", axis=1, p=2)
+    vectors = writer.pool(writer.features("drawings"), power)
+    if whitening is not None:
+        vectors = writer.whiten(writer.node("LpNormalization", vectors, axis=1, p=2), whitening)
+    writer.node("LpNormalization", vectors, name="embeddings", axis=1, p=2)
+    dim = FEATURES if whitening is None else whitening.matrix.shape[1]
     side: int | str = size or "side"
     graph = helper.make_graph(
         writer.nodes,
         name,
         [helper.make_tensor_value_info("drawings", TensorProto.UINT8, ["n", 1, side, size or "side"])],
-        [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", FEATURES])],
+        [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", dim])],
         writer.initialisers,
     )
     model = helper.make_model(

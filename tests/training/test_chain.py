@@ -130,3 +130,8 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     vectors = encoder.encode_batch([DrawingCache(cache).drawing(0, 0)])
     assert vectors.shape == (1, 1280)
     assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-4)
+    name = ("--name", "small", "--size", 64, "--out", weights)
+    call("export", "--state", run / "state.safetensors", *name, "--whiten", 16, "--cache", cache)
+    small = load_encoder(f"onnx:{weights / 'small.onnx'}").encode_batch([DrawingCache(cache).drawing(0, 0)])
+    assert small.shape == (1, 16)
+    assert np.linalg.norm(small) == pytest.approx(1, abs=1e-4)

@@ -13,8 +13,11 @@ from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training import export
-from patsearch.training.export import export_encoder, interpolate, parity, read_backbone
+from patsearch.training.cache import DrawingCache, Record, write_shard
+from patsearch.training.export import export_encoder, interpolate, parity, read_backbone, whitening_of
 from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
+from patsearch.training.validation import pooled_embeddings
+from patsearch.training.whitening import fit_whitening
 
 CARD = EncoderCard("tiny", "A test", 0, Preprocessing(size=64), "")
 
@@ -52,6 +55,27 @@ def test_the_exported_encoder_gives_the_vectors_of_the_network(network: Network,
     vectors = encoder.encode_arrays(pages)
     # Different drawings differ: the agreement above is no accident of constant vectors.
     assert (vectors @ vectors.T)[np.triu_indices(6, 1)].max() < 0.9999
+
+
+def test_a_whitening_becomes_part_of_the_graph(network: Network, tmp_path: Path) -> None:
+    pages = drawings(12)
+    vectors = pooled_embeddings(network, pages)
+    whitening = fit_whitening(vectors, np.repeat(np.arange(4), 3), dim=5, shrinkage=1.0)
+    card = export_encoder(network, CARD, tmp_path, whitening=whitening)
+    encoder = OnnxEncoder(tmp_path / "tiny.onnx", card)
+    assert card.dim == 5
+    assert np.allclose(encoder.encode_arrays(pages), whitening(vectors), atol=1e-3)
+
+
+def test_a_whitening_is_fitted_on_the_views_of_the_chosen_designs(network: Network, tmp_path: Path) -> None:
+    pages = drawings(12)
+    records = [Record(f"d{i}", f"g{i}", "f", ("view", "view", "sketch")) for i in range(4)]
+    write_shard(tmp_path, 0, records, pages)
+    encoder = OnnxEncoder(tmp_path / "tiny.onnx", export_encoder(network, CARD, tmp_path))
+    found = whitening_of(encoder, DrawingCache(tmp_path), (0, 1, 3), dim=5, shrinkage=1.0)
+    rows = [0, 1, 3, 4, 9, 10]
+    wanted = fit_whitening(encoder.encode_arrays(pages[rows]), np.repeat([0, 1, 3], 2), dim=5, shrinkage=1.0)
+    assert np.allclose(found(encoder.encode_arrays(pages)), wanted(encoder.encode_arrays(pages)), atol=1e-4)
 
 
 def test_an_export_that_differs_is_refused_and_not_left_behind(
