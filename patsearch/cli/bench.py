@@ -279,11 +279,9 @@ def _print_engine(engine: object, console: object) -> None:
         )
     console.print(table)
     rates = ", ".join(f"{rate:,.0f} from {n}" for n, rate in engine.per_second_by_clients.items())
-    console.print(
-        f"mAP@{engine.depth} of its answers {engine.map:.3f}, of the exact ones {engine.exact_map:.3f}"
-        + (f"; searches a second by clients at once: {rates}" if rates else ""),
-        soft_wrap=True,
-    )
+    console.print(f"mAP@{engine.depth} of its answers {engine.map:.3f}, of the exact ones {engine.exact_map:.3f}")
+    if rates:
+        console.print(f"searches a second, by clients at once: {rates}")
 
 
 def _compare(paths: tuple[Path, Path], as_json: bool) -> None:

@@ -13,26 +13,34 @@ from patsearch.errors import IndexDamaged, IndexVersionError, StorageError
 def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> sqlite3.Connection:
     """Open, and make where it is missing; `version` is kept in the file's user_version.
 
-    A reader of a database that is not there yet gets an empty one in memory.
+    A reader of a database that is not there yet, or that its writer is about to fill, gets an empty one in memory.
     """
     with storage_errors(path):
-        if read_only and not path.exists():
-            connection = sqlite3.connect(":memory:")
-        elif read_only:
+        if not read_only:
+            connection = sqlite3.connect(path, timeout=30)
+        elif path.exists():
             connection = _open_to_read(path)
         else:
-            connection = sqlite3.connect(path, timeout=30)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")  # an acknowledged unit survives a power cut
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > version:
-            raise IndexVersionError(
-                f"{path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
-            )
-        if found == 0:
-            connection.executescript(schema)
-            connection.execute(f"PRAGMA user_version = {int(version)}")
-            connection.commit()
+            connection = sqlite3.connect(":memory:")
+        try:
+            if not read_only:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")  # an acknowledged unit survives a power cut
+            found = _version(connection)
+            if read_only and found == 0:
+                connection.close()
+                connection = sqlite3.connect(":memory:")
+            if found > version:
+                raise IndexVersionError(
+                    f"{path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
+                )
+            if found == 0:
+                connection.executescript(schema)
+                connection.execute(f"PRAGMA user_version = {int(version)}")
+                connection.commit()
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
@@ -61,12 +69,17 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise IndexDamaged(f"{path} is damaged: {text}.", hint="Run patsearch index verify.") from error
 
 
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _open_to_read(path: Path) -> sqlite3.Connection:
     address = f"{path.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(address, uri=True, timeout=30, check_same_thread=False)
     try:
-        connection.execute("PRAGMA user_version").fetchone()
+        _version(connection)
     except sqlite3.OperationalError as error:
+        connection.close()
         # A folder that may not be written to has no room for the files that readers and writer share.
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise

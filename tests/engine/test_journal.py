@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_a_damaged_or_newer_file_is_named(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(IndexVersionError, match="newer patsearch"):
         Journal(tmp_path, read_only=False)
+
+
+def test_a_reader_of_a_journal_that_its_writer_is_about_to_fill_sees_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    sqlite3.connect(path).execute("PRAGMA journal_mode = WAL").connection.close()
+    journal = Journal(tmp_path, read_only=True)
+    assert journal.counts() == {}
+    journal.close()
+    database = open_database(path, "", version=7, read_only=False)  # the reader left it as it was
+    assert database.execute("PRAGMA user_version").fetchone()[0] == 7
+    database.close()
