@@ -13,6 +13,9 @@ from PIL import Image, ImageDraw
 CLASSES = [("1402", "D14345"), ("1404", "D14486"), ("0204", "D 2947"), ("0601", "D 6334"), ("2803", "D28 47")]
 TITLES = ["Chair with arm rest", "Display screen", "Shoe", "Lamp", "Razor cartridge"]
 
+# Of every file in an archive: the same bytes whenever they are made.
+WRITTEN = (2024, 1, 2, 0, 0, 0)
+
 
 def draw_design(seed: int, view: int, size: tuple[int, int] = (900, 1200)) -> Image.Image:
     """A line drawing; the views of one seed share most of their shapes."""
@@ -75,9 +78,12 @@ def grant_zip(seed: int, *, date: str = "20210105", sheets: int = 2, title: str 
         xml = grant_xml(
             number, title=title or TITLES[seed % len(TITLES)], date=date, locarno=locarno, uspc=uspc, sheets=sheets
         )
-        archive.writestr(f"{stem}/{stem}.XML", xml)
+        archive.writestr(zipfile.ZipInfo(f"{stem}/{stem}.XML", WRITTEN), xml)
         for page in range(sheets + 1):
-            archive.writestr(f"{stem}/{stem}-D{page:05d}.TIF", tiff_bytes(draw_design(seed, max(0, page - 1))))
+            archive.writestr(
+                zipfile.ZipInfo(f"{stem}/{stem}-D{page:05d}.TIF", WRITTEN),
+                tiff_bytes(draw_design(seed, max(0, page - 1))),
+            )
     return f"{stem}.ZIP", buffer.getvalue()
 
 

@@ -187,7 +187,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
-    path = week(tmp_path / "w", range(40), sheets=4)
+    path = week(tmp_path / "w", range(90), sheets=4)
     index = tmp_path / "index"
     command = [sys.executable, "-m", "patsearch", "ingest", str(path), "--index", str(index),
                "--workers", "1", "--commit-every", "4", "--json"]  # fmt: skip
@@ -197,20 +197,20 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
     # Wait for the first commit: then it is well under way.
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (index.exists() and _units(index)):
-        time.sleep(0.05)
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     report = json.loads(out)
     assert report["interrupted"] is True
-    assert 0 < report["patents"] < 40
+    assert 0 < report["patents"] < 90
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["skipped"] == {"already in the index": report["patents"]}
     with open_index(index) as engine:
         assert engine.verify() == []
-        assert engine.backend.count() == 160
+        assert engine.backend.count() == 360
 
 
 def _units(index: Path) -> int:
