@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from hypothesis import settings
 # tries the same examples every time; a run by hand tries new ones.
 settings.register_profile("patsearch", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patsearch")
+
+# A shell that starts a job in the background lets it ignore Ctrl-C, and every process below inherits that.
+# Tests that interrupt the commands they start need the terminal's way of it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
