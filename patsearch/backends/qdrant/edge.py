@@ -124,7 +124,7 @@ class EdgePoints(Points):
         return [_point(record) for record in records]
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
-        wanted, parameters = _filter(clause), _parameters(exact)
+        wanted, parameters = _filter(clause), _parameters(clause, exact)
         found: list[list[Found]] = []
         for start in range(0, len(queries), _QUERIES):
             requests = [
@@ -271,11 +271,11 @@ def _index(kind: str) -> Any:
             return edge.PayloadSchemaType.Keyword
 
 
-def _parameters(exact: bool) -> edge.SearchParams:
+def _parameters(clause: Clause | None, exact: bool) -> edge.SearchParams:
     if exact:
         return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
     return edge.SearchParams(
-        hnsw_ef=tuning.EF_SEARCH,
+        hnsw_ef=tuning.ef_search(clause),
         quantization=edge.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING),
     )
 

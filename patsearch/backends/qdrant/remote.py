@@ -48,7 +48,7 @@ class ClientPoints(Points):
         """The answer to a request, errors as ours."""
 
     @abstractmethod
-    def parameters(self, exact: bool) -> models.SearchParams | None:
+    def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
         """How to search."""
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -66,7 +66,7 @@ class ClientPoints(Points):
         return [_point(record) for record in records]
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
-        wanted, parameters = _filter(clause), self.parameters(exact)
+        wanted, parameters = _filter(clause), self.parameters(clause, exact)
         found: list[list[Found]] = []
         for start in range(0, len(queries), _QUERIES):
             requests = [
@@ -82,7 +82,7 @@ class ClientPoints(Points):
     def groups(
         self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
     ) -> list[list[Found]] | None:
-        wanted, parameters = _filter(clause), self.parameters(exact)
+        wanted, parameters = _filter(clause), self.parameters(clause, exact)
         answer = self.call(
             "Searching",
             lambda c: c.query_points_groups(
@@ -169,11 +169,11 @@ class RemotePoints(ClientPoints):
             raise UsageError("The index is closed.")
         return self.connection.call(doing, request)
 
-    def parameters(self, exact: bool) -> models.SearchParams | None:
+    def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
         if exact:
             return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
-        return models.SearchParams(hnsw_ef=tuning.EF_SEARCH, quantization=rescored)
+        return models.SearchParams(hnsw_ef=tuning.ef_search(clause), quantization=rescored)
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
@@ -344,7 +344,7 @@ class LocalPoints(ClientPoints):
         with mapped_errors(f"{doing} in {self._root}"):
             return request(self._client)
 
-    def parameters(self, exact: bool) -> None:
+    def parameters(self, clause: Clause | None, exact: bool) -> None:
         """Local mode knows no parameters."""
 
     def defer(self) -> None:
