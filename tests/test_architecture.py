@@ -17,7 +17,7 @@ PACKAGE = Path(patsearch.__file__).parent
 LAYERS = [
     {"errors"},
     {"classification", "numbers", "plugins"},
-    {"types"},
+    {"types", "titles"},
     {"filters", "settings"},
     {"backends", "encoder"},
     {"drawings"},

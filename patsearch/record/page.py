@@ -7,6 +7,7 @@ from html import escape
 
 from patsearch.engine import Thumbnails
 from patsearch.record.record import SearchOptions, SearchRecord
+from patsearch.titles import link_of, title_of
 from patsearch.types import Drawing, PatentHit
 
 _DRAWINGS_SHOWN = 7  # the best one large, the next ones small
@@ -103,18 +104,24 @@ def _hit(hit: PatentHit, thumbnails: Thumbnails) -> str:
     best, *others = hit.drawings[:_DRAWINGS_SHOWN]
     small = "".join(_image(h.drawing, thumbnails) for h in others)
     classes = [f"{scheme.upper()} {', '.join(codes)}" for scheme, codes in best.drawing.classes_json().items() if codes]
+    titles = dict.fromkeys(title for code in best.drawing.classes if (title := title_of(code)))
     dates = [f"granted {best.drawing.granted}" if best.drawing.granted else "", best.drawing.kind]
     return (
         f"<li>{_image(best.drawing, thumbnails)}"
-        f'<div class="head"><span>{hit.rank}. {escape(hit.patent)}</span>'
+        f'<div class="head"><span>{hit.rank}. {_number(hit.patent)}</span>'
         f'<span class="score">{hit.score:.3f}</span></div>'
         f"<p>{escape(hit.title)}</p>"
         f'<p class="small">{escape(_caption(best.drawing))}</p>'
         f'<p class="small">{escape(", ".join(d for d in dates if d))}</p>'
-        f'<p class="small">{escape("; ".join(classes))}</p>'
+        f'<p class="small" title="{escape("; ".join(titles))}">{escape("; ".join(classes))}</p>'
         + (f'<div class="others">{small}</div>' if small else "")
         + "</li>"
     )
+
+
+def _number(patent: str) -> str:
+    link = link_of(patent)
+    return f'<a href="{escape(link)}" rel="noreferrer">{escape(patent)}</a>' if link else escape(patent)
 
 
 def _image(drawing: Drawing, thumbnails: Thumbnails) -> str:

@@ -14,22 +14,25 @@ from patsearch.engine import open_index
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.record import Picture, SearchOptions, render_page, search
+from patsearch.titles import link_of
 from patsearch.types import Drawing, Hit, PatentHit
 
 HOSTILE = '</title><script>alert("x")</script><img src="http://example.com/x" onerror=alert(1)>'
 
 
 class Collector(HTMLParser):
-    """Tags, and every attribute that could lead elsewhere."""
+    """Tags, every attribute that could load something from elsewhere, and links, which only a click follows."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.targets: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.targets += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
+        into = self.links if tag == "a" else self.targets
+        into += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
         assert not [name for name, _ in attrs if name.startswith("on")]
 
 
@@ -55,6 +58,8 @@ def test_the_page_says_everything_and_needs_nothing(tmp_path: Path) -> None:
     assert parsed.tags.count("li") == 3
     assert parsed.targets
     assert all(target.startswith("data:image/png;base64,") for target in parsed.targets)
+    assert parsed.links == [link_of(hit.patent) for hit in record.hits]
+    assert "Recording, communication, or information retrieval equipment" in page
 
 
 def test_hostile_text_is_only_text(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Titles of classes and links to offices."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patsearch.classification import parse_code
+from patsearch.titles import LOCARNO, US_DESIGN, link_of, title_of
+
+
+@pytest.mark.parametrize(
+    ("scheme", "code", "title"),
+    [
+        ("locarno", "14-02", "Recording, telecommunication or data processing equipment"),
+        ("locarno", "6", "Furnishing"),
+        ("uspc", "D14/126", "Recording, communication, or information retrieval equipment"),
+        ("uspc", "D99/27", "Miscellaneous"),
+        ("cpc", "G06F3/01", None),
+        ("uspc", "345/173", None),
+    ],
+)
+def test_a_subclass_has_its_class_title(scheme: str, code: str, title: str | None) -> None:
+    assert title_of(parse_code(scheme, code)) == title
+
+
+def test_every_class_is_a_code_of_its_scheme() -> None:
+    assert list(LOCARNO) == [f"{number:02d}" for number in range(1, 33)]
+    assert all(title_of(parse_code("locarno", code)) == title for code, title in LOCARNO.items())
+    # D31 and D33 were never in use.
+    assert list(US_DESIGN) == [f"D{n}" for n in [*range(1, 31), 32, 34, 99]]
+    assert all(title_of(parse_code("uspc", code)) == title for code, title in US_DESIGN.items())
+
+
+@pytest.mark.parametrize("number", ["USD907292", "D907,292", "US D0907292 S1"])
+def test_us_patents_lead_to_the_uspto(number: str) -> None:
+    assert link_of(number) == "https://ppubs.uspto.gov/pubwebapp/external.html?q=(D907292).pn."
+
+
+def test_other_patents_lead_to_espacenet() -> None:
+    assert link_of("EP 1234567 A1") == "https://worldwide.espacenet.com/patent/search?q=pn%3DEP1234567"
+
+
+def test_a_folder_name_leads_nowhere() -> None:
+    assert link_of("chair1234") is None
+
+
+@given(st.text(max_size=40))
+def test_no_name_gets_into_an_address(name: str) -> None:
+    link = link_of(name)
+    assert link is None or not set(link) & set("\"'<>\\ \n")
