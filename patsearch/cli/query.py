@@ -49,6 +49,12 @@ def register(app: typer.Typer) -> None:
         expand: str | None = typer.Option(
             None, "--expand", metavar="N,ALPHA", help="Ask again with the first N found, as in 3,3."
         ),
+        relevant: list[str] = typer.Option(
+            [], "--relevant", metavar="DRAWING", help="A drawing found before that is right: ask for more like it."
+        ),
+        irrelevant: list[str] = typer.Option(
+            [], "--irrelevant", metavar="DRAWING", help="A drawing found before that is wrong: ask for less like it."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Print JSON."),
         as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
         html: Path | None = typer.Option(None, "--html", help="Write a page: a search record that can be filed."),
@@ -61,7 +67,7 @@ def register(app: typer.Typer) -> None:
 
         if as_json and as_csv:
             raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
-        if not images and like is None:
+        if not images and like is None and not relevant and not irrelevant:
             raise UsageError("There is nothing to search with.", hint="Name an image file, or use --like NUMBER.")
         where = parse_filter(filters)
         options = SearchOptions(
@@ -74,6 +80,8 @@ def register(app: typer.Typer) -> None:
             mirror=mirror,
             rerank=Rerank.parse(rerank) if rerank else None,
             expansion=Expansion.parse(expand) if expand else None,
+            relevant=tuple(relevant),
+            irrelevant=tuple(irrelevant),
         )
         for text in where.notices:
             notice(text)
@@ -111,8 +119,13 @@ def _query(
         parts.append(QueryVectors(asked.vectors, asked.picture + offset))
         for drawing in engine.drawings_of(like)[0]:
             pictures.append(Picture(drawing.id, engine.thumbnails.get(drawing.id) or b""))
-    vectors = np.concatenate([part.vectors for part in parts])
-    return QueryVectors(vectors, np.concatenate([part.picture for part in parts])), pictures
+    query: QueryVectors | None = None
+    if parts:
+        vectors = np.concatenate([part.vectors for part in parts])
+        query = QueryVectors(vectors, np.concatenate([part.picture for part in parts]))
+    if query is None or options.relevant or options.irrelevant:
+        query = engine.refine(query, options.relevant, options.irrelevant)
+    return query, pictures
 
 
 def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:

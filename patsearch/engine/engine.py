@@ -16,6 +16,7 @@ from patsearch.backends.base import Backend, Embeddings, IndexSpec
 from patsearch.backends.embedded.lock import WriterLock
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.engine.expansion import Expansion
+from patsearch.engine.feedback import refine
 from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
 from patsearch.engine.query import QueryVectors, encode_query, search_drawings, search_patents
@@ -178,6 +179,27 @@ class Engine:
                 f"{normal_number(number)} is not in the index {self.path}.", hint="Check the number, or ingest it."
             )
         return QueryVectors(vectors, np.arange(len(vectors)))
+
+    def refine(
+        self, query: QueryVectors | None, relevant: Sequence[str], irrelevant: Sequence[str] = ()
+    ) -> QueryVectors:
+        """A query moved by drawings of the index that were marked, by id; see `patsearch.engine.feedback`.
+
+        Raises:
+            InputError: a drawing is not in the index.
+            UsageError: there is neither a query nor a relevant drawing.
+        """
+        return refine(query, self._stored(relevant), self._stored(irrelevant))
+
+    def _stored(self, ids: Sequence[str]) -> Embeddings:
+        found = self.backend.get(ids) if ids else {}
+        if missing := [i for i in ids if i not in found]:
+            raise InputError(
+                f"The drawing {missing[0]} is not in the index {self.path}.",
+                hint="Drawings are named in the results: USD907292-D00001-1.",
+            )
+        empty = np.empty((0, self.spec.dim), dtype=np.float32)
+        return np.stack([found[i][1] for i in ids]) if ids else empty
 
     def drawings_of(self, number: str) -> tuple[list[Drawing], Embeddings]:
         """The indexed drawings of a patent and their vectors, (N, dim), by drawing id."""

@@ -91,6 +91,9 @@ def _options(options: SearchOptions) -> str:
         given.append(f"expanded by {options.expansion.count} drawings, alpha {options.expansion.alpha:g}")
     if method := options.rerank:
         given.append(f"re-ranked by mutual neighbours, k1 {method.k1}, k2 {method.k2}, lambda {method.weight:g}")
+    for kind, ids in (("relevant", options.relevant), ("irrelevant", options.irrelevant)):
+        if ids:
+            given.append(f"marked as {kind}: {', '.join(ids)}")
     if options.crop:
         given.append("cropped to x {}, y {}, width {}, height {}".format(*options.crop))
     if options.min_score is not None:

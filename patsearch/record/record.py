@@ -32,6 +32,7 @@ class SearchOptions:
         crop: left, top, width, height in pixels of the pictures that were given.
         drawings: single drawings, not grouped by patent.
         min_score: results that score less are left out.
+        relevant, irrelevant: ids of drawings that were marked, and moved the query.
         rerank, expansion: refinements of the search; None is without.
     """
 
@@ -44,6 +45,8 @@ class SearchOptions:
     mirror: bool = False
     rerank: Rerank | None = None
     expansion: Expansion | None = None
+    relevant: tuple[str, ...] = ()
+    irrelevant: tuple[str, ...] = ()
 
 
 class _How(TypedDict):

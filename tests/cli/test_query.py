@@ -146,3 +146,23 @@ def test_failed_files_are_listed_and_the_exit_code_tells(tmp_path: Path, capsys:
     assert [f["file"].split(":")[-1].strip()[:10] for f in report["failed"]] == ["USD0900002"]
     assert run("ingest", folder, "--index", tmp_path / "index", "--workers", 1) == 9
     assert "USD0900002" in capsys.readouterr().err
+
+
+def test_marks_change_the_order(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = index.parent / "design2.png"
+    plain = ask(capsys, picture, "--index", index)["hits"]
+    last = plain[-1]  # type: ignore[index]
+    marks = ("--relevant", last["drawing"]["id"], "--irrelevant", plain[1]["drawing"]["id"])  # type: ignore[index]
+    marked = ask(capsys, picture, "--index", index, *marks)
+    order = [hit["patent"] for hit in marked["hits"]]  # type: ignore[attr-defined]
+    assert order.index(last["patent"]) < len(plain) - 1  # type: ignore[arg-type]
+    assert marked["query"]["relevant"] == [last["drawing"]["id"]]  # type: ignore[index]
+    alone = ask(capsys, "--relevant", last["drawing"]["id"], "--index", index)["hits"]
+    assert alone[0]["patent"] == last["patent"]  # type: ignore[index]
+
+
+def test_marks_that_cannot_be(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("query", "--relevant", "USD1-D00001-1", "--index", index) != 0
+    assert "The drawing USD1-D00001-1 is not in the index" in capsys.readouterr().err
+    assert run("query", "--irrelevant", "USD900002-D00001-1", "--index", index) != 0
+    assert capsys.readouterr().err.startswith("patsearch: ")
