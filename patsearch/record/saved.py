@@ -1,0 +1,182 @@
+"""A saved search: one file with everything needed to ask it again of an index that has grown.
+
+The file is JSON: pictures as PNG, the query's vectors, filter, options, the encoder's fingerprint, and the
+patents that have been shown. News are patents found now that have not been shown before.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from patsearch.engine import Engine, QueryVectors
+from patsearch.errors import EncoderMismatch, InputError, StorageError, UsageError
+from patsearch.filters import parse_filter
+from patsearch.record.record import Picture, SearchOptions, SearchRecord, search
+from patsearch.types import PatentHit
+
+_MAX_BYTES = 64 << 20
+_MAX_DIM = 1 << 16
+
+
+class _SavedPicture(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    png: str  # base64
+
+
+class SavedSearch(BaseModel):
+    """What the file holds; `vectors` is little-endian float32, (V, dim), in base64, V the length of `picture`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str = Field(max_length=200)
+    asked: str
+    encoder: str
+    encoder_sha256: str
+    like: str | None
+    where: str
+    options: SearchOptions
+    pictures: tuple[_SavedPicture, ...]
+    vectors: str
+    picture: tuple[int, ...] = Field(min_length=1, max_length=4096)
+    shown: frozenset[str]
+    checked: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, record: SearchRecord, query: QueryVectors, *, name: str) -> Self:
+        """From a search just made; its results count as shown."""
+        return cls(
+            name=name[:200],
+            asked=record.asked,
+            encoder=str(record.encoder["name"]),
+            encoder_sha256=str(record.encoder["sha256"]),
+            like=record.like,
+            where=str(record.where),
+            options=record.options,
+            pictures=tuple(_SavedPicture(name=p.name, png=b64encode(p.png).decode()) for p in record.pictures),
+            vectors=b64encode(query.vectors.astype("<f4").tobytes()).decode(),
+            picture=tuple(int(i) for i in query.picture),
+            shown=frozenset(hit.patent for hit in record.hits),
+            checked=record.asked,
+            fingerprint=str(record.index["fingerprint"]),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file.
+
+        Raises:
+            InputError: it is missing, too large, or no saved search.
+        """
+        hint = "Save one: patsearch query drawing.png --index DIR --save FILE."
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: no saved search.", hint=hint)
+            saved = cls.model_validate_json(path.read_bytes())
+            saved.query()
+            saved.record_pictures()
+        except OSError as error:
+            raise InputError(f"Cannot read the saved search {path}: {error.strerror}.", hint=hint) from error
+        except (ValidationError, Base64Error, ValueError, UsageError) as error:
+            raise InputError(f"{path} is no saved search: {_reason(error)}.", hint=hint) from error
+        return saved
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                try:
+                    file.write(self.model_dump_json(indent=1))
+                    file.flush()
+                    os.fsync(file.fileno())
+                    Path(file.name).replace(path)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise StorageError(
+                f"Cannot write the saved search {path}: {error.strerror}.", hint="Check the folder and the free space."
+            ) from error
+
+    def query(self) -> QueryVectors:
+        """The vectors that were asked with."""
+        numbers = np.frombuffer(b64decode(self.vectors, validate=True), dtype="<f4")
+        rows, rest = divmod(len(numbers), len(self.picture))
+        if rest or not 0 < rows <= _MAX_DIM or sorted(set(self.picture)) != list(range(max(self.picture) + 1)):
+            raise ValueError("its vectors and pictures do not belong together")
+        return QueryVectors(
+            numbers.reshape(len(self.picture), rows).astype(np.float32), np.asarray(self.picture, dtype=np.intp)
+        )
+
+    def record_pictures(self) -> list[Picture]:
+        """The pictures that were asked with."""
+        return [Picture(p.name, b64decode(p.png, validate=True)) for p in self.pictures]
+
+    def rerun(self, engine: Engine) -> News:
+        """Ask again.
+
+        Raises:
+            EncoderMismatch: the index was made with another encoder than the search.
+        """
+        if engine.spec.encoder_sha256 != self.encoder_sha256:
+            raise EncoderMismatch(
+                f"The search {self.name!r} was saved with the encoder {self.encoder!r} ({self.encoder_sha256[:12]}), "
+                f"but the index {engine.path} was made with {engine.spec.encoder!r} "
+                f"({engine.spec.encoder_sha256[:12]}).",
+                hint="Ask with the pictures again, and save that search.",
+            )
+        record = search(
+            engine,
+            self.query(),
+            pictures=self.record_pictures(),
+            where=parse_filter(self.where) if self.where else parse_filter([]),
+            options=self.options,
+            like=self.like,
+        )
+        new = tuple(hit for hit in record.hits if hit.patent not in self.shown)
+        after = self.model_copy(
+            update={
+                "shown": self.shown | {hit.patent for hit in record.hits},
+                "checked": record.asked,
+                "fingerprint": str(record.index["fingerprint"]),
+            }
+        )
+        return News(record, new, after)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What asking again gave.
+
+    Attributes:
+        record: of the whole search as it is now.
+        new: its hits that had not been shown.
+        after: the saved search with these shown.
+    """
+
+    record: SearchRecord
+    new: tuple[PatentHit, ...]
+    after: SavedSearch
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc']) or 'the file'}: {first['msg']}"
+    return str(error).splitlines()[0].rstrip(".")
