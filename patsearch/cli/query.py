@@ -58,13 +58,14 @@ def register(app: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Print JSON."),
         as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
         html: Path | None = typer.Option(None, "--html", help="Write a page: a search record that can be filed."),
+        pdf: Path | None = typer.Option(None, "--pdf", help="Write the search record as PDF (patsearch[pdf])."),
         save: Path | None = typer.Option(None, "--save", help="Save the search here, for `patsearch watch`."),
     ) -> None:
         """Find the patents whose drawings look most like the given ones."""
         from patsearch.cli.output import notice, print_json
         from patsearch.engine import Expansion, Rerank, open_index
         from patsearch.filters import parse_filter
-        from patsearch.record import SavedSearch, SearchOptions, render_page, search
+        from patsearch.record import SavedSearch, SearchOptions, render_page, render_pdf, search
 
         if as_json and as_csv:
             raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
@@ -92,6 +93,9 @@ def register(app: typer.Typer) -> None:
             if html is not None:
                 html.write_text(render_page(record, engine.thumbnails), encoding="utf-8")
                 notice(f"wrote {html}")
+            if pdf is not None:
+                pdf.write_bytes(render_pdf(record, engine.thumbnails))
+                notice(f"wrote {pdf}")
             if save is not None:
                 SavedSearch.of(record, query, name=save.stem).save(save)
                 notice(f"saved {save}")

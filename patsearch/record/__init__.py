@@ -1,7 +1,8 @@
-"""Search records: as JSON, CSV and a page that can be filed; saved searches that are asked again."""
+"""Search records: as JSON, CSV, a page and a PDF that can be filed; saved searches that are asked again."""
 
 from patsearch.record.page import render_page
+from patsearch.record.pdf import render_pdf
 from patsearch.record.record import Picture, SearchOptions, SearchRecord, search
 from patsearch.record.saved import News, SavedSearch
 
-__all__ = ["News", "Picture", "SavedSearch", "SearchOptions", "SearchRecord", "render_page", "search"]
+__all__ = ["News", "Picture", "SavedSearch", "SearchOptions", "SearchRecord", "render_page", "render_pdf", "search"]

@@ -6,8 +6,9 @@ from base64 import b64encode
 from html import escape
 
 from patsearch.engine import Thumbnails
-from patsearch.record.record import SearchOptions, SearchRecord
-from patsearch.titles import link_of, title_of
+from patsearch.record.describe import caption, class_codes, class_titles, dates, details
+from patsearch.record.record import SearchRecord
+from patsearch.titles import link_of
 from patsearch.types import Drawing, PatentHit
 
 _DRAWINGS_SHOWN = 7  # the best one large, the next ones small
@@ -66,57 +67,21 @@ def _query(record: SearchRecord) -> str:
         f"<figcaption>{escape(p.name)}</figcaption></figure>"
         for p in record.pictures
     )
-    index, encoder = record.index, record.encoder
-    rows = [
-        ("Asked with patent", record.like),
-        ("Filter", str(record.where) or "none"),
-        *(("Note", notice) for notice in record.where.notices),
-        ("Options", _options(record.options)),
-        ("Date and time", record.asked),
-        ("Index", f"{index['path']}: {index['drawings']:,} drawings, fingerprint {index['fingerprint']}"),
-        ("Backend", index["backend"]),
-        ("Encoder", f"{encoder['name']}, sha256 {encoder['sha256']}"),
-        ("Program", f"patsearch {record.version}; answered in {record.seconds * 1000:.0f} ms"),
-    ]
-    details = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in rows if value)
-    return f'<div class="pictures">{pictures}</div><dl>{details}</dl>'
-
-
-def _options(options: SearchOptions) -> str:
-    given = [f"at most {options.top} results"]
-    copies = [name for name, tried in (("turned", options.rotations), ("mirrored", options.mirror)) if tried]
-    if copies:
-        given.append(f"{' and '.join(copies)} copies tried")
-    if options.expansion:
-        given.append(f"expanded by {options.expansion.count} drawings, alpha {options.expansion.alpha:g}")
-    if method := options.rerank:
-        given.append(f"re-ranked by mutual neighbours, k1 {method.k1}, k2 {method.k2}, lambda {method.weight:g}")
-    for kind, ids in (("relevant", options.relevant), ("irrelevant", options.irrelevant)):
-        if ids:
-            given.append(f"marked as {kind}: {', '.join(ids)}")
-    if options.crop:
-        given.append("cropped to x {}, y {}, width {}, height {}".format(*options.crop))
-    if options.min_score is not None:
-        given.append(f"score at least {options.min_score}")
-    if options.exact:
-        given.append("exact")
-    return ", ".join(given)
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in details(record))
+    return f'<div class="pictures">{pictures}</div><dl>{listed}</dl>'
 
 
 def _hit(hit: PatentHit, thumbnails: Thumbnails) -> str:
     best, *others = hit.drawings[:_DRAWINGS_SHOWN]
     small = "".join(_image(h.drawing, thumbnails) for h in others)
-    classes = [f"{scheme.upper()} {', '.join(codes)}" for scheme, codes in best.drawing.classes_json().items() if codes]
-    titles = dict.fromkeys(title for code in best.drawing.classes if (title := title_of(code)))
-    dates = [f"granted {best.drawing.granted}" if best.drawing.granted else "", best.drawing.kind]
     return (
         f"<li>{_image(best.drawing, thumbnails)}"
         f'<div class="head"><span>{hit.rank}. {_number(hit.patent)}</span>'
         f'<span class="score">{hit.score:.3f}</span></div>'
         f"<p>{escape(hit.title)}</p>"
-        f'<p class="small">{escape(_caption(best.drawing))}</p>'
-        f'<p class="small">{escape(", ".join(d for d in dates if d))}</p>'
-        f'<p class="small" title="{escape("; ".join(titles))}">{escape("; ".join(classes))}</p>'
+        f'<p class="small">{escape(caption(best.drawing))}</p>'
+        f'<p class="small">{escape(dates(best.drawing))}</p>'
+        f'<p class="small" title="{escape(class_titles(best.drawing))}">{escape(class_codes(best.drawing))}</p>'
         + (f'<div class="others">{small}</div>' if small else "")
         + "</li>"
     )
@@ -129,13 +94,8 @@ def _number(patent: str) -> str:
 
 def _image(drawing: Drawing, thumbnails: Thumbnails) -> str:
     png = thumbnails.get(drawing.id)
-    text = escape(f"{drawing.patent}, {_caption(drawing)}")
+    text = escape(f"{drawing.patent}, {caption(drawing)}")
     return f'<img src="{_data(png)}" alt="{text}" title="{text}">' if png else f"<span>{text}</span>"
-
-
-def _caption(drawing: Drawing) -> str:
-    figure = f"FIG. {drawing.figure}" if drawing.figure else drawing.sheet
-    return f"{figure}: {drawing.view}" if drawing.view else figure
 
 
 def _data(png: bytes) -> str:

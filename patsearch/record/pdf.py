@@ -1,0 +1,149 @@
+"""A search record as PDF: query pictures, what was asked, and the results with their drawings, page by page."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from patsearch.engine import Thumbnails
+from patsearch.errors import PluginError
+from patsearch.record.describe import caption, class_codes, class_titles, dates, details
+from patsearch.record.record import SearchRecord
+from patsearch.titles import link_of
+from patsearch.types import PatentHit
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
+
+_MARGIN, _WIDTH, _BOTTOM = 15.0, 180.0, 280.0  # millimetres of a sheet of A4
+_PICTURE, _BEST, _OTHER = 45.0, 38.0, 17.0  # sides of the boxes that drawings are fitted into
+_OTHERS = 6
+_MOST_PICTURES = 32
+_LINE = 4.6
+# A font with most of the world's letters, where the system has one; the fonts inside every PDF reader know Latin-1.
+_FONTS = (
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Path("/usr/share/fonts/TTF/DejaVuSans.ttf"),
+    Path("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf"),
+    Path("/Library/Fonts/Arial Unicode.ttf"),
+    Path("C:/Windows/Fonts/arial.ttf"),
+)
+
+
+def render_pdf(record: SearchRecord, thumbnails: Thumbnails) -> bytes:
+    """The record as PDF, A4 upright; letters that no font at hand knows become question marks.
+
+    Args:
+        thumbnails: of the index that was searched.
+
+    Raises:
+        PluginError: the package that writes PDF is not installed.
+    """
+    return _Writer(record, thumbnails).write()
+
+
+class _Writer:
+    def __init__(self, record: SearchRecord, thumbnails: Thumbnails) -> None:
+        self.record = record
+        self.thumbnails = thumbnails
+        self.pdf, self.font = _document(record)
+
+    def write(self) -> bytes:
+        record = self.record
+        self.pdf.add_page()
+        self._text("Patent drawing search", size=15)
+        self._pictures()
+        for name, value in details(record):
+            self._text(f"{name}: {value}", size=9)
+        unit = "drawings" if record.options.drawings else "patents"
+        self.pdf.ln(3)
+        self._text(f"{len(record.hits)} {unit} found, most alike first", size=12)
+        for hit in record.hits:
+            self._hit(hit)
+        return bytes(self.pdf.output())
+
+    def _pictures(self) -> None:
+        x, y = _MARGIN, self.pdf.get_y() + 1
+        for picture in self.record.pictures[:_MOST_PICTURES]:
+            if x + _PICTURE > _MARGIN + _WIDTH:
+                x, y = _MARGIN, y + _PICTURE + 2
+            if y + _PICTURE > _BOTTOM:
+                self.pdf.add_page()
+                y = self.pdf.get_y()
+            self._image(picture.png, x, y, _PICTURE)
+            x += _PICTURE
+        if self.record.pictures:
+            self.pdf.set_y(y + _PICTURE + 2)
+
+    def _hit(self, hit: PatentHit) -> None:
+        """One result: the best drawing at the left, words and the other drawings at its right."""
+        pdf, best = self.pdf, hit.drawing
+        others = hit.drawings[1 : 1 + _OTHERS]
+        lines = [
+            (f"{hit.rank}. {hit.patent}   {hit.score:.3f}", 11.0, link_of(hit.patent)),
+            (best.title, 9.0, None),
+            (caption(best), 8.0, None),
+            (dates(best), 8.0, None),
+            (class_codes(best), 8.0, None),
+            (class_titles(best), 8.0, None),
+        ]
+        if pdf.get_y() + _BEST + _OTHER > _BOTTOM:
+            pdf.add_page()
+        page, top = pdf.page, pdf.get_y() + 1
+        self._image(self.thumbnails.get(best.id), _MARGIN, top, _BEST)
+        pdf.set_y(top)
+        for text, size, link in lines:
+            if text:
+                self._text(text, size=size, left=_MARGIN + _BEST + 4, link=link)
+        y = pdf.get_y() + 1
+        for place, other in enumerate(others):
+            self._image(self.thumbnails.get(other.drawing.id), _MARGIN + _BEST + 4 + place * (_OTHER + 2), y, _OTHER)
+        used = y + (_OTHER if others else 0)
+        # A title so long that it broke the page leaves its drawing behind.
+        pdf.set_y((used if pdf.page != page else max(used, top + _BEST)) + 2)
+
+    def _text(self, text: str, *, size: float, left: float = _MARGIN, link: str | None = None) -> None:
+        pdf = self.pdf
+        pdf.set_font(self.font, size=size)
+        pdf.set_x(left)
+        pdf.multi_cell(
+            _MARGIN + _WIDTH - left, _LINE * size / 9, self._known(text), align="L", link=link or "",
+            new_x="LMARGIN", new_y="NEXT",
+        )  # fmt: skip
+
+    def _known(self, text: str) -> str:
+        clean = "".join(letter if letter.isprintable() else " " for letter in text)[:2000]
+        return clean if self.font == "text" else clean.encode("latin-1", "replace").decode("latin-1")
+
+    def _image(self, png: bytes | None, x: float, y: float, side: float) -> None:
+        if png:
+            self.pdf.image(BytesIO(png), x=x, y=y, w=side, h=side, keep_aspect_ratio=True)
+
+
+def _document(record: SearchRecord) -> tuple[FPDF, str]:
+    """An empty document with its footer, and the font to write in."""
+    try:
+        from fpdf import FPDF
+    except ImportError as error:
+        raise PluginError(
+            "Writing PDF needs a package that is not installed.", hint="Run: pip install 'patsearch[pdf]'."
+        ) from error
+
+    path = next((font for font in _FONTS if font.is_file()), None)
+    font = "text" if path else "Helvetica"
+
+    class Document(FPDF):
+        def footer(self) -> None:
+            self.set_y(-12)
+            self.set_font(font, size=8)
+            self.cell(0, 6, f"{record.asked}   patsearch {record.version}   page {self.page_no()} of {{nb}}", align="C")
+
+    pdf = Document(format="A4")
+    pdf.set_margin(_MARGIN)
+    pdf.set_auto_page_break(True, margin=297 - _BOTTOM)
+    if path:
+        pdf.add_font("text", fname=path)
+    pdf.set_title("Patent drawing search")
+    pdf.set_creator(f"patsearch {record.version}")
+    return pdf, font
