@@ -1,6 +1,6 @@
 """What class codes are called, and where an office shows a patent.
 
-Titles of the classes of the Locarno Classification (14th edition, 2023, WIPO) and of the design classes of the
+Titles of the classes of the Locarno Classification (WIPO) and of the design classes of the
 United States Patent Classification (USPTO). Subclasses bear the title of their class.
 """
 
@@ -37,7 +37,7 @@ LOCARNO = {
     "20": "Sales and advertising equipment, signs",
     "21": "Games, toys, tents and sports goods",
     "22": "Arms, pyrotechnic articles, articles for hunting, fishing and pest killing",
-    "23": "Fluid distribution, sanitary, heating, ventilation and air-conditioning equipment, solid fuel",
+    "23": "Fluid distribution equipment, sanitary, heating, ventilation and air-conditioning equipment, solid fuel",
     "24": "Medical and laboratory equipment",
     "25": "Building units and construction elements",
     "26": "Lighting apparatus",
