@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from patsearch.classification import ClassCode
+    from patsearch.client import Client, connect
     from patsearch.encoder import Encoder, load_encoder
     from patsearch.engine import Engine, create_index, open_index
     from patsearch.errors import PatsearchError
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 # Loaded when first used: `import patsearch` and `patsearch --help` stay light.
 _HOMES = {
     "ClassCode": "patsearch.classification",
+    "Client": "patsearch.client",
     "Drawing": "patsearch.types",
     "Encoder": "patsearch.encoder",
     "Engine": "patsearch.engine",
@@ -37,6 +39,7 @@ _HOMES = {
     "Patent": "patsearch.types",
     "PatentHit": "patsearch.types",
     "PatsearchError": "patsearch.errors",
+    "connect": "patsearch.client",
     "create_index": "patsearch.engine",
     "load_encoder": "patsearch.encoder",
     "normal_number": "patsearch.numbers",
@@ -46,6 +49,7 @@ _HOMES = {
 
 __all__ = [
     "ClassCode",
+    "Client",
     "Drawing",
     "Encoder",
     "Engine",
@@ -57,6 +61,7 @@ __all__ = [
     "PatentHit",
     "PatsearchError",
     "__version__",
+    "connect",
     "create_index",
     "load_encoder",
     "normal_number",

@@ -5,7 +5,9 @@
     │   ├── FilterError            a filter that cannot be understood
     │   └── SettingsError          an unknown or malformed setting
     ├── InputError           3     a file or folder that cannot be used
-    │   ├── ImageError             not an image, damaged, or too large
+    │   ├── ImageError             a picture that cannot be used: damaged, blank
+    │   │   ├── UnknownFormat      no picture of a format that is read
+    │   │   └── ImageTooLarge      larger than the bounds allow
     │   └── SourceError            an archive, grant or list that cannot be read
     ├── VectorIndexError      4     the index refuses
     │   ├── IndexNotFound          no index at that path
@@ -73,7 +75,15 @@ class InputError(PatsearchError):
 
 
 class ImageError(InputError):
-    """Not an image, damaged, or larger than the bounds allow."""
+    """A picture that cannot be used: damaged, blank, not of a known format, or too large."""
+
+
+class UnknownFormat(ImageError):
+    """Not a picture of a format that is read."""
+
+
+class ImageTooLarge(ImageError):
+    """A picture with more bytes or pixels than the bounds allow."""
 
 
 class SourceError(InputError):

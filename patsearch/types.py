@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from patsearch.classification import SCHEMES, ClassCode, Scheme
+from patsearch.titles import link_of, title_of
 
 JsonDict = dict[str, Any]
 
@@ -42,6 +43,16 @@ class Drawing:
     classes: tuple[ClassCode, ...] = ()
     source: str = ""
 
+    def to_json(self) -> JsonDict:
+        """The fields that are the drawing's own and not its patent's."""
+        return {
+            "id": self.id,
+            "figure": self.figure,
+            "sheet": self.sheet,
+            "view": self.view,
+            "front_page": self.front_page,
+        }
+
     def codes(self, scheme: Scheme) -> list[str]:
         """The codes of one scheme, in the order of the grant (main class first)."""
         return [c.code for c in self.classes if c.scheme == scheme]
@@ -57,6 +68,10 @@ class Hit:
 
     drawing: Drawing
     score: float
+
+    def to_json(self) -> JsonDict:
+        """The drawing's own fields and the score, as they stand in a patent's hit."""
+        return {**self.drawing.to_json(), "score": round(self.score, 6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +107,23 @@ class PatentHit:
             "rank": self.rank,
             "patent": self.patent,
             "score": round(self.score, 6),
-            "title": best.title,
-            "granted": best.granted.isoformat() if best.granted else None,
-            "classes": best.classes_json(),
-            "drawing": {"id": best.id, "figure": best.figure, "sheet": best.sheet},
-            "drawings": [{"id": h.drawing.id, "score": round(h.score, 6)} for h in self.drawings],
+            **patent_json(best),
+            "drawing": self.drawings[0].to_json(),
+            "drawings": [hit.to_json() for hit in self.drawings],
         }
+
+
+def patent_json(drawing: Drawing) -> JsonDict:
+    """What a drawing says of its patent: title, kind, dates, classes and their titles, the office's page."""
+    return {
+        "title": drawing.title,
+        "kind": drawing.kind,
+        "granted": drawing.granted.isoformat() if drawing.granted else None,
+        "filed": drawing.filed.isoformat() if drawing.filed else None,
+        "link": link_of(drawing.patent),
+        "classes": drawing.classes_json(),
+        "class_titles": list(dict.fromkeys(title for code in drawing.classes if (title := title_of(code)))),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ PACKAGE = Path(patsearch.__file__).parent
 LAYERS = [
     {"errors"},
     {"classification", "numbers", "plugins"},
-    {"types", "titles"},
+    {"titles"},
+    {"types"},
     {"filters", "settings"},
     {"backends", "encoder"},
     {"drawings"},
@@ -25,6 +26,7 @@ LAYERS = [
     {"ingest", "record", "synth"},
     {"evaluation"},
     {"training"},
+    {"web", "client"},
     {"cli"},
     {"__main__"},
 ]

@@ -267,9 +267,14 @@ class Backend(ABC):
         """See what other processes have committed since; returns whether anything changed."""
         return False
 
+    def payloads(self, where: Filter | None = None) -> Iterator[list[Drawing]]:
+        """The drawings that match, ordered by id, in batches, without their vectors."""
+        for drawings, _ in self.scan(where):
+            yield drawings
+
     def patents(self, where: Filter | None = None) -> int:
         """Number of distinct patents that match."""
-        return len({d.patent for drawings, _ in self.scan(where) for d in drawings})
+        return len({d.patent for drawings in self.payloads(where) for d in drawings})
 
     def _require_writable(self) -> None:
         if self.read_only:

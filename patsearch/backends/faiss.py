@@ -133,6 +133,14 @@ class FaissBackend(Backend):
             drawings = generation.catalogue.drawings(part.tolist())
             yield [drawings[row] for row in part.tolist()], generation.segments.take(part)
 
+    def payloads(self, where: Filter | None = None) -> Iterator[list[Drawing]]:
+        generation, seen = self._now()
+        rows = generation.rows_by_id(seen, where)
+        for start in range(0, len(rows), _IDS):
+            part = rows[start : start + _IDS].tolist()
+            drawings = generation.catalogue.drawings(part)
+            yield [drawings[row] for row in part]
+
     def ids(self, where: Filter | None = None) -> Iterator[str]:
         generation, seen = self._now()
         rows = generation.rows_by_id(seen, where)

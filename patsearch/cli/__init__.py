@@ -16,7 +16,7 @@ import typer
 from patsearch.errors import PatsearchError, StorageError
 from patsearch.settings import load_defaults
 
-COMMANDS = ("ingest", "query", "watch", "bench", "index", "encoder", "train", "synth", "demo")
+COMMANDS = ("ingest", "query", "watch", "serve", "bench", "index", "encoder", "train", "synth", "demo")
 
 # A person who pipes into `head` or stops with Ctrl-C did nothing wrong.
 _EXIT_INTERRUPTED = 130

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from patsearch.engine import Engine, QueryVectors
-    from patsearch.record import Picture, SearchOptions, SearchRecord
-    from patsearch.types import PatentHit
+    from patsearch.record import Picture, SearchOptions
+    from patsearch.types import JsonDict, PatentHit
 
 STANDARD_INPUT = "-"
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
@@ -31,7 +31,11 @@ def register(app: typer.Typer) -> None:
     @app.command("query")
     def command(
         images: list[str] = typer.Argument(None, help="Image files, one query together; - reads standard input."),
-        index: Path = typer.Option(..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
+        index: Path | None = typer.Option(None, "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
+        url: str | None = typer.Option(None, "--url", help="Ask a `patsearch serve` at this address instead."),
+        token: str | None = typer.Option(
+            None, "--token", envvar="PATSEARCH_TOKEN", help="What that server asks for; better in the environment."
+        ),
         filters: list[str] = typer.Option(
             [], "--filter", "-f", help="cpc=D14, granted=2015..2018, title~chair ...; all must hold."
         ),
@@ -62,7 +66,7 @@ def register(app: typer.Typer) -> None:
         save: Path | None = typer.Option(None, "--save", help="Save the search here, for `patsearch watch`."),
     ) -> None:
         """Find the patents whose drawings look most like the given ones."""
-        from patsearch.cli.output import notice, print_json
+        from patsearch.cli.output import notice
         from patsearch.engine import Expansion, Rerank, open_index
         from patsearch.filters import parse_filter
         from patsearch.record import SavedSearch, SearchOptions, render_page, render_pdf, search
@@ -87,6 +91,14 @@ def register(app: typer.Typer) -> None:
         )
         for text in where.notices:
             notice(text)
+        if url is not None:
+            from patsearch.cli.remote import ask
+
+            answered = ask(url, token, images or [], like, filters, options, html=html, pdf=pdf, save=save)
+            _print(answered.hits, answered.json, as_json=as_json, as_csv=as_csv)
+            return
+        if index is None:
+            raise UsageError("There is no index to search.", hint="Name its folder: --index DIR; or --url of a server.")
         with open_index(index) as engine:
             query, pictures = _query(engine, images or [], like, options)
             record = search(engine, query, pictures=pictures, where=where, options=options, like=like)
@@ -99,41 +111,32 @@ def register(app: typer.Typer) -> None:
             if save is not None:
                 SavedSearch.of(record, query, name=save.stem).save(save)
                 notice(f"saved {save}")
-        if as_json:
-            print_json(record.to_json())
-        elif as_csv:
-            _print_csv(record.hits)
-        else:
-            _print_table(record)
+        _print(record.hits, record.to_json(), as_json=as_json, as_csv=as_csv)
+
+
+def _print(hits: Sequence[PatentHit], record: JsonDict, *, as_json: bool, as_csv: bool) -> None:
+    from patsearch.cli.output import print_json
+
+    if as_json:
+        print_json(record)
+    elif as_csv:
+        _print_csv(hits)
+    else:
+        _print_table(hits)
 
 
 def _query(
     engine: Engine, images: Sequence[str], like: str | None, options: SearchOptions
 ) -> tuple[QueryVectors, list[Picture]]:
     """Vectors of the pictures and of the patent asked with, and pictures for the record."""
-    import numpy as np
-
-    from patsearch.engine import QueryVectors
-    from patsearch.record import Picture
+    from patsearch.record import Picture, combine
 
     loaded = [(name, _load(name, options.crop)) for name in images]
-    parts: list[QueryVectors] = []
     pictures = [Picture(name, _png(image)) for name, image in loaded]
+    encoded = None
     if loaded:
-        parts.append(engine.encode([image for _, image in loaded], rotations=options.rotations, mirror=options.mirror))
-    if like is not None:
-        asked = engine.vectors_of(like)
-        offset = len(loaded)
-        parts.append(QueryVectors(asked.vectors, asked.picture + offset))
-        for drawing in engine.drawings_of(like)[0]:
-            pictures.append(Picture(drawing.id, engine.thumbnails.get(drawing.id) or b""))
-    query: QueryVectors | None = None
-    if parts:
-        vectors = np.concatenate([part.vectors for part in parts])
-        query = QueryVectors(vectors, np.concatenate([part.picture for part in parts]))
-    if query is None or options.relevant or options.irrelevant:
-        query = engine.refine(query, options.relevant, options.irrelevant)
-    return query, pictures
+        encoded = engine.encode([image for _, image in loaded], rotations=options.rotations, mirror=options.mirror)
+    return combine(engine, encoded, pictures, like, options)
 
 
 def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
@@ -165,13 +168,13 @@ def _png(image: Image.Image) -> bytes:
     return thumbnail(to_grey(image), side=600)
 
 
-def _print_table(record: SearchRecord) -> None:
+def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from patsearch.cli.output import stderr, stdout
 
-    if not record.hits:
+    if not hits:
         stderr().print("Nothing found.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -182,7 +185,7 @@ def _print_table(record: SearchRecord) -> None:
     table.add_column("Granted", no_wrap=True)
     table.add_column("Classes", overflow="fold")
     table.add_column("Drawing", overflow="fold")
-    for hit in record.hits:
+    for hit in hits:
         best = hit.drawing
         codes = [code for scheme in best.classes_json().values() for code in scheme[:2]]
         figure = f"FIG. {best.figure} ({best.sheet})" if best.figure else best.sheet

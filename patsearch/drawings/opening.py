@@ -29,7 +29,7 @@ from PIL import (
 
 from patsearch.drawings.fax import read_fax
 from patsearch.encoder.preprocess import to_grey
-from patsearch.errors import ImageError
+from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
 
 MAX_BYTES = 256 << 20
 MAX_PIXELS = 100_000_000
@@ -85,7 +85,8 @@ def open_image(
             100 million for all others, and 175 million is the most that can be asked for.
 
     Raises:
-        ImageError: not an image of a format that is read, damaged, too large, or without that page.
+        UnknownFormat, ImageTooLarge: what they say; both are ImageErrors.
+        ImageError: damaged, or without that page.
     """
     name = name or (str(source) if isinstance(source, Path) else "The image")
     data = _read(source, name, max_bytes)
@@ -138,7 +139,7 @@ def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
         except OSError as error:
             raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
     if size > max_bytes:
-        raise ImageError(
+        raise ImageTooLarge(
             f"{name} has {size:,} bytes; the limit is {max_bytes:,}.", hint="Save a smaller copy of the drawing."
         )
     if not data:
@@ -170,8 +171,8 @@ def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.Ima
     head = data[:1024]
     for mark, what, hint in _FOREIGN:
         if mark in head:
-            raise ImageError(f"{name} is {what}, which is not read ({_READABLE}).", hint=hint)
-    raise ImageError(f"{name} is no image of a known format.", hint=f"{_READABLE}.")
+            raise UnknownFormat(f"{name} is {what}, which is not read ({_READABLE}).", hint=hint)
+    raise UnknownFormat(f"{name} is no image of a known format.", hint=f"{_READABLE}.")
 
 
 def _turn_to(image: ImageFile.ImageFile, page: int, name: str) -> None:
@@ -188,7 +189,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int | None) -> None:
     limit = default if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
     width, height = image.size
     if width * height > limit:
-        raise ImageError(
+        raise ImageTooLarge(
             f"{name} has {width:,} x {height:,} pixels; the limit is {limit:,}.",
             hint="Save a smaller copy of the drawing.",
         )

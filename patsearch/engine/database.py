@@ -21,7 +21,7 @@ def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> 
         elif path.exists():
             connection = _open_to_read(path)
         else:
-            connection = sqlite3.connect(":memory:")
+            connection = _nothing_yet()
         try:
             if not read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -29,7 +29,7 @@ def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> 
             found = _version(connection)
             if read_only and found == 0:
                 connection.close()
-                connection = sqlite3.connect(":memory:")
+                connection = _nothing_yet()
             if found > version:
                 raise IndexVersionError(
                     f"{path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
@@ -67,6 +67,10 @@ def storage_errors(path: Path) -> Iterator[None]:
                 hint="Check the free space and the permissions, then run again.",
             ) from error
         raise IndexDamaged(f"{path} is damaged: {text}.", hint="Run patsearch index verify.") from error
+
+
+def _nothing_yet() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", check_same_thread=False)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -53,6 +53,17 @@ class QueryVectors:
         for index in range(int(self.picture.max()) + 1):
             yield self.picture == index
 
+    @staticmethod
+    def joined(parts: Sequence[QueryVectors]) -> QueryVectors | None:
+        """Several queries as one of all their pictures; None for none."""
+        if not parts:
+            return None
+        first = np.cumsum([0, *(int(part.picture.max()) + 1 for part in parts[:-1])])
+        return QueryVectors(
+            np.concatenate([part.vectors for part in parts]),
+            np.concatenate([part.picture + offset for part, offset in zip(parts, first, strict=True)]),
+        )
+
 
 def encode_query(
     encoder: Encoder,

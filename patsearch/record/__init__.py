@@ -2,7 +2,17 @@
 
 from patsearch.record.page import render_page
 from patsearch.record.pdf import render_pdf
-from patsearch.record.record import Picture, SearchOptions, SearchRecord, search
+from patsearch.record.record import Picture, SearchOptions, SearchRecord, combine, search
 from patsearch.record.saved import News, SavedSearch
 
-__all__ = ["News", "Picture", "SavedSearch", "SearchOptions", "SearchRecord", "render_page", "render_pdf", "search"]
+__all__ = [
+    "News",
+    "Picture",
+    "SavedSearch",
+    "SearchOptions",
+    "SearchRecord",
+    "combine",
+    "render_page",
+    "render_pdf",
+    "search",
+]

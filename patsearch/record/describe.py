@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from patsearch.record.record import SearchOptions, SearchRecord
-from patsearch.titles import title_of
-from patsearch.types import Drawing
+from patsearch.types import Drawing, PatentHit, patent_json
 
 
 def details(record: SearchRecord) -> list[tuple[str, str]]:
@@ -39,7 +38,7 @@ def class_codes(drawing: Drawing) -> str:
 
 def class_titles(drawing: Drawing) -> str:
     """Titles of the main classes, each once."""
-    return "; ".join(dict.fromkeys(title for code in drawing.classes if (title := title_of(code))))
+    return "; ".join(patent_json(drawing)["class_titles"])
 
 
 def dates(drawing: Drawing) -> str:
@@ -66,3 +65,17 @@ def _asked_for(options: SearchOptions) -> str:
     if options.exact:
         given.append("exact")
     return ", ".join(given)
+
+
+def mark(hit: PatentHit, options: SearchOptions) -> str:
+    """ "relevant", "not relevant" or "": what was said of one of the hit's drawings."""
+    ids = {found.drawing.id for found in hit.drawings}
+    if ids & set(options.relevant):
+        return "relevant"
+    return "not relevant" if ids & set(options.irrelevant) else ""
+
+
+def marked_first(record: SearchRecord) -> list[PatentHit]:
+    """The hits as a record shows them: what was marked as relevant, the rest by rank, what was marked as not."""
+    place = {"relevant": 0, "": 1, "not relevant": 2}
+    return sorted(record.hits, key=lambda hit: place[mark(hit, record.options)])

@@ -6,7 +6,7 @@ from base64 import b64encode
 from html import escape
 
 from patsearch.engine import Thumbnails
-from patsearch.record.describe import caption, class_codes, class_titles, dates, details
+from patsearch.record.describe import caption, class_codes, class_titles, dates, details, mark, marked_first
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
 from patsearch.types import Drawing, PatentHit
@@ -38,6 +38,7 @@ li > img { width: 100%; height: 210px; box-sizing: border-box; padding: 6px }
 .others img { width: 46px; height: 46px; padding: 2px }
 .head { display: flex; justify-content: space-between; gap: .5rem; margin-top: .35rem; font-weight: 600 }
 .score { font-variant-numeric: tabular-nums; opacity: .8 } p { margin: .1rem 0; font-size: .9rem }
+.mark { font-weight: 600; font-size: .8rem }
 .small { font-size: .8rem; opacity: .75 } .none { background: var(--soft); padding: 1rem; border-radius: 8px }
 @media print { body { max-width: none; padding: 0 } li > img { height: 160px } }
 """
@@ -54,7 +55,8 @@ def render_page(record: SearchRecord, thumbnails: Thumbnails) -> str:
     unit = "drawings" if record.options.drawings else "patents"
     parts.append(f"<h2>{len(record.hits)} {unit} found, most alike first</h2>")
     if record.hits:
-        parts.append("<ol>" + "".join(_hit(hit, thumbnails) for hit in record.hits) + "</ol>")
+        shown = (_hit(hit, mark(hit, record.options), thumbnails) for hit in marked_first(record))
+        parts.append("<ol>" + "".join(shown) + "</ol>")
     else:
         parts.append('<p class="none">Nothing found. Loosen the filter or the least score.</p>')
     parts.append("</body></html>\n")
@@ -71,14 +73,15 @@ def _query(record: SearchRecord) -> str:
     return f'<div class="pictures">{pictures}</div><dl>{listed}</dl>'
 
 
-def _hit(hit: PatentHit, thumbnails: Thumbnails) -> str:
+def _hit(hit: PatentHit, marked: str, thumbnails: Thumbnails) -> str:
     best, *others = hit.drawings[:_DRAWINGS_SHOWN]
     small = "".join(_image(h.drawing, thumbnails) for h in others)
     return (
         f"<li>{_image(best.drawing, thumbnails)}"
         f'<div class="head"><span>{hit.rank}. {_number(hit.patent)}</span>'
         f'<span class="score">{hit.score:.3f}</span></div>'
-        f"<p>{escape(hit.title)}</p>"
+        + (f'<p class="mark">Marked as {marked}</p>' if marked else "")
+        + f"<p>{escape(hit.title)}</p>"
         f'<p class="small">{escape(caption(best.drawing))}</p>'
         f'<p class="small">{escape(dates(best.drawing))}</p>'
         f'<p class="small" title="{escape(class_titles(best.drawing))}">{escape(class_codes(best.drawing))}</p>'

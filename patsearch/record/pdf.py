@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from patsearch.engine import Thumbnails
 from patsearch.errors import PluginError
-from patsearch.record.describe import caption, class_codes, class_titles, dates, details
+from patsearch.record.describe import caption, class_codes, class_titles, dates, details, mark, marked_first
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
 from patsearch.types import PatentHit
@@ -59,7 +59,7 @@ class _Writer:
         unit = "drawings" if record.options.drawings else "patents"
         self.pdf.ln(3)
         self._text(f"{len(record.hits)} {unit} found, most alike first", size=12)
-        for hit in record.hits:
+        for hit in marked_first(record):
             self._hit(hit)
         return bytes(self.pdf.output())
 
@@ -80,8 +80,10 @@ class _Writer:
         """One result: the best drawing at the left, words and the other drawings at its right."""
         pdf, best = self.pdf, hit.drawing
         others = hit.drawings[1 : 1 + _OTHERS]
+        marked = mark(hit, self.record.options)
         lines = [
             (f"{hit.rank}. {hit.patent}   {hit.score:.3f}", 11.0, link_of(hit.patent)),
+            (f"Marked as {marked}" if marked else "", 8.0, None),
             (best.title, 9.0, None),
             (caption(best), 8.0, None),
             (dates(best), 8.0, None),

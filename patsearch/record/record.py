@@ -142,6 +142,31 @@ def search(
     )
 
 
+def combine(
+    engine: Engine, encoded: QueryVectors | None, pictures: Sequence[Picture], like: str | None, options: SearchOptions
+) -> tuple[QueryVectors, list[Picture]]:
+    """The vectors to ask with, of pictures, of a patent, and moved by marks; and the pictures for the record.
+
+    Args:
+        encoded: the vectors of `pictures`; None without pictures.
+
+    Raises:
+        InputError: the patent or a marked drawing is not in the index.
+        UsageError: there is nothing to ask with.
+    """
+    parts = [] if encoded is None else [encoded]
+    shown = list(pictures)
+    if like is not None:
+        parts.append(engine.vectors_of(like))
+        shown += [Picture(d.id, engine.thumbnails.get(d.id) or b"") for d in engine.drawings_of(like)[0]]
+    query = QueryVectors.joined(parts)
+    if query is None:
+        shown += [Picture(i, engine.thumbnails.get(i) or b"") for i in options.relevant]
+    if query is None or options.relevant or options.irrelevant:
+        query = engine.refine(query, options.relevant, options.irrelevant)
+    return query, shown
+
+
 def _as_patent_hits(hits: Sequence[Hit]) -> list[PatentHit]:
     """Single drawings in the shape of patents, one drawing each: a result that is not grouped."""
     return [

@@ -84,13 +84,27 @@ class SavedSearch(BaseModel):
         try:
             if path.stat().st_size > _MAX_BYTES:
                 raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: no saved search.", hint=hint)
-            saved = cls.model_validate_json(path.read_bytes())
-            saved.query()
-            saved.record_pictures()
+            data = path.read_bytes()
         except OSError as error:
             raise InputError(f"Cannot read the saved search {path}: {error.strerror}.", hint=hint) from error
+        return cls.read(data, name=str(path))
+
+    @classmethod
+    def read(cls, data: bytes, *, name: str) -> Self:
+        """From the bytes of a file that errors call by its name.
+
+        Raises:
+            InputError: it is no saved search.
+        """
+        try:
+            saved = cls.model_validate_json(data)
+            saved.query()
+            saved.record_pictures()
         except (ValidationError, Base64Error, ValueError, UsageError) as error:
-            raise InputError(f"{path} is no saved search: {_reason(error)}.", hint=hint) from error
+            raise InputError(
+                f"{name} is no saved search: {_reason(error)}.",
+                hint="Save one: patsearch query drawing.png --index DIR --save FILE.",
+            ) from error
         return saved
 
     def save(self, path: Path) -> None:

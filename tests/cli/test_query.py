@@ -49,7 +49,13 @@ def test_json_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.Cap
     first = hits[0]
     assert (first["rank"], first["patent"], first["title"], first["granted"]) == (1, "USD900002", "Shoe", "2021-01-05")
     assert first["classes"] == {"locarno": ["02-04"], "uspc": ["D2/947"], "cpc": [], "ipc": []}
-    assert first["drawing"] == {"id": "USD900002-D00001-1", "figure": first["drawing"]["figure"], "sheet": "D00001"}
+    assert (first["kind"], first["filed"]) == ("S1", "2019-04-05")
+    assert first["link"].startswith("https://ppubs.uspto.gov/")
+    assert first["class_titles"] == ["Articles of clothing and haberdashery", "Apparel and haberdashery"]
+    best = first["drawing"]
+    assert (best["id"], best["sheet"], best["view"]) == ("USD900002-D00001-1", "D00001", "a perspective view thereof")
+    assert best == first["drawings"][0]
+    assert best["score"] == first["score"]
 
 
 def test_a_design_class_under_cpc_is_said_once(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

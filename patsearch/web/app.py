@@ -1,0 +1,153 @@
+"""All of the application in one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from patsearch import __version__
+from patsearch.errors import (
+    BackendError,
+    EncoderError,
+    EncoderMismatch,
+    ImageError,
+    ImageTooLarge,
+    InputError,
+    PatsearchError,
+    PluginError,
+    StorageError,
+    UnknownFormat,
+    UsageError,
+    VectorIndexError,
+)
+from patsearch.web.gate import API, Gate, error_body
+from patsearch.web.live import LiveIndex
+from patsearch.web.routes import NotFound, Service, make_router
+from patsearch.web.settings import ServerSettings
+from patsearch.web.telemetry import LOGGER, Metrics
+from patsearch.web.workers import Busy, Workers
+
+STATIC = Path(__file__).parent / "static"
+
+# The first that fits counts.
+_STATUS: tuple[tuple[type[PatsearchError], int], ...] = (
+    (Busy, 503),
+    (NotFound, 404),
+    (ImageTooLarge, 413),
+    (UnknownFormat, 415),
+    (ImageError, 422),
+    (InputError, 404),
+    (UsageError, 400),
+    (PluginError, 501),
+    (EncoderMismatch, 409),
+    (VectorIndexError, 503),
+    (EncoderError, 503),
+    (BackendError, 503),
+    (StorageError, 503),
+)
+_RETRY_AFTER = {"retry-after": "1"}
+
+
+def create_app(settings: ServerSettings) -> FastAPI:
+    """The application over one index. Its worker processes live as long as its lifespan.
+
+    Raises:
+        VectorIndexError: there is no index, or it cannot be opened.
+    """
+    metrics = Metrics()
+    index = LiveIndex(settings.index)
+    service = Service(settings, index, Workers(settings, metrics), metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            with index.engine() as engine:
+                await service.workers.warm(engine.spec)
+            yield
+        finally:
+            await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="patsearch",
+        version=__version__,
+        summary="Find patent drawings that look alike.",
+        lifespan=lifespan,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.include_router(make_router(service), prefix=API)
+    _add_pages(app, service)
+    _add_errors(app, settings)
+    app.add_middleware(Gate, settings=settings, metrics=metrics)
+    return app
+
+
+def _add_pages(app: FastAPI, service: Service) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        count = await service.with_engine(lambda engine: engine.backend.count())
+        service.metrics.drawings.set(count)
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+
+def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
+    """Every error in one shape, and none with a traceback or a path of this machine's in it."""
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, PatsearchError)
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        # Messages name the index by its path, which is nobody's business on the other side.
+        message = error.message.replace(str(settings.index), settings.index.name)
+        body = error_body(type(error).__name__, message, error.hint)
+        if status >= 500 and not isinstance(error, Busy):
+            # What stands in the way may name files of this machine: that is for its log.
+            LOGGER.error("cannot answer", extra={"fields": {"reason": str(error)}})
+            body = error_body(type(error).__name__, _CANNOT.get(status, _CANNOT[503]))
+        return JSONResponse(body, status, _RETRY_AFTER if status == 503 else None)
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return JSONResponse(error_body("InvalidRequest", f"{where}: {first['msg']}."[:300]), 422)
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        detail: Any = error.detail
+        body = detail if isinstance(detail, dict) else error_body("HttpError", str(detail))
+        headers = dict(error.headers or {})
+        if error.status_code in (408, 413):
+            headers["connection"] = "close"
+        return JSONResponse(body, error.status_code, headers)
+
+    async def bug(_: Request, error: Exception) -> JSONResponse:
+        LOGGER.error("a bug", exc_info=error)
+        return JSONResponse(error_body("InternalError", "Something went wrong here; it is in the server's log."), 500)
+
+    app.add_exception_handler(PatsearchError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, bug)
+
+
+_CANNOT = {
+    501: "This server lacks a part that the answer needs; its log says which.",
+    503: "The index cannot be searched at the moment; the server's log says why.",
+}

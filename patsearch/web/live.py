@@ -1,0 +1,120 @@
+"""The index of a server: opened once, shared by all requests, opened anew when another took its place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from patsearch.engine import Engine, open_index
+from patsearch.engine.journal import FILE as JOURNAL
+from patsearch.engine.manifest import FILE as MANIFEST
+from patsearch.engine.thumbnails import FILE as THUMBNAILS
+from patsearch.errors import PatsearchError
+from patsearch.web.facets import Facets
+from patsearch.web.telemetry import LOGGER
+
+_LOOK_EVERY = 1.0  # seconds
+
+Stamp = tuple[tuple[str, int] | None, ...]
+
+
+class LiveIndex:
+    """What requests borrow the engine from.
+
+    What an ingest adds is seen by the engine itself, at the next search. This looks for what it cannot see:
+    that the folder was replaced by another index, or that its files were not all there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            VectorIndexError: there is none, or it cannot be opened.
+        """
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp = _stamp(path)
+        self._shared = _Shared(open_index(path))
+        self._looked = time.monotonic()
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """The engine, open for as long as it is used."""
+        shared = self._borrow()
+        try:
+            yield shared.engine
+        finally:
+            with self._lock:
+                shared.give_back()
+
+    @contextmanager
+    def facets(self) -> Iterator[Facets]:
+        """The engine's facets, likewise."""
+        shared = self._borrow()
+        try:
+            yield shared.facets
+        finally:
+            with self._lock:
+                shared.give_back()
+
+    def close(self) -> None:
+        with self._lock:
+            self._shared.retire()
+
+    def _borrow(self) -> _Shared:
+        with self._lock:
+            if time.monotonic() - self._looked > _LOOK_EVERY:
+                self._look()
+            self._shared.users += 1
+            return self._shared
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return
+        try:
+            new = _Shared(open_index(self._path))
+        except PatsearchError as error:
+            # Half-way through being replaced: what is open still answers.
+            LOGGER.warning("the index cannot be opened anew", extra={"fields": {"reason": str(error)}})
+            return
+        old, self._shared, self._stamp = self._shared, new, stamp
+        old.retire()
+        LOGGER.info("opened the index anew")
+
+
+class _Shared:
+    """An engine and how many use it; closed when it was replaced and nobody does any more."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.facets = Facets(engine)
+        self.users = 0
+        self._retired = False
+
+    def give_back(self) -> None:
+        self.users -= 1
+        self._close_if_done()
+
+    def retire(self) -> None:
+        self._retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._retired and self.users == 0:
+            self.engine.close()
+
+
+def _stamp(path: Path) -> Stamp:
+    """Which index lies there, by its manifest, and which of its databases exist, by their inodes."""
+    found: list[tuple[str, int] | None] = []
+    for name in (MANIFEST, JOURNAL, THUMBNAILS):
+        try:
+            found.append((name, (path / name).stat().st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)

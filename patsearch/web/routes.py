@@ -1,0 +1,288 @@
+"""The addresses of the API."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Body, Depends, File, Query, Request, Response, UploadFile
+from fastapi.responses import JSONResponse
+
+from patsearch import __version__
+from patsearch.engine import Engine
+from patsearch.errors import InputError, UsageError
+from patsearch.filters import parse_filter
+from patsearch.numbers import normal_number
+from patsearch.record import SavedSearch, render_page, render_pdf
+from patsearch.types import Drawing, JsonDict, patent_json
+from patsearch.web import schemas
+from patsearch.web.asking import Asked, answer, public, read_form
+from patsearch.web.gate import COOKIE, error_body, session_value
+from patsearch.web.live import LiveIndex
+from patsearch.web.settings import MAX_TOP, ServerSettings
+from patsearch.web.telemetry import Metrics
+from patsearch.web.workers import Encoded, Workers
+
+_API_VERSION = 1
+# Patents change seldom, and a drawing's picture only when its patent is taken in anew.
+_CACHED = "private, max-age=300"
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorAnswer} for status in (400, 401, 403, 408, 413, 422, 503)
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": schemas.ErrorAnswer}}
+_PICTURES: dict[int | str, dict[str, Any]] = {415: {"model": schemas.ErrorAnswer}}
+_RERUN: dict[int | str, dict[str, Any]] = {409: {"model": schemas.ErrorAnswer}, **_NOT_FOUND}
+_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}, **_NOT_FOUND}
+_RECORD_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}, "application/pdf": {}}}, **_NOT_FOUND, **_PICTURES
+}  # fmt: skip
+# A saved search is a file of its user's: it may ask for much, but not for everything.
+_MOST_SAVED_VECTORS = 512
+
+T = TypeVar("T")
+
+
+class Service:
+    """What the routes share: index, workers, and threads to search in."""
+
+    def __init__(self, settings: ServerSettings, index: LiveIndex, workers: Workers, metrics: Metrics) -> None:
+        self.settings = settings
+        self.index = index
+        self.workers = workers
+        self.metrics = metrics
+        self.threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="search")
+
+    async def with_engine(self, work: Callable[[Engine], T]) -> T:
+        """Work with the engine in a thread: reading it waits for files."""
+
+        def call() -> T:
+            with self.index.engine() as engine:
+                return work(engine)
+
+        return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+
+    async def encode(self, asked: Asked) -> Encoded | None:
+        """The vectors of what was uploaded; None where nothing was."""
+        if not asked.uploads:
+            return None
+        with self.index.engine() as engine:
+            spec = engine.spec
+        options = asked.options
+        return await self.workers.encode(spec, asked.uploads, rotations=options.rotations, mirror=options.mirror)
+
+    def close(self) -> None:
+        self.threads.shutdown(cancel_futures=True)
+        self.workers.close()
+        self.index.close()
+
+
+def make_router(service: Service) -> APIRouter:
+    """All addresses below /api/v1, bound to a service."""
+    router = APIRouter(responses=_ERRORS)
+    form = Depends(read_form(service.settings))
+    _describing(router, service)
+    _searching(router, service, form)
+    _filing(router, service, form)
+    _signing_in(router, service)
+    return router
+
+
+# ---------------------------------------------------------------------- what there is
+
+
+def _describing(router: APIRouter, service: Service) -> None:
+    settings = service.settings
+
+    @router.get("/health", response_model=schemas.Health)
+    async def health() -> JSONResponse:
+        """Whether the index answers."""
+        await service.with_engine(lambda engine: engine.backend.count())
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    @router.get("/version", response_model=schemas.Version)
+    async def version() -> JSONResponse:
+        """The program's version and the API's."""
+        return JSONResponse({"version": __version__, "api": _API_VERSION})
+
+    @router.get("/index", response_model=schemas.IndexAnswer)
+    async def index() -> JSONResponse:
+        """What is searched, and what one request may hold."""
+
+        def describe(engine: Engine) -> JsonDict:
+            spec = engine.spec
+            return {
+                "path": engine.path.name,
+                "fingerprint": engine.fingerprint(),
+                "backend": engine.manifest.backend,
+                "patents": engine.backend.patents(),
+                "drawings": engine.backend.count(),
+                "encoder": {"name": spec.encoder, "sha256": spec.encoder_sha256, "dim": spec.dim},
+                "limits": {
+                    "bytes": settings.max_bytes,
+                    "picture_bytes": settings.max_picture_bytes,
+                    "pictures": settings.max_pictures,
+                    "pixels": settings.max_pixels,
+                    "top": MAX_TOP,
+                },
+            }
+
+        return JSONResponse(await service.with_engine(describe))
+
+    @router.get("/facets", response_model=schemas.FacetsAnswer)
+    async def facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
+        """Classes, years and kinds of the patents that a filter leaves."""
+        where = parse_filter([text for text in filter if text.strip()])
+
+        def count() -> JsonDict:
+            with service.index.facets() as counted:
+                return counted.count(where)
+
+        return JSONResponse(await asyncio.get_running_loop().run_in_executor(service.threads, count))
+
+    @router.get("/patents/{number}", response_model=schemas.PatentAnswer, responses=_NOT_FOUND)
+    async def patent(number: str) -> JSONResponse:
+        """One patent with all its drawings."""
+        drawings = await service.with_engine(lambda engine: engine.drawings_of(number)[0])
+        if not drawings:
+            raise NotFound(f"The patent {normal_number(number)[:60]} is not in the index.")
+        return JSONResponse(
+            {
+                "patent": drawings[0].patent,
+                **patent_json(drawings[0]),
+                "drawings": [drawing.to_json() for drawing in drawings],
+            },
+            headers={"cache-control": _CACHED},
+        )
+
+    @router.get("/drawings/{drawing_id}", response_model=schemas.DrawingOfPatent, responses=_NOT_FOUND)
+    async def drawing(drawing_id: str) -> JSONResponse:
+        """One drawing."""
+        found = await service.with_engine(lambda engine: _drawing(engine, drawing_id))
+        return JSONResponse({"patent": found.patent, **found.to_json()}, headers={"cache-control": _CACHED})
+
+    @router.get("/drawings/{drawing_id}/thumbnail", response_class=Response, responses=_PNG)
+    async def thumbnail(drawing_id: str) -> Response:
+        """The picture of a drawing."""
+        png = await service.with_engine(lambda engine: engine.thumbnails.get(drawing_id))
+        if png is None:
+            raise NotFound(f"The drawing {drawing_id[:60]} has no picture here.")
+        return Response(png, media_type="image/png", headers={"cache-control": _CACHED})
+
+
+# ---------------------------------------------------------------------- asking
+
+
+def _searching(router: APIRouter, service: Service, form: Any) -> None:
+    @router.post("/search", response_model=schemas.SearchAnswer, responses={**_NOT_FOUND, **_PICTURES})
+    async def search(asked: Asked = form) -> JSONResponse:
+        """The patents whose drawings look most like the pictures."""
+        encoded = await service.encode(asked)
+        record, _, more = await service.with_engine(lambda engine: asked.record(engine, encoded))
+        service.metrics.search_seconds.observe(record.seconds)
+        return JSONResponse(answer(asked, record, more))
+
+
+# ---------------------------------------------------------------------- filing
+
+
+def _filing(router: APIRouter, service: Service, form: Any) -> None:
+    @router.post("/report", response_class=Response, responses=_FILE)
+    async def report(
+        asked: Asked = form,
+        kind: Annotated[Literal["html", "pdf"], Query(alias="format")] = "html",
+    ) -> Response:
+        """The search record as a file: what was asked, of what and when, and what was found."""
+        encoded = await service.encode(asked)
+
+        def write(engine: Engine) -> bytes:
+            record, _, _ = asked.record(engine, encoded)
+            if kind == "pdf":
+                return render_pdf(record, engine.thumbnails)
+            return render_page(record, engine.thumbnails).encode()
+
+        data = await service.with_engine(write)
+        return _download(data, f"patent-search.{kind}", _RECORD_TYPES[kind])
+
+    @router.post("/records", responses={**_NOT_FOUND, **_PICTURES})
+    async def save(asked: Asked = form, name: Annotated[str, Query(max_length=200)] = "search") -> JSONResponse:
+        """The search as a file that can be asked again, here or by `patsearch watch`."""
+        encoded = await service.encode(asked)
+
+        def keep(engine: Engine) -> SavedSearch:
+            record, query, _ = asked.record(engine, encoded)
+            return SavedSearch.of(record, query, name=name)
+
+        saved = await service.with_engine(keep)
+        return JSONResponse(
+            saved.model_dump(mode="json"), headers={"content-disposition": 'attachment; filename="search.json"'}
+        )
+
+    @router.post("/records/rerun", response_model=schemas.RerunAnswer, responses=_RERUN)
+    async def rerun(record: Annotated[UploadFile, File(description="A saved search.")]) -> JSONResponse:
+        """Ask a saved search again; `new` are the patents that it has not shown before."""
+        saved = SavedSearch.read(await record.read(), name="The file")
+        if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
+            raise UsageError(
+                "The saved search asks for more than this server takes.",
+                hint=f"At most {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
+            )
+        news = await service.with_engine(saved.rerun)
+        found = public(news.record)
+        return JSONResponse(
+            {
+                **found.to_json(),
+                "page": {"offset": 0, "count": len(found.hits), "more": False},
+                "name": saved.name,
+                "new": [hit.patent for hit in news.new],
+                "record": news.after.model_dump(mode="json"),
+            }
+        )
+
+
+def _download(data: bytes, name: str, kind: str) -> Response:
+    # An attachment is never shown as a page of this server, and so never runs with its rights.
+    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+# ---------------------------------------------------------------------- signing in
+
+
+def _signing_in(router: APIRouter, service: Service) -> None:
+    token = service.settings.token
+
+    @router.post("/session", response_model=schemas.SessionAnswer)
+    async def sign_in(
+        request: Request, given: Annotated[str, Body(embed=True, alias="token", max_length=1000)]
+    ) -> Response:
+        """Exchange the token for a cookie that the page cannot read."""
+        if token is None:
+            return JSONResponse({"signed_in": True})
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
+            await asyncio.sleep(0.2)
+            return JSONResponse(error_body("TokenMissing", "The token is wrong."), 401)
+        response = JSONResponse({"signed_in": True})
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, session_value(token), httponly=True, samesite="strict", secure=secure, path="/")
+        return response
+
+    @router.delete("/session", response_model=schemas.SessionAnswer)
+    async def sign_out() -> JSONResponse:
+        """Forget the cookie."""
+        response = JSONResponse({"signed_in": token is None})
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
+        return response
+
+
+class NotFound(InputError):
+    """No such patent, drawing or picture."""
+
+
+def _drawing(engine: Engine, drawing_id: str) -> Drawing:
+    found = engine.backend.get([drawing_id])
+    if drawing_id not in found:
+        raise NotFound(f"The drawing {drawing_id[:60]} is not in the index.")
+    return found[drawing_id][0]

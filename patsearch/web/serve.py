@@ -1,0 +1,77 @@
+"""The application behind an HTTP server, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from patsearch.errors import UsageError
+from patsearch.web.app import create_app
+from patsearch.web.settings import ServerSettings
+from patsearch.web.telemetry import log_to
+
+# What is being answered when the server is told to stop may take so long to its end.
+_GRACE = 20
+
+
+def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are answered first.
+
+    Args:
+        ready: called with the page's address once it can be asked.
+
+    Raises:
+        VectorIndexError: there is no index, or it cannot be opened.
+        UsageError: the address is taken or not this machine's.
+    """
+    log_to()
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=_GRACE,
+        h11_max_incomplete_event_size=64 << 10,
+        limit_concurrency=1000,
+        ws="none",
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}/")).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready: after the application's lifespan has begun, and the encoder is loaded."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    """A bound socket: taken before anything is loaded, so that a wrong address is said at once."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen at {settings.host}, port {settings.port}: {error.strerror or error}.",
+            hint="Choose another --port, or --host.",
+        ) from error
+    listener.listen(512)
+    return listener

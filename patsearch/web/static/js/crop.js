@@ -1,0 +1,81 @@
+/** The dialog in which a picture is cropped and turned. The server crops first and then turns, and so does this. */
+
+import { CropBox } from "./cropbox.js";
+import { byId } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { drawPicture } from "./paint.js";
+import { searchIfShown } from "./search.js";
+import { emit, state } from "./state.js";
+
+/** @typedef {import("./state.js").Picture} Picture */
+
+/** @type {Picture | null} */
+let edited = null;
+/** @type {import("./state.js").Turn} */
+let turn = 0;
+/** @type {CropBox | null} */
+let box = null;
+
+/** @param {Picture} picture */
+export function openCrop(picture) {
+  edited = picture;
+  turn = picture.turn;
+  const { image } = picture;
+  byId("crop-title").textContent = `Crop or turn ${picture.name}`;
+  for (const id of ["crop-stage", "crop-help", "crop-numbers"]) byId(id).hidden = !image;
+  byId("crop-none").hidden = Boolean(image);
+  openDialog("crop-dialog");
+  if (image) {
+    const room = byId("crop-stage").parentElement.clientWidth;
+    const side = Math.min(room * Math.max(1, image.naturalHeight / image.naturalWidth), window.innerHeight * 0.58, 900);
+    const scale = Math.min(room / image.naturalWidth, side / image.naturalHeight);
+    drawPicture(byId("crop-picture"), { image, crop: null, turn: 0 }, Math.max(image.naturalWidth, image.naturalHeight) * scale);
+    box?.place({ width: image.naturalWidth, height: image.naturalHeight }, picture.crop);
+  }
+  preview();
+}
+
+function preview() {
+  byId("turn-value").textContent = String(turn);
+  const canvas = byId("crop-preview");
+  canvas.hidden = !edited?.image;
+  if (!edited?.image || !box) return;
+  drawPicture(canvas, { image: edited.image, crop: box.crop(), turn }, 190);
+  const { x, y, w, h } = box.rectangle();
+  for (const [name, value] of Object.entries({ x, y, w, h })) {
+    const field = byId(`crop-${name}`);
+    if (document.activeElement !== field) field.value = String(value);
+  }
+}
+
+/** @param {number} by */
+function rotate(by) {
+  turn = /** @type {any} */ ((turn + by + 360) % 360);
+  preview();
+}
+
+function readNumbers() {
+  const value = (/** @type {string} */ name) => Math.round(Number(byId(`crop-${name}`).value) || 0);
+  box?.set({ x: value("x"), y: value("y"), w: value("w"), h: value("h") });
+}
+
+function apply() {
+  if (!edited) return;
+  const crop = edited.image && box ? box.crop() : null;
+  const { id } = edited;
+  // The picture may be part of a question that was asked: that one stays as it was.
+  state.pictures = state.pictures.map((p) => (p.id === id ? { ...p, crop, turn } : p));
+  byId("crop-dialog").close();
+  emit("pictures");
+  searchIfShown();
+}
+
+export function startCrop() {
+  box = new CropBox(byId("crop-stage"), byId("crop-box"), preview);
+  byId("turn-left").addEventListener("click", () => rotate(-90));
+  byId("turn-right").addEventListener("click", () => rotate(90));
+  byId("crop-whole").addEventListener("click", () => box?.whole());
+  byId("crop-apply").addEventListener("click", apply);
+  for (const name of ["x", "y", "w", "h"]) byId(`crop-${name}`).addEventListener("input", readNumbers);
+  for (const name of ["x", "y", "w", "h"]) byId(`crop-${name}`).addEventListener("blur", preview);
+}

@@ -1,0 +1,116 @@
+/** Native dialogs: opening them, closing them by their buttons or a click beside them, and the small ones. */
+
+import { ApiError, signIn } from "./api.js";
+import { byId } from "./dom.js";
+
+/** @param {string} id @returns {HTMLDialogElement} */
+export function openDialog(id) {
+  const dialog = byId(id);
+  if (!dialog.open) dialog.showModal();
+  return dialog;
+}
+
+export function startDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
+    // Nothing that was typed or cropped is lost by a click beside the dialog.
+    if (dialog.querySelector("form") || dialog.id === "crop-dialog") continue;
+    dialog.addEventListener("pointerdown", (event) => {
+      if (event.target === dialog) dialog.close();
+    });
+  }
+  byId("help-button").addEventListener("click", () => openDialog("help-dialog"));
+}
+
+/**
+ * A dialog with a form, until it is closed.
+ * @template T
+ * @param {string} dialogId
+ * @param {string} formId
+ * @param {() => Promise<T | undefined>} submit undefined keeps the dialog open
+ * @returns {Promise<T | null>} null where it was cancelled
+ */
+function askIn(dialogId, formId, submit) {
+  const dialog = openDialog(dialogId);
+  const form = byId(formId);
+  return new Promise((resolve) => {
+    /** @type {T | null} */
+    let result = null;
+    const onSubmit = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const got = await submit();
+      if (got === undefined) return;
+      result = got;
+      dialog.close();
+    };
+    form.addEventListener("submit", onSubmit);
+    dialog.addEventListener(
+      "close",
+      () => {
+        form.removeEventListener("submit", onSubmit);
+        resolve(result);
+      },
+      { once: true },
+    );
+  });
+}
+
+/** @type {Promise<boolean> | null} one dialog, however many requests wait for it */
+let signingIn = null;
+
+/** Ask for the token. @returns {Promise<boolean>} whether the server took it */
+export function askToken() {
+  signingIn ??= tokenDialog().finally(() => (signingIn = null));
+  return signingIn;
+}
+
+async function tokenDialog() {
+  const [field, error] = [byId("token"), byId("sign-in-error")];
+  field.value = "";
+  error.hidden = true;
+  const done = await askIn("sign-in-dialog", "sign-in-form", async () => {
+    try {
+      await signIn(field.value.trim());
+      return true;
+    } catch (problem) {
+      error.textContent = problem instanceof ApiError ? problem.message : "The server does not answer.";
+      error.hidden = false;
+      field.select();
+      return undefined;
+    }
+  });
+  field.value = "";
+  if (done) {
+    byId("sign-out").hidden = false;
+    remember(true);
+  }
+  return Boolean(done);
+}
+
+const SIGNED_IN = "patsearch.signed-in";
+
+/** The cookie cannot be read here: that somebody signed in is noted beside it. @param {boolean} signedIn */
+export function remember(signedIn) {
+  try {
+    if (signedIn) localStorage.setItem(SIGNED_IN, "1");
+    else localStorage.removeItem(SIGNED_IN);
+  } catch {
+    // The button is then missing after the page was loaded again.
+  }
+}
+
+export function wasSignedIn() {
+  try {
+    return localStorage.getItem(SIGNED_IN) === "1";
+  } catch {
+    return false;
+  }
+}
+
+/** Ask for the name of a search. @param {string} proposal @returns {Promise<string | null>} */
+export function askName(proposal) {
+  const field = byId("search-name");
+  field.value = proposal;
+  queueMicrotask(() => field.select());
+  return askIn("name-dialog", "name-form", async () => field.value.trim() || undefined);
+}

@@ -1,0 +1,47 @@
+/** The filters of the page as lines of the filter language. */
+
+/** @typedef {typeof import("./state.js").state.filters} Filters */
+
+const SCHEMES = /** @type {const} */ (["locarno", "uspc"]);
+
+/**
+ * @param {Filters} filters
+ * @param {"locarno" | "uspc" | "granted" | null} [without] a part that is left out, to count what it could be instead
+ * @returns {string[]}
+ */
+export function filterLines(filters, without = null) {
+  const lines = [];
+  for (const scheme of SCHEMES) {
+    if (scheme !== without && filters[scheme].size) lines.push(`${scheme}=${[...filters[scheme]].join(",")}`);
+  }
+  if (without !== "granted" && (filters.from || filters.to)) lines.push(`granted=${filters.from}..${filters.to}`);
+  if (filters.title.trim()) lines.push(`title~${filters.title.trim()}`);
+  return [...lines, ...filters.expert];
+}
+
+/**
+ * What is shown of each active filter, and how it is taken away.
+ * @param {Filters} filters
+ * @returns {{text: string, title?: string, remove: () => void}[]}
+ */
+export function activeFilters(filters) {
+  /** @type {{text: string, title?: string, remove: () => void}[]} */
+  const found = [];
+  for (const scheme of SCHEMES) {
+    const name = scheme === "locarno" ? "Locarno" : "US";
+    for (const code of filters[scheme]) found.push({ text: `${name} ${code}`, remove: () => filters[scheme].delete(code) });
+  }
+  if (filters.from || filters.to) {
+    found.push({
+      text: `Granted ${filters.from || "…"} to ${filters.to || "…"}`,
+      remove: () => Object.assign(filters, { from: "", to: "" }),
+    });
+  }
+  if (filters.title.trim()) {
+    found.push({ text: `Title: ${filters.title.trim()}`, remove: () => Object.assign(filters, { title: "" }) });
+  }
+  for (const line of filters.expert) {
+    found.push({ text: line, remove: () => Object.assign(filters, { expert: filters.expert.filter((l) => l !== line) }) });
+  }
+  return found;
+}

@@ -1,0 +1,184 @@
+/** The filter panel: what is chosen goes to the state, and what the server counts comes back. */
+
+import { ApiError, facets } from "./api.js";
+import { ClassTree } from "./classtree.js";
+import { byId, debounce, h, icon, plural } from "./dom.js";
+import { activeFilters, filterLines } from "./filterlines.js";
+import { showError } from "./notes.js";
+import { forgetMarks, searchIfShown } from "./search.js";
+import { emit, on, state } from "./state.js";
+import { Years } from "./years.js";
+
+const { filters } = state;
+/** @type {{locarno: ClassTree, uspc: ClassTree}} */
+let trees;
+/** @type {Years} */
+let years;
+/** @type {AbortController | null} */
+let counting = null;
+
+const countSoon = debounce(() => void count(), 120);
+const searchSoon = debounce(searchIfShown, 250);
+
+/** A filter was changed: show it, count anew, and ask again. */
+function changed() {
+  emit("filters");
+  countSoon();
+  searchSoon();
+}
+
+/** Count what the filters leave. Each part is counted without itself, to show what it could be instead. */
+async function count() {
+  counting?.abort();
+  const mine = new AbortController();
+  counting = mine;
+  /** @type {Map<string, Promise<any>>} the same lines are asked for once */
+  const asked = new Map();
+  const ask = (/** @type {any} */ without) => {
+    const lines = filterLines(filters, without);
+    const key = JSON.stringify(lines);
+    if (!asked.has(key)) asked.set(key, facets(lines, mine.signal));
+    return asked.get(key);
+  };
+  try {
+    const [all, locarno, uspc, granted] = await Promise.all([ask(null), ask("locarno"), ask("uspc"), ask("granted")]);
+    if (counting !== mine) return;
+    const total = byId("facet-total");
+    total.textContent = `${plural(all.patents, "patent")}, ${plural(all.drawings, "drawing")}`;
+    trees.locarno.count(locarno.classes.locarno ?? []);
+    trees.uspc.count(uspc.classes.uspc ?? []);
+    years.count(granted.granted);
+  } catch (error) {
+    showError(error);
+  }
+}
+
+/** Everything there is, before any filter. */
+export async function loadFilters() {
+  const all = await facets([]);
+  trees.locarno.build(all.classes.locarno ?? []);
+  trees.uspc.build(all.classes.uspc ?? []);
+  years.build(all.granted);
+  await count();
+}
+
+/** Show the filters as they are in the state. */
+function render() {
+  trees.locarno.refresh();
+  trees.uspc.refresh();
+  years.refresh();
+  for (const [id, value] of [["granted-from", filters.from], ["granted-to", filters.to], ["title-words", filters.title]]) {
+    const field = byId(id);
+    if (field.value !== value && document.activeElement !== field) field.value = value;
+  }
+  const active = activeFilters(filters);
+  const list = byId("active-filters");
+  const chips = active.map(({ text, remove }) => chip(text, () => {
+    remove();
+    changed();
+  }));
+  const { relevant, irrelevant } = state.applied;
+  if (relevant.length || irrelevant.length) {
+    chips.push(chip(`Marks: ${relevant.length} relevant, ${irrelevant.length} not`, () => {
+      forgetMarks();
+      searchIfShown();
+    }));
+  }
+  if (active.length > 1) {
+    const all = h("button", { type: "button", class: "quiet", id: "clear-filters" }, "Clear all filters");
+    all.addEventListener("click", () => {
+      for (const one of active) one.remove();
+      changed();
+      byId("results-heading").focus();
+    });
+    chips.push(h("li", {}, all));
+  }
+  list.replaceChildren(...chips);
+  list.hidden = !chips.length;
+  const badge = byId("filter-count");
+  badge.textContent = String(active.length);
+  badge.hidden = !active.length;
+}
+
+/** @param {string} text @param {() => void} remove */
+function chip(text, remove) {
+  const button = h("button", { type: "button", "aria-label": `Remove filter ${text}` }, h("span", {}, text), icon("close"));
+  button.addEventListener("click", () => {
+    remove();
+    // The chip is gone: the focus goes to the next one.
+    (byId("active-filters").querySelector("button") ?? byId("results")).focus({ preventScroll: true });
+  });
+  return h("li", { class: "filter-chip", data: { testid: "filter-chip" } }, button);
+}
+
+async function addExpert() {
+  const field = byId("expert");
+  const problem = byId("expert-error");
+  const line = field.value.trim();
+  problem.hidden = true;
+  field.removeAttribute("aria-invalid");
+  if (!line || filters.expert.includes(line)) return;
+  try {
+    await facets([line]); // the server knows whether it can be read
+  } catch (error) {
+    if (!(error instanceof ApiError) || ![400, 422].includes(error.status)) return showError(error);
+    problem.textContent = [error.message, error.hint].filter(Boolean).join(" ");
+    problem.hidden = false;
+    field.setAttribute("aria-invalid", "true");
+    return;
+  }
+  filters.expert = [...filters.expert, line];
+  field.value = "";
+  changed();
+}
+
+function startFields() {
+  const setDates = () => {
+    const [from, to] = [byId("granted-from"), byId("granted-to")];
+    if (!from.validity.valid || !to.validity.valid) return;
+    // The dates may be given in either order.
+    const [first, last] = from.value && to.value && from.value > to.value ? [to.value, from.value] : [from.value, to.value];
+    if (first === filters.from && last === filters.to) return;
+    Object.assign(filters, { from: first, to: last });
+    changed();
+  };
+  const datesSoon = debounce(setDates, 500);
+  byId("granted-from").addEventListener("change", datesSoon);
+  byId("granted-to").addEventListener("change", datesSoon);
+  byId("title-words").addEventListener(
+    "input",
+    debounce(() => {
+      if (filters.title === byId("title-words").value) return;
+      filters.title = byId("title-words").value;
+      changed();
+    }, 400),
+  );
+  byId("expert-add").addEventListener("click", () => void addExpert());
+  byId("expert").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter") void addExpert();
+  });
+  byId("class-find").addEventListener(
+    "input",
+    debounce(() => {
+      for (const tree of Object.values(trees)) tree.find(byId("class-find").value);
+    }, 150),
+  );
+}
+
+export function startFilters() {
+  trees = {
+    locarno: new ClassTree(byId("tree-locarno"), filters.locarno, changed),
+    uspc: new ClassTree(byId("tree-uspc"), filters.uspc, changed),
+  };
+  years = new Years(byId("years"), filters, changed);
+  startFields();
+  const toggle = byId("filter-toggle");
+  toggle.addEventListener("click", () => {
+    const open = byId("filters").classList.toggle("open");
+    toggle.setAttribute("aria-expanded", String(open));
+  });
+  on("filters", render);
+  on("marks", render);
+  on("found", render);
+  render();
+}

@@ -1,0 +1,103 @@
+/** The dialog with all drawings of a patent. */
+
+import { getJson, thumbnail } from "./api.js";
+import { caption, classTags, figureName, numberLink } from "./card.js";
+import { byId, h, icon, plural } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { showError } from "./notes.js";
+import { moreLike } from "./search.js";
+
+/** @typedef {import("./state.js").Drawing} Drawing */
+
+/** The number that the dialog was last opened for: an answer that comes late is not shown. */
+let wanted = "";
+
+/**
+ * @param {string} number
+ * @param {string} [shown] id of the drawing that is shown first
+ */
+export async function openPatent(number, shown) {
+  wanted = number;
+  byId("patent-title").textContent = number;
+  byId("patent-body").replaceChildren(h("p", { class: "muted", role: "status" }, "Loading …"));
+  const dialog = openDialog("patent-dialog");
+  try {
+    const patent = await getJson(`patents/${encodeURIComponent(number)}`);
+    if (wanted === number && dialog.open) fill(patent, shown);
+  } catch (error) {
+    dialog.close();
+    showError(error);
+  }
+}
+
+/** @param {any} patent @param {string} [shown] */
+function fill(patent, shown) {
+  byId("patent-title").textContent = patent.title || patent.patent;
+  const large = h("img", { class: "large", alt: "" });
+  const text = h("figcaption", {});
+  /** @type {Drawing} */
+  let current = patent.drawings.find((/** @type {Drawing} */ d) => d.id === shown) ?? patent.drawings[0];
+  const likeLarge = likeButton(patent, () => current, "More like this drawing", "like-shown");
+
+  const select = (/** @type {Drawing} */ drawing) => {
+    current = drawing;
+    large.src = thumbnail(drawing.id);
+    large.alt = `${caption(drawing)} of ${patent.patent}`;
+    text.textContent = caption(drawing);
+    for (const button of picks) button.setAttribute("aria-pressed", String(button.dataset.drawing === drawing.id));
+  };
+  const picks = patent.drawings.map((/** @type {Drawing} */ drawing) =>
+    h(
+      "button",
+      { type: "button", class: "pick", "aria-pressed": "false", "aria-label": `Show ${caption(drawing)}`, data: { drawing: drawing.id, testid: "pick-drawing" }, on: { click: () => select(drawing) } },
+      h("img", { src: thumbnail(drawing.id), alt: "", loading: "lazy" }),
+      h("span", {}, figureName(drawing)),
+    ),
+  );
+  const items = patent.drawings.map((/** @type {Drawing} */ drawing, /** @type {number} */ place) =>
+    h("li", {}, picks[place], likeButton(patent, () => drawing, "More like this", "like-drawing", `More like ${caption(drawing)}`)),
+  );
+  const thumbs = h("ul", { class: "picks", "aria-label": "Drawings" }, ...items);
+  thumbs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const place = picks.indexOf(event.target);
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (place < 0 || !by) return;
+    event.preventDefault();
+    picks[(place + by + picks.length) % picks.length].focus();
+    select(patent.drawings[(place + by + picks.length) % picks.length]);
+  });
+  const figure = h("figure", {}, h("div", { class: "large-frame" }, large), text, likeLarge);
+  byId("patent-body").replaceChildren(facts(patent), h("div", { class: "patent-columns" }, figure, thumbs));
+  select(current);
+  picks[patent.drawings.indexOf(current)]?.focus({ preventScroll: true });
+}
+
+/** @param {any} patent */
+function facts(patent) {
+  const line = (/** @type {string} */ name, /** @type {string | null} */ value) => value && h("span", {}, h("span", { class: "muted" }, `${name} `), value);
+  const titles = patent.class_titles.length ? h("p", { class: "muted small class-titles" }, patent.class_titles.join("; ")) : null;
+  return h(
+    "div",
+    { class: "patent-facts" },
+    h("p", { class: "facts" }, numberLink(patent), line("kind", patent.kind), line("granted", patent.granted), line("filed", patent.filed), h("span", {}, plural(patent.drawings.length, "drawing"))),
+    classTags(patent, 12),
+    titles,
+  );
+}
+
+/**
+ * @param {any} patent
+ * @param {() => Drawing} which
+ * @param {string} text
+ * @param {string} testid
+ * @param {string} [label]
+ */
+function likeButton(patent, which, text, testid, label) {
+  const button = h("button", { type: "button", class: "quiet small", "aria-label": label, data: { testid } }, icon("more"), h("span", {}, text));
+  button.addEventListener("click", () => {
+    const drawing = which();
+    byId("patent-dialog").close();
+    void moreLike({ id: drawing.id, patent: patent.patent, label: `Like ${patent.patent}, ${figureName(drawing)}` });
+  });
+  return button;
+}

@@ -1,0 +1,208 @@
+/** The pictures of the query: chosen, dropped, pasted or drawn, and shown as chips. */
+
+import { thumbnail } from "./api.js";
+import { openCrop } from "./crop.js";
+import { byId, h, icon, plural } from "./dom.js";
+import { note } from "./notes.js";
+import { drawPicture } from "./paint.js";
+import { canGoBack, startAnew, goBack } from "./search.js";
+import { emit, on, state } from "./state.js";
+
+const CHIP = 104; // CSS pixels
+const MIB = 1 << 20;
+let nextId = 1;
+
+/** @typedef {import("./state.js").Picture} Picture */
+
+/**
+ * Take files into the query, within the server's limits.
+ * @param {Iterable<File>} files
+ * @param {number | null} [replace] id of a picture that the first file takes the place of
+ * @returns {Promise<number | null>} id of the last one taken
+ */
+export async function addPictures(files, replace = null) {
+  let last = null;
+  let changed = false;
+  for (const file of files) {
+    const picture = await take(file, replace);
+    if (!picture) continue;
+    const place = state.pictures.findIndex((p) => p.id === replace);
+    if (place >= 0) state.pictures = state.pictures.with(place, picture);
+    else state.pictures = [...state.pictures, picture];
+    // Pictures of one's own and "more like this" are different questions.
+    state.seeds = [];
+    last = picture.id;
+    changed = true;
+  }
+  if (changed) emit("pictures");
+  return last;
+}
+
+/** @param {File} file @param {number | null} replace @returns {Promise<Picture | null>} */
+async function take(file, replace) {
+  const { limits } = state;
+  const kept = state.pictures.filter((p) => p.id !== replace);
+  const refuse = (/** @type {string} */ message, hint = "Send a smaller copy of the drawing.") => {
+    note("warning", message, hint);
+    return null;
+  };
+  if (!file.size) return refuse(`${file.name} is empty.`, "");
+  if (limits) {
+    if (kept.length >= limits.pictures) {
+      return refuse(`${file.name} was left out.`, `One query takes at most ${plural(limits.pictures, "picture")}.`);
+    }
+    if (file.size > limits.picture_bytes) {
+      return refuse(`${file.name} is larger than ${Math.floor(limits.picture_bytes / MIB)} MiB.`);
+    }
+    if (kept.reduce((sum, p) => sum + p.file.size, file.size) > limits.bytes * 0.98) {
+      return refuse(`${file.name} was left out.`, `One query takes at most ${Math.floor(limits.bytes / MIB)} MiB in all.`);
+    }
+  }
+  // Held in memory: a file that is changed on the disk meanwhile could no longer be sent.
+  const data = new File([await file.arrayBuffer()], file.name, { type: file.type });
+  const image = await decode(data);
+  if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
+    return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
+  }
+  return { id: nextId++, file: data, name: file.name || "picture", image, crop: null, turn: 0 };
+}
+
+/** The picture as the browser shows it, upright; null where it cannot. @param {File} file */
+async function decode(file) {
+  const url = URL.createObjectURL(file);
+  const image = new Image();
+  image.src = url;
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    URL.revokeObjectURL(url);
+    return null;
+  }
+}
+
+/** @param {number} id */
+function remove(id) {
+  const place = state.pictures.findIndex((p) => p.id === id);
+  state.pictures = state.pictures.filter((p) => p.id !== id);
+  emit("pictures");
+  const left = byId("chips").querySelectorAll(".chip-remove");
+  (left[Math.min(place, left.length - 1)] ?? byId("choose-files")).focus();
+}
+
+/** @param {Picture} picture */
+function chip(picture) {
+  const edited = picture.crop || picture.turn;
+  let shown;
+  if (picture.image) {
+    shown = h("canvas", { role: "img", "aria-label": picture.name });
+    drawPicture(shown, picture, CHIP);
+  } else {
+    const kind = /\.([a-z0-9]{1,5})$/i.exec(picture.name)?.[1] ?? "file";
+    shown = h("span", { class: "placeholder", role: "img", "aria-label": `${picture.name}, no preview` }, kind.toUpperCase());
+    shown.append(h("small", {}, picture.turn ? `turned ${picture.turn}°` : "no preview"));
+  }
+  const edit = h("button", { type: "button", class: "chip-edit", "aria-label": `Crop or turn ${picture.name}`, title: "Crop or turn" }, icon("crop"));
+  edit.addEventListener("click", () => openCrop(picture));
+  const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("close"));
+  out.addEventListener("click", () => remove(picture.id));
+  const name = h("span", { class: "chip-name", title: picture.name }, picture.name);
+  return h("li", { class: edited ? "chip edited" : "chip", data: { testid: "chip" } }, h("div", { class: "chip-picture" }, shown), name, edit, out);
+}
+
+/** @param {import("./state.js").Seed} seed */
+function seedChip(seed) {
+  const image = h("img", { src: thumbnail(seed.id), alt: "", width: CHIP, height: CHIP });
+  const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${seed.label}`, title: "Remove" }, icon("close"));
+  out.addEventListener("click", () => {
+    state.seeds = state.seeds.filter((s) => s !== seed);
+    emit("pictures");
+    byId("choose-files").focus();
+  });
+  return h("li", { class: "chip seed", data: { testid: "seed" } }, h("div", { class: "chip-picture" }, image), h("span", { class: "chip-name", title: seed.label }, seed.label), out);
+}
+
+function render() {
+  const chips = [...state.seeds.map(seedChip), ...state.pictures.map(chip)];
+  byId("chips").replaceChildren(...chips);
+  byId("chips").hidden = !chips.length;
+  byId("query-empty").hidden = chips.length > 0;
+  byId("drop-zone").classList.toggle("filled", chips.length > 0);
+  byId("clear-query").hidden = !chips.length && !state.asked;
+  byId("back-button").hidden = !canGoBack();
+  byId("like").value = state.like;
+}
+
+/** Wire the sources of pictures. */
+export function startPictures() {
+  const input = byId("file-input");
+  byId("choose-files").addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    void addPictures([...input.files]);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  byId("clear-query").addEventListener("click", () => {
+    startAnew();
+    byId("choose-files").focus();
+  });
+  byId("back-button").addEventListener("click", goBack);
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/") || /\.tiff?$/i.test(f.name));
+    if (!files.length) return;
+    event.preventDefault();
+    void addPictures(files);
+  });
+  startPasteButton();
+  startDropping();
+  for (const name of ["pictures", "found", "started"]) on(name, render);
+  render();
+}
+
+function startPasteButton() {
+  // Only offered where the page may read the clipboard: on this machine or over HTTPS.
+  const button = byId("paste-button");
+  button.hidden = !navigator.clipboard?.read;
+  button.addEventListener("click", async () => {
+    try {
+      const files = [];
+      for (const item of await navigator.clipboard.read()) {
+        const type = item.types.find((t) => t.startsWith("image/"));
+        if (type) files.push(new File([await item.getType(type)], `pasted.${type.slice(6)}`, { type }));
+      }
+      if (files.length) await addPictures(files);
+      else note("info", "There is no picture on the clipboard.", "Copy a picture first.");
+    } catch {
+      note("warning", "The browser did not let this page read the clipboard.", "Press Ctrl+V instead.");
+    }
+  });
+}
+
+function startDropping() {
+  const veil = byId("drop-veil");
+  let depth = 0; // dragenter and dragleave also come from every element inside
+  const holdsFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  const show = (/** @type {boolean} */ on) => {
+    if (!on) depth = 0;
+    veil.hidden = !on;
+  };
+  document.addEventListener("dragstart", (event) => {
+    if (event.target instanceof HTMLImageElement) event.preventDefault();
+  });
+  document.addEventListener("dragenter", (event) => {
+    if (!holdsFiles(event)) return;
+    depth += 1;
+    show(true);
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (holdsFiles(event) && --depth <= 0) show(false);
+  });
+  document.addEventListener("dragover", (event) => {
+    if (holdsFiles(event)) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    show(false);
+    void addPictures([...event.dataTransfer.files]);
+  });
+}

@@ -1,0 +1,184 @@
+/** The grid of results, and what stands around it. */
+
+import { card, figureName } from "./card.js";
+import { byId, h, plural } from "./dom.js";
+import { explain } from "./explain.js";
+import { openPatent } from "./patent.js";
+import { forgetMarks, moreLike, searchAgain, searchIfShown, showMore } from "./search.js";
+import { emit, markOf, on, state, toggleMark } from "./state.js";
+
+/** @typedef {import("./state.js").Hit} Hit */
+
+/** @type {import("./card.js").Actions} */
+const actions = {
+  open: (hit) => void openPatent(hit.patent, hit.drawing.id),
+  like: (hit) => void moreLike({ id: hit.drawing.id, patent: hit.patent, label: `Like ${hit.patent}, ${figureName(hit.drawing)}` }),
+  why: (hit) => void explain(hit),
+  mark: (hit, kind) => toggleMark(hit.patent, hit.drawing.id, kind),
+};
+
+const list = () => byId("result-list");
+/** @returns {HTMLElement[]} the results that are not hidden */
+const cards = () => [...list().querySelectorAll("[data-testid=result]")].filter((c) => !c.closest("li").hidden);
+
+/** @param {"idle" | "searching" | "done" | "error"} to */
+function setState(to) {
+  const results = byId("results");
+  results.dataset.state = to;
+  results.setAttribute("aria-busy", String(to === "searching"));
+}
+
+/** @param {Hit[]} hits */
+function make(hits) {
+  const { saved } = state;
+  return hits.map((hit) => card(hit, actions, { fresh: Boolean(saved?.fresh.has(hit.patent)), canExplain: !saved }));
+}
+
+/** @param {any} answer of the server */
+function found(answer) {
+  const held = list().contains(document.activeElement);
+  list().replaceChildren(...make(state.hits));
+  setState("done");
+  const { saved } = state;
+  const seconds = answer.query?.seconds;
+  const time = typeof seconds === "number" ? ` in ${seconds < 0.1 ? seconds.toFixed(3) : seconds.toFixed(1)} s` : "";
+  const count = `${state.more ? "The first " : ""}${plural(state.hits.length, "patent")}${time}`;
+  byId("results-summary").textContent = saved ? `Saved search “${saved.name}”: ${saved.fresh.size} new of ${plural(state.hits.length, "patent")}` : count;
+  const first = cards()[0];
+  if (first) first.tabIndex = 0;
+  if (held) first?.focus({ preventScroll: true });
+  after();
+}
+
+/** @param {number} first place of the first result that came in addition */
+function appended(first) {
+  list().append(...make(state.hits.slice(first)));
+  setState("done");
+  byId("results-summary").textContent = `${state.more ? "The first " : ""}${plural(state.hits.length, "patent")}`;
+  after();
+  // Reading goes on at the first new one; the page itself stays where it is.
+  const next = list().children[first]?.querySelector("article");
+  if (next) focusCard(next, { scroll: false });
+}
+
+/** What follows from the results: marks, buttons, the text where there are none. */
+function after() {
+  showMarks();
+  const any = state.hits.length > 0;
+  byId("results-bar").hidden = !any && !state.saved;
+  byId("show-more").hidden = !state.more;
+  const reportable = any && !state.saved;
+  for (const id of ["report-html", "report-pdf", "save-search"]) byId(id).hidden = !reportable;
+  byId("download-updated").hidden = !state.saved;
+  showEmpty(any);
+}
+
+/** @param {boolean} any */
+function showEmpty(any) {
+  const empty = byId("empty");
+  empty.hidden = any;
+  if (any) return;
+  if (state.asked || state.saved) {
+    empty.replaceChildren(h("p", { class: "lead" }, "Nothing found"), h("p", { class: "muted" }, "Loosen the filters, or lower the least score."));
+  } else {
+    empty.replaceChildren(
+      h("p", { class: "lead" }, "What looks like it?"),
+      h("p", { class: "muted" }, "Drop a drawing here, paste one, or draw. The patents whose drawings look most like it appear here, most alike first."),
+    );
+  }
+}
+
+function showMarks() {
+  for (const article of list().querySelectorAll("[data-testid=result]")) {
+    const mark = markOf(article.dataset.patent);
+    article.dataset.marked = mark ?? "";
+    for (const button of article.querySelectorAll("[data-mark]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.mark === mark));
+    }
+  }
+  const kinds = [...state.marks.values()].map((m) => m.kind);
+  const relevant = kinds.filter((k) => k === "relevant").length;
+  byId("search-again").disabled = !kinds.length;
+  byId("mark-summary").textContent = kinds.length ? `${relevant} relevant, ${kinds.length - relevant} not` : "";
+  byId("clear-marks").hidden = !kinds.length;
+}
+
+/** While the slider moves, what lies below is hidden at once; the server is asked when it stops. */
+function hideBelow() {
+  const { minScore } = state.options;
+  for (const article of list().querySelectorAll("[data-testid=result]")) {
+    article.closest("li").hidden = Number(article.dataset.score) < minScore;
+  }
+}
+
+/** @param {HTMLElement} article @param {{scroll?: boolean}} [how] */
+function focusCard(article, { scroll = true } = {}) {
+  for (const other of cards()) other.tabIndex = -1;
+  article.tabIndex = 0;
+  article.focus({ preventScroll: true });
+  if (scroll) article.scrollIntoView({ block: "nearest" });
+}
+
+/** How many results stand in a row now. @param {HTMLElement[]} all */
+function columns(all) {
+  const top = all[0]?.offsetTop;
+  const next = all.findIndex((c) => c.offsetTop !== top);
+  return next < 0 ? all.length : next;
+}
+
+/** Move among the results. @param {KeyboardEvent} event @returns {boolean} whether the key was for this */
+export function moveFocus(event) {
+  const all = cards();
+  const place = all.indexOf(/** @type {any} */ (document.activeElement?.closest?.("[data-testid=result]")));
+  if (place < 0) return false;
+  const row = columns(all);
+  const to = { ArrowLeft: place - 1, ArrowRight: place + 1, ArrowUp: place - row, ArrowDown: place + row, Home: 0, End: all.length - 1 }[event.key];
+  if (to === undefined) return false;
+  if (all[to]) focusCard(all[to]);
+  return true;
+}
+
+/** The result that the focus is in. @returns {Hit | null} */
+export function focusedHit() {
+  const article = /** @type {HTMLElement | null} */ (document.activeElement?.closest?.("[data-testid=result]") ?? null);
+  return state.hits.find((hit) => hit.patent === article?.dataset.patent && String(hit.rank) === article.dataset.rank) ?? null;
+}
+
+/** Do something with the focused result. @param {"open" | "like" | "why" | "relevant" | "irrelevant"} what */
+export function actOn(what) {
+  const hit = focusedHit();
+  if (!hit) return false;
+  if (what === "relevant" || what === "irrelevant") actions.mark(hit, what);
+  else if (what !== "why" || !state.saved) actions[what](hit);
+  return true;
+}
+
+export function startResults() {
+  on("searching", () => setState("searching"));
+  on("found", found);
+  on("appended", appended);
+  on("failed", () => setState(state.hits.length ? "done" : "error"));
+  on("marks", showMarks);
+  on("threshold", hideBelow);
+  on("started", () => {
+    list().replaceChildren();
+    byId("results-summary").textContent = "";
+    setState("idle");
+    after();
+  });
+  byId("show-more").addEventListener("click", () => void showMore());
+  byId("search-again").addEventListener("click", () => void searchAgain());
+  byId("clear-marks").addEventListener("click", () => {
+    const used = state.applied.relevant.length + state.applied.irrelevant.length > 0;
+    forgetMarks();
+    emit("filters");
+    if (used) searchIfShown();
+  });
+  list().addEventListener("focusin", (event) => {
+    const article = event.target.closest("[data-testid=result]");
+    if (!article || article.tabIndex === 0) return;
+    for (const other of cards()) other.tabIndex = -1;
+    article.tabIndex = 0;
+  });
+  after();
+}

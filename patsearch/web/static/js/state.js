@@ -1,0 +1,108 @@
+/** What the page knows, in one place, and who wants to hear of a change. */
+
+/**
+ * @typedef {{x: number, y: number, w: number, h: number}} Crop pixels of the upright picture
+ * @typedef {0 | 90 | 180 | 270} Turn degrees clockwise
+ * @typedef {object} Picture
+ * @property {number} id
+ * @property {File} file
+ * @property {string} name
+ * @property {HTMLImageElement | null} image null where the browser cannot show it
+ * @property {Crop | null} crop
+ * @property {Turn} turn
+ *
+ * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is asked with
+ * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
+ * @typedef {object} Hit
+ * @property {number} rank
+ * @property {string} patent
+ * @property {number} score
+ * @property {string} title
+ * @property {string} kind
+ * @property {string | null} granted
+ * @property {string | null} filed
+ * @property {string | null} link
+ * @property {Record<string, string[]>} classes
+ * @property {string[]} class_titles
+ * @property {Drawing} drawing
+ * @property {Drawing[]} drawings
+ *
+ * @typedef {{kind: "relevant" | "irrelevant", patent: string}} Mark
+ * @typedef {{relevant: string[], irrelevant: string[]}} Applied
+ * @typedef {{bytes: number, picture_bytes: number, pictures: number, pixels: number, top: number}} Limits
+ * @typedef {{name: string, record: object, fresh: Set<string>}} Saved a saved search that was opened
+ */
+
+export const state = {
+  /** @type {Limits | null} */
+  limits: null,
+  /** @type {Picture[]} */
+  pictures: [],
+  /** @type {Seed[]} */
+  seeds: [],
+  like: "",
+  options: { rotations: false, mirror: false, rerank: false, minScore: 0, top: 20 },
+  filters: {
+    /** @type {Set<string>} */ locarno: new Set(),
+    /** @type {Set<string>} */ uspc: new Set(),
+    from: "",
+    to: "",
+    title: "",
+    /** @type {string[]} */ expert: [],
+  },
+  /** Marks by the id of the drawing. @type {Map<string, Mark>} */
+  marks: new Map(),
+  /** The marks that the results shown were asked with. @type {Applied} */
+  applied: { relevant: [], irrelevant: [] },
+  /** What the results shown were asked with; null before the first search. @type {import("./question.js").Question | null} */
+  asked: null,
+  /** @type {Hit[]} */
+  hits: [],
+  more: false,
+  /** @type {Saved | null} */
+  saved: null,
+};
+
+const bus = new EventTarget();
+
+/**
+ * Tell of a change: `pictures`, `filters`, `options`, `marks`, `searching`, `found`, `appended`, `failed`, `started`.
+ * @param {string} name
+ * @param {any} [detail]
+ */
+export function emit(name, detail) {
+  bus.dispatchEvent(new CustomEvent(name, { detail }));
+}
+
+/**
+ * @param {string} name
+ * @param {(detail: any) => void} listener
+ */
+export function on(name, listener) {
+  bus.addEventListener(name, (event) => listener(/** @type {CustomEvent} */ (event).detail));
+}
+
+/** @param {string} patent @returns {"relevant" | "irrelevant" | null} */
+export function markOf(patent) {
+  for (const mark of state.marks.values()) if (mark.patent === patent) return mark.kind;
+  return null;
+}
+
+/**
+ * Mark a patent by one of its drawings, or take the same mark away.
+ * @param {string} patent
+ * @param {string} drawing
+ * @param {"relevant" | "irrelevant"} kind
+ */
+export function toggleMark(patent, drawing, kind) {
+  const before = markOf(patent);
+  for (const [id, mark] of state.marks) if (mark.patent === patent) state.marks.delete(id);
+  if (before !== kind) state.marks.set(drawing, { kind, patent });
+  emit("marks");
+}
+
+/** @returns {Applied} the marks as the API takes them */
+export function markedIds() {
+  const of = (/** @type {string} */ kind) => [...state.marks].filter(([, m]) => m.kind === kind).map(([id]) => id);
+  return { relevant: of("relevant"), irrelevant: of("irrelevant") };
+}

@@ -1,0 +1,201 @@
+"""Worker processes that decode and encode what was uploaded.
+
+A picture that anybody sent is decoded here and nowhere else: a decoder that hangs or eats memory takes
+its process with it and not the server. A process whose time is over is killed and replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from multiprocessing import get_context
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+from PIL import Image
+
+from patsearch.backends.base import IndexSpec
+from patsearch.drawings.opening import open_image
+from patsearch.drawings.photo import query_image
+from patsearch.drawings.thumbnail import thumbnail
+from patsearch.encoder import Encoder, load_encoder, to_grey
+from patsearch.engine import QueryVectors, check_encoder
+from patsearch.engine.query import encode_query
+from patsearch.errors import ImageError, PatsearchError
+from patsearch.record import Picture
+from patsearch.web.settings import ServerSettings
+from patsearch.web.telemetry import LOGGER, Metrics
+
+# Above what decoding and encoding the largest picture allowed takes, far below what a machine has.
+_MOST_MEMORY = 4 << 30
+# A process is replaced now and then, so that what decoders lose does not add up.
+_TASKS_A_PROCESS = 5000
+_SHOWN_SIDE = 600
+_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+
+
+class Busy(PatsearchError):
+    """More was asked at a time than the server takes, or a picture took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One picture as it was sent, and what is to be done to it first.
+
+    Attributes:
+        name: what it is called in answers.
+        crop: x, y, width, height in pixels of the upright picture.
+        turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
+    """
+
+    name: str
+    data: bytes
+    crop: tuple[int, int, int, int] | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The vectors of a query's pictures, and the pictures as a record shows them."""
+
+    query: QueryVectors
+    pictures: tuple[Picture, ...]
+
+
+# ---------------------------------------------------------------------- in a worker process
+
+
+def encode_uploads(
+    spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool, max_pixels: int
+) -> Encoded:
+    """Decode and encode the pictures of one query.
+
+    Raises:
+        ImageError: one of them cannot be used.
+        EncoderError, EncoderMismatch: the index's encoder is not to be had.
+    """
+    images = [_image(upload, max_pixels) for upload in uploads]
+    query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
+    shown = [thumbnail(to_grey(image), side=_SHOWN_SIDE) for image in images]
+    return Encoded(query, tuple(Picture(u.name, png) for u, png in zip(uploads, shown, strict=True)))
+
+
+def load_in_worker(spec: IndexSpec) -> None:
+    """Load the index's encoder, so that the first query does not wait for it."""
+    _encoder(spec)
+
+
+def _image(upload: Upload, max_pixels: int) -> Image.Image:
+    opened = open_image(upload.data, name=upload.name, max_pixels=max_pixels)
+    image = query_image(opened, name=upload.name, crop=upload.crop)
+    return image.transpose(_TURNS[upload.turn]) if upload.turn else image
+
+
+@lru_cache(maxsize=1)
+def _encoder(spec: IndexSpec) -> Encoder:
+    encoder = load_encoder(spec.encoder, threads=1)
+    check_encoder(encoder, spec)
+    return encoder
+
+
+def _limit_memory() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(hard, _MOST_MEMORY)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+# ---------------------------------------------------------------------- in the server
+
+
+class Workers:
+    """The pool, the queue before it, and a memory of what was encoded a moment ago.
+
+    Asking again with the same pictures (another filter, the next page, marks) finds their vectors here. They
+    are kept in memory alone, the last few hundred queries, and gone with the server.
+    """
+
+    _REMEMBERED = 256
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        # Not forked: this process has threads, whose locks a copy would hold for ever.
+        self._pool = ProcessPool(
+            max_workers=settings.workers,
+            max_tasks=_TASKS_A_PROCESS,
+            initializer=_limit_memory,
+            context=get_context("spawn"),
+        )
+        self._recent: OrderedDict[bytes, Encoded] = OrderedDict()
+        self._waiting = 0
+
+    async def warm(self, spec: IndexSpec) -> None:
+        """Have the encoder loaded; raises what stands against it."""
+        await asyncio.gather(*(self.run(load_in_worker, spec) for _ in range(self._settings.workers)))
+
+    async def encode(
+        self, spec: IndexSpec, uploads: Sequence[Upload], *, rotations: bool = False, mirror: bool = False
+    ) -> Encoded:
+        """`encode_uploads`, in a worker or from memory.
+
+        Raises:
+            Busy: too many wait, or it took too long.
+        """
+        key = _key(spec, uploads, rotations, mirror)
+        known = self._recent.pop(key, None)
+        if known is None:
+            with self._metrics.encode_seconds.time():
+                known = await self.run(
+                    encode_uploads, spec, tuple(uploads), rotations, mirror, self._settings.max_pixels
+                )
+        self._recent[key] = known
+        while len(self._recent) > self._REMEMBERED:
+            self._recent.popitem(last=False)
+        return known
+
+    async def run(self, function: Any, *arguments: Any) -> Any:
+        """Call a function of a module in a worker process.
+
+        Raises:
+            Busy: too many wait, or its time was over.
+            ImageError: the process died of what it was given.
+        """
+        if self._waiting >= self._settings.waiting + self._settings.workers:
+            self._metrics.refused.labels("Busy").inc()
+            raise Busy("The server is busy.", hint="Ask again in a moment.")
+        self._waiting += 1
+        self._metrics.waiting.set(self._waiting)
+        try:
+            future = self._pool.schedule(function, args=arguments, timeout=self._settings.work_seconds)
+            return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            LOGGER.warning("a worker was killed: its time was over")
+            raise Busy(
+                f"The pictures were not understood within {self._settings.work_seconds:g} seconds.",
+                hint="Send a smaller copy, or fewer pictures.",
+            ) from error
+        except (ProcessExpired, MemoryError) as error:
+            LOGGER.warning("a worker died", extra={"fields": {"reason": str(error)}})
+            raise ImageError("A picture could not be decoded.", hint="Send a smaller copy as PNG.") from error
+        finally:
+            self._waiting -= 1
+            self._metrics.waiting.set(self._waiting)
+
+    def close(self) -> None:
+        """Stop the processes, at once."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+def _key(spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool) -> bytes:
+    digest = blake2b(digest_size=24)
+    digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
+    for upload in uploads:
+        digest.update(repr((upload.name, upload.crop, upload.turn, len(upload.data))).encode())
+        digest.update(upload.data)
+    return digest.digest()

@@ -1,0 +1,204 @@
+"""The API answers what the command line does, page by page, and files it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from makers import draw_design, week
+from PIL import Image
+from web_makers import HOSTILE_TITLE, png
+
+from patsearch.cli import main
+from patsearch.engine import open_index
+from patsearch.ingest import IngestOptions, ingest
+
+API = "/api/v1"
+
+
+def search(client: TestClient, drawing: bytes | None, **fields: Any) -> dict[str, Any]:
+    files = [("image", ("sketch.png", drawing))] if drawing else None
+    response = client.post(f"{API}/search", files=files, data=fields)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def patents(answer: dict[str, Any]) -> list[str]:
+    return [hit["patent"] for hit in answer["hits"]]
+
+
+def test_a_search_is_what_the_command_line_prints(
+    client: TestClient, index: Path, drawing: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = search(client, drawing, filter=["cpc=D14", "granted=2021"], top=3, rotations="true")
+    (tmp_path / "sketch.png").write_bytes(drawing)
+    arguments = [tmp_path / "sketch.png", "--index", index, "-f", "cpc=D14", "-f", "granted=2021", "-n", 3]
+    with pytest.raises(SystemExit):
+        main([str(a) for a in ["query", *arguments, "--rotations", "--json"]])
+    printed = json.loads(capsys.readouterr().out)
+    assert answer["hits"] == printed["hits"]
+    for record in (answer, printed):
+        for name in ("time", "seconds", "index", "pictures"):
+            del record["query"][name]
+    assert answer["query"] == printed["query"]
+    assert answer["hits"][0]["patent"] == "USD900001"
+
+
+def test_pages_join_without_a_gap(client: TestClient, drawing: bytes) -> None:
+    whole = search(client, drawing, top=12)
+    assert whole["page"] == {"offset": 0, "count": 12, "more": False}
+    pages = [search(client, drawing, top=5, offset=offset) for offset in (0, 5, 10)]
+    assert [page["page"]["more"] for page in pages] == [True, True, False]
+    assert [patent for page in pages for patent in patents(page)] == patents(whole)
+    assert [hit["rank"] for page in pages for hit in page["hits"]] == list(range(1, 13))
+
+
+def test_filters_narrow(client: TestClient, drawing: bytes) -> None:
+    answer = search(client, drawing, filter="uspc=D2", top=50)
+    assert answer["hits"]
+    assert {tuple(hit["classes"]["uspc"]) for hit in answer["hits"]} == {("D2/947",)}
+
+
+def test_several_pictures_are_one_query(client: TestClient) -> None:
+    files = [("image", (f"{view}.png", png(draw_design(4, view)))) for view in (0, 1)]
+    answer = client.post(f"{API}/search", files=files).json()
+    assert answer["query"]["pictures"] == ["0.png", "1.png"]
+    assert patents(answer)[0] == "USD900004"
+
+
+def test_a_crop_and_a_turn_come_before_the_search(client: TestClient) -> None:
+    design = draw_design(3, 0)
+    sheet = Image.new("L", (1800, 1400), 255)
+    sheet.paste(draw_design(9, 0), (0, 100))
+    sheet.paste(design, (900, 100))
+    turned = sheet.transpose(Image.Transpose.ROTATE_90)  # counter-clockwise: turned back by 90 degrees clockwise
+    x, y, width, height = 900, 100, 900, 1200
+    crop = f"{y},{turned.height - x - width},{height},{width}"
+    answer = search(client, png(turned), crop=crop, turn="90")
+    assert patents(answer)[0] == "USD900003"
+    assert answer["hits"][0]["score"] > 0.99
+
+
+def test_marks_move_the_query(client: TestClient, drawing: bytes) -> None:
+    before = search(client, drawing, top=12)
+    last = before["hits"][-1]
+    after = search(
+        client, drawing, top=12, relevant=last["drawing"]["id"], irrelevant=before["hits"][1]["drawing"]["id"]
+    )
+    assert patents(after).index(last["patent"]) < patents(before).index(last["patent"])
+    alone = search(client, None, relevant=last["drawing"]["id"])
+    assert patents(alone)[0] == last["patent"]
+
+
+def test_like_leaves_the_patent_itself_out(client: TestClient) -> None:
+    answer = search(client, None, like="D900,002")
+    assert answer["query"]["like"] == "USD900002"
+    assert "USD900002" not in patents(answer)
+
+
+def test_facets_count_patents(client: TestClient) -> None:
+    facets = client.get(f"{API}/facets").json()
+    assert (facets["patents"], facets["granted"]) == (12, [{"year": 2021, "count": 6}, {"year": 2022, "count": 6}])
+    (d14,) = [node for node in facets["classes"]["uspc"] if node["code"] == "D14"]
+    assert d14["count"] == sum(child["count"] for child in d14["children"]) == 6
+    assert d14["title"].startswith("Recording, communication")
+    assert [node["code"] for node in facets["classes"]["uspc"]] == ["D2", "D6", "D14", "D28"]
+    narrow = client.get(f"{API}/facets", params={"filter": ["uspc=D2", "granted=2021"]}).json()
+    assert (narrow["patents"], narrow["kinds"]) == (1, [{"kind": "S1", "count": 1}])
+    by_view = client.get(f"{API}/facets", params={"filter": "view~perspective"}).json()
+    assert (by_view["patents"], by_view["drawings"]) == (12, 12)
+
+
+def test_a_patent_has_all_its_drawings_and_their_pictures(client: TestClient) -> None:
+    patent = client.get(f"{API}/patents/D900003").json()
+    assert (patent["patent"], patent["filed"], len(patent["drawings"])) == ("USD900003", "2019-04-05", 2)
+    for drawing in patent["drawings"]:
+        assert client.get(f"{API}/drawings/{drawing['id']}").json() == {"patent": "USD900003", **drawing}
+        picture = client.get(f"{API}/drawings/{drawing['id']}/thumbnail")
+        assert picture.headers["content-type"] == "image/png"
+        assert picture.content.startswith(b"\x89PNG")
+
+
+def test_reports_are_files_with_marks_first(client: TestClient, drawing: bytes) -> None:
+    last = search(client, drawing, top=12)["hits"][-1]
+    fields = {"top": 12, "relevant": last["drawing"]["id"]}
+    files = [("image", ("sketch.png", drawing))]
+    page = client.post(f"{API}/report", files=files, data=fields)
+    assert page.headers["content-disposition"] == 'attachment; filename="patent-search.html"'
+    assert page.text.index(last["patent"]) < page.text.index("USD900001")
+    assert "Marked as relevant" in page.text
+    assert "<script" not in page.text
+    assert HOSTILE_TITLE not in page.text
+    pdf = client.post(f"{API}/report", params={"format": "pdf"}, files=files, data=fields)
+    assert pdf.content.startswith(b"%PDF-")
+
+
+def test_a_saved_search_finds_what_is_new(tmp_path: Path, drawing: bytes) -> None:
+    from patsearch.web.app import create_app
+    from patsearch.web.settings import ServerSettings
+
+    ingest([week(tmp_path / "w", range(1, 3))], tmp_path / "index", IngestOptions(workers=1))
+    settings = ServerSettings(tmp_path / "index", workers=1)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        saved = client.post(f"{API}/records", params={"name": "pot"}, files=[("image", ("s.png", drawing))])
+        again = client.post(f"{API}/records/rerun", files=[("record", saved.content)]).json()
+        assert (again["name"], again["new"], len(again["hits"])) == ("pot", [], 2)
+        # The server sees what an ingest beside it adds, without being told.
+        ingest([week(tmp_path / "v", range(3, 5), date="20220104")], tmp_path / "index", IngestOptions(workers=1))
+        news = client.post(f"{API}/records/rerun", files=[("record", saved.content)]).json()
+        assert sorted(news["new"]) == ["USD900003", "USD900004"]
+        kept = json.dumps(news["record"]).encode()
+        assert client.post(f"{API}/records/rerun", files=[("record", kept)]).json()["new"] == []
+        assert client.get(f"{API}/facets").json()["patents"] == 4
+        assert client.get(f"{API}/drawings/USD900004-D00001-1/thumbnail").status_code == 200
+
+
+def test_an_index_put_in_the_others_place_is_opened(tmp_path: Path, drawing: bytes) -> None:
+    from patsearch.web.app import create_app
+    from patsearch.web.live import _LOOK_EVERY
+    from patsearch.web.settings import ServerSettings
+
+    index, other = tmp_path / "index", tmp_path / "other"
+    ingest([week(tmp_path / "w", range(1, 3))], index, IngestOptions(workers=1))
+    ingest([week(tmp_path / "v", range(1, 6))], other, IngestOptions(workers=1))
+    with TestClient(create_app(ServerSettings(index, workers=1)), base_url="http://localhost") as client:
+        assert client.get(f"{API}/index").json()["patents"] == 2
+        index.rename(tmp_path / "old")
+        other.rename(index)
+        import time
+
+        time.sleep(_LOOK_EVERY + 0.1)
+        assert client.get(f"{API}/index").json()["patents"] == 5
+        assert len(search(client, drawing, top=10)["hits"]) == 5
+
+
+def test_the_index_says_what_it_is_but_not_where(client: TestClient, index: Path, drawing: bytes) -> None:
+    described = client.get(f"{API}/index").json()
+    with open_index(index) as engine:
+        assert described["encoder"]["sha256"] == engine.spec.encoder_sha256
+        assert described["fingerprint"] == engine.fingerprint()
+    assert described["limits"]["bytes"] == 8 << 20
+    everything = [
+        client.get(f"{API}/index").text,
+        client.post(f"{API}/search", files=[("image", drawing)]).text,
+        client.post(f"{API}/search", data={"like": "USD1"}).text,
+        client.post(f"{API}/report", files=[("image", drawing)]).text,
+    ]
+    assert [text for text in everything if str(index.parent) in text] == []
+
+
+def test_health_version_metrics_and_page(client: TestClient) -> None:
+    from patsearch import __version__
+
+    assert client.get(f"{API}/health").json() == {"status": "ok", "version": __version__}
+    assert client.get(f"{API}/version").json() == {"version": __version__, "api": 1}
+    text = client.get("/metrics").text
+    assert "patsearch_index_drawings 24.0" in text
+    assert 'patsearch_requests_total{route="/health",status="200"}' in text or "/api/v1/health" in text
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "unsafe" not in page.headers["content-security-policy"]
