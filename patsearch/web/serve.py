@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 from collections.abc import Callable
 
@@ -44,6 +45,9 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
         ws="none",
     )
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    # uvicorn stops at either signal, and afterwards sends it to itself again: this is how a server ends, no error.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}/")).run(sockets=[listener])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def client(index: Path) -> Iterator[TestClient]:
 def start() -> Iterator[Callable[..., str]]:
     """Starts `patsearch serve` as a user does; returns its address. All are stopped at the end."""
     running: list[subprocess.Popen[str]] = []
+    readers: list[threading.Thread] = []
 
     def serve(index: Path, *options: str, env: dict[str, str] | None = None) -> str:
         command = [sys.executable, "-m", "patsearch", "serve", "--index", str(index), "--port", "0", "--workers", "1"]
@@ -63,10 +65,9 @@ def start() -> Iterator[Callable[..., str]]:
         assert process.stderr is not None
         for line in process.stderr:
             if found := re.search(r"http://\S+", line):
-                # Nobody reads its log; a pipe that is full would stop it.
-                import threading
-
-                threading.Thread(target=process.stderr.read, daemon=True).start()
+                # A pipe that nobody reads fills up and stops it.
+                readers.append(threading.Thread(target=process.stderr.read))
+                readers[-1].start()
                 return found[0].rstrip("/")
         raise AssertionError("the server did not start")
 
@@ -75,3 +76,8 @@ def start() -> Iterator[Callable[..., str]]:
         process.terminate()
     for process in running:
         assert process.wait(timeout=30) == 0
+    for reader in readers:
+        reader.join()
+    for process in running:
+        if process.stderr is not None:
+            process.stderr.close()
