@@ -7,8 +7,11 @@ it under the same name with the ending .json.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
+from patsearch.encoder.feature_maps import FeatureMaps, find_tail
+from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.errors import EncoderError
 
 _MAX_MODEL_BYTES = 2 << 30
@@ -64,6 +69,32 @@ class OnnxEncoder(ArrayEncoder):
             batch = arrays[start : start + _BATCH, np.newaxis]  # (n, 1, size, size)
             (embeddings[start : start + _BATCH],) = self._session.run([self._output], {self._input: batch})
         return embeddings
+
+    @cached_property
+    def feature_maps(self) -> FeatureMaps | None:
+        """What splits a vector among the regions of its drawing; None where the graph does not end in such a pooling.
+
+        It runs a second copy of the network, which is read again when this is first asked for: one that must hand out
+        tensors from its inside cannot be optimised as far as the one that searches.
+
+        Raises:
+            EncoderError: the file is gone, or another by now.
+        """
+        data = _read(self.path)
+        if fingerprint([data], self.card.preprocessing) != self.card.sha256:
+            raise EncoderError(f"The encoder {self.path} has changed since it was loaded.", hint="Load it again.")
+        tail = find_tail(read_nodes(data), self._output)
+        if tail is None:
+            return None
+        session = _session(
+            with_outputs(data, [*tail.tensors, *([tail.matrix] if tail.matrix else [])]), self.path, self.threads
+        )
+
+        def run(names: Sequence[str], drawings: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+            found = session.run(list(names), {self._input: drawings[:, np.newaxis]})
+            return dict(zip(names, found, strict=True))
+
+        return FeatureMaps.probe(run, tail, self._output, self.preprocessing.size)
 
     def _names(self) -> tuple[str, str]:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()

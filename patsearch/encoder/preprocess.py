@@ -60,6 +60,47 @@ class Preprocessing:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The way from a drawing's pixels to those of the square; all in whole pixels but for `shrink`.
+
+    Attributes:
+        left, top, width, height: the part of the drawing that bears ink.
+        shrink: pixels of the drawing in one of the square, along the longer side of that part.
+        new_left, new_top, new_width, new_height: that part in the square.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    shrink: float
+    new_left: int
+    new_top: int
+    new_width: int
+    new_height: int
+
+    def cut(self, grey: Grey) -> Grey:
+        """The part that bears ink, a view."""
+        return grey[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def to_square(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions in the square for positions in the drawing; pixel i reaches from i to i + 1."""
+        return (
+            self.new_left + (x - self.left) * (self.new_width / self.width),
+            self.new_top + (y - self.top) * (self.new_height / self.height),
+        )
+
+    def to_drawing(self, x: float, y: float) -> tuple[float, float]:
+        """The way back, for one position."""
+        return (
+            self.left + (x - self.new_left) * (self.width / self.new_width),
+            self.top + (y - self.new_top) * (self.height / self.new_height),
+        )
+
+
 def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> Grey:
     """(size, size) uint8 grey, white = 255, for a drawing of any size and mode.
 
@@ -71,11 +112,11 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     Raises:
         ImageError: the image has no pixels, or a shape or mode that is no picture.
     """
-    grey = trim(to_grey(image))
-    inner = max(1, round(spec.size * (1 - 2 * spec.padding)))
-    height, width = grey.shape
-    shrink: float = max(height, width) / inner
-    new_width, new_height = max(1, round(width / shrink)), max(1, round(height / shrink))
+    grey = to_grey(image)
+    place = placement(grey, spec)
+    grey = place.cut(grey)
+    new_width, new_height = place.new_width, place.new_height
+    shrink: float = place.shrink
     if shrink > _OVERSAMPLING:
         grey = _shrink(grey, (_OVERSAMPLING * new_width, _OVERSAMPLING * new_height))
         shrink = _OVERSAMPLING
@@ -86,9 +127,18 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     if spec.gamma != 1:
         small = _gamma_table(spec.gamma)[small]
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
-    top, left = (spec.size - new_height) // 2, (spec.size - new_width) // 2
-    square[top : top + new_height, left : left + new_width] = small
+    square[place.new_top : place.new_top + new_height, place.new_left : place.new_left + new_width] = small
     return square
+
+
+def placement(grey: Grey, spec: Preprocessing) -> Placement:
+    """Where `preprocess` puts a (H, W) grey drawing: what is cut out, and where in the square it ends up."""
+    left, top, width, height = ink_box(grey)
+    inner = max(1, round(spec.size * (1 - 2 * spec.padding)))
+    shrink = max(height, width) / inner
+    new_width, new_height = max(1, round(width / shrink)), max(1, round(height / shrink))
+    new_left, new_top = (spec.size - new_width) // 2, (spec.size - new_height) // 2
+    return Placement(left, top, width, height, shrink, new_left, new_top, new_width, new_height)
 
 
 def _thicken(grey: Grey, shrink: float, pixels: float) -> Grey:
@@ -117,9 +167,15 @@ def _shrink(grey: Grey, size: tuple[int, int]) -> Grey:
 
 def trim(grey: Grey) -> Grey:
     """The part that bears ink, a view; the whole image where there is none."""
+    left, top, width, height = ink_box(grey)
+    return grey[top : top + height, left : left + width]
+
+
+def ink_box(grey: Grey) -> tuple[int, int, int, int]:
+    """Left, top, width and height in pixels of the part that bears ink; the whole image where there is none."""
     _, ink = cv2.threshold(grey, _INK_BELOW - 1, 1, cv2.THRESH_BINARY_INV)
-    left, top, width, height = cv2.boundingRect(ink)
-    return grey[top : top + height, left : left + width] if width and height else grey
+    left, top, width, height = (int(value) for value in cv2.boundingRect(ink))
+    return (left, top, width, height) if width and height else (0, 0, grey.shape[1], grey.shape[0])
 
 
 def is_blank(grey: Grey) -> bool:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Body, Depends, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 
 from patsearch import __version__
+from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.engine import Engine
+from patsearch.engine.explain import Heated
 from patsearch.errors import InputError, UsageError
 from patsearch.filters import parse_filter
 from patsearch.numbers import normal_number
-from patsearch.record import SavedSearch, render_page, render_pdf
+from patsearch.record import SavedSearch, combine, render_page, render_pdf
 from patsearch.types import Drawing, JsonDict, patent_json
 from patsearch.web import schemas
 from patsearch.web.asking import Asked, answer, public, read_form
@@ -24,7 +27,7 @@ from patsearch.web.gate import COOKIE, error_body, session_value
 from patsearch.web.live import LiveIndex
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
-from patsearch.web.workers import Encoded, Workers
+from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads
 
 _API_VERSION = 1
 # Patents change seldom, and a drawing's picture only when its patent is taken in anew.
@@ -184,6 +187,41 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
         record, _, more = await service.with_engine(lambda engine: asked.record(engine, encoded))
         service.metrics.search_seconds.observe(record.seconds)
         return JSONResponse(answer(asked, record, more))
+
+    @router.post("/explain", response_model=schemas.ExplainAnswer, responses={**_NOT_FOUND, **_PICTURES})
+    async def explain(
+        asked: Asked = form, drawing: Annotated[str, Form(max_length=300, description="Id of a found drawing.")] = ""
+    ) -> JSONResponse:
+        """Which regions of the pictures and of a found drawing agree most."""
+
+        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings]:
+            found = engine.backend.get([drawing])
+            png = engine.thumbnails.get(drawing)
+            if drawing not in found or png is None:
+                raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
+            uploads = asked.uploads
+            if not uploads:  # asked with indexed drawings: their pictures are the query's
+                _, shown = combine(engine, None, (), asked.like, asked.options)
+                uploads = tuple(Upload(p.name, p.png) for p in shown if p.png)[: service.settings.max_pictures]
+            return engine.spec, uploads, png, found[drawing][1]
+
+        spec, uploads, png, vector = await service.with_engine(gather)
+        why = await service.workers.run(explain_uploads, spec, uploads, png, vector, service.settings.max_pixels)
+        return JSONResponse(
+            {
+                "drawing": drawing,
+                "score": round(why.score, 6),
+                "method": why.method,
+                "query": [
+                    {"name": upload.name, **_heated(one)} for upload, one in zip(uploads, why.query, strict=True)
+                ],
+                "found": {"name": None, **_heated(why.found)},
+            }
+        )
+
+
+def _heated(one: Heated) -> JsonDict:
+    return {"picture": b64encode(one.picture).decode(), "heat": b64encode(one.heat).decode()}
 
 
 # ---------------------------------------------------------------------- filing

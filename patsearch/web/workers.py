@@ -19,12 +19,13 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 from PIL import Image
 
-from patsearch.backends.base import IndexSpec
+from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder, to_grey
 from patsearch.engine import QueryVectors, check_encoder
+from patsearch.engine.explain import Explanation, explain
 from patsearch.engine.query import encode_query
 from patsearch.errors import ImageError, PatsearchError
 from patsearch.record import Picture
@@ -83,6 +84,18 @@ def encode_uploads(
     query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
     shown = [thumbnail(to_grey(image), side=_SHOWN_SIDE) for image in images]
     return Encoded(query, tuple(Picture(u.name, png) for u, png in zip(uploads, shown, strict=True)))
+
+
+def explain_uploads(
+    spec: IndexSpec, uploads: Sequence[Upload], found_png: bytes, found_vector: Embeddings, max_pixels: int
+) -> Explanation:
+    """Which regions of the pictures and of a drawing agree most.
+
+    Raises:
+        ImageError: one of them cannot be used.
+    """
+    images = [_image(upload, max_pixels) for upload in uploads]
+    return explain(_encoder(spec), images, found_png, found_vector=found_vector, split=not spec.whole_sheets)
 
 
 def load_in_worker(spec: IndexSpec) -> None:

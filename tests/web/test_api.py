@@ -202,3 +202,19 @@ def test_health_version_metrics_and_page(client: TestClient) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "unsafe" not in page.headers["content-security-policy"]
+
+
+def test_why_a_drawing_matched(client: TestClient, drawing: bytes) -> None:
+    import base64
+
+    hit = search(client, drawing)["hits"][1]
+    found = {"drawing": hit["drawing"]["id"]}
+    why = client.post(f"{API}/explain", files=[("image", ("s.png", drawing))], data=found).json()
+    assert (why["drawing"], why["method"], why["query"][0]["name"]) == (found["drawing"], "feature maps", "s.png")
+    assert why["score"] == pytest.approx(hit["score"], abs=1e-4)
+    for one in (*why["query"], why["found"]):
+        assert base64.b64decode(one["picture"]).startswith(b"\x89PNG")
+        assert base64.b64decode(one["heat"]).startswith(b"\x89PNG")
+    like = client.post(f"{API}/explain", data={"like": "USD900001", **found}).json()
+    assert [one["name"] for one in like["query"]] == ["USD900001-D00001-1", "USD900001-D00002-1"]
+    assert client.post(f"{API}/explain", files=[("image", drawing)], data={"drawing": "x"}).status_code == 404

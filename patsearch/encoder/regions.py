@@ -1,0 +1,220 @@
+"""Which regions of two drawings agree most: the cosine of their vectors, split among the cells of a grid.
+
+Where the encoder's graph ends in a pooling over a feature map the split is exact (`patsearch.encoder.feature_maps`).
+For every other encoder one cell after the other is covered with white paper, and what the cosine loses is the
+cell's share: occlusion (Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2014, section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
+from patsearch.encoder.feature_maps import FeatureMaps
+from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.preprocess import WHITE, Grey, Preprocessing, is_blank, placement, preprocess, to_grey
+from patsearch.errors import EncoderError, ImageError
+
+Method = Literal["feature maps", "occlusion"]
+
+# Cells along each side of the square that are covered in turn. What is covered reaches half a cell further on each
+# side, so that a line between two cells is not missed by both.
+_CELLS = 8
+_REACH = 0.5
+# An encoder that takes pictures and not arrays gets them this small at most: dozens are in memory at a time.
+_MOST_SIDE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How much each cell of a grid adds to a cosine. The grid lies over the square that `preprocess` makes.
+
+    Attributes:
+        query: (h, w) float32, parts of the score that lie in the asked picture's cells; by far most are not negative.
+        found: (h, w) float32, in the found drawing's.
+        score: cosine of the two vectors. By "feature maps" each of the two arrays sums to it.
+        method: by "occlusion" a value is what the score loses when the cell is covered with paper.
+    """
+
+    query: NDArray[np.float32]
+    found: NDArray[np.float32]
+    score: float
+    method: Method
+
+
+def agreement(
+    encoder: Encoder, query: Image.Image, found: Image.Image, *, found_vector: Embeddings | None = None
+) -> Agreement:
+    """Which regions of two drawings agree most.
+
+    Args:
+        query: any drawing, as `encode_batch` takes it.
+        found: the other.
+        found_vector: (dim,) of unit length, where a better one than that of `found` is known: `found` may be a small
+            picture of what was indexed. The score is then the cosine with that one, and split as exactly.
+
+    Raises:
+        ImageError: one of the two is blank.
+        EncoderError: the given vector has another length.
+    """
+    (one,) = agreements(encoder, [query], found, found_vector=found_vector)
+    return one
+
+
+def agreements(
+    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, *, found_vector: Embeddings | None = None
+) -> list[Agreement]:
+    """Like `agreement`, for several pictures and one drawing, which is encoded once."""
+    for number, image in enumerate((*queries, found)):
+        if is_blank(to_grey(image)):
+            which = "found drawing" if number == len(queries) else f"picture {number + 1} of the query"
+            raise ImageError(f"The {which} is blank: there is nothing to compare.", hint="Check the file.")
+    if found_vector is not None and found_vector.shape != (encoder.card.dim,):
+        raise EncoderError(
+            f"The encoder {encoder.card.name!r} gives vectors of {encoder.card.dim} numbers, "
+            f"not of the shape {found_vector.shape}."
+        )
+    if isinstance(encoder, OnnxEncoder) and (maps := encoder.feature_maps) is not None:
+        return _by_feature_maps(encoder, maps, queries, found, found_vector)
+    return _by_occlusion(encoder, queries, found, found_vector)
+
+
+def _by_feature_maps(
+    encoder: OnnxEncoder,
+    maps: FeatureMaps,
+    queries: Sequence[Image.Image],
+    found: Image.Image,
+    given: Embeddings | None,
+) -> list[Agreement]:
+    drawings = np.stack([preprocess(image, encoder.preprocessing) for image in (found, *queries)])
+    there, *asked = maps.regions(drawings)
+    vector = there.vector if given is None else given
+    agreements = []
+    for one in asked:
+        score = _cosine(one.vector, vector)
+        agreements.append(
+            Agreement(
+                one.contributions(vector, total=score).astype(np.float32),
+                there.contributions(one.vector, total=score).astype(np.float32),
+                score,
+                "feature maps",
+            )
+        )
+    return agreements
+
+
+def _by_occlusion(
+    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, given: Embeddings | None
+) -> list[Agreement]:
+    there = _Covered.encoded(encoder, found)
+    agreements = []
+    for image in queries:
+        one = _Covered.encoded(encoder, image)
+        vector = there.vector if given is None else given
+        agreements.append(
+            Agreement(one.falls(vector), there.falls(one.vector), _cosine(one.vector, vector), "occlusion")
+        )
+    return agreements
+
+
+def _cosine(one: Embeddings, other: Embeddings) -> float:
+    return float(one.astype(np.float64) @ other.astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """A drawing's vector, and those of its copies with a cell covered.
+
+    Attributes:
+        vector: (dim,) float32.
+        copies: (n, dim) float32.
+        cells: row and column of what is covered in each copy.
+    """
+
+    vector: Embeddings
+    copies: Embeddings
+    cells: list[tuple[int, int]]
+
+    @classmethod
+    def encoded(cls, encoder: Encoder, image: Image.Image) -> _Covered:
+        """One call of the encoder, with at most 65 drawings: where there is no ink, nothing need be covered."""
+        if isinstance(encoder, ArrayEncoder):
+            square = preprocess(image, encoder.preprocessing)
+            covered = _copies(square, _windows_of_square(encoder.preprocessing.size))
+            vectors = encoder.encode_arrays(np.stack([square, *covered.values()]))
+        else:
+            grey = _small(to_grey(image))
+            covered = _copies(grey, _windows_of_drawing(grey, encoder.card.preprocessing))
+            vectors = encoder.encode_batch([Image.fromarray(copy) for copy in (grey, *covered.values())])
+        return cls(vectors[0], vectors[1:], list(covered))
+
+    def falls(self, other: Embeddings) -> NDArray[np.float32]:
+        """(h, w): what the cosine with another vector (dim,) loses by covering each cell; 0 where there is no ink."""
+        falls = np.zeros((_CELLS, _CELLS), np.float32)
+        scores = self.copies @ other
+        for (row, column), score in zip(self.cells, scores, strict=True):
+            # A drawing that lies in one cell is blank without it, and of a blank one an encoder may say anything.
+            falls[row, column] = self.vector @ other - (score if np.isfinite(score) else 0)
+        return falls
+
+
+# Left, top, right and bottom in pixels of what is covered, by row and column of the cell.
+_Windows = dict[tuple[int, int], tuple[int, int, int, int]]
+
+
+def _windows_of_square(size: int) -> _Windows:
+    edges = [
+        (max(0, round((cell - _REACH) * size / _CELLS)), min(size, round((cell + 1 + _REACH) * size / _CELLS)))
+        for cell in range(_CELLS)
+    ]
+    return {
+        (row, column): (left, top, right, bottom)
+        for row, (top, bottom) in enumerate(edges)
+        for column, (left, right) in enumerate(edges)
+    }
+
+
+def _windows_of_drawing(grey: Grey, spec: Preprocessing) -> _Windows:
+    """The same cells, in the pixels of a drawing that the encoder itself will put into the square.
+
+    The outermost pixels of the ink stay: without them the rest would be trimmed and scaled in another way, and all
+    of the drawing would seem to have changed.
+    """
+    place = placement(grey, spec)
+    last_x, last_y = place.left + place.width - 1, place.top + place.height - 1
+    windows = {}
+    for cell, (left, top, right, bottom) in _windows_of_square(spec.size).items():
+        first, end = place.to_drawing(left, top), place.to_drawing(right, bottom)
+        windows[cell] = (
+            max(place.left + 1, round(first[0])),
+            max(place.top + 1, round(first[1])),
+            min(last_x, round(end[0])),
+            min(last_y, round(end[1])),
+        )
+    return windows
+
+
+def _copies(grey: Grey, windows: _Windows) -> dict[tuple[int, int], Grey]:
+    """The drawing with one window white, for each window that has ink in it."""
+    copies = {}
+    for cell, (left, top, right, bottom) in windows.items():
+        if right > left and bottom > top and not is_blank(grey[top:bottom, left:right]):
+            copy = grey.copy()
+            copy[top:bottom, left:right] = WHITE
+            copies[cell] = copy
+    return copies
+
+
+def _small(grey: Grey) -> Grey:
+    shrink = max(grey.shape) / _MOST_SIDE
+    if shrink <= 1:
+        return grey
+    size = (max(1, round(grey.shape[1] / shrink)), max(1, round(grey.shape[0] / shrink)))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
