@@ -1,0 +1,369 @@
+"""The page in a real Chromium, over a real server and the demo corpus.
+
+Screenshots go to the folder that PATSEARCH_SCREENSHOTS names; those of the documentation are made by
+
+    PATSEARCH_SCREENSHOTS=docs/images/web pytest tests/web/test_page.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from web_makers import TOKEN
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+# The last five: no request but to the page's own server, which a test holds it to.
+_ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+    # Playwright's own sockets are closed when its process ends.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's corpus, index and sketch."""
+    from patsearch.cli import build_app
+
+    out = tmp_path_factory.mktemp("demo")
+    build_app()(["demo", "--out", str(out)], standalone_mode=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(demo: Path, start: Callable[..., str]) -> str:
+    return start(demo / "index")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, opened; at the end, nothing may have gone wrong on it, and no other host been asked."""
+    yield from _opened(browser, address, width=1280, height=900)
+
+
+def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: str = "light") -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        accept_downloads=True,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
+    page.goto(address)
+    page.wait_for_function("document.querySelector('#index-info').textContent.includes('drawings')")
+    yield page
+    context.close()
+    assert troubles == []
+
+
+def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    if folder := os.environ.get("PATSEARCH_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
+
+
+def done(page: Page) -> Locator:
+    page.wait_for_selector('#results[data-state="done"]')
+    return page.locator('[data-testid="result"]')
+
+
+def found(page: Page) -> list[str]:
+    return [str(card.get_attribute("data-patent")) for card in done(page).all()]
+
+
+def ask(page: Page, *files: Path) -> list[str]:
+    page.set_input_files("#file-input", [str(file) for file in files])
+    page.click("#search-button")
+    return found(page)
+
+
+def strokes(sketch: Path, width: float, height: float) -> list[list[tuple[float, float]]]:
+    """Lines to draw with a pen, in a box of that size, so that they look like the picture."""
+    grey = cv2.imread(str(sketch), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    lines, _ = cv2.findContours((grey < 128).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    scale = 0.85 * min(width / grey.shape[1], height / grey.shape[0])
+    drawn = []
+    for line in lines:
+        if len(line) > 40:
+            points = cv2.approxPolyDP(line, 2.0, True)[:, 0].astype(float) * scale + (0.07 * width, 0.07 * height)
+            drawn.append([(float(x), float(y)) for x, y in [*points, points[0]]])
+    return drawn
+
+
+def draw(page: Page, sketch: Path) -> None:
+    page.click("#draw-toggle")
+    page.wait_for_timeout(300)
+    page.locator("#canvas").scroll_into_view_if_needed()
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    for line in strokes(sketch, box["width"], box["height"]):
+        page.mouse.move(box["x"] + line[0][0], box["y"] + line[0][1])
+        page.mouse.down()
+        for x, y in line[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.up()
+
+
+def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Path) -> None:
+    draw(page, demo / "sketch.png")
+    shoot(page, "canvas")
+    page.click("#use-drawing")  # "Search at once" is on
+    assert found(page)[0] == "USD9000002"
+    shoot(page, "drawn")
+
+
+def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
+    def ink() -> int:
+        return int(
+            page.evaluate(
+                "(() => { const c = document.querySelector('#canvas'); const d = c.getContext('2d')"
+                ".getImageData(0, 0, c.width, c.height).data; let n = 0;"
+                "for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0 && d[i] < 128) n += 1; return n; })()"
+            )
+        )
+
+    draw(page, demo / "sketch.png")
+    before = ink()
+    assert before > 1000
+    page.keyboard.press("Control+z")
+    after = ink()
+    assert after < before
+    page.keyboard.press("Control+Shift+z")
+    assert ink() == before
+    page.click("#tool-mirror")
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    page.click("#clear-canvas")
+    assert ink() == 0
+    page.mouse.move(box["x"] + 40, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 300, steps=5)
+    page.mouse.up()
+    sides = page.evaluate(
+        "(() => { const c = document.querySelector('#canvas'); const p = c.getContext('2d'); const h = c.width / 2;"
+        "const n = (x) => { const d = p.getImageData(x, 0, h, c.height).data; let k = 0;"
+        "for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0 && d[i] < 128) k += 1; return k; };"
+        "return [n(0), n(h)]; })()"
+    )
+    assert sides[0] > 100
+    assert abs(sides[0] - sides[1]) <= 0.05 * sides[0]
+
+
+def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Path) -> None:
+    patents = ask(page, demo / "sketch.png")
+    assert patents[0] == "USD9000002"
+    assert len(patents) == 20
+    shoot(page, "results")
+    page.click("#show-more")
+    page.wait_for_function("document.querySelectorAll('[data-testid=result]').length > 20")
+    more = [str(card.get_attribute("data-patent")) for card in page.locator('[data-testid="result"]').all()]
+    assert more[:20] == patents
+    assert len(set(more)) == len(more) == 40
+
+
+def test_filters_narrow(page: Page, demo: Path) -> None:
+    before = ask(page, demo / "sketch.png")
+    page.locator("#tree-uspc label", has_text="D7").first.click()
+    page.wait_for_function("document.querySelectorAll('[data-testid=result]').length < 20")
+    narrowed = found(page)
+    assert 0 < len(narrowed) < len(before)
+    for card in page.locator('[data-testid="result"]').all():
+        assert "D7/" in str(card.inner_text())
+    shoot(page, "filters")
+    page.fill("#title-words", "pan")
+    page.wait_for_function(f"document.querySelectorAll('[data-testid=result]').length < {len(narrowed)}")
+    assert all("Pan" in card.inner_text() for card in done(page).all())
+    page.locator(".filter-chip").first.click()
+    page.wait_for_timeout(800)
+    assert len(page.locator(".filter-chip").all()) == 1
+
+
+def test_marks_change_the_order(page: Page, demo: Path) -> None:
+    before = ask(page, demo / "sketch.png")
+    cards = page.locator('[data-testid="result"]')
+    cards.nth(7).locator('[data-testid="relevant"]').click()
+    cards.nth(1).locator('[data-testid="irrelevant"]').click()
+    page.click("#search-again")
+    page.wait_for_function(f"document.querySelector('[data-testid=result]').dataset.patent !== '{before[0]}'")
+    after = found(page)
+    assert after != before
+    assert after.index(before[7]) < 7
+    marked = page.locator(f'[data-patent="{before[7]}"]').first
+    assert marked.get_attribute("data-marked") == "relevant"
+
+
+def test_why_it_matched_is_shown_on_both(page: Page, demo: Path) -> None:
+    ask(page, demo / "sketch.png")
+    page.locator('[data-testid="why"]').first.click()
+    page.wait_for_selector('[data-testid="heat"]')
+    page.wait_for_timeout(500)
+    assert page.locator('[data-testid="heat"]').count() == 2
+    shoot(page, "explanation")
+    page.uncheck("#heat-on")
+    assert not page.locator('[data-testid="heat"]').first.is_visible()
+
+
+def test_a_patent_shows_all_its_drawings(page: Page, demo: Path) -> None:
+    ask(page, demo / "sketch.png")
+    page.locator('[data-testid="open-patent"]').first.click()
+    page.wait_for_selector('[data-testid="pick-drawing"]')
+    assert page.locator('[data-testid="pick-drawing"]').count() == 7
+    shoot(page, "patent")
+
+
+def test_the_report_downloads_and_opens(page: Page, demo: Path, tmp_path: Path, browser: Browser) -> None:
+    ask(page, demo / "sketch.png")
+    for button, name, start in (("#report-html", "r.html", b"<!doctype html>"), ("#report-pdf", "r.pdf", b"%PDF-")):
+        with page.expect_download() as download:
+            page.click(button)
+        download.value.save_as(tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    report = browser.new_page(viewport={"width": 1100, "height": 900})
+    report.goto((tmp_path / "r.html").as_uri())
+    assert report.locator("li img").count() > 20
+    assert "USD9000002" in report.inner_text("body")
+    shoot(report, "report")
+    report.close()
+
+
+def test_a_saved_search_opens_again(page: Page, demo: Path, tmp_path: Path) -> None:
+    ask(page, demo / "sketch.png")
+    page.click("#save-search")
+    page.fill("#search-name", "pots")
+    with page.expect_download() as download:
+        page.click("#save-confirm")
+    saved = tmp_path / "pots.json"
+    download.value.save_as(saved)
+    record = json.loads(saved.read_text())
+    record["shown"].remove("USD9000038")
+    saved.write_text(json.dumps(record))
+    page.reload()
+    page.set_input_files("#open-saved-file", str(saved))
+    page.wait_for_selector('[data-testid="new-badge"]')
+    assert page.locator('[data-testid="new-badge"]').count() == 1
+    assert page.locator('[data-patent="USD9000038"] [data-testid="new-badge"]').count() == 1
+
+
+def test_the_keyboard_alone_is_enough(page: Page, demo: Path) -> None:
+    ask(page, demo / "sketch.png")
+    page.locator('[data-testid="result"]').first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.rank") == "2"
+    page.keyboard.press("r")
+    assert page.locator('[data-rank="2"]').get_attribute("data-marked") == "relevant"
+    page.keyboard.press("n")
+    assert page.locator('[data-rank="2"]').get_attribute("data-marked") == "irrelevant"
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-testid="pick-drawing"]')
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#help-dialog").is_visible()
+
+
+def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "note.png").write_text("no picture")
+    page.set_input_files("#file-input", str(tmp_path / "note.png"))
+    page.on("console", lambda _: None)
+    page.click("#search-button")
+    page.wait_for_selector('[data-testid="note-error"]')
+    assert "no image of a known format" in page.inner_text("#notes")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "height", "name"), [("light", 360, 740, "phone"), ("dark", 1280, 900, "dark")]
+)
+def test_phone_and_dark(
+    browser: Browser, address: str, demo: Path, scheme: str, width: int, height: int, name: str
+) -> None:
+    for page in _opened(browser, address, width=width, height=height, scheme=scheme):
+        shoot(page, f"{name}-start")
+        ask(page, demo / "sketch.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("#results").scroll_into_view_if_needed()
+        shoot(page, name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    axe = Axe()
+
+    def faults(page: Page) -> list[str]:
+        found = axe.run(page).response["violations"]
+        return [
+            f"{fault['id']}: {node['target']} {node['failureSummary']}"
+            for fault in found
+            if fault["impact"] in ("serious", "critical")
+            for node in fault["nodes"]
+        ]
+
+    for page in _opened(browser, address, width=1280, height=900, scheme=scheme):
+        assert faults(page) == []
+        page.click("#draw-toggle")
+        page.locator("#options").evaluate("element => { element.open = true; }")
+        assert faults(page) == []
+        page.click("#draw-toggle")
+        ask(page, demo / "sketch.png")
+        page.locator('[data-testid="relevant"]').first.click()
+        page.wait_for_timeout(400)
+        assert faults(page) == []
+        page.locator('[data-testid="why"]').first.click()
+        page.wait_for_selector('[data-testid="heat"]')
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+        page.locator('[data-testid="open-patent"]').first.click()
+        page.wait_for_selector('[data-testid="pick-drawing"]')
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        assert faults(page) == []
+
+
+def test_signing_in(browser: Browser, demo: Path, start: Callable[..., str]) -> None:
+    guarded = start(demo / "index", env={**os.environ, "PATSEARCH_TOKEN": TOKEN})
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(guarded)
+    page.wait_for_selector("#sign-in-dialog[open]")
+    page.fill("#token", TOKEN)
+    page.click("#sign-in")
+    page.wait_for_function("document.querySelector('#index-info').textContent.includes('drawings')")
+    assert ask(page, demo / "sketch.png")[0] == "USD9000002"
+    assert TOKEN not in page.evaluate("document.cookie + JSON.stringify(localStorage)")
+    context.close()
