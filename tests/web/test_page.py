@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,10 +81,13 @@ def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: 
     page = context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    # The browser itself notes an answer that refuses a picture, as it should be refused.
+    page.on(
+        "console", lambda m: troubles.append(m.text) if m.type == "error" and "status of 415" not in m.text else None
+    )
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
     page.goto(address)
-    page.wait_for_function("document.querySelector('#index-info').textContent.includes('drawings')")
+    until(page, "document.querySelector('#index-info').textContent.includes('drawings')")
     yield page
     context.close()
     assert troubles == []
@@ -94,6 +98,14 @@ def shoot(page: Page, name: str, *, whole: bool = False) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.wait_for_load_state("networkidle")
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for an expression to hold. Playwright's own way of it evaluates text, which the page's policy forbids."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, f"never: {condition}"
+        page.wait_for_timeout(50)
 
 
 def done(page: Page) -> Locator:
@@ -165,11 +177,12 @@ def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
     assert after < before
     page.keyboard.press("Control+Shift+z")
     assert ink() == before
-    page.click("#tool-mirror")
     box = page.locator("#canvas").bounding_box()
     assert box is not None
     page.click("#clear-canvas")
     assert ink() == 0
+    page.click("#tool-mirror")
+    axis = ink()
     page.mouse.move(box["x"] + 40, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 40, box["y"] + 300, steps=5)
@@ -180,7 +193,7 @@ def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
         "for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0 && d[i] < 128) k += 1; return k; };"
         "return [n(0), n(h)]; })()"
     )
-    assert sides[0] > 100
+    assert sides[0] > axis // 2 + 100
     assert abs(sides[0] - sides[1]) <= 0.05 * sides[0]
 
 
@@ -190,7 +203,7 @@ def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Path) -> None:
     assert len(patents) == 20
     shoot(page, "results")
     page.click("#show-more")
-    page.wait_for_function("document.querySelectorAll('[data-testid=result]').length > 20")
+    until(page, "document.querySelectorAll('[data-testid=result]').length > 20")
     more = [str(card.get_attribute("data-patent")) for card in page.locator('[data-testid="result"]').all()]
     assert more[:20] == patents
     assert len(set(more)) == len(more) == 40
@@ -199,14 +212,14 @@ def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Path) -> None:
 def test_filters_narrow(page: Page, demo: Path) -> None:
     before = ask(page, demo / "sketch.png")
     page.locator("#tree-uspc label", has_text="D7").first.click()
-    page.wait_for_function("document.querySelectorAll('[data-testid=result]').length < 20")
+    until(page, "document.querySelectorAll('[data-testid=result]').length < 20")
     narrowed = found(page)
     assert 0 < len(narrowed) < len(before)
     for card in page.locator('[data-testid="result"]').all():
         assert "D7/" in str(card.inner_text())
     shoot(page, "filters")
     page.fill("#title-words", "pan")
-    page.wait_for_function(f"document.querySelectorAll('[data-testid=result]').length < {len(narrowed)}")
+    until(page, f"document.querySelectorAll('[data-testid=result]').length < {len(narrowed)}")
     assert all("Pan" in card.inner_text() for card in done(page).all())
     page.locator(".filter-chip").first.click()
     page.wait_for_timeout(800)
@@ -219,7 +232,7 @@ def test_marks_change_the_order(page: Page, demo: Path) -> None:
     cards.nth(7).locator('[data-testid="relevant"]').click()
     cards.nth(1).locator('[data-testid="irrelevant"]').click()
     page.click("#search-again")
-    page.wait_for_function(f"document.querySelector('[data-testid=result]').dataset.patent !== '{before[0]}'")
+    until(page, f"document.querySelector('[data-testid=result]').dataset.patent !== '{before[0]}'")
     after = found(page)
     assert after != before
     assert after.index(before[7]) < 7
@@ -298,7 +311,6 @@ def test_the_keyboard_alone_is_enough(page: Page, demo: Path) -> None:
 def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
     (tmp_path / "note.png").write_text("no picture")
     page.set_input_files("#file-input", str(tmp_path / "note.png"))
-    page.on("console", lambda _: None)
     page.click("#search-button")
     page.wait_for_selector('[data-testid="note-error"]')
     assert "no image of a known format" in page.inner_text("#notes")
@@ -363,7 +375,7 @@ def test_signing_in(browser: Browser, demo: Path, start: Callable[..., str]) -> 
     page.wait_for_selector("#sign-in-dialog[open]")
     page.fill("#token", TOKEN)
     page.click("#sign-in")
-    page.wait_for_function("document.querySelector('#index-info').textContent.includes('drawings')")
+    until(page, "document.querySelector('#index-info').textContent.includes('drawings')")
     assert ask(page, demo / "sketch.png")[0] == "USD9000002"
     assert TOKEN not in page.evaluate("document.cookie + JSON.stringify(localStorage)")
     context.close()

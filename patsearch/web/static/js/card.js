@@ -80,7 +80,7 @@ export function card(hit, actions, { fresh, canExplain }) {
     { class: "card-actions" },
     action("yes", "Relevant", { class: "mark yes", "aria-pressed": "false", "aria-label": named("Relevant"), title: "Relevant (r)", data: { mark: "relevant", testid: "relevant" }, on: { click: () => actions.mark(hit, "relevant") } }),
     action("no", "Not", { class: "mark no", "aria-pressed": "false", "aria-label": named("Not relevant"), title: "Not relevant (n)", data: { mark: "irrelevant", testid: "irrelevant" }, on: { click: () => actions.mark(hit, "irrelevant") } }),
-    action("more", "More like this", { class: "quiet", "aria-label": named("More like this"), title: "More like this (m)", data: { testid: "more-like" }, on: { click: () => actions.like(hit) } }),
+    action("more", "More", { class: "quiet", "aria-label": named("More like this"), title: "More like this (m)", data: { testid: "more-like" }, on: { click: () => actions.like(hit) } }),
     canExplain && action("why", "Why", { class: "quiet", "aria-label": named("Why it matched"), title: "Why it matched (w)", data: { testid: "why" }, on: { click: () => actions.why(hit) } }),
   );
   return h(
