@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo demo-web test check format clean
 
 # Base install: what a user of the search needs.
 $(VENV)/base.stamp: pyproject.toml
@@ -23,6 +23,15 @@ $(VENV)/synth.stamp: $(VENV)/base.stamp
 
 demo: $(VENV)/synth.stamp
 	$(BIN)/python -m patsearch demo --out demo-out
+
+$(VENV)/web.stamp: $(VENV)/synth.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[web]'
+	touch $@
+
+# The page over the demo's corpus, until Ctrl-C.
+demo-web: $(VENV)/web.stamp
+	$(BIN)/python -m patsearch demo --out demo-out
+	$(BIN)/python -m patsearch serve --index demo-out/index --open
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
