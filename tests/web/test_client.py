@@ -1,0 +1,137 @@
+"""`patsearch.connect` and `patsearch query --url`: the same answers as from an index of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from makers import draw_design
+from web_makers import TOKEN
+
+import patsearch
+from patsearch.cli import main
+from patsearch.client import Client
+from patsearch.errors import BackendError, FilterError, InputError, UnknownFormat, UsageError
+
+
+@pytest.fixture(scope="module")
+def server(index: Path, start: Callable[..., str]) -> str:
+    return start(index)
+
+
+def test_hits_are_those_of_the_index(server: str, index: Path) -> None:
+    picture = draw_design(1, 1)
+    with patsearch.open_index(index) as engine, patsearch.connect(server) as client:
+        for where in (None, "uspc=D14", ["granted=2021", "title~display"]):
+            mine, theirs = engine.search(picture, k=5, where=where), client.search(picture, k=5, where=where)
+            assert [(h.rank, h.patent, h.title, h.granted, h.classes) for h in theirs] == [
+                (h.rank, h.patent, h.title, h.granted, h.classes) for h in mine
+            ]
+            assert [h.score for h in theirs] == pytest.approx([h.score for h in mine], abs=1e-5)
+            assert [[d.drawing.id for d in h.drawings] for h in theirs] == [
+                [d.drawing.id for d in h.drawings] for h in mine
+            ]
+            assert theirs[0].drawing.view == mine[0].drawing.view
+
+
+def test_all_that_the_api_has(server: str, drawing: bytes, tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(drawing)
+    with patsearch.connect(server) as client:
+        assert client.health()["status"] == "ok"
+        assert client.index()["patents"] == 12
+        assert client.facets("uspc=D2")["patents"] == client.facets(patsearch.parse_filter("uspc=D2"))["patents"]
+        hit = client.search([tmp_path / "one.png", drawing], k=1, rotations=True)[0]
+        assert hit.patent == "USD900001"
+        assert len(client.patent(hit.patent)["drawings"]) == 2
+        assert client.thumbnail(hit.drawing.id).startswith(b"\x89PNG")
+        assert client.explain(drawing, hit.drawing.id)["method"] == "feature maps"
+        assert client.report(drawing, kind="pdf").startswith(b"%PDF-")
+        assert client.rerun(client.save(drawing, k=12))["new"] == []
+        assert "USD900001" not in [h.patent for h in client.search(like="USD900001", k=12)]
+
+
+def test_errors_are_those_of_the_index(server: str, drawing: bytes) -> None:
+    with patsearch.connect(server) as client:
+        with pytest.raises(FilterError, match="Unknown filter key"):
+            client.search(drawing, where="colour=red")
+        with pytest.raises(UnknownFormat):
+            client.search(b"no picture")
+        with pytest.raises(InputError, match="not in the index"):
+            client.search(like="USD1")
+        with pytest.raises(UsageError):
+            client.search()
+    with patsearch.connect("http://127.0.0.1:9") as client, pytest.raises(BackendError, match="does not answer"):
+        client.health()
+    with pytest.raises(UsageError, match="no address"):
+        patsearch.connect("127.0.0.1:8765")
+
+
+def test_busy_servers_are_asked_again_and_strangers_are_named() -> None:
+    asked = []
+
+    def busy(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) < 3:
+            return httpx.Response(503, headers={"retry-after": "0"})
+        return httpx.Response(200, json={"status": "ok"})
+
+    with Client("http://localhost", transport=httpx.MockTransport(busy)) as client:
+        assert client.health() == {"status": "ok"}
+        assert len(asked) == 3
+    page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
+    with Client("http://localhost", transport=page) as client, pytest.raises(BackendError, match="no patsearch server"):
+        client.health()
+
+
+def test_the_command_line_asks_a_server(
+    server: str, index: Path, drawing: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.png").write_bytes(drawing)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in ("query", tmp_path / "s.png", *arguments)])
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    code, table, _ = run("--url", server, "-n", 3, "--filter", "uspc=D14")
+    assert code == 0
+    assert table == run("--index", index, "-n", 3, "--filter", "uspc=D14")[1]
+    files = [tmp_path / name for name in ("r.html", "r.pdf", "r.json")]
+    code, out, _ = run("--url", server, "--json", "--html", files[0], "--pdf", files[1], "--save", files[2])
+    assert code == 0
+    assert json.loads(out)["hits"][0]["patent"] == "USD900001"
+    assert [file.read_bytes()[:5] for file in files] == [b"<!doc", b"%PDF-", b'{"for']
+    code, out, err = run("--url", "http://127.0.0.1:9")
+    assert (code, out) == (6, "")
+    assert err.count("\n") == 1
+    code, out, err = run()
+    assert code == 2
+    assert "--url" in err
+
+
+def test_a_token_opens_the_door(index: Path, start: Callable[..., str], drawing: bytes) -> None:
+    address = start(index, env={**os.environ, "PATSEARCH_TOKEN": TOKEN})
+    with patsearch.connect(address, token=TOKEN) as client:
+        assert client.search(drawing, k=1)[0].patent == "USD900001"
+    with patsearch.connect(address) as client, pytest.raises(UsageError, match="token is missing"):
+        client.search(drawing)
+
+
+def test_addresses_and_tokens_that_make_no_sense(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, text in (
+        (["--token", "short"], "The token has 5 characters"),
+        (["--host", "198.51.100.7"], "Cannot listen"),
+        (["--index", str(index) + "-none"], "There is no index"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["serve", "--index", str(index), "--port", "0", *arguments])
+        out, err = capsys.readouterr()
+        assert stop.value.code != 0
+        assert out == ""
+        assert text in err
+        assert err.count("\n") == 1
