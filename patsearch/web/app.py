@@ -68,11 +68,16 @@ def create_app(settings: ServerSettings) -> FastAPI:
     service = Service(settings, index, Workers(settings, metrics), metrics)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.failure = None
         try:
             with index.engine() as engine:
                 await service.workers.warm(engine.spec)
             yield
+        except PatsearchError as error:
+            # The server around this only says that something failed; who started it wants to know what.
+            app.state.failure = error
+            raise
         finally:
             await asyncio.to_thread(service.close)
 

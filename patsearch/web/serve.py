@@ -26,30 +26,37 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
 
     Raises:
         VectorIndexError: there is no index, or it cannot be opened.
+        EncoderError, EncoderMismatch: the index's encoder is not to be had.
         UsageError: the address is taken or not this machine's.
     """
     log_to()
-    listener = _listen(settings)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=_GRACE,
-        h11_max_incomplete_event_size=64 << 10,
-        limit_concurrency=1000,
-        ws="none",
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    # uvicorn stops at either signal, and afterwards sends it to itself again: this is how a server ends, no error.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}/")).run(sockets=[listener])
+    with _listen(settings) as listener:
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=_GRACE,
+            h11_max_incomplete_event_size=64 << 10,
+            limit_concurrency=1000,
+            ws="none",
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        # uvicorn stops at either signal, and afterwards sends it to itself again: this is how a server ends, no error.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        try:
+            _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}/")).run(sockets=[listener])
+        except SystemExit:
+            # uvicorn's way of saying that the application did not start; what stood in the way is more use.
+            if app.state.failure is None:
+                raise
+            raise app.state.failure from None
 
 
 class _Server(uvicorn.Server):
@@ -69,13 +76,9 @@ def _listen(settings: ServerSettings) -> socket.socket:
     """A bound socket: taken before anything is loaded, so that a wrong address is said at once."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
+        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
     except OSError as error:
         raise UsageError(
             f"Cannot listen at {settings.host}, port {settings.port}: {error.strerror or error}.",
             hint="Choose another --port, or --host.",
         ) from error
-    listener.listen(512)
-    return listener

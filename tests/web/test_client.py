@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from makers import draw_design
+from makers import draw_design, week
 from web_makers import TOKEN
 
 import patsearch
 from patsearch.cli import main
 from patsearch.client import Client
 from patsearch.errors import BackendError, FilterError, InputError, UnknownFormat, UsageError
+from patsearch.ingest import IngestOptions, ingest
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +137,17 @@ def test_addresses_and_tokens_that_make_no_sense(index: Path, capsys: pytest.Cap
         assert out == ""
         assert text in err
         assert err.count("\n") == 1
+
+
+def test_an_encoder_that_is_gone_is_said_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = Path(patsearch.__file__).parent / "encoder" / "weights"
+    for ending in (".onnx", ".json"):
+        shutil.copy(weights / f"lite0-imagenet{ending}", tmp_path / f"mine{ending}")
+    options = IngestOptions(workers=1, encoder=str(tmp_path / "mine.onnx"))
+    ingest([week(tmp_path / "w", range(2))], tmp_path / "index", options)
+    (tmp_path / "mine.onnx").unlink()
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", "--index", str(tmp_path / "index"), "--port", "0", "--workers", "1"])
+    assert stop.value.code == 5
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("patsearch: The encoder")
