@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from web_makers import TOKEN
+from makers import draw_design
+from PIL import Image, ImageDraw
+from web_makers import HOSTILE_TITLE, TOKEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -365,6 +367,39 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, 
         page.keyboard.press("Escape")
         page.keyboard.press("?")
         assert faults(page) == []
+
+
+def test_a_picture_is_cropped_and_turned(page: Page, demo: Path, tmp_path: Path) -> None:
+    sketch = Image.open(demo / "sketch.png").convert("L")
+    sheet = Image.new("L", (2 * sketch.width, sketch.height), 255)
+    ImageDraw.Draw(sheet).rectangle((30, 30, sketch.width - 30, sketch.height - 30), fill=0)
+    sheet.paste(sketch, (sketch.width, 0))
+    sheet.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "sheet.png")  # turned counter-clockwise
+    page.set_input_files("#file-input", str(tmp_path / "sheet.png"))
+    page.click(".chip-edit")
+    for field, value in (("#crop-x", 0), ("#crop-y", 0), ("#crop-w", sketch.height), ("#crop-h", sketch.width)):
+        page.fill(field, str(value))
+        page.locator(field).press("Tab")
+    page.click("#turn-right")
+    shoot(page, "crop")
+    page.click("#crop-apply")
+    page.click("#search-button")
+    assert found(page)[0] == "USD9000002"
+
+
+def test_a_hostile_title_is_text(browser: Browser, index: Path, start: Callable[..., str], tmp_path: Path) -> None:
+    draw_design(0, 0).save(tmp_path / "x.png")
+    for page in _opened(browser, start(index), width=1280, height=900):
+        alerts: list[str] = []
+        page.on("dialog", lambda dialog, alerts=alerts: alerts.append(dialog.message))
+        assert ask(page, tmp_path / "x.png")[0] == "USD900000"
+        first = page.locator('[data-testid="result"]').first
+        assert first.locator("h3").inner_text() == HOSTILE_TITLE
+        first.locator('[data-testid="open-patent"]').click()
+        page.wait_for_selector('[data-testid="pick-drawing"]')
+        assert page.inner_text("#patent-title") == HOSTILE_TITLE
+        assert page.locator("#main script, dialog script").count() == 0
+        assert alerts == []
 
 
 def test_signing_in(browser: Browser, demo: Path, start: Callable[..., str]) -> None:
