@@ -22,12 +22,12 @@ _MAX_BYTES = 1 << 20
 
 # Which command takes which setting, by the name of its parameter.
 _COMMANDS = {
-    "index": ("ingest", "query"),
+    "index": ("ingest", "query", "watch", "serve"),
     "top": ("query",),
     "rotations": ("query",),
     "encoder": ("ingest", "bench"),
     "backend": ("ingest",),
-    "workers": ("ingest", "bench"),
+    "workers": ("ingest", "bench", "serve"),
     "front_pages": ("ingest",),
     "whole_sheets": ("ingest",),
 }
