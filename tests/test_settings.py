@@ -16,7 +16,8 @@ def test_no_file_no_defaults(tmp_path: Path) -> None:
 
 def test_a_setting_reaches_every_command_that_takes_it(tmp_path: Path) -> None:
     (tmp_path / "patsearch.toml").write_text('index = "here"\ntop = 50\n')
-    assert load_defaults(tmp_path) == {"ingest": {"index": "here"}, "query": {"index": "here", "top": 50}}
+    here = {"index": "here"}
+    assert load_defaults(tmp_path) == {"ingest": here, "query": {**here, "top": 50}, "watch": here, "serve": here}
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Find the patents whose drawings look most like the given ones."""
         from patsearch.cli.output import notice
+        from patsearch.drawings.photo import parse_crop
         from patsearch.engine import Expansion, Rerank, open_index
         from patsearch.filters import parse_filter
         from patsearch.record import SavedSearch, SearchOptions, render_page, render_pdf, search
@@ -79,7 +80,7 @@ def register(app: typer.Typer) -> None:
         options = SearchOptions(
             top,
             rotations,
-            _crop_box(crop),
+            parse_crop(crop) if crop is not None else None,
             drawings,
             min_score,
             exact,
@@ -145,20 +146,6 @@ def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
     if name == STANDARD_INPUT:
         return query_image(sys.stdin.buffer.read(), name="standard input", crop=crop)
     return query_image(Path(name), name=name, crop=crop)
-
-
-def _crop_box(text: str | None) -> tuple[int, int, int, int] | None:
-    if text is None:
-        return None
-    try:
-        x, y, width, height = (int(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no crop.", hint="Write x,y,width,height in pixels, as in --crop 10,20,300,400."
-        ) from error
-    if x < 0 or y < 0 or width < 1 or height < 1:
-        raise UsageError(f"The crop {text} is empty or begins outside.", hint="x, y >= 0; width, height >= 1.")
-    return x, y, width, height
 
 
 def _png(image: Image.Image) -> bytes:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from patsearch.drawings.opening import normalise_polarity, open_image
 from patsearch.encoder.preprocess import Grey, to_grey
-from patsearch.errors import ImageError
+from patsearch.errors import ImageError, UsageError
 
 # The longer side at which light is estimated, and the kernel there: wider than any pen stroke of a
 # sketch that fills its picture, narrower than a shadow.
@@ -75,6 +75,23 @@ def query_image(
         image = _crop(image, crop, name or str(source if isinstance(source, Path) else "The image"))
     image, _ = normalise_polarity(image)
     return clean_photo(image) if clean else image
+
+
+def parse_crop(text: str) -> tuple[int, int, int, int]:
+    """A crop from `x,y,width,height`, in pixels of the upright picture.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{text[:60]!r} is no crop.", hint="Write x,y,width,height in pixels, as in 10,20,300,400."
+        ) from error
+    if x < 0 or y < 0 or width < 1 or height < 1:
+        raise UsageError(f"The crop {text[:60]} is empty or begins outside.", hint="x, y >= 0; width, height >= 1.")
+    return x, y, width, height
 
 
 def clean_photo(image: Image.Image) -> Image.Image:

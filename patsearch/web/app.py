@@ -71,7 +71,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.failure = None
         try:
-            with index.engine() as engine:
+            with index.borrowed() as (engine, _):
                 await service.workers.warm(engine.spec)
             yield
         except PatsearchError as error:

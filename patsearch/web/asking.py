@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import File, Form, Query, UploadFile
 
+from patsearch.drawings.photo import parse_crop
 from patsearch.engine import Engine, Expansion, QueryVectors, Rerank
 from patsearch.errors import ImageTooLarge, UsageError
 from patsearch.filters import Filter, parse_filter
@@ -137,29 +138,10 @@ async def _uploads(
                 f"{name} has {file.size:,} bytes; the limit is {settings.max_picture_bytes:,}.",
                 hint="Send a smaller copy of the drawing.",
             )
-        crop = parse_crop(crops[place]) if place < len(crops) else None
+        crop = parse_crop(crops[place]) if place < len(crops) and crops[place].strip() else None
         turn = int(turns[place] or 0) if place < len(turns) else 0
         found.append(Upload(name, await file.read(), crop, turn))
     return tuple(found)
-
-
-def parse_crop(text: str) -> tuple[int, int, int, int] | None:
-    """`x,y,width,height` in pixels; None for an empty text.
-
-    Raises:
-        UsageError: it is no crop.
-    """
-    if not text.strip():
-        return None
-    try:
-        x, y, width, height = (int(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"{text[:60]!r} is no crop.", hint="Write x,y,width,height in pixels, as in 10,20,300,400."
-        ) from error
-    if x < 0 or y < 0 or width < 1 or height < 1:
-        raise UsageError(f"The crop {text[:60]} is empty or begins outside.", hint="x, y >= 0; width, height >= 1.")
-    return x, y, width, height
 
 
 def _name(given: str | None, place: int) -> str:

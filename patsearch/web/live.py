@@ -41,21 +41,11 @@ class LiveIndex:
         self._looked = time.monotonic()
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """The engine, open for as long as it is used."""
+    def borrowed(self) -> Iterator[tuple[Engine, Facets]]:
+        """The engine and its facets, open for as long as they are used."""
         shared = self._borrow()
         try:
-            yield shared.engine
-        finally:
-            with self._lock:
-                shared.give_back()
-
-    @contextmanager
-    def facets(self) -> Iterator[Facets]:
-        """The engine's facets, likewise."""
-        shared = self._borrow()
-        try:
-            yield shared.facets
+            yield shared.engine, shared.facets
         finally:
             with self._lock:
                 shared.give_back()

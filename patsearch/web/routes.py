@@ -63,7 +63,7 @@ class Service:
         """Work with the engine in a thread: reading it waits for files."""
 
         def call() -> T:
-            with self.index.engine() as engine:
+            with self.index.borrowed() as (engine, _):
                 return work(engine)
 
         return await asyncio.get_running_loop().run_in_executor(self.threads, call)
@@ -72,7 +72,7 @@ class Service:
         """The vectors of what was uploaded; None where nothing was."""
         if not asked.uploads:
             return None
-        with self.index.engine() as engine:
+        with self.index.borrowed() as (engine, _):
             spec = engine.spec
         options = asked.options
         return await self.workers.encode(spec, asked.uploads, rotations=options.rotations, mirror=options.mirror)
@@ -136,13 +136,13 @@ def _describing(router: APIRouter, service: Service) -> None:
         return JSONResponse(await service.with_engine(describe))
 
     @router.get("/facets", response_model=schemas.FacetsAnswer)
-    async def facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
+    async def count_facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
         """Classes, years and kinds of the patents that a filter leaves."""
         where = parse_filter([text for text in filter if text.strip()])
 
         def count() -> JsonDict:
-            with service.index.facets() as counted:
-                return counted.count(where)
+            with service.index.borrowed() as (_, facets):
+                return facets.count(where)
 
         return JSONResponse(await asyncio.get_running_loop().run_in_executor(service.threads, count))
 
