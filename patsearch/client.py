@@ -99,7 +99,7 @@ class Client:
         **options: Any,
     ) -> JsonDict:
         """Like `search`, as the search record that `patsearch query --json` prints."""
-        return cast("JsonDict", self._ask("search", images, k, where, options).json())
+        return self._read(self._ask("search", images, k, where, options))
 
     def report(
         self,
@@ -181,8 +181,11 @@ class Client:
         return self._request("POST", path, files=files, data=fields, params=params)
 
     def _json(self, method: str, path: str, **what: Any) -> JsonDict:
+        return self._read(self._request(method, path, **what))
+
+    def _read(self, response: httpx.Response) -> JsonDict:
         try:
-            return cast("JsonDict", self._request(method, path, **what).json())
+            return cast("JsonDict", response.json())
         except ValueError as error:
             raise _stranger(self.url) from error
 

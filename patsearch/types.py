@@ -57,6 +57,10 @@ class Drawing:
         """The codes of one scheme, in the order of the grant (main class first)."""
         return [c.code for c in self.classes if c.scheme == scheme]
 
+    def class_titles(self) -> list[str]:
+        """Titles of the main classes, each once."""
+        return list(dict.fromkeys(title for code in self.classes if (title := title_of(code))))
+
     def classes_json(self) -> dict[str, list[str]]:
         """Codes by scheme, every scheme present: the `classes` of the command line's JSON."""
         return {scheme: self.codes(scheme) for scheme in SCHEMES}
@@ -122,7 +126,7 @@ def patent_json(drawing: Drawing) -> JsonDict:
         "filed": drawing.filed.isoformat() if drawing.filed else None,
         "link": link_of(drawing.patent),
         "classes": drawing.classes_json(),
-        "class_titles": list(dict.fromkeys(title for code in drawing.classes if (title := title_of(code)))),
+        "class_titles": drawing.class_titles(),
     }
 
 

@@ -133,7 +133,7 @@ def _query(
     from patsearch.record import Picture, combine
 
     loaded = [(name, _load(name, options.crop)) for name in images]
-    pictures = [Picture(name, _png(image)) for name, image in loaded]
+    pictures = [Picture.of(name, image) for name, image in loaded]
     encoded = None
     if loaded:
         encoded = engine.encode([image for _, image in loaded], rotations=options.rotations, mirror=options.mirror)
@@ -146,13 +146,6 @@ def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
     if name == STANDARD_INPUT:
         return query_image(sys.stdin.buffer.read(), name="standard input", crop=crop)
     return query_image(Path(name), name=name, crop=crop)
-
-
-def _png(image: Image.Image) -> bytes:
-    from patsearch.drawings.thumbnail import thumbnail
-    from patsearch.encoder.preprocess import to_grey
-
-    return thumbnail(to_grey(image), side=600)
 
 
 def _print_table(hits: Sequence[PatentHit]) -> None:

@@ -65,7 +65,7 @@ def _form(options: SearchOptions, pictures: int) -> JsonDict:
         "relevant": list(options.relevant) or None,
         "irrelevant": list(options.irrelevant) or None,
         "rerank": str(options.rerank) if options.rerank else None,
-        "expand": f"{options.expansion.count},{options.expansion.alpha:g}" if options.expansion else None,
+        "expand": str(options.expansion) if options.expansion else None,
     }
     if options.crop:
         fields["crop"] = [",".join(str(value) for value in options.crop)] * pictures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from patsearch.record.record import SearchOptions, SearchRecord
-from patsearch.types import Drawing, PatentHit, patent_json
+from patsearch.types import Drawing, PatentHit
 
 
 def details(record: SearchRecord) -> list[tuple[str, str]]:
@@ -38,7 +38,7 @@ def class_codes(drawing: Drawing) -> str:
 
 def class_titles(drawing: Drawing) -> str:
     """Titles of the main classes, each once."""
-    return "; ".join(patent_json(drawing)["class_titles"])
+    return "; ".join(drawing.class_titles())
 
 
 def dates(drawing: Drawing) -> str:

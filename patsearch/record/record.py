@@ -6,13 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Self, TypedDict
+
+from PIL import Image
 
 from patsearch import __version__
+from patsearch.drawings.thumbnail import thumbnail
+from patsearch.encoder import to_grey
 from patsearch.engine import Engine, Expansion, QueryVectors, Rerank
 from patsearch.filters import Filter
 from patsearch.numbers import normal_number
 from patsearch.types import Hit, JsonDict, PatentHit
+
+_PICTURE_SIDE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,11 @@ class Picture:
 
     name: str
     png: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, image: Image.Image) -> Self:
+        """From the picture itself; what is kept has at most 600 pixels a side."""
+        return cls(name, thumbnail(to_grey(image), side=_PICTURE_SIDE))
 
 
 @dataclass(frozen=True, slots=True)

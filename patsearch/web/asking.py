@@ -38,11 +38,6 @@ class Asked:
     options: SearchOptions
     offset: int
 
-    @property
-    def sketched(self) -> bool:
-        """Whether there are pictures to encode."""
-        return bool(self.uploads)
-
     def record(self, engine: Engine, encoded: Encoded | None) -> tuple[SearchRecord, QueryVectors, bool]:
         """Search: the record of the page asked for, the vectors asked with, and whether there are more results.
 
@@ -115,9 +110,18 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             relevant=tuple(relevant),
             irrelevant=tuple(irrelevant),
         )
-        return Asked(uploads, like, parse_filter([text for text in filter if text.strip()]), options, offset)
+        return Asked(uploads, like, filter_of(filter), options, offset)
 
     return form
+
+
+def filter_of(texts: Sequence[str]) -> Filter:
+    """The filter of a form or an address, where an empty field stands for none.
+
+    Raises:
+        FilterError: one of the texts cannot be understood.
+    """
+    return parse_filter([text for text in texts if text.strip()])
 
 
 async def _uploads(

@@ -33,7 +33,8 @@ API = "/api/v1"
 _OPEN = ("/static/", "/favicon.ico")
 _OPEN_EXACT = ("/", f"{API}/health", f"{API}/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_WRONG_TOKEN_SECONDS = 0.2
+# Every guess takes a while, right or wrong by one letter or by all.
+WRONG_TOKEN_SECONDS = 0.2
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -132,8 +133,7 @@ class Gate:
             raise Refusal(403, "OtherSite", "A page of another site must not send requests here.")
         path = scope["path"]
         if not (path in _OPEN_EXACT or path.startswith(_OPEN)) and not self._bears_token(headers):
-            # Every guess takes a while, right or wrong by one letter or by all.
-            await asyncio.sleep(_WRONG_TOKEN_SECONDS)
+            await asyncio.sleep(WRONG_TOKEN_SECONDS)
             raise Refusal(401, "TokenMissing", "The token is missing or wrong.",
                           "Send it as Authorization: Bearer TOKEN, or sign in on the page.")  # fmt: skip
         length = headers.get("content-length", "0")
@@ -145,13 +145,13 @@ class Gate:
         if token is None:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _equal(given.strip(), token):
+        if scheme.lower() == "bearer" and equal(given.strip(), token):
             return True
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return False
-        return cookie is not None and _equal(cookie.value, session_value(token))
+        return cookie is not None and equal(cookie.value, session_value(token))
 
     # ------------------------------------------------------------------ the body
 
@@ -188,7 +188,8 @@ def _refusal_headers(status: int) -> dict[str, str]:
     return {"connection": "close", **({"www-authenticate": "Bearer"} if status == 401 else {})}
 
 
-def _equal(given: str, wanted: str) -> bool:
+def equal(given: str, wanted: str) -> bool:
+    """Whether a secret is the right one, in a time that does not tell how much of it is."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 

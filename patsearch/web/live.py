@@ -18,7 +18,7 @@ from patsearch.web.telemetry import LOGGER
 
 _LOOK_EVERY = 1.0  # seconds
 
-Stamp = tuple[tuple[str, int] | None, ...]
+Stamp = tuple[int | None, ...]
 
 
 class LiveIndex:
@@ -101,10 +101,11 @@ class _Shared:
 
 def _stamp(path: Path) -> Stamp:
     """Which index lies there, by its manifest, and which of its databases exist, by their inodes."""
-    found: list[tuple[str, int] | None] = []
-    for name in (MANIFEST, JOURNAL, THUMBNAILS):
-        try:
-            found.append((name, (path / name).stat().st_ino))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+    return tuple(_inode(path / name) for name in (MANIFEST, JOURNAL, THUMBNAILS))
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,13 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.engine import Engine
 from patsearch.engine.explain import Heated
 from patsearch.errors import InputError, UsageError
-from patsearch.filters import parse_filter
 from patsearch.numbers import normal_number
 from patsearch.record import SavedSearch, combine, render_page, render_pdf
 from patsearch.types import Drawing, JsonDict, patent_json
 from patsearch.web import schemas
-from patsearch.web.asking import Asked, answer, public, read_form
-from patsearch.web.gate import COOKIE, error_body, session_value
+from patsearch.web.asking import Asked, answer, filter_of, public, read_form
+from patsearch.web.facets import Facets
+from patsearch.web.gate import COOKIE, WRONG_TOKEN_SECONDS, equal, error_body, session_value
 from patsearch.web.live import LiveIndex
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
@@ -61,10 +60,14 @@ class Service:
 
     async def with_engine(self, work: Callable[[Engine], T]) -> T:
         """Work with the engine in a thread: reading it waits for files."""
+        return await self.with_index(lambda engine, _: work(engine))
+
+    async def with_index(self, work: Callable[[Engine, Facets], T]) -> T:
+        """Work with the engine and its facets, likewise."""
 
         def call() -> T:
-            with self.index.borrowed() as (engine, _):
-                return work(engine)
+            with self.index.borrowed() as (engine, facets):
+                return work(engine, facets)
 
         return await asyncio.get_running_loop().run_in_executor(self.threads, call)
 
@@ -138,13 +141,8 @@ def _describing(router: APIRouter, service: Service) -> None:
     @router.get("/facets", response_model=schemas.FacetsAnswer)
     async def count_facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
         """Classes, years and kinds of the patents that a filter leaves."""
-        where = parse_filter([text for text in filter if text.strip()])
-
-        def count() -> JsonDict:
-            with service.index.borrowed() as (_, facets):
-                return facets.count(where)
-
-        return JSONResponse(await asyncio.get_running_loop().run_in_executor(service.threads, count))
+        where = filter_of(filter)
+        return JSONResponse(await service.with_index(lambda _, facets: facets.count(where)))
 
     @router.get("/patents/{number}", response_model=schemas.PatentAnswer, responses=_NOT_FOUND)
     async def patent(number: str) -> JSONResponse:
@@ -299,8 +297,8 @@ def _signing_in(router: APIRouter, service: Service) -> None:
         """Exchange the token for a cookie that the page cannot read."""
         if token is None:
             return JSONResponse({"signed_in": True})
-        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
-            await asyncio.sleep(0.2)
+        if not equal(given, token):
+            await asyncio.sleep(WRONG_TOKEN_SECONDS)
             return JSONResponse(error_body("TokenMissing", "The token is wrong."), 401)
         response = JSONResponse({"signed_in": True})
         secure = request.url.scheme == "https"

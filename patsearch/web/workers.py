@@ -22,8 +22,7 @@ from PIL import Image
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import query_image
-from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import Encoder, load_encoder, to_grey
+from patsearch.encoder import Encoder, load_encoder
 from patsearch.engine import QueryVectors, check_encoder
 from patsearch.engine.explain import Explanation, explain
 from patsearch.engine.query import encode_query
@@ -36,7 +35,6 @@ from patsearch.web.telemetry import LOGGER, Metrics
 _MOST_MEMORY = 4 << 30
 # A process is replaced now and then, so that what decoders lose does not add up.
 _TASKS_A_PROCESS = 5000
-_SHOWN_SIDE = 600
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
 
@@ -82,8 +80,7 @@ def encode_uploads(
     """
     images = [_image(upload, max_pixels) for upload in uploads]
     query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
-    shown = [thumbnail(to_grey(image), side=_SHOWN_SIDE) for image in images]
-    return Encoded(query, tuple(Picture(u.name, png) for u, png in zip(uploads, shown, strict=True)))
+    return Encoded(query, tuple(Picture.of(u.name, image) for u, image in zip(uploads, images, strict=True)))
 
 
 def explain_uploads(

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from makers import draw_design
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import load_encoder, to_grey
@@ -47,11 +47,19 @@ def test_empty_corners_stay_cold() -> None:
 
 def test_of_a_sheet_the_figure_that_agrees_is_shown() -> None:
     sheet = Image.new("L", (2550, 3300), 255)
-    sheet.paste(draw_design(2, 0), (800, 300))
-    sheet.paste(draw_design(9, 0), (800, 1900))
-    why = explain(load_encoder(), [sheet], png(draw_design(9, 0)), split=False)
-    whole, _ = arrays(why.query[0])
-    assert whole.shape[0] > whole.shape[1]
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(64)
+    for number, (seed, top) in enumerate(((2, 200), (9, 1750)), start=1):
+        sheet.paste(draw_design(seed, 0), (800, top))
+        pen.text((1150, top + 1250), f"FIG. {number}", font=font, fill=0)
+    wanted = draw_design(9, 0)
+    why = explain(load_encoder(), [sheet], png(wanted))
+    figure, _ = arrays(why.query[0])
+    alone = explain(load_encoder(), [wanted], png(wanted))
+    other = explain(load_encoder(), [draw_design(2, 0)], png(wanted))
+    assert figure.shape == pytest.approx(arrays(alone.query[0])[0].shape, rel=0.02)
+    assert alone.score - why.score < 0.05 < why.score - other.score
+    whole, _ = arrays(explain(load_encoder(), [sheet], png(wanted), split=False).query[0])
+    assert whole.shape[0] / whole.shape[1] > 1.25  # the sheet as it is
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _rename(index: Path, patent: str, title: str) -> None:
-    from dataclasses import replace
-
     with open_index(index, read_only=False) as engine:
         drawings, vectors = engine.drawings_of(patent)
         engine.add([replace(drawing, title=title) for drawing in drawings], vectors)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ from makers import draw_design, week
 from PIL import Image
 from web_makers import HOSTILE_TITLE, png
 
+from patsearch import __version__
 from patsearch.cli import main
 from patsearch.engine import open_index
 from patsearch.ingest import IngestOptions, ingest
+from patsearch.web.app import create_app
+from patsearch.web.live import _LOOK_EVERY
+from patsearch.web.settings import ServerSettings
 
 API = "/api/v1"
 
@@ -138,9 +144,6 @@ def test_reports_are_files_with_marks_first(client: TestClient, drawing: bytes) 
 
 
 def test_a_saved_search_finds_what_is_new(tmp_path: Path, drawing: bytes) -> None:
-    from patsearch.web.app import create_app
-    from patsearch.web.settings import ServerSettings
-
     ingest([week(tmp_path / "w", range(1, 3))], tmp_path / "index", IngestOptions(workers=1))
     settings = ServerSettings(tmp_path / "index", workers=1)
     with TestClient(create_app(settings), base_url="http://localhost") as client:
@@ -158,10 +161,6 @@ def test_a_saved_search_finds_what_is_new(tmp_path: Path, drawing: bytes) -> Non
 
 
 def test_an_index_put_in_the_others_place_is_opened(tmp_path: Path, drawing: bytes) -> None:
-    from patsearch.web.app import create_app
-    from patsearch.web.live import _LOOK_EVERY
-    from patsearch.web.settings import ServerSettings
-
     index, other = tmp_path / "index", tmp_path / "other"
     ingest([week(tmp_path / "w", range(1, 3))], index, IngestOptions(workers=1))
     ingest([week(tmp_path / "v", range(1, 6))], other, IngestOptions(workers=1))
@@ -169,8 +168,6 @@ def test_an_index_put_in_the_others_place_is_opened(tmp_path: Path, drawing: byt
         assert client.get(f"{API}/index").json()["patents"] == 2
         index.rename(tmp_path / "old")
         other.rename(index)
-        import time
-
         time.sleep(_LOOK_EVERY + 0.1)
         assert client.get(f"{API}/index").json()["patents"] == 5
         assert len(search(client, drawing, top=10)["hits"]) == 5
@@ -192,8 +189,6 @@ def test_the_index_says_what_it_is_but_not_where(client: TestClient, index: Path
 
 
 def test_health_version_metrics_and_page(client: TestClient) -> None:
-    from patsearch import __version__
-
     assert client.get(f"{API}/health").json() == {"status": "ok", "version": __version__}
     assert client.get(f"{API}/version").json() == {"version": __version__, "api": 1}
     text = client.get("/metrics").text
@@ -205,8 +200,6 @@ def test_health_version_metrics_and_page(client: TestClient) -> None:
 
 
 def test_why_a_drawing_matched(client: TestClient, drawing: bytes) -> None:
-    import base64
-
     hit = search(client, drawing)["hits"][1]
     found = {"drawing": hit["drawing"]["id"]}
     why = client.post(f"{API}/explain", files=[("image", ("s.png", drawing))], data=found).json()
