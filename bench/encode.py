@@ -145,7 +145,8 @@ def export(sizes: list[int], folder: Path, *, int8: bool) -> None:
     from patsearch.encoder import EncoderCard, Preprocessing, fingerprint
     from patsearch.encoder.onnx import OnnxEncoder
     from patsearch.training.drawings import some_drawings
-    from patsearch.training.lite0 import FEATURES, build_model, read_weights
+    from patsearch.training.lite0 import FEATURES, read_weights
+    from patsearch.training.lite0_graph import build_model
     from patsearch.training.quantise import quantise
 
     weights = read_weights()

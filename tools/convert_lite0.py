@@ -15,7 +15,8 @@ from pathlib import Path
 
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.preprocess import Preprocessing
-from patsearch.training.lite0 import FEATURES, build_model, read_weights
+from patsearch.training.lite0 import FEATURES, read_weights
+from patsearch.training.lite0_graph import build_model
 
 NAME = "lite0-imagenet"
 

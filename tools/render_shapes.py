@@ -43,6 +43,7 @@ from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
 from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
+from patsearch.training.details import GRID, split
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
 LEFT_OUT_FILES = ("sharealike_kicad.npz",)
@@ -54,6 +55,7 @@ LINES = 560  # longer side of the depth buffer, pixels
 DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
 LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
 MOST_SMALLER = 3.5
+LEAST_INK = 1.5  # mean of a window that is kept, of 255
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ class Job:
     bare: float = 0.0
     details: float = 0.0
     page_pen: float = 0.0
+    one_bit: float = 0.0
+    windows: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def plan(job: Job) -> list[Item]:
             taken[group] = taken.get(group, 0) + 1
             items.append(Item("shape", index, f"shape:{group}"))
     items += [Item("synth", index, f"synth:{index}") for index in range(job.designs)]
-    return [items[i] for i in order.permutation(len(items))]
+    return [items[i] for i in order.permutation(len(items))][: job.most or None]
 
 
 def build(job: Job, item: Item, rng: np.random.Generator) -> tuple[str, str, Mesh, list[View]] | None:
@@ -146,7 +151,7 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
         return None
     name, family, mesh, views = built
     dice = Dice(rng)
-    spec = Preprocessing(size=job.size)
+    spec = Preprocessing(size=job.size * (GRID if job.windows else 1))
     unclaimed = frozenset[int]()
     if mesh.part_count > 1 and dice.chance(job.unclaimed):
         some = np.flatnonzero(rng.random(mesh.part_count) < 0.35)
@@ -158,6 +163,8 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
     if job.one_hand and dice.chance(job.one_hand):
         hand = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.9))
     page = Page.of(rendered, dice) if hand is not None and dice.chance(job.page_pen) else None
+    # Scans of one patent come from one scanner, which most often knows black and white alone.
+    threshold = dice.whole(90, 170) if dice.chance(job.one_bit) else None
     for lines in rendered:
         # Half of them with the thin lines of a sheet at 300 dpi.
         style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5)) if hand is None else same_hand(hand, dice)
@@ -169,13 +176,24 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
         else:
             size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
         drawing = ink(lines, style, size, rng)
+        if threshold is not None:
+            drawing = np.where(drawing < threshold, np.uint8(0), np.uint8(255))
         if job.details and dice.chance(job.details):
             drawing = detail(drawing, rng)
-        drawings.append(preprocess(drawing, spec))
+        drawings += looks(preprocess(drawing, spec), job)
+    views_drawn = len(drawings)
     for i in rng.choice(len(views), min(job.sketches, len(views)), replace=False):
-        drawings.append(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec))
-    kinds = [VIEW] * len(views) + [SKETCH] * (len(drawings) - len(views))
+        drawings += looks(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec), job)
+    kinds = [VIEW] * views_drawn + [SKETCH] * (len(drawings) - views_drawn)
     return Record(name, item.group, family, tuple(kinds), hand=hand is not None), drawings
+
+
+def looks(drawing: NDArray[np.uint8], job: Job) -> list[NDArray[np.uint8]]:
+    """The drawing, or its densest windows that are not nearly empty."""
+    if not job.windows:
+        return [drawing]
+    cut = split(drawing[None], job.windows)
+    return [window for window, amount in zip(cut.drawings[0], cut.ink[0], strict=True) if amount > LEAST_INK]
 
 
 @dataclass(frozen=True)
@@ -266,6 +284,11 @@ def main() -> None:
     parser.add_argument("--bare", type=float, default=0.0, help="share of shapes whose bare sides are shown too")
     parser.add_argument("--details", type=float, default=0.0, help="share of drawings that show an enlarged part")
     parser.add_argument("--page-pen", type=float, default=0.0, help="of one hand: share with one pen and scale a page")
+    parser.add_argument("--one-bit", type=float, default=0.0, help="share of designs in black and white alone")
+    parser.add_argument(
+        "--windows", type=int, default=0, help="densest windows of each drawing, in place of the drawing"
+    )
+    parser.add_argument("--most", type=int, default=0, help="designs drawn at most, a fair choice of all; 0 for all")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--attributions", type=Path, help="only write who made the shapes drawn so far, .csv.gz")

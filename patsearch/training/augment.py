@@ -49,6 +49,7 @@ class Augmentation:
         paler: lines grey.
         one_bit: a threshold, as of a black-and-white scan.
         grain: noise on paper and lines.
+        cropped: a part at the scale of the cached drawing, in place of the whole made smaller.
     """
 
     mirror: float = 0.3
@@ -69,10 +70,11 @@ class Augmentation:
     paler: float = 0.2
     one_bit: float = 0.15
     grain: float = 0.1
+    cropped: float = 0.0
 
     def __post_init__(self) -> None:
         shares = [self.mirror, self.quarter, self.sketched, self.unhatched, self.wobbly, self.thicker, self.thinner]
-        shares += [self.broken, self.erased, self.erased_side, self.paler, self.one_bit, self.grain]
+        shares += [self.broken, self.erased, self.erased_side, self.paler, self.one_bit, self.grain, self.cropped]
         strengths = (self.shear, self.stretch)
         if (
             not all(0 <= share <= 1 for share in shares)
@@ -100,6 +102,7 @@ OFF: dict[str, float] = {
     "paler": 0,
     "one_bit": 0,
     "grain": 0,
+    "cropped": 0,
 }
 _STRENGTHS = ("tilt", "shear", "stretch", "zoom")  # done to every drawing, more or less; the others to a share of them
 
@@ -136,7 +139,9 @@ def augment(
         ink = _break(ink, rng)
     if rng.random() < spec.erased:
         _erase(ink, spec.erased_side, rng)
-    if size != ink.shape[0]:
+    if size < ink.shape[0] and spec.cropped and rng.random() < spec.cropped:
+        ink = _crop(ink, size, rng)
+    elif size != ink.shape[0]:
         ink = np.asarray(cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(WHITE - _scan(ink, spec, hand or rng, rng), np.uint8)
 
@@ -208,6 +213,13 @@ def _erase(ink: Grey, largest: float, rng: np.random.Generator) -> None:
         height, width = (rng.uniform(0.08, max(largest, 0.08), 2) * side).astype(int)
         top, left = int(rng.integers(0, side - height + 1)), int(rng.integers(0, side - width + 1))
         ink[top : top + height, left : left + width] = 0
+
+
+def _crop(ink: Grey, size: int, rng: np.random.Generator) -> Grey:
+    """The part with the most ink out of three at random places."""
+    tops, lefts = rng.integers(0, ink.shape[0] - size + 1, (2, 3)).tolist()
+    parts = [ink[top : top + size, left : left + size] for top, left in zip(tops, lefts, strict=True)]
+    return np.ascontiguousarray(max(parts, key=lambda part: int(part.sum(dtype=np.int64))))
 
 
 def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator, grain: np.random.Generator) -> Grey:

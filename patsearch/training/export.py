@@ -16,7 +16,8 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.augment import fit
 from patsearch.training.cache import VIEW, DrawingCache
-from patsearch.training.lite0 import FEATURES, Weights, build_model, build_network, network_weights
+from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
+from patsearch.training.lite0_graph import build_model
 from patsearch.training.validation import pooled_embeddings
 from patsearch.training.whitening import Whitening, fit_whitening
 

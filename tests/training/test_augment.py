@@ -80,6 +80,19 @@ def test_each_augmentation_does_what_it_says() -> None:
     assert min(erased) < 0.6 * plain
 
 
+def test_a_part_is_taken_at_the_scale_of_the_drawing() -> None:
+    page = hatched()
+    for seed in range(5):
+        part = augment(page, replace(NOTHING, cropped=1), np.random.default_rng(seed), size=128)
+        assert part.shape == (128, 128)
+        places = np.lib.stride_tricks.sliding_window_view(page, part.shape)
+        assert any((row == part).all(axis=(1, 2)).any() for row in places)
+    empty = np.full((256, 256), 255, np.uint8)
+    empty[:64, :64] = 0
+    some = [augment(empty, replace(NOTHING, cropped=1), np.random.default_rng(s), size=64) for s in range(200)]
+    assert sum(ink(part) > 0 for part in some) > 40  # the best of three places; single ones find it 22 times
+
+
 @given(seed=st.integers(0, 2**32), wobble=st.floats(0.5, 6))
 def test_wobbly_lines_stay_within_their_reach(seed: int, wobble: float) -> None:
     spec = replace(NOTHING, wobbly=1, wobble=wobble)
@@ -93,8 +106,8 @@ def test_wobbly_lines_stay_within_their_reach(seed: int, wobble: float) -> None:
 def test_every_augmentation_can_be_switched_alone() -> None:
     """Each share alone changes a drawing for which it is made; all of them off change nothing."""
     page = hatched()  # unlike all its turned and mirrored copies
-    shares = [f.name for f in fields(Augmentation) if f.name not in ("erased_side", "wobble")]
-    for name in shares:
+    others = ("erased_side", "wobble", "cropped")  # a part is only taken where the drawing is made smaller
+    for name in (f.name for f in fields(Augmentation) if f.name not in others):
         value = {"tilt": 20.0, "zoom": 0.7}.get(name, 0.5 if name in ("shear", "stretch") else 1.0)
         spec = replace(NOTHING, **{name: value})
         results = [augment(page, spec, np.random.default_rng(seed), size=224) for seed in range(3)]

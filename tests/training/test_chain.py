@@ -183,3 +183,21 @@ def test_a_detail_is_cut_where_there_is_ink(monkeypatch: pytest.MonkeyPatch) -> 
     part = detail(drawing, np.random.default_rng(0))
     assert part.shape[0] == part.shape[1] < 120
     assert (part < 128).mean() > (drawing < 128).mean()
+
+
+def test_windows_of_a_drawing_take_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render_shapes = tool("render_shapes", monkeypatch)
+    options = {"designs": 6, "per_group": 1, "views": 2, "sketches": 0, "seed": 1, "size": 64}
+    job = render_shapes.Job("", windows=2, one_bit=1.0, most=3, **options)
+    items = render_shapes.plan(job)
+    assert len(items) == 3
+    render_shapes.draw_shard(0, items, job=job, out=str(tmp_path))
+    cache = DrawingCache(tmp_path)
+    counts = [len(record.kinds) for record in cache.records]
+    assert 3 <= sum(counts) <= 12
+    assert all(2 <= count <= 4 for count in counts)
+    for design, count in enumerate(counts):
+        for number in range(count):
+            window = cache.drawing(design, number)
+            assert window.shape == (64, 64)
+            assert (255 - window.astype(float)).mean() > render_shapes.LEAST_INK
