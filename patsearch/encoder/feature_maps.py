@@ -36,7 +36,7 @@ _LINEAR = {"MatMul", "Gemm", "Sub", "Add"}
 # What may stand between the average and the linear map: it changes channels one by one, or all by one factor.
 _BY_CHANNEL = {"Flatten", "Reshape", "Squeeze", "Identity", "Pow", *_UNIT}
 # Float32 and other orders of summing; a graph that computes something else is off by far more.
-_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Linear:
                 continue
             offsets = mapped - (pooled if way is None else pooled @ way)
             # The wrong matrix, or what is not linear, leaves another rest for every drawing.
-            if float(np.abs(offsets - offsets[0]).max()) <= _TOLERANCE * float(np.abs(mapped).max()):
+            if float(np.abs(offsets - offsets[0]).max()) <= TOLERANCE * float(np.abs(mapped).max()):
                 return cls(way, offsets[0])
         return None
 
@@ -140,7 +140,7 @@ class FeatureMaps:
             return None
         unit = mapped / np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), 1e-12)
         positive = powers.min() >= 0 and pooled.min() >= 0
-        if not positive or unit.shape != found[output].shape or not np.allclose(unit, found[output], atol=_TOLERANCE):
+        if not positive or unit.shape != found[output].shape or not np.allclose(unit, found[output], atol=TOLERANCE):
             return None
         matrix = None if tail.matrix is None else np.asarray(run([tail.matrix], noise[:1])[tail.matrix], np.float64)
         linear = None if matrix is not None and matrix.ndim != 2 else Linear.fitted(matrix, pooled, mapped)
@@ -150,15 +150,21 @@ class FeatureMaps:
         """One for each of (n, size, size) uint8 drawings."""
         tail = self._tail
         found = self._run([*tail.tensors, self._output], drawings)
-        powers = np.asarray(found[tail.powers], np.float64)  # (n, C, h, w)
-        sums = powers.sum(axis=(2, 3), keepdims=True)
-        # A channel that is nowhere adds nothing, and is spread evenly in case that another's vector is put in.
-        even = np.full_like(powers, 1 / (powers.shape[2] * powers.shape[3]))
-        shares = np.divide(powers, sums, out=even, where=sums > 0)
         lengths = np.linalg.norm(np.asarray(found[tail.mapped], np.float64), axis=1, keepdims=True)
         pooled = np.asarray(found[tail.pooled], np.float64) / np.maximum(lengths, 1e-12)
         vectors = np.asarray(found[self._output], np.float32)
-        return [Regions(vectors[n], shares[n], pooled[n], self._linear) for n in range(len(drawings))]
+        return [
+            Regions(vectors[n], shares_of(found[tail.powers][n]), pooled[n], self._linear) for n in range(len(drawings))
+        ]
+
+
+def shares_of(powers: NDArray[Any]) -> Vectors:
+    """(C, h, w) shares of the cells in each channel, for the powers (C, h, w) that are averaged; they sum to 1."""
+    powers = np.asarray(powers, np.float64)
+    sums = powers.sum(axis=(1, 2), keepdims=True)
+    # A channel that is nowhere adds nothing, and is spread evenly in case that another's vector is put in.
+    even = np.full_like(powers, 1 / (powers.shape[1] * powers.shape[2]))
+    return np.asarray(np.divide(powers, sums, out=even, where=sums > 0))
 
 
 def find_tail(nodes: Sequence[Node], output: str) -> Tail | None:

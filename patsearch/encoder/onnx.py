@@ -19,13 +19,25 @@ from numpy.typing import NDArray
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
+from patsearch.encoder.detail_maps import (
+    AXES,
+    LOCAL,
+    LOCAL_MEAN,
+    PLACES,
+    POWERS,
+    SHARES,
+    WHOLE_MEAN,
+    DetailMaps,
+    find_looks,
+)
 from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.errors import EncoderError
 
 _MAX_MODEL_BYTES = 2 << 30
-# The activations of more drawings at a time leave the caches: 16 cost a third more CPU time a drawing than 2.
-_BATCH = 2
+# The activations of more drawings at a time leave the caches: 16 cost a third more CPU time a drawing than 2. Networks
+# that take a large picture look at several parts of it at a time.
+_BATCH, _LARGE = 2, 512
 
 
 class OnnxEncoder(ArrayEncoder):
@@ -65,13 +77,14 @@ class OnnxEncoder(ArrayEncoder):
                 f"The encoder {self.card.name!r} takes uint8 (N, {size}, {size}), not {arrays.dtype} {arrays.shape}."
             )
         embeddings = np.empty((len(arrays), self.card.dim), dtype=np.float32)
-        for start in range(0, len(arrays), _BATCH):
-            batch = arrays[start : start + _BATCH, np.newaxis]  # (n, 1, size, size)
-            (embeddings[start : start + _BATCH],) = self._session.run([self._output], {self._input: batch})
+        count = _BATCH if size < _LARGE else 1
+        for start in range(0, len(arrays), count):
+            batch = arrays[start : start + count, np.newaxis]  # (n, 1, size, size)
+            (embeddings[start : start + count],) = self._session.run([self._output], {self._input: batch})
         return embeddings
 
     @cached_property
-    def feature_maps(self) -> FeatureMaps | None:
+    def feature_maps(self) -> FeatureMaps | DetailMaps | None:
         """What splits a vector among the regions of its drawing; None where the graph does not end in such a pooling.
 
         It runs a second copy of the network, which is read again when this is first asked for: one that must hand out
@@ -83,17 +96,23 @@ class OnnxEncoder(ArrayEncoder):
         data = _read(self.path)
         if fingerprint([data], self.card.preprocessing) != self.card.sha256:
             raise EncoderError(f"The encoder {self.path} has changed since it was loaded.", hint="Load it again.")
-        tail = find_tail(read_nodes(data), self._output)
-        if tail is None:
+        nodes = read_nodes(data)
+        tail, looks = find_tail(nodes, self._output), find_looks(nodes)
+        if looks:
+            pooled = [*looks, LOCAL]
+            inside = [*pooled, *(name + POWERS for name in pooled), SHARES, PLACES, WHOLE_MEAN, LOCAL_MEAN, AXES]
+        elif tail is not None:
+            inside = [*tail.tensors, *([tail.matrix] if tail.matrix else [])]
+        else:
             return None
-        session = _session(
-            with_outputs(data, [*tail.tensors, *([tail.matrix] if tail.matrix else [])]), self.path, self.threads
-        )
+        session = _session(with_outputs(data, inside), self.path, self.threads)
 
         def run(names: Sequence[str], drawings: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
             found = session.run(list(names), {self._input: drawings[:, np.newaxis]})
             return dict(zip(names, found, strict=True))
 
+        if tail is None or looks:
+            return DetailMaps.probe(run, looks, self._output, self.preprocessing.size)
         return FeatureMaps.probe(run, tail, self._output, self.preprocessing.size)
 
     def _names(self) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
+from patsearch.encoder.detail_maps import DetailMaps
 from patsearch.encoder.feature_maps import FeatureMaps
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import WHITE, Grey, Preprocessing, is_blank, placement, preprocess, to_grey
@@ -88,7 +89,7 @@ def agreements(
 
 def _by_feature_maps(
     encoder: OnnxEncoder,
-    maps: FeatureMaps,
+    maps: FeatureMaps | DetailMaps,
     queries: Sequence[Image.Image],
     found: Image.Image,
     given: Embeddings | None,

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-GRID = 3
+from patsearch.encoder.detail_maps import GRID
+
 # Pixels of the large picture; of 1 to 4, with this one small pictures are most like those that are made at once.
 WIDEN = 3
 Drawings = NDArray[np.uint8]

@@ -16,12 +16,14 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.augment import fit
 from patsearch.training.cache import VIEW, DrawingCache
-from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
+from patsearch.training.details import Details, Windows, shrunk, split
+from patsearch.training.lite0 import Weights, build_network, network_weights
 from patsearch.training.lite0_graph import build_model
 from patsearch.training.validation import pooled_embeddings
 from patsearch.training.whitening import Whitening, fit_whitening
 
 LEAST_COSINE = 0.9999
+LEAST_COSINE_HALF = 0.999
 
 
 def interpolate(start: Weights, end: Weights, share: float) -> Weights:
@@ -42,6 +44,8 @@ def export_encoder(
     folder: Path,
     *,
     whitening: Whitening | None = None,
+    details: Details | None = None,
+    half: bool = False,
     check: NDArray[np.uint8] | None = None,
 ) -> EncoderCard:
     """Write `NAME.onnx` and `NAME.json`: the pooled features of a Lite0, without the projection.
@@ -51,6 +55,8 @@ def export_encoder(
         card: name and preprocessing decide; dimension and fingerprint are filled in.
         folder: to write into.
         whitening: of the pooled features of unit length.
+        details: a second look at windows of the drawing, in place of a whitening.
+        half: keep the weights in half precision in the file, which changes the vectors a little.
         check: (N, size, size) uint8 drawings on which both must agree; random blots where none are given.
 
     Returns:
@@ -63,17 +69,26 @@ def export_encoder(
     if power != network.config.gem_power or network.config.pooling != "gem":
         raise EncoderError("Only generalised-mean pooling with a whole power is exported.")
     size = card.preprocessing.size
-    model = build_model(network_weights(network), name=card.name, size=size, power=power, whitening=whitening)
+    model = build_model(
+        network_weights(network),
+        name=card.name,
+        size=size,
+        power=power,
+        whitening=whitening,
+        details=details,
+        half=half,
+    )
     data = model.SerializeToString(deterministic=True)
-    dim = FEATURES if whitening is None else whitening.matrix.shape[1]
+    (dim,) = (axis.dim_value for axis in model.graph.output[0].type.tensor_type.shape.dim[1:])
     card = replace(card, dim=dim, sha256=fingerprint([data], card.preprocessing))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
     path.write_bytes(data)
     card.save(path.with_suffix(".json"))
     drawings = check if check is not None else _blots(size)
-    least = float(parity(network, OnnxEncoder(path, card), drawings, whitening).min())
-    if least < LEAST_COSINE:
+    wanted = _pooled_twice(network, details, drawings) if details else None
+    least = float(parity(network, OnnxEncoder(path, card), drawings, whitening, wanted).min())
+    if least < (LEAST_COSINE_HALF if half else LEAST_COSINE):
         path.unlink()
         path.with_suffix(".json").unlink()
         raise EncoderError(f"The exported encoder differs from the network: cosine {least:.6f} at worst.")
@@ -81,12 +96,41 @@ def export_encoder(
 
 
 def parity(
-    network: Network, encoder: OnnxEncoder, drawings: NDArray[np.uint8], whitening: Whitening | None = None
+    network: Network,
+    encoder: OnnxEncoder,
+    drawings: NDArray[np.uint8],
+    whitening: Whitening | None = None,
+    wanted: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float32]:
-    """(N,) cosines between the vectors of a network and of its export, for (N, size, size) drawings."""
-    vectors = pooled_embeddings(network, drawings)
-    wanted = vectors if whitening is None else whitening(vectors)
+    """(N,) cosines between the vectors of a network, or `wanted`, and of its export, for (N, size, size) drawings."""
+    if wanted is None:
+        vectors = pooled_embeddings(network, drawings)
+        wanted = vectors if whitening is None else whitening(vectors)
     return np.asarray((wanted * encoder.encode_arrays(drawings)).sum(axis=1), np.float32)
+
+
+def looks(
+    network: Network, windows: Network, drawings: NDArray[np.uint8], *, count: int, shrinks: Sequence[int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Windows]:
+    """What `Details.join` and `fit_details` take: vectors of the whole and of its windows, and these.
+
+    Args:
+        network, windows: which look at the whole and at windows.
+        drawings: (N, size, size) large ones.
+        count, shrinks: as in `Details`.
+    """
+    cut = split(drawings, count)
+    whole = [pooled_embeddings(network, shrunk(drawings, shrink)) for shrink in shrinks]
+    side = cut.drawings.shape[-1]
+    local = pooled_embeddings(windows, cut.drawings.reshape(-1, side, side))
+    return np.stack(whole, axis=1), local.reshape(len(drawings), count, -1), cut
+
+
+def _pooled_twice(network: Network, details: Details, drawings: NDArray[np.uint8]) -> NDArray[np.float64]:
+    other = (
+        network if details.weights is None else build_network(details.weights, power=round(network.config.gem_power))
+    )
+    return details.join(*looks(network, other, drawings, count=details.count, shrinks=details.shrinks))
 
 
 def whitening_of(

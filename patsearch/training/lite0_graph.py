@@ -17,15 +17,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from patsearch.encoder.detail_maps import AXES, GRID, LOCAL, LOCAL_MEAN, PLACES, POWERS, SHARES, WHOLE, WHOLE_MEAN
 from patsearch.errors import EncoderError
-from patsearch.training.details import GRID, WIDEN, Details
+from patsearch.training.details import WIDEN, Details
 from patsearch.training.lite0 import EPSILON, FEATURES, STAGES, Weights
 from patsearch.training.whitening import Whitening
 
 # Pixels become (value - 127.5) / 127.5: mean and deviation 0.5, the same for the three channels.
 MIDDLE = 127.5
-# What the tensors are called that say what each look adds.
-WHOLE, LOCAL = "look.whole", "look.local"
 # Kernels of first and second differences along both axes, (4, 1, 3, 3).
 _DIFFERENCES = np.zeros((4, 1, 3, 3), np.float32)
 _DIFFERENCES[0, 0, 1] = _DIFFERENCES[1, 0, :, 1] = (0, -1, 1)
@@ -147,9 +146,8 @@ class Lite0Writer:
         writer = self.writer
         x = self.features(pixels)
         raised = x
-        for number in range(power - 1):
-            last = name is not None and number == power - 2
-            raised = writer.node("Mul", raised, x, name=f"{name}.powers" if last else None)
+        for number in range(2, power + 1):
+            raised = writer.node("Mul", raised, x, name=name + POWERS if name and number == power else None)
         x = writer.node("Flatten", writer.node("GlobalAveragePool", raised))
         return writer.node("Pow", x, writer.constant("root", 1 / power), name=name)
 
@@ -223,16 +221,16 @@ def _two_looks(
         vectors = network.pooled(writer.node("Sub", "white", small), power, name=f"{WHOLE}.{number}")
         looks.append(writer.unit(vectors))
     whole = writer.unit(writer.node("Sum", *looks))
-    centred = writer.node("Sub", whole, writer.constant("whole.mean", details.whole))
+    centred = writer.node("Sub", whole, writer.constant(WHOLE_MEAN, details.whole))
 
     windows, amounts = _densest(writer, ink, side, details.count)
     other = network if details.weights is None else Lite0Writer(writer, details.weights, "windows.")
     looked = writer.unit(other.pooled(writer.node("Sub", "white", windows), power, name=LOCAL))
     by_drawing = writer.node("Reshape", looked, writer.shape(-1, details.count, FEATURES))
-    weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=f"{LOCAL}.shares"))
+    weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))
-    moved = writer.node("Sub", local, writer.constant("local.mean", details.local))
-    turned = writer.node("MatMul", moved, writer.constant(f"{LOCAL}.axes", details.axes))
+    moved = writer.node("Sub", local, writer.constant(LOCAL_MEAN, details.local))
+    turned = writer.node("MatMul", moved, writer.constant(AXES, details.axes))
 
     weighted = writer.node("Mul", writer.unit(turned), _weight(writer, details, windows))
     return writer.node("Concat", writer.unit(centred), weighted, axis=1)
@@ -244,10 +242,8 @@ def _densest(writer: GraphWriter, ink: str, side: int, count: int) -> tuple[str,
     ordered = writer.node("Transpose", cut, perm=[0, 1, 3, 2, 4])
     windows = writer.node("Reshape", ordered, writer.shape(-1, GRID * GRID, side, side))
     sums = writer.node("ReduceMean", windows, axes=[2, 3], keepdims=0)  # (N, 9)
-    writer.nodes.append(
-        helper.make_node("TopK", [sums, writer.shape(count)], ["amounts", f"{LOCAL}.places"], name="top", axis=1)
-    )
-    where = writer.node("Unsqueeze", f"{LOCAL}.places", writer.shape(-1))  # (N, count, 1)
+    writer.nodes.append(helper.make_node("TopK", [sums, writer.shape(count)], ["amounts", PLACES], name="top", axis=1))
+    where = writer.node("Unsqueeze", PLACES, writer.shape(-1))  # (N, count, 1)
     chosen = writer.node("GatherND", windows, where, batch_dims=1)  # (N, count, side, side)
     flat = writer.node("Reshape", chosen, writer.shape(-1, 1, side, side))
     return flat, writer.node("Unsqueeze", "amounts", writer.shape(2))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training import export
 from patsearch.training.cache import DrawingCache, Record, write_shard
-from patsearch.training.export import export_encoder, interpolate, parity, read_backbone, whitening_of
+from patsearch.training.details import fit_details
+from patsearch.training.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
 from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
 from patsearch.training.validation import pooled_embeddings
 from patsearch.training.whitening import fit_whitening
@@ -129,3 +131,29 @@ def test_the_pretrained_weights_load_where_they_are_installed() -> None:
     weights = read_weights()
     loaded = network_weights(build_network(weights))
     assert all((loaded[name] == weights[name]).all() for name in loaded)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_second_look_becomes_part_of_the_graph(
+    network: Network, tmp_path: Path, half: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    windows = build_network(None)
+    pages = drawings(size=192, count=8)
+    found = looks(network, windows, pages, count=2, shrinks=(3, 4))
+    details = fit_details(*found, dim=5, weight=0.7, shrinks=(3, 4), weights=network_weights(windows))
+    card = export_encoder(
+        network, replace(CARD, preprocessing=Preprocessing(size=192)), tmp_path, details=details, half=half
+    )
+    assert card.dim == 1285
+    encoder = OnnxEncoder(tmp_path / "tiny.onnx", card)
+    wanted = details.join(*found)
+    assert (encoder.encode_arrays(pages) * wanted).sum(axis=1).min() > (0.999 if half else 0.9999)
+    # Centred on these drawings, whose vectors cancel out.
+    whole = encoder.encode_arrays(pages)[:, :1280]
+    assert np.linalg.norm(whole.mean(axis=0)) < 0.3 * np.linalg.norm(whole, axis=1).mean()
+    other = replace(details, weight=0.1)
+    monkeypatch.setattr(export, "_pooled_twice", lambda *_: other.join(*found))
+    with pytest.raises(EncoderError, match="differs"):
+        export_encoder(network, replace(card, name="wrong"), tmp_path, details=details, half=half, check=pages)
+    assert not (tmp_path / "wrong.onnx").exists()

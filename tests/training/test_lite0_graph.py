@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from patsearch.encoder import EncoderCard, Preprocessing
+from patsearch.encoder.card import fingerprint
+from patsearch.encoder.detail_maps import DetailMaps
+from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.regions import agreement
 from patsearch.errors import EncoderError
 from patsearch.training.details import Details, edge_width, shrunk, split
 from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
@@ -68,6 +76,47 @@ def test_a_second_look_gives_what_its_parts_give(weights: tuple[Weights, Weights
     assert (vectors * wanted).sum(axis=1).min() > 0.9999
     # Different drawings differ.
     assert (vectors @ vectors.T)[np.triu_indices(4, 1)].max() < 0.9999
+
+
+def encoder_of(model: onnx.ModelProto, folder: Path, dim: int = FEATURES + DIM) -> OnnxEncoder:
+    data = model.SerializeToString()
+    (folder / "two.onnx").write_bytes(data)
+    preprocessing = Preprocessing(size=3 * SIDE)
+    return OnnxEncoder(
+        folder / "two.onnx", EncoderCard("two", "", dim, preprocessing, fingerprint([data], preprocessing))
+    )
+
+
+def test_a_score_is_split_among_the_regions_of_all_looks(weights: tuple[Weights, Weights], tmp_path: Path) -> None:
+    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details_of(weights[1]))
+    encoder = encoder_of(model, tmp_path)
+    one, other = (Image.fromarray(page) for page in large(2))
+    vectors = encoder.encode_batch([one, other])
+    found = agreement(encoder, one, other)
+    assert found.method == "feature maps"
+    assert found.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
+    assert found.query.shape == found.found.shape == (6, 6)
+    for parts in (found.query, found.found):
+        assert float(parts.sum(dtype=np.float64)) == pytest.approx(found.score, abs=1e-5)
+        assert parts.std() > 1e-4
+    # With nothing but the windows in a vector, only the densest cells have a part in it.
+    maps = encoder.feature_maps
+    assert isinstance(maps, DetailMaps)
+    (regions,) = maps.regions(large(1))
+    local = np.where(np.arange(FEATURES + DIM) < FEATURES, 0, vectors[1]).astype(np.float32)
+    cells = regions.contributions(local)
+    places = {look.place for look in regions.looks if look.place is not None}
+    assert len(places) == 2
+    for row, column in np.ndindex(3, 3):
+        part = cells[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        assert (part.std() > 1e-7) == ((row, column) in places)
+
+
+def test_a_graph_that_only_has_the_names_is_not_split(weights: tuple[Weights, Weights], tmp_path: Path) -> None:
+    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details_of(None))
+    (node,) = [node for node in model.graph.node if node.op_type == "Sum"]
+    node.op_type = "Max"
+    assert encoder_of(model, tmp_path).feature_maps is None
 
 
 def test_half_precision_halves_the_file_and_changes_little(weights: tuple[Weights, Weights]) -> None:
