@@ -1,4 +1,4 @@
-"""Make the shipped encoder, or one like it: corpus, training, mean of the runs' weights, export, scores, card.
+"""Make the shipped encoder, or one like it: corpora, training, weights of both networks, export, scores, card.
 
     python tools/make_encoder.py --shapes ../shapes --out made
     python tools/make_encoder.py --shapes ../shapes --out made --patents DIR --distractors DIR --sketches DIR
@@ -30,20 +30,22 @@ import numpy as np
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.training.cache import DrawingCache
-from patsearch.training.export import export_encoder, read_backbone
+from patsearch.training.details import Details, fit_axes
+from patsearch.training.export import export_encoder, looks, read_backbone
 from patsearch.training.lite0 import Weights, build_network
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BASELINE = "lite0-imagenet"
-TITLE = "EfficientNet-Lite0 trained on line drawings of free 3D shapes"
+TITLE = "Two EfficientNet-Lite0, for whole drawings and for their details, trained on drawings of free 3D shapes"
 METRICS = ("map", "map_by_patent", "hit_rate@1", "hit_rate@10")
-SMALL_CORPUS = {"designs": 10, "views": 2, "size": 64}
+SMALL_CORPUS = {"designs": 10, "views": 2}
+SMALL, SMALL_TRAINED = 192, 64  # sides of what the encoder takes and of what it is trained on
 SMALL_RUN = (
     "schedule.epochs=",
     "schedule.wall_seconds=",
     "schedule.steps=3",
-    "data.stages=[{size=64}]",
+    f"data.stages=[{{size={SMALL_TRAINED}}}]",
     "batch.designs=4",
     "batch.drawings=2",
 )
@@ -62,7 +64,9 @@ def call(*words: object) -> str:
 def render(plan: Mapping[str, Any], name: str, shapes: str, out: Path, *, small: bool) -> Path:
     """Draw one corpus; the folder of its cache."""
     folder = out / "corpora" / name
-    settings = dict(plan["corpora"][name]) | (SMALL_CORPUS if small else {})
+    settings = dict(plan["corpora"][name])
+    if small:
+        settings |= SMALL_CORPUS | {"size": SMALL if name == plan["details"]["corpus"] else SMALL_TRAINED}
     words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
     source = ["--shapes", shapes] if shapes else []
     call(sys.executable, HERE / "render_shapes.py", "--out", folder, *source, *words)
@@ -73,7 +77,8 @@ def train(plan: Mapping[str, Any], name: str, caches: Mapping[str, Path], out: P
     """One run; its state."""
     run, folder = plan["runs"][name], out / "runs" / name
     data = [word for corpus in run["corpora"] for word in ("--data", caches[corpus])]
-    changes = [f"network.start={ROOT / run['start']}", *run.get("set", []), *(SMALL_RUN if small else ())]
+    start = run["start"] if run["start"] == "imagenet" else ROOT / run["start"]
+    changes = [f"network.start={start}", *run.get("set", []), *(SMALL_RUN if small else ())]
     sets = [word for change in changes for word in ("--set", change)]
     call(sys.executable, "-m", "patsearch", "train", run["recipe"], *data, "--out", folder, "--threads", 1, *sets)
     return folder / "state.safetensors"
@@ -85,6 +90,24 @@ def mean(parts: Mapping[str, Weights], shares: Mapping[str, float]) -> Weights:
         raise SystemExit(f"The shares of the mean sum to {sum(shares.values()):g}, not 1.")
     names = next(iter(parts.values())).keys()
     return {n: np.asarray(sum(share * parts[p][n] for p, share in shares.items()), np.float32) for n in names}
+
+
+def mean_of(plan: Mapping[str, Any], name: str, parts: Mapping[str, Weights]) -> Weights:
+    """The weights of one network of the encoder."""
+    shares = {part: share for part, share in plan[name].items() if share}
+    return mean({part: parts[part] for part in shares}, shares)
+
+
+def second_look(plan: Mapping[str, Any], whole: Weights, windows: Weights, cache: DrawingCache) -> Details:
+    """How the windows add to the vector: the axes are those of drawings of a corpus, at most `drawings`."""
+    settings = plan["details"]
+    places = [(design, i) for design, record in enumerate(cache.records) for i in range(len(record.kinds))]
+    chosen = np.random.default_rng(0).permutation(len(places))[: settings["drawings"]]
+    drawings = np.stack([cache.drawing(*places[at]) for at in sorted(chosen.tolist())])
+    count, shrinks = settings["count"], tuple(settings["shrinks"])
+    _, *found = looks(build_network(whole), build_network(windows), drawings, count=count, shrinks=shrinks)
+    axes = fit_axes(*found, min(settings["dim"], len(drawings)))
+    return Details(count, settings["weight"], shrinks, tuple(settings["shares"]), axes, weights=windows)
 
 
 def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list[Score]]:
@@ -118,34 +141,49 @@ def sketch_scores(encoder: str, folder: str) -> list[Score]:
     ]
 
 
-def describe(caches: Mapping[str, Path]) -> str:
-    """What the encoder was trained on, in a sentence."""
-    records = [record for cache in caches.values() for record in DrawingCache(cache).records]
+def describe(plan: Mapping[str, Any], caches: Mapping[str, Path]) -> str:
+    """What the encoder was trained on, in a few sentences."""
+    texts = []
+    for network in ("whole", "windows"):
+        used = [name for name, share in plan[network].items() if share]
+        corpora = {corpus for name in used if name in plan["runs"] for corpus in plan["runs"][name]["corpora"]}
+        known = [plan["starts"][name]["trained_on"] for name in used if name in plan["starts"]]
+        texts += [
+            f"For {network}: {text}." for text in (*known, *(_count(caches[corpus]) for corpus in sorted(corpora)))
+        ]
+    texts.append("No patent drawing and no human sketch.")
+    return " ".join(texts)
+
+
+def _count(folder: Path) -> str:
+    records = DrawingCache(folder).records
     synthetic = sum(record.group.startswith("synth:") for record in records)
     drawings = sum(len(record.kinds) for record in records)
     return (
-        f"{drawings:,} drawings and sketches of {len(records):,} designs: {len(records) - synthetic:,} free 3D shapes "
+        f"{drawings:,} drawings of {len(records):,} designs, {len(records) - synthetic:,} free 3D shapes "
         f"(docs/shape-attributions.csv.gz, NOTICE) and {synthetic:,} synthetic objects, less those held out for "
-        "validation. No patent drawing and no human sketch."
+        "validation"
     )
 
 
 def finish(
-    plan: Mapping[str, Any], weights: Weights, caches: Mapping[str, Path], arguments: argparse.Namespace
+    plan: Mapping[str, Any], parts: Mapping[str, Weights], caches: Mapping[str, Path], arguments: argparse.Namespace
 ) -> Path:
     """Export, measure, and write the card; the encoder's file."""
-    size = SMALL_CORPUS["size"] if arguments.small else plan["size"]
+    whole, windows = mean_of(plan, "whole", parts), mean_of(plan, "windows", parts)
+    details = second_look(plan, whole, windows, DrawingCache(caches[plan["details"]["corpus"]]))
+    size = SMALL if arguments.small else plan["size"]
     card = EncoderCard(
         name=plan["name"],
         title=TITLE,
         dim=0,
         preprocessing=Preprocessing(size=size),
         sha256="",
-        trained_on=describe(caches),
+        trained_on=describe(plan, caches),
         licence="Apache-2.0",
         notes=plan.get("notes", ""),
     )
-    card = export_encoder(build_network(weights), card, arguments.out / "encoder")
+    card = export_encoder(build_network(whole), card, arguments.out / "encoder", details=details, half=True)
     path = arguments.out / "encoder" / f"{card.name}.onnx"
     found = patent_scores(f"onnx:{path}", arguments) if arguments.patents else {}
     scores, baseline = (list(found.get(key, [])) for key in (f"onnx:{path}", BASELINE))
@@ -173,16 +211,18 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out = arguments.out.absolute()
     plan = tomllib.loads(arguments.plan.read_text(encoding="utf-8"))
+    used = {name for network in ("whole", "windows") for name, share in plan[network].items() if share}
+    needed = {corpus for name, run in plan["runs"].items() if name in used for corpus in run["corpora"]}
     caches = {
-        name: render(plan, name, arguments.shapes, arguments.out, small=arguments.small) for name in plan["corpora"]
+        name: render(plan, name, arguments.shapes, arguments.out, small=arguments.small)
+        for name in sorted(needed | {plan["details"]["corpus"]})
     }
-    used = [name for name, share in plan["mean"].items() if share]
     states = {
         name: train(plan, name, caches, arguments.out, small=arguments.small) for name in plan["runs"] if name in used
     }
-    starts = {name: ROOT / path for name, path in plan.get("starts", {}).items() if name in used}
+    starts = {name: ROOT / start["path"] for name, start in plan["starts"].items() if name in used}
     parts = {name: read_backbone(path) for name, path in {**starts, **states}.items()}
-    path = finish(plan, mean(parts, {name: plan["mean"][name] for name in used}), caches, arguments)
+    path = finish(plan, parts, caches, arguments)
     print(f"{path}: {EncoderCard.load(path.with_suffix('.json')).sha256}")
 
 

@@ -43,7 +43,7 @@ from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
 from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
-from patsearch.training.details import GRID, split
+from patsearch.training.details import split
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
 LEFT_OUT_FILES = ("sharealike_kicad.npz",)
@@ -55,6 +55,7 @@ LINES = 560  # longer side of the depth buffer, pixels
 DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
 LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
 MOST_SMALLER = 3.5
+GRID = 3  # of windows that a network is trained on: larger than what it looks at, for parts at any place
 LEAST_INK = 1.5  # mean of a window that is kept, of 255
 
 
@@ -192,7 +193,7 @@ def looks(drawing: NDArray[np.uint8], job: Job) -> list[NDArray[np.uint8]]:
     """The drawing, or its densest windows that are not nearly empty."""
     if not job.windows:
         return [drawing]
-    cut = split(drawing[None], job.windows)
+    cut = split(drawing[None], job.windows, GRID)
     return [window for window, amount in zip(cut.drawings[0], cut.ink[0], strict=True) if amount > LEAST_INK]
 
 

@@ -1,11 +1,11 @@
 """What each region of a drawing adds to its vector, for networks that look at the whole and at its densest windows.
 
 Such a graph says what it does by the names of its tensors (`patsearch.training.lite0_graph` writes it). With the pooled
-channels v of each look, of unit length as v', and the means m of many drawings:
+channels v of each look, of unit length as v':
 
-    whole:  unit(sum of v') - m               of the looks at the whole, in one or more sizes
-    local:  (unit(sum of a v') - m') A        of the windows, by their ink a, turned to fewer axes A
-    vector: unit(unit(whole), g unit(local))  g less for blurred pictures
+    whole:  unit(sum of a v')      of the looks at the whole in one or more sizes, by fixed shares a
+    local:  unit(sum of a v') A    of the windows, by the roots a of their ink, turned to fewer axes A
+    vector: unit(whole, g unit(local)), g less for blurred pictures
 
 All lengths and g are numbers once a drawing is given, so that the rest is linear in v, and splits among the cells of
 the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks lie on one grid over the square.
@@ -24,13 +24,12 @@ from patsearch.encoder.feature_maps import TOLERANCE, Run, Vectors, shares_of
 from patsearch.encoder.onnx_graph import Node
 
 # Windows along each side of the square.
-GRID = 3
-# Names of the pooled channels, WHOLE.0, WHOLE.1 ... of the looks at the whole; what was averaged ends in POWERS.
-WHOLE, LOCAL, POWERS = "look.whole", "look.local", ".powers"
-# Of the local part: roots of the windows' ink (n, count, 1), their places (n, count), and (C, dim) axes.
-SHARES, PLACES, AXES = f"{LOCAL}.shares", f"{LOCAL}.places", f"{LOCAL}.axes"
-# Means of both parts, (C,).
-WHOLE_MEAN, LOCAL_MEAN = f"{WHOLE}.mean", f"{LOCAL}.mean"
+GRID = 4
+# Names of the pooled channels of each look: WHOLE.0, WHOLE.1 ... and LOCAL, n count rows. With one of the endings: what
+# was averaged, and the shares of the looks, one number or, of windows, (n, count, 1).
+WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
+# The windows' places (n, count), and (C, dim) axes.
+PLACES, AXES = f"{LOCAL}.places", f"{LOCAL}.axes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Look:
     """One look at a drawing.
 
     Attributes:
-        channels: (C,) float64, what the pooled channels add to the vector, before means and axes.
+        channels: (C,) float64, what the pooled channels add to the vector, before the axes.
         shares: (C, h, w) float64, of the cells in each channel; they sum to 1.
         place: row and column of the window, in windows; None for the whole.
     """
@@ -91,76 +90,72 @@ class DetailMaps:
         run: gives the named tensors, for (n, size, size) uint8 drawings.
         names: of the pooled channels of the looks at the whole.
         output: name of the vectors.
-        constants: means (C,) of both parts, and the axes.
+        shares: of these looks.
+        axes: (C, dim of the local part).
     """
 
-    def __init__(
-        self, run: Run, names: Sequence[str], output: str, constants: tuple[Vectors, Vectors, Vectors]
-    ) -> None:
+    def __init__(self, run: Run, names: Sequence[str], output: str, *, shares: Sequence[float], axes: Vectors) -> None:
         self._run, self._names, self._output = run, tuple(names), output
-        self._whole_mean, self._local_mean, self._axes = constants
+        self._shares, self._axes = tuple(shares), axes
 
     @classmethod
     def probe(cls, run: Run, names: Sequence[str], output: str, size: int) -> DetailMaps | None:
         """None where three pictures of noise show that the graph computes something else than its names say."""
         noise = np.random.default_rng(0).integers(0, 256, (3, size, size), dtype=np.uint8)
-        found = run([WHOLE_MEAN, LOCAL_MEAN, AXES], noise[:1])
-        whole_mean, local_mean, axes = (np.asarray(found[name], np.float64) for name in (WHOLE_MEAN, LOCAL_MEAN, AXES))
-        maps = cls(run, names, output, (whole_mean, local_mean, axes))
+        found = run([AXES, *(name + SHARES for name in names)], noise[:1])
+        axes = np.asarray(found[AXES], np.float64)
+        maps = cls(run, names, output, shares=[float(found[name + SHARES]) for name in names], axes=axes)
         for regions in maps.regions(noise):
             whole, local = (
                 np.sum([look.channels for look in regions.looks if (look.place is None) == is_whole], axis=0)
                 for is_whole in (True, False)
             )
-            length = np.linalg.norm(regions.vector[: len(axes)]), np.linalg.norm(regions.vector[len(axes) :])
-            parts = [
-                length[0] * _unit(whole / max(np.linalg.norm(whole), 1e-12) - whole_mean),
-                length[1] * _unit((local / max(np.linalg.norm(local), 1e-12) - local_mean) @ axes),
-            ]
-            if not np.allclose(np.concatenate(parts), regions.vector, atol=TOLERANCE):
+            if not np.allclose(np.concatenate([whole, local @ axes]), regions.vector, atol=TOLERANCE):
                 return None
         return maps
 
     def regions(self, drawings: NDArray[np.uint8]) -> list[DetailRegions]:
         """One for each of (n, size, size) uint8 drawings."""
         names = [*self._names, LOCAL]
-        found = self._run([*names, *(name + POWERS for name in names), SHARES, PLACES, self._output], drawings)
-        count = found[PLACES].shape[1]
+        found = self._run([*names, *(name + POWERS for name in names), LOCAL + SHARES, PLACES, self._output], drawings)
         sides = [found[name + POWERS].shape[-1] for name in names]
         side = int(np.lcm.reduce([*sides[:-1], GRID * sides[-1]]))
-        return [self._regions(found, n, count, side) for n in range(len(drawings))]
+        return [self._regions(found, n, side) for n in range(len(drawings))]
 
-    def _regions(self, found: Mapping[str, NDArray[Any]], n: int, count: int, side: int) -> DetailRegions:
+    def _regions(self, found: Mapping[str, NDArray[Any]], n: int, side: int) -> DetailRegions:
         vector = np.asarray(found[self._output][n], np.float32)
-        wholes = [_unit(found[name][n]) for name in self._names]
+        count = found[PLACES].shape[1]
         rows = range(n * count, (n + 1) * count)
-        weights = np.asarray(found[SHARES], np.float64)[n, :, 0]
-        windows = [weight * _unit(found[LOCAL][row]) for weight, row in zip(weights, rows, strict=True)]
-        # Lengths of what is scaled on the way, as `vector` is scaled in the end.
-        whole, local = np.sum(wholes, axis=0), np.sum(windows, axis=0)
-        long = max(float(np.linalg.norm(whole)), 1e-12), max(float(np.linalg.norm(local)), 1e-12)
+        wholes = [share * _unit(found[name][n]) for share, name in zip(self._shares, self._names, strict=True)]
+        shares = found[LOCAL + SHARES][n, :, 0]
+        windows = [share * _unit(found[LOCAL][row]) for share, row in zip(shares, rows, strict=True)]
+        # The factors by which both parts are scaled on the way, from what becomes of them in the end.
         split = len(self._axes)
-        factors = (
-            _ratio(vector[:split], whole / long[0] - self._whole_mean) / long[0],
-            _ratio(vector[split:], (local / long[1] - self._local_mean) @ self._axes) / long[1],
-        )
+        whole = _ratio(vector[:split], np.sum(wholes, axis=0))
+        local = _ratio(vector[split:], np.sum(windows, axis=0) @ self._axes)
         looks = [
-            Look(factors[0] * channels, shares_of(found[name + POWERS][n]), None)
+            Look(whole * channels, shares_of(found[name + POWERS][n]), None)
             for name, channels in zip(self._names, wholes, strict=True)
         ]
         for number, (row, channels) in enumerate(zip(rows, windows, strict=True)):
             place = divmod(int(found[PLACES][n, number]), GRID)
-            looks.append(Look(factors[1] * channels, shares_of(found[LOCAL + POWERS][row]), place))
+            looks.append(Look(local * channels, shares_of(found[LOCAL + POWERS][row]), place))
         return DetailRegions(vector, tuple(looks), self._axes, side)
 
 
 def find_looks(nodes: Sequence[Node]) -> list[str]:
     """Names of the pooled channels of the looks at the whole; none where the graph does not look at windows."""
     known = {name for node in nodes for name in node.outputs}
-    if not {LOCAL, LOCAL + POWERS, SHARES, PLACES} <= known:
+    if not {LOCAL, LOCAL + POWERS, LOCAL + SHARES, PLACES} <= known:
         return []
     names = [f"{WHOLE}.{number}" for number in range(len(known)) if f"{WHOLE}.{number}{POWERS}" in known]
     return [name for name in names if name in known]
+
+
+def tensors_of(looks: Sequence[str]) -> list[str]:
+    """All tensors that must be handed out, for the names of the looks at the whole."""
+    names = [*looks, LOCAL]
+    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), PLACES, AXES]
 
 
 def _unit(vector: NDArray[Any]) -> Vectors:

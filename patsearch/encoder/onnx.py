@@ -19,17 +19,7 @@ from numpy.typing import NDArray
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
-from patsearch.encoder.detail_maps import (
-    AXES,
-    LOCAL,
-    LOCAL_MEAN,
-    PLACES,
-    POWERS,
-    SHARES,
-    WHOLE_MEAN,
-    DetailMaps,
-    find_looks,
-)
+from patsearch.encoder.detail_maps import DetailMaps, find_looks, tensors_of
 from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.errors import EncoderError
@@ -99,8 +89,7 @@ class OnnxEncoder(ArrayEncoder):
         nodes = read_nodes(data)
         tail, looks = find_tail(nodes, self._output), find_looks(nodes)
         if looks:
-            pooled = [*looks, LOCAL]
-            inside = [*pooled, *(name + POWERS for name in pooled), SHARES, PLACES, WHOLE_MEAN, LOCAL_MEAN, AXES]
+            inside = tensors_of(looks)
         elif tail is not None:
             inside = [*tail.tensors, *([tail.matrix] if tail.matrix else [])]
         else:

@@ -1,9 +1,8 @@
 """A second look at the densest windows of a drawing, at full size: what a `Details` graph of `lite0` needs to know.
 
-A whole figure at 256 pixels shows its shape and little of the pen. Cut into a grid of 3 x 3 windows at three times that
-size, its densest windows show small parts and the strokes. The vectors of both looks stand beside each other, each less
-the mean of many drawings, so that what all drawings have in common does not count. The whole may be looked at in more
-than one size, for free-hand lines are found better in a smaller one.
+A whole figure at 256 pixels shows its shape and little of the pen. Cut into a grid of 4 x 4 windows at three times that
+size, its densest windows show small parts and the strokes. The vectors of both looks stand beside each other. The whole
+is looked at in more than one size, for free-hand lines are found better in a smaller one.
 
 An enlarged small picture has no details, only blurred strokes, which tell pictures by their size and not by what they
 show. So the local part counts less the wider its edges are, down to nothing.
@@ -31,11 +30,11 @@ class Details:
     """How a drawing's densest windows add to its vector.
 
     Attributes:
-        count: windows looked at, 1 to 9.
+        count: windows looked at, from 1.
         weight: of their part beside that of the whole drawing.
-        shrinks: sides of the large picture over those of the small ones that show the whole; their vectors are added.
-        whole, local: (C,) float32, means over drawings of both parts, each of unit length before.
-        axes: (C, dim) float32, orthonormal, along which the local part differs most between drawings.
+        shrinks: sides of the large picture over those of the small ones that show the whole.
+        shares: of the small pictures' vectors, which are added.
+        axes: (C, dim) float32, orthonormal, along which the local part is kept.
         sharp, blurred: widths of edges in pixels of the large picture up to which the local part counts in full, and
             from which it does not count at all.
         weights: of the network that looks at windows, where it is another one.
@@ -44,8 +43,7 @@ class Details:
     count: int
     weight: float
     shrinks: tuple[int, ...]
-    whole: NDArray[np.float32]
-    local: NDArray[np.float32]
+    shares: tuple[float, ...]
     axes: NDArray[np.float32]
     sharp: float = 2.0
     blurred: float = 3.0
@@ -59,10 +57,10 @@ class Details:
             windows: (N, count, C) those of their windows.
             cut: where the windows came from.
         """
-        parts = [_added(whole), _added(windows, cut.ink)]
-        parts = [_unit(parts[0] - self.whole), _unit((parts[1] - self.local) @ self.axes)]
         gate = np.clip((self.blurred - cut.edges) / (self.blurred - self.sharp), 0, 1)
-        return _unit(np.concatenate([parts[0], self.weight * gate[:, None] * parts[1]], axis=1))
+        local = _unit(_added(windows, np.sqrt(cut.ink)) @ self.axes)
+        first = _added(whole, np.broadcast_to(np.asarray(self.shares), whole.shape[:2]))
+        return _unit(np.concatenate([first, self.weight * gate[:, None] * local], axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +78,11 @@ class Windows:
     edges: Vectors
 
 
-def split(drawings: Drawings, count: int) -> Windows:
-    """The densest of the 3 x 3 windows of (N, 3 s, 3 s) drawings: what the graph cuts out."""
+def split(drawings: Drawings, count: int, grid: int = GRID) -> Windows:
+    """The densest of the grid x grid windows of (N, grid s, grid s) drawings: what the graph cuts out."""
     n, size, _ = drawings.shape
-    side = size // GRID
-    windows = drawings.reshape(n, GRID, side, GRID, side).transpose(0, 1, 3, 2, 4).reshape(n, GRID * GRID, side, side)
+    side = size // grid
+    windows = drawings.reshape(n, grid, side, grid, side).transpose(0, 1, 3, 2, 4).reshape(n, grid * grid, side, side)
     ink = 255 - windows.mean(axis=(2, 3))
     order = np.argsort(-ink, axis=1, kind="stable")[:, :count]
     chosen = np.take_along_axis(windows, order[:, :, None, None], axis=1)
@@ -116,34 +114,22 @@ def edge_width(windows: Drawings) -> Vectors:
     return 2 * first / np.maximum(second, 1)
 
 
-def fit_details(
-    whole: NDArray[np.float32],
-    windows: NDArray[np.float32],
-    cut: Windows,
-    *,
-    dim: int,
-    weight: float,
-    shrinks: tuple[int, ...],
-    weights: Mapping[str, NDArray[np.float32]] | None = None,
-) -> Details:
-    """Means and axes of the vectors of N drawings of many designs and hands; arguments as of `Details.join`."""
-    parts = [_added(whole), _added(windows, cut.ink)]
-    means = [part.mean(axis=0) for part in parts]
-    _, axes = np.linalg.eigh(np.cov(_unit(parts[1] - means[1]), rowvar=False))  # ascending
-    return Details(
-        count=windows.shape[1],
-        weight=weight,
-        shrinks=shrinks,
-        whole=means[0].astype(np.float32),
-        local=means[1].astype(np.float32),
-        axes=np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32),
-        weights=weights,
-    )
+def fit_axes(windows: NDArray[np.float32], cut: Windows, dim: int) -> NDArray[np.float32]:
+    """(C, dim): the axes with most of the local parts of N drawings of many designs and hands.
+
+    Not those of their differences from the mean: centring on drawings made by a program costs on real ones.
+
+    Args:
+        windows, cut: as in `Details.join`.
+        dim: at most N and C.
+    """
+    local = _added(windows, np.sqrt(cut.ink))
+    _, axes = np.linalg.eigh(local.T @ local)  # ascending
+    return np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32)
 
 
-def _added(vectors: NDArray[np.float32], ink: Vectors | None = None) -> Vectors:
-    """(N, C) of unit length: the sum of each drawing's vectors (N, k, C), by the square root of their ink (N, k)."""
-    shares = np.ones(vectors.shape[:2]) if ink is None else np.sqrt(ink)
+def _added(vectors: NDArray[np.float32], shares: Vectors) -> Vectors:
+    """(N, C) of unit length: the sum of each drawing's vectors (N, k, C) by their shares (N, k)."""
     return _unit(np.einsum("nkc,nk->nc", _unit(vectors), shares))
 
 

@@ -112,7 +112,7 @@ def parity(
 def looks(
     network: Network, windows: Network, drawings: NDArray[np.uint8], *, count: int, shrinks: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], Windows]:
-    """What `Details.join` and `fit_details` take: vectors of the whole and of its windows, and these.
+    """What `Details.join` takes: vectors of the whole and of its windows, and these.
 
     Args:
         network, windows: which look at the whole and at windows.

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from patsearch.encoder.detail_maps import AXES, GRID, LOCAL, LOCAL_MEAN, PLACES, POWERS, SHARES, WHOLE, WHOLE_MEAN
+from patsearch.encoder.detail_maps import AXES, GRID, LOCAL, PLACES, POWERS, SHARES, WHOLE
 from patsearch.errors import EncoderError
 from patsearch.training.details import WIDEN, Details
 from patsearch.training.lite0 import EPSILON, FEATURES, STAGES, Weights
@@ -168,7 +168,7 @@ def build_model(
         size: side of the input; None leaves it open.
         power: of the pooling.
         whitening: applied to the pooled features of unit length; the result is scaled to unit length again.
-        details: look at the densest windows too; needs a size, a multiple of 3 and of the shrinks, and no whitening.
+        details: look at the densest windows too; needs a size, a multiple of 4 and of the shrinks, and no whitening.
         half: keep the weights in half precision in the file.
 
     Raises:
@@ -209,31 +209,29 @@ def build_model(
 def _two_looks(
     writer: GraphWriter, network: Lite0Writer, details: Details, pixels: str, *, side: int, power: int
 ) -> str:
-    """(N, 1280 + dim): what `Details.join` makes of `shrunk` and `split` drawings (N, 1, 3 side, 3 side).
+    """(N, 1280 + dim): what `Details.join` makes of `shrunk` and `split` drawings (N, 1, GRID side, GRID side).
 
     The names are those that `patsearch.encoder.detail_maps` looks for.
     """
     ink = writer.node("Sub", writer.constant("white", 255.0), pixels)
     wide = writer.node("MaxPool", ink, kernel_shape=[WIDEN, WIDEN], strides=[1, 1], auto_pad="SAME_UPPER")
     looks = []
-    for number, shrink in enumerate(details.shrinks):
+    for number, (shrink, share) in enumerate(zip(details.shrinks, details.shares, strict=True)):
         small = writer.node("AveragePool", wide, kernel_shape=[shrink, shrink], strides=[shrink, shrink])
         vectors = network.pooled(writer.node("Sub", "white", small), power, name=f"{WHOLE}.{number}")
-        looks.append(writer.unit(vectors))
+        factor = writer.constant(f"{WHOLE}.{number}{SHARES}", share)
+        looks.append(writer.node("Mul", writer.unit(vectors), factor))
     whole = writer.unit(writer.node("Sum", *looks))
-    centred = writer.node("Sub", whole, writer.constant(WHOLE_MEAN, details.whole))
 
     windows, amounts = _densest(writer, ink, side, details.count)
     other = network if details.weights is None else Lite0Writer(writer, details.weights, "windows.")
     looked = writer.unit(other.pooled(writer.node("Sub", "white", windows), power, name=LOCAL))
     by_drawing = writer.node("Reshape", looked, writer.shape(-1, details.count, FEATURES))
-    weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=SHARES))
+    weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=LOCAL + SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))
-    moved = writer.node("Sub", local, writer.constant(LOCAL_MEAN, details.local))
-    turned = writer.node("MatMul", moved, writer.constant(AXES, details.axes))
-
-    weighted = writer.node("Mul", writer.unit(turned), _weight(writer, details, windows))
-    return writer.node("Concat", writer.unit(centred), weighted, axis=1)
+    turned = writer.unit(writer.node("MatMul", local, writer.constant(AXES, details.axes)))
+    weighted = writer.node("Mul", turned, _weight(writer, details, windows))
+    return writer.node("Concat", whole, weighted, axis=1)
 
 
 def _densest(writer: GraphWriter, ink: str, side: int, count: int) -> tuple[str, str]:
@@ -241,7 +239,7 @@ def _densest(writer: GraphWriter, ink: str, side: int, count: int) -> tuple[str,
     cut = writer.node("Reshape", ink, writer.shape(-1, GRID, side, GRID, side))
     ordered = writer.node("Transpose", cut, perm=[0, 1, 3, 2, 4])
     windows = writer.node("Reshape", ordered, writer.shape(-1, GRID * GRID, side, side))
-    sums = writer.node("ReduceMean", windows, axes=[2, 3], keepdims=0)  # (N, 9)
+    sums = writer.node("ReduceMean", windows, axes=[2, 3], keepdims=0)  # (N, windows)
     writer.nodes.append(helper.make_node("TopK", [sums, writer.shape(count)], ["amounts", PLACES], name="top", axis=1))
     where = writer.node("Unsqueeze", PLACES, writer.shape(-1))  # (N, count, 1)
     chosen = writer.node("GatherND", windows, where, batch_dims=1)  # (N, count, side, side)

@@ -24,7 +24,7 @@ from patsearch.training.lite0_graph import build_model
 from patsearch.training.validation import pooled_embeddings
 from patsearch.training.whitening import Whitening
 
-SIDE, DIM = 64, 100
+SIDE, DIM = 48, 100
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def weights() -> tuple[Weights, Weights]:
 def large(count: int = 4) -> NDArray[np.uint8]:
     """Crosses of different lengths, most of them in some places."""
     rng = np.random.default_rng(5)
-    pages = np.full((count, 3 * SIDE, 3 * SIDE), 255, np.uint8)
+    pages = np.full((count, 4 * SIDE, 4 * SIDE), 255, np.uint8)
     for page in pages:
         for top, left, length in rng.integers((4, 4, 8), (150, 150, 40), (9, 3)):
             page[top : top + 2, left : left + length] = page[top : top + length, left : left + 2] = 0
@@ -44,10 +44,8 @@ def large(count: int = 4) -> NDArray[np.uint8]:
 
 
 def details_of(weights: Weights | None, **changes: float) -> Details:
-    rng = np.random.default_rng(6)
-    whole, local = (rng.normal(0, 0.01, (2, FEATURES))).astype(np.float32)
-    axes = np.linalg.qr(rng.normal(size=(FEATURES, DIM)))[0].astype(np.float32)
-    return replace(Details(2, 0.7, (3, 4), whole, local, axes, weights=weights), **changes)
+    axes = np.linalg.qr(np.random.default_rng(6).normal(size=(FEATURES, DIM)))[0].astype(np.float32)
+    return replace(Details(2, 0.7, (3, 4), (1.0, 0.6), axes, weights=weights), **changes)
 
 
 def expected(first: Weights, details: Details, pages: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -69,7 +67,7 @@ def vectors_of(model: bytes, pages: NDArray[np.uint8]) -> NDArray[np.float32]:
 def test_a_second_look_gives_what_its_parts_give(weights: tuple[Weights, Weights], second: bool) -> None:
     details = details_of(weights[1] if second else None)
     pages = large()
-    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details)
+    model = build_model(weights[0], name="t", size=4 * SIDE, power=3, details=details)
     vectors = vectors_of(model.SerializeToString(), pages)
     wanted = expected(weights[0], details, pages)
     assert vectors.shape == (4, FEATURES + DIM)
@@ -81,21 +79,21 @@ def test_a_second_look_gives_what_its_parts_give(weights: tuple[Weights, Weights
 def encoder_of(model: onnx.ModelProto, folder: Path, dim: int = FEATURES + DIM) -> OnnxEncoder:
     data = model.SerializeToString()
     (folder / "two.onnx").write_bytes(data)
-    preprocessing = Preprocessing(size=3 * SIDE)
+    preprocessing = Preprocessing(size=4 * SIDE)
     return OnnxEncoder(
         folder / "two.onnx", EncoderCard("two", "", dim, preprocessing, fingerprint([data], preprocessing))
     )
 
 
 def test_a_score_is_split_among_the_regions_of_all_looks(weights: tuple[Weights, Weights], tmp_path: Path) -> None:
-    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details_of(weights[1]))
+    model = build_model(weights[0], name="t", size=4 * SIDE, power=3, details=details_of(weights[1]))
     encoder = encoder_of(model, tmp_path)
     one, other = (Image.fromarray(page) for page in large(2))
     vectors = encoder.encode_batch([one, other])
     found = agreement(encoder, one, other)
     assert found.method == "feature maps"
     assert found.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
-    assert found.query.shape == found.found.shape == (6, 6)
+    assert found.query.shape == found.found.shape == (8, 8)
     for parts in (found.query, found.found):
         assert float(parts.sum(dtype=np.float64)) == pytest.approx(found.score, abs=1e-5)
         assert parts.std() > 1e-4
@@ -107,13 +105,13 @@ def test_a_score_is_split_among_the_regions_of_all_looks(weights: tuple[Weights,
     cells = regions.contributions(local)
     places = {look.place for look in regions.looks if look.place is not None}
     assert len(places) == 2
-    for row, column in np.ndindex(3, 3):
+    for row, column in np.ndindex(4, 4):
         part = cells[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
         assert (part.std() > 1e-7) == ((row, column) in places)
 
 
 def test_a_graph_that_only_has_the_names_is_not_split(weights: tuple[Weights, Weights], tmp_path: Path) -> None:
-    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details_of(None))
+    model = build_model(weights[0], name="t", size=4 * SIDE, power=3, details=details_of(None))
     (node,) = [node for node in model.graph.node if node.op_type == "Sum"]
     node.op_type = "Max"
     assert encoder_of(model, tmp_path).feature_maps is None
@@ -122,7 +120,7 @@ def test_a_graph_that_only_has_the_names_is_not_split(weights: tuple[Weights, We
 def test_half_precision_halves_the_file_and_changes_little(weights: tuple[Weights, Weights]) -> None:
     details, pages = details_of(None), large()
     exact, half = (
-        build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details, half=half).SerializeToString()
+        build_model(weights[0], name="t", size=4 * SIDE, power=3, details=details, half=half).SerializeToString()
         for half in (False, True)
     )
     assert len(half) < 0.55 * len(exact)
@@ -131,10 +129,10 @@ def test_half_precision_halves_the_file_and_changes_little(weights: tuple[Weight
 
 def test_what_an_enlarged_picture_seems_to_show_in_detail_does_not_count(weights: tuple[Weights, Weights]) -> None:
     details = details_of(None)
-    model = build_model(weights[0], name="t", size=3 * SIDE, power=3, details=details).SerializeToString()
+    model = build_model(weights[0], name="t", size=4 * SIDE, power=3, details=details).SerializeToString()
     sharp = large()
-    small = shrunk(sharp, 4).repeat(4, axis=1).repeat(4, axis=2)
-    blurred = np.stack([np.mean([np.roll(p, (y, x), (0, 1)) for y in range(4) for x in range(4)], 0) for p in small])
+    small = shrunk(sharp, 6).repeat(6, axis=1).repeat(6, axis=2)
+    blurred = np.stack([np.mean([np.roll(p, (y, x), (0, 1)) for y in range(6) for x in range(6)], 0) for p in small])
     assert edge_width(split(sharp, 2).drawings).max() < details.sharp < details.blurred
     assert edge_width(split(blurred.astype(np.uint8), 2).drawings).min() > details.blurred
     assert np.linalg.norm(vectors_of(model, sharp)[:, FEATURES:], axis=1) == pytest.approx(0.7 / np.hypot(1, 0.7))
@@ -153,7 +151,7 @@ def test_the_densest_windows_come_first() -> None:
     page = np.full((1, 9, 9), 255, np.uint8)
     page[0, 3:6, 6:9] = 0
     page[0, 0, 0] = 0
-    cut = split(page, 3)
+    cut = split(page, 3, grid=3)
     assert cut.drawings.shape == (1, 3, 3, 3)
     assert not cut.drawings[0, 0].any()
     assert cut.drawings[0, 1, 0, 0] == 0
