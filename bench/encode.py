@@ -5,7 +5,9 @@
 Prints figures a second of wall time and of CPU time for each engine, batch and number of threads, the
 time to load the encoder in a fresh process, and the time of preprocessing. Each cell is measured in a
 process of its own, after a warm-up. OpenVINO is measured where it is installed, 8 bits where synthetic drawings to
-calibrate on can be drawn (extra `synth`). Figures of one run on one machine compare with each other only.
+calibrate on can be drawn (extra `synth`). The engines `shipped` and `torch shipped` are the default encoder as it is,
+with its looks at the whole and at details, and the same in torch, at its own size. Figures of one run on one machine
+compare with each other only.
 """
 
 from __future__ import annotations
@@ -25,9 +27,22 @@ from typing import Any
 
 import numpy as np
 
+import patsearch.encoder
+from patsearch.encoder import DEFAULT_ENCODER, load_encoder
+
+WEIGHTS = Path(patsearch.encoder.__file__).parent / "weights"
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
-ENGINES = ("onnxruntime", "int8", "openvino", "openvino int8", "torch", "torch channels-last")
+ENGINES = (
+    "onnxruntime",
+    "int8",
+    "openvino",
+    "openvino int8",
+    "torch",
+    "torch channels-last",
+    "shipped",
+    "torch shipped",
+)
 
 _LOAD = """
 import time
@@ -37,14 +52,18 @@ imported = time.perf_counter()
 from patsearch.encoder import load_encoder
 encoder = load_encoder({name!r})
 loaded = time.perf_counter()
-encoder.encode_arrays(numpy.full((1, 256, 256), 255, numpy.uint8))
+encoder.encode_batch([numpy.full((256, 256), 255, numpy.uint8)])
 print(imported - start, loaded - imported, time.perf_counter() - loaded)
 """
 
 
 def measure(*, engine: str, size: int, batch: int, threads: int, seconds: float, models: Path) -> dict[str, Any]:
     """Rates of one cell, in this process."""
-    if engine.startswith("torch"):
+    if engine == "shipped":
+        run = _onnx(WEIGHTS / f"{DEFAULT_ENCODER}.onnx", threads)
+    elif engine == "torch shipped":
+        run = _torch_twice(threads)
+    elif engine.startswith("torch"):
         run = _torch(engine, threads)
     else:
         path = models / (f"{size}-int8.onnx" if engine.endswith("int8") else f"{size}.onnx")
@@ -106,6 +125,21 @@ def _torch(engine: str, threads: int) -> Callable[[Any], Any]:
     return run
 
 
+def _torch_twice(threads: int) -> Callable[[Any], Any]:
+    """What the graph of the default encoder computes, in torch and numpy."""
+    import torch
+
+    from patsearch.training.details import Details
+    from patsearch.training.export import looks
+    from patsearch.training.lite0 import FEATURES, build_network
+
+    torch.set_num_threads(threads)
+    whole, windows = build_network(None), build_network(None)
+    axes = np.eye(FEATURES, 256, dtype=np.float32)
+    details = Details(1, 0.7, (3, 4), (1.0, 0.6), axes)
+    return lambda drawings: details.join(*looks(whole, windows, drawings, count=details.count, shrinks=details.shrinks))
+
+
 def loading() -> dict[str, Any]:
     """Seconds to import ONNX Runtime, load the shipped encoder and encode a first drawing, best of five."""
     script = _LOAD.format(module="onnxruntime", name=None)
@@ -124,10 +158,10 @@ def preprocessing(seconds: float) -> list[dict[str, Any]]:
     """CPU milliseconds of `preprocess` by the size of the drawing."""
     import cv2
 
-    from patsearch.encoder import Preprocessing, preprocess
+    from patsearch.encoder import preprocess
 
     cv2.setNumThreads(1)
-    spec, found = Preprocessing(), []
+    spec, found = load_encoder().card.preprocessing, []
     for side in (256, 500, 1000, 2000, 3000):
         drawing = np.full((side, side), 255, np.uint8)
         for radius in range(side // 20, side // 2 - 4, side // 20):
@@ -188,8 +222,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engines = measurable(arguments.engines)
         export(arguments.sizes, Path(folder), int8=any(engine.endswith("int8") for engine in engines))
-        for size in arguments.sizes:
+        shipped = load_encoder().card.preprocessing.size
+        for size in [*arguments.sizes, shipped]:
             for engine in engines:
+                if engine.endswith("shipped") != (size == shipped):
+                    continue
                 for threads in arguments.threads:
                     for batch in arguments.batches:
                         cell = {"engine": engine, "size": size, "batch": batch, "threads": threads, "models": folder}

@@ -28,7 +28,7 @@ def encoder() -> OnnxEncoder:
     return loaded
 
 
-def arrays(count: int, size: int = 256) -> NDArray[np.uint8]:
+def arrays(count: int, size: int = 768) -> NDArray[np.uint8]:
     return np.random.default_rng(count).integers(0, 256, (count, size, size), dtype=np.uint8)
 
 
@@ -65,14 +65,15 @@ def test_a_drawing_is_closer_to_its_copy_than_to_another(encoder: OnnxEncoder) -
     ring = Image.new("L", (600, 600), 255)
     ImageDraw.Draw(ring).ellipse((50, 50, 550, 550), outline=0, width=4)
     vectors = encoder.encode_batch([chair, chair.resize((300, 400)).convert("RGB"), ring])
-    assert vectors[0] @ vectors[1] > 0.9 > vectors[0] @ vectors[2]
+    # A copy of half the size shows less in detail: it is its whole that is alike.
+    assert vectors[0] @ vectors[1] > 0.8 > 0.6 > vectors[0] @ vectors[2]
 
 
 @pytest.mark.parametrize(
     "wrong", [arrays(2, 128), arrays(2)[:, None], arrays(2).astype(np.float32)], ids=["size", "rank", "type"]
 )
 def test_other_arrays_are_refused(encoder: OnnxEncoder, wrong: NDArray[np.uint8]) -> None:
-    with pytest.raises(EncoderError, match=r"takes uint8 \(N, 256, 256\)"):
+    with pytest.raises(EncoderError, match=r"takes uint8 \(N, 768, 768\)"):
         encoder.encode_arrays(wrong)
 
 
