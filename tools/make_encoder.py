@@ -121,7 +121,8 @@ def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list
     name = f"{dataset['patents']} patents of {dataset['name']}, {dataset['judged_queries']} figures, leave-one-out"
     if dataset["distractors"]:
         name += f", among {dataset['distractors']} other figures"
-    command = " ".join(["patsearch bench --dataset", dataset["name"], *words[:5]])
+    among = ["--distractors", Path(arguments.distractors).name] if arguments.distractors else []
+    command = " ".join(["patsearch bench --dataset", dataset["name"], *words[:5], *among])
     return {
         BASELINE if evaluation["baseline"] else encoder: [
             Score(name, metric, round(evaluation["metrics"][metric], 4), command) for metric in METRICS
@@ -144,13 +145,11 @@ def sketch_scores(encoder: str, folder: str) -> list[Score]:
 def describe(plan: Mapping[str, Any], caches: Mapping[str, Path]) -> str:
     """What the encoder was trained on, in a few sentences."""
     texts = []
-    for network in ("whole", "windows"):
+    for network, title in (("whole", "For whole drawings"), ("windows", "For their windows")):
         used = [name for name, share in plan[network].items() if share]
         corpora = {corpus for name in used if name in plan["runs"] for corpus in plan["runs"][name]["corpora"]}
         known = [plan["starts"][name]["trained_on"] for name in used if name in plan["starts"]]
-        texts += [
-            f"For {network}: {text}." for text in (*known, *(_count(caches[corpus]) for corpus in sorted(corpora)))
-        ]
+        texts += [f"{title}: {text}." for text in (*known, *(_count(caches[corpus]) for corpus in sorted(corpora)))]
     texts.append("No patent drawing and no human sketch.")
     return " ".join(texts)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from makers import draw_design, grant_zip, week
+from PIL import Image
 
 from patsearch.cli import main
 
@@ -85,7 +86,10 @@ def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.Capture
     like = ask(capsys, "--like", "D900,004", "--index", index)
     assert "USD900004" not in [hit["patent"] for hit in like["hits"]]  # type: ignore[attr-defined]
     assert like["query"]["like"] == "USD900004"  # type: ignore[index]
-    assert ask(capsys, picture, "--index", index, "--min-score", 1)["hits"] == []
+    smaller = index.parent / "smaller.png"
+    with Image.open(picture) as drawn:
+        drawn.resize((drawn.width * 2 // 3, drawn.height * 2 // 3)).save(smaller)
+    assert ask(capsys, smaller, "--index", index, "--min-score", 1)["hits"] == []
     single = ask(capsys, picture, "--index", index, "--drawings", "--top", 50)
     assert len(single["hits"]) == 2 * DESIGNS  # type: ignore[arg-type]
 
