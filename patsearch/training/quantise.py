@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,9 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
         with tempfile.TemporaryDirectory() as folder:
             prepared, path = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
             quant_pre_process(encoder.path, prepared, skip_symbolic_shape=True)
-            convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
+            depths = _depths(onnx.load(prepared).graph.node)
             for share in _KEPT:
-                kept = convolutions[: round(share * len(convolutions))]
+                kept = [name for name, depth in depths.items() if depth < round(share * (max(depths.values()) + 1))]
                 _quantise_file(prepared, path, calibration, kept)
                 data = path.read_bytes()
                 card = replace(encoder.card, sha256=fingerprint([data], encoder.card.preprocessing))
@@ -90,6 +91,19 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
         raise EncoderError(f"{encoder.path} cannot be quantised: {' '.join(str(error).split())[:200]}.") from error
     finally:
         root.setLevel(level)
+
+
+def _depths(nodes: Sequence[Any]) -> dict[str, int]:
+    """For each convolution by name, how many lie before it: a graph may hold several networks side by side."""
+    before: dict[str, int] = {}
+    depths: dict[str, int] = {}
+    for node in nodes:  # in an order in which they can be computed
+        depth = max((before.get(name, 0) for name in node.input), default=0)
+        if node.op_type == "Conv":
+            depths[node.name] = depth
+            depth += 1
+        before |= dict.fromkeys(node.output, depth)
+    return depths
 
 
 def _quantise_file(source: Path, target: Path, calibration: NDArray[np.uint8], kept: list[str]) -> None:
