@@ -30,9 +30,10 @@ import numpy as np
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.training.cache import DrawingCache
-from patsearch.training.details import Details, fit_axes
-from patsearch.training.export import export_encoder, looks, read_backbone
+from patsearch.training.details import Details, Tiles, fit_axes, local_part
+from patsearch.training.export import export_encoder, read_backbone
 from patsearch.training.lite0 import Weights, build_network
+from patsearch.training.validation import pooled_embeddings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -40,12 +41,12 @@ BASELINE = "lite0-imagenet"
 TITLE = "Two EfficientNet-Lite0, for whole drawings and for their details, trained on drawings of free 3D shapes"
 METRICS = ("map", "map_by_patent", "hit_rate@1", "hit_rate@10")
 SMALL_CORPUS = {"designs": 10, "views": 2}
-SMALL, SMALL_TRAINED = 192, 64  # sides of what the encoder takes and of what it is trained on
+SMALL = 64  # side of a window
 SMALL_RUN = (
     "schedule.epochs=",
     "schedule.wall_seconds=",
     "schedule.steps=3",
-    f"data.stages=[{{size={SMALL_TRAINED}}}]",
+    f"data.stages=[{{size={SMALL}}}]",
     "batch.designs=4",
     "batch.drawings=2",
 )
@@ -66,7 +67,7 @@ def render(plan: Mapping[str, Any], name: str, shapes: str, out: Path, *, small:
     folder = out / "corpora" / name
     settings = dict(plan["corpora"][name])
     if small:
-        settings |= SMALL_CORPUS | {"size": SMALL if name == plan["details"]["corpus"] else SMALL_TRAINED}
+        settings |= SMALL_CORPUS | {"size": SMALL}
     words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
     source = ["--shapes", shapes] if shapes else []
     call(sys.executable, HERE / "render_shapes.py", "--out", folder, *source, *words)
@@ -98,16 +99,16 @@ def mean_of(plan: Mapping[str, Any], name: str, parts: Mapping[str, Weights]) ->
     return mean({part: parts[part] for part in shares}, shares)
 
 
-def second_look(plan: Mapping[str, Any], whole: Weights, windows: Weights, cache: DrawingCache) -> Details:
-    """How the windows add to the vector: the axes are those of drawings of a corpus, at most `drawings`."""
+def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache) -> Details:
+    """How the windows add to the vector: the axes are those of windows of a corpus, at most `drawings`."""
     settings = plan["details"]
     places = [(design, i) for design, record in enumerate(cache.records) for i in range(len(record.kinds))]
     chosen = np.random.default_rng(0).permutation(len(places))[: settings["drawings"]]
-    drawings = np.stack([cache.drawing(*places[at]) for at in sorted(chosen.tolist())])
-    count, shrinks = settings["count"], tuple(settings["shrinks"])
-    _, *found = looks(build_network(whole), build_network(windows), drawings, count=count, shrinks=shrinks)
-    axes = fit_axes(*found, min(settings["dim"], len(drawings)))
-    return Details(count, settings["weight"], shrinks, tuple(settings["shares"]), axes, weights=windows)
+    windows = np.stack([cache.drawing(*places[at]) for at in sorted(chosen.tolist())])
+    vectors = pooled_embeddings(build_network(weights), windows)[:, np.newaxis]  # (N, 1, C)
+    local = local_part(vectors, Tiles.of_windows(windows[:, np.newaxis]))
+    axes = fit_axes(local, min(settings["dim"], len(windows)))
+    return Details(settings["weight"], tuple(settings["shares"]), axes, weights=weights)
 
 
 def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list[Score]]:
@@ -170,13 +171,13 @@ def finish(
 ) -> Path:
     """Export, measure, and write the card; the encoder's file."""
     whole, windows = mean_of(plan, "whole", parts), mean_of(plan, "windows", parts)
-    details = second_look(plan, whole, windows, DrawingCache(caches[plan["details"]["corpus"]]))
-    size = SMALL if arguments.small else plan["size"]
+    details = second_look(plan, windows, DrawingCache(caches[plan["details"]["corpus"]]))
+    spec = Preprocessing(**plan["preprocessing"] | ({"size": 2 * SMALL} if arguments.small else {}))
     card = EncoderCard(
         name=plan["name"],
         title=TITLE,
         dim=0,
-        preprocessing=Preprocessing(size=size),
+        preprocessing=spec,
         sha256="",
         trained_on=describe(plan, caches),
         licence="Apache-2.0",

@@ -33,17 +33,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.encoder.preprocess import Preprocessing, preprocess
+from patsearch.encoder.preprocess import Preprocessing, densest_windows, preprocess
 from patsearch.synth.design import make_design, plan_design
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Mesh
 from patsearch.synth.ornament import decorate
 from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import sketch_lines
-from patsearch.synth.style import Style, ink
+from patsearch.synth.style import POINTS, Style, ink
 from patsearch.synth.views import choose_views
 from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
-from patsearch.training.details import split
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
 LEFT_OUT_FILES = ("sharealike_kicad.npz",)
@@ -51,11 +50,12 @@ LEFT_OUT_SOURCES = ("clvrai-furniture",)
 MOST_FACES = 60_000
 SHARD = 48  # designs
 FEWEST_VIEWS = 2
-LINES = 560  # longer side of the depth buffer, pixels
+LINES, FINE_LINES = 560, 840  # longer side of the depth buffer, pixels; of drawings for windows
 DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
 LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
 MOST_SMALLER = 3.5
-GRID = 3  # of windows that a network is trained on: larger than what it looks at, for parts at any place
+# Where windows are cut out, drawings are made as large as a sheet at 300 dpi, and the pen has so many pixels.
+SHEET, PEN = (700, 1900), (1.1, 4.2)
 LEAST_INK = 1.5  # mean of a window that is kept, of 255
 
 
@@ -152,20 +152,21 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
         return None
     name, family, mesh, views = built
     dice = Dice(rng)
-    spec = Preprocessing(size=job.size * (GRID if job.windows else 1))
+    spec = Preprocessing(size=job.size)
     unclaimed = frozenset[int]()
     if mesh.part_count > 1 and dice.chance(job.unclaimed):
         some = np.flatnonzero(rng.random(mesh.part_count) < 0.35)
         unclaimed = frozenset(some.tolist()) if len(some) < mesh.part_count else unclaimed
-    rendered = [render(mesh, view, size=LINES) for view in views]
+    rendered = [render(mesh, view, size=FINE_LINES if job.windows else LINES) for view in views]
     drawings = []
     # In a patent all drawings come from one hand; which of them do is kept, for training to respect it.
     hand = None
     if job.one_hand and dice.chance(job.one_hand):
         hand = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.9))
-    page = Page.of(rendered, dice) if hand is not None and dice.chance(job.page_pen) else None
-    # Scans of one patent come from one scanner, which most often knows black and white alone.
-    threshold = dice.whole(90, 170) if dice.chance(job.one_bit) else None
+    page = None
+    if hand is not None and dice.chance(job.page_pen):
+        page = Page.on_sheet(rendered, hand, dice) if job.windows else Page.of(rendered, dice)
+    scanner = Scanner.of(dice, one_bit=job.one_bit, rough=bool(job.windows))
     for lines in rendered:
         # Half of them with the thin lines of a sheet at 300 dpi.
         style = Style.draw(dice, unclaimed, for_sheet=dice.chance(0.5)) if hand is None else same_hand(hand, dice)
@@ -175,26 +176,55 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
             smaller = page.smaller(lines, dice)
             style, size = style.enlarged(smaller, pen=page.finer), max(SMALLEST, int(page.side / smaller))
         else:
-            size = int(rng.integers(DRAWN[0], DRAWN[1], endpoint=True))
+            size = int(rng.integers(*(SHEET if job.windows else DRAWN), endpoint=True))
         drawing = ink(lines, style, size, rng)
-        if threshold is not None:
-            drawing = np.where(drawing < threshold, np.uint8(0), np.uint8(255))
+        if job.windows:
+            windows = densest_windows(drawing, job.windows, job.size)
+            drawings += [scanner.scan(window, rng) for window in windows if 255 - window.mean() > LEAST_INK]
+            continue
+        drawing = scanner.scan(drawing, rng)
         if job.details and dice.chance(job.details):
             drawing = detail(drawing, rng)
-        drawings += looks(preprocess(drawing, spec), job)
+        drawings.append(preprocess(drawing, spec))
     views_drawn = len(drawings)
     for i in rng.choice(len(views), min(job.sketches, len(views)), replace=False):
-        drawings += looks(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec), job)
+        drawings.append(preprocess(sketch_lines(rendered[i], rng, size=DRAWN[0]), spec))
     kinds = [VIEW] * views_drawn + [SKETCH] * (len(drawings) - views_drawn)
     return Record(name, item.group, family, tuple(kinds), hand=hand is not None), drawings
 
 
-def looks(drawing: NDArray[np.uint8], job: Job) -> list[NDArray[np.uint8]]:
-    """The drawing, or its densest windows that are not nearly empty."""
-    if not job.windows:
-        return [drawing]
-    cut = split(drawing[None], job.windows, GRID)
-    return [window for window, amount in zip(cut.drawings[0], cut.ink[0], strict=True) if amount > LEAST_INK]
+@dataclass(frozen=True)
+class Scanner:
+    """What turns paper into pixels: drawings of one patent come from one, which most often knows black and white alone.
+
+    Attributes:
+        threshold: below it is black; None for grey.
+        blur: standard deviation in pixels, before the threshold.
+        noise: standard deviation in grey levels, before the threshold: how ragged edges are.
+    """
+
+    threshold: int | None
+    blur: float = 0.0
+    noise: float = 0.0
+
+    @classmethod
+    def of(cls, dice: Dice, *, one_bit: float, rough: bool) -> Scanner:
+        if not dice.chance(one_bit):
+            return cls(None)
+        if not rough:
+            return cls(dice.whole(90, 170))
+        blur = dice.between(0.3, 0.9) if dice.chance(0.5) else 0.0
+        return cls(dice.whole(110, 190), blur, dice.between(15, 70) if dice.chance(0.6) else 0.0)
+
+    def scan(self, drawing: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        if self.threshold is None:
+            return drawing
+        seen = drawing.astype(np.float32)
+        if self.blur:
+            seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), self.blur), np.float32)
+        if self.noise:  # near lines alone: specks on paper are noise of another kind
+            seen += self.noise * rng.standard_normal(seen.shape, dtype=np.float32) * (seen < 250)
+        return np.where(seen < self.threshold, np.uint8(0), np.uint8(255))
 
 
 @dataclass(frozen=True)
@@ -216,6 +246,14 @@ class Page:
         return cls(
             max(max(lines.size) / lines.scale for lines in rendered), dice.whole(*LARGEST), dice.between(0.6, 1.0)
         )
+
+    @classmethod
+    def on_sheet(cls, rendered: list[Lines], hand: Style, dice: Dice) -> Page:
+        """A page at 300 dpi, on which a pen is as wide as pens are, however large the figures."""
+        page = cls.of(rendered, dice)
+        side = dice.whole(*SHEET)
+        pen = PEN[0] * (PEN[1] / PEN[0]) ** dice.rng.random()
+        return replace(page, side=side, finer=pen * POINTS / (side * hand.width))
 
     def smaller(self, lines: Lines, dice: Dice) -> float:
         """By which factor a figure is smaller than the largest; small ones are sometimes drawn larger."""
@@ -287,7 +325,7 @@ def main() -> None:
     parser.add_argument("--page-pen", type=float, default=0.0, help="of one hand: share with one pen and scale a page")
     parser.add_argument("--one-bit", type=float, default=0.0, help="share of designs in black and white alone")
     parser.add_argument(
-        "--windows", type=int, default=0, help="densest windows of each drawing, in place of the drawing"
+        "--windows", type=int, default=0, help="densest windows of each drawing at 300 dpi, in place of the drawing"
     )
     parser.add_argument("--most", type=int, default=0, help="designs drawn at most, a fair choice of all; 0 for all")
     parser.add_argument("--seed", type=int, default=7)

@@ -17,7 +17,7 @@ class Figure:
 
     Attributes:
         image: (H, W) uint8 grey, white = 255, trimmed to the ink of this figure; label and foreign
-            text removed; upright. Large figures come at a reduced scale (area means), see `sheets`.
+            text removed; upright. Large figures may come at a reduced scale (area means), see `sheets`.
         box: left, top, right, bottom on the upright sheet, in pixels of the sheet's own resolution.
         label: the number as the label reads ("1", "2A", "1.1", "3(a)"), None where unread.
     """

@@ -25,12 +25,15 @@ from patsearch.drawings.sheettext import SheetText, sheet_text
 LONGEST_SIDE = 960
 
 
-def split_sheet(image: Image.Image | Grey, *, expected: Sequence[str] = ()) -> SplitSheet:
+def split_sheet(
+    image: Image.Image | Grey, *, expected: Sequence[str] = (), longest: int | None = LONGEST_SIDE
+) -> SplitSheet:
     """The figures of a sheet in reading order.
 
     Args:
         image: the sheet, an image of any mode or (H, W) uint8; dark on white.
         expected: the figure numbers that the grant's captions name, a prior for the reading alone.
+        longest: larger figures are halved once or twice, to have at most this side; None for all as on the sheet.
 
     Returns:
         At least one figure; one without a label where no label was found.
@@ -43,20 +46,20 @@ def split_sheet(image: Image.Image | Grey, *, expected: Sequence[str] = ()) -> S
     for text in (*labels, *others):
         _erase(kept, pieces, text)
     if not kept.any():
-        return _whole(raster)
+        return _whole(raster, longest)
     shares = _shares(kept, labels, turned)
     numbers = [label.meaning.number for label in labels] or [None]
-    figures = [_figure(raster, share, turned, number) for share, number in zip(shares, numbers, strict=True)]
+    figures = [_figure(raster, share, turned, number, longest) for share, number in zip(shares, numbers, strict=True)]
     return SplitSheet(tuple(_reading_order([figure for figure in figures if figure is not None])), turned)
 
 
-def whole_sheet(image: Image.Image | Grey) -> SplitSheet:
-    """The sheet as one figure, nothing removed but its margins."""
-    return _whole(rasterise(image))
+def whole_sheet(image: Image.Image | Grey, *, longest: int | None = LONGEST_SIDE) -> SplitSheet:
+    """The sheet as one figure, nothing removed but its margins; `longest` as in `split_sheet`."""
+    return _whole(rasterise(image), longest)
 
 
-def _whole(raster: Raster) -> SplitSheet:
-    figure = _figure(raster, raster.ink, 0, None)
+def _whole(raster: Raster, longest: int | None) -> SplitSheet:
+    figure = _figure(raster, raster.ink, 0, None, longest)
     if figure is None:  # an empty sheet
         width, height = raster.size
         figure = Figure(raster.full[:height, :width].copy(), (0, 0, width, height), None)
@@ -103,7 +106,7 @@ def _turn_box(box: Box, size: tuple[int, int], turned: int) -> Box:
     return box
 
 
-def _figure(raster: Raster, share: Grey, turned: int, label: str | None) -> Figure | None:
+def _figure(raster: Raster, share: Grey, turned: int, label: str | None, longest: int | None) -> Figure | None:
     """Cut one figure out of the sheet at a scale that suits its size; None where it has no ink.
 
     Args:
@@ -112,7 +115,7 @@ def _figure(raster: Raster, share: Grey, turned: int, label: str | None) -> Figu
     x, y, w, h = cv2.boundingRect(share)
     if not w or not h:
         return None
-    step = next((s for s in (1, 2) if max(w, h) * CELL <= LONGEST_SIDE * s), 4)
+    step = next((s for s in (1, 2) if longest is None or max(w, h) * CELL <= longest * s), 4)
     level = {1: raster.full, 2: raster.half, 4: raster.small}[step]
     cells = CELL // step
     crop = level[y * cells : (y + h) * cells, x * cells : (x + w) * cells]

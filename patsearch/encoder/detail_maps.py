@@ -3,12 +3,12 @@
 Such a graph says what it does by the names of its tensors (`patsearch.training.lite0_graph` writes it). With the pooled
 channels v of each look, of unit length as v':
 
-    whole:  unit(sum of a v')      of the looks at the whole in one or more sizes, by fixed shares a
+    whole:  unit(sum of a v')      of the looks at the whole in two sizes, by fixed shares a
     local:  unit(sum of a v') A    of the windows, by the roots a of their ink, turned to fewer axes A
     vector: unit(whole, g unit(local)), g less for blurred pictures
 
 All lengths and g are numbers once a drawing is given, so that the rest is linear in v, and splits among the cells of
-the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks lie on one grid over the square.
+the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks lie on one grid over the whole drawing.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from numpy.typing import NDArray
 from patsearch.encoder.feature_maps import TOLERANCE, Run, Vectors, shares_of
 from patsearch.encoder.onnx_graph import Node
 
-# Windows along each side of the square.
-GRID = 4
 # Names of the pooled channels of each look: WHOLE.0, WHOLE.1 ... and LOCAL, n count rows. With one of the endings: what
-# was averaged, and the shares of the looks, one number or, of windows, (n, count, 1).
-WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
-# The windows' places (n, count), and (C, dim) axes.
-PLACES, AXES = f"{LOCAL}.places", f"{LOCAL}.axes"
+# was averaged, and the shares of the looks, one number or, of windows, (n, count, 1). The axes are (C, dim).
+WHOLE, LOCAL, POWERS, SHARES, AXES = "look.whole", "look.local", ".powers", ".shares", "look.local.axes"
+# Left, top, right, bottom of a window, in shares of the sides of the whole drawing's square.
+Place = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,12 @@ class Look:
     Attributes:
         channels: (C,) float64, what the pooled channels add to the vector, before the axes.
         shares: (C, h, w) float64, of the cells in each channel; they sum to 1.
-        place: row and column of the window, in windows; None for the whole.
+        window: which of the windows it is, densest first; None for the whole.
     """
 
     channels: Vectors
     shares: Vectors
-    place: tuple[int, int] | None
+    window: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class DetailRegions:
         vector: (dim,) float32, of unit length, as the encoder gives it.
         looks: at the whole and at windows.
         axes: (C, dim of the local part) float64.
-        side: cells along each side of the grid over the square.
+        side: cells along each side of the grid over the whole drawing.
     """
 
     vector: NDArray[np.float32]
@@ -63,21 +61,29 @@ class DetailRegions:
     axes: Vectors
     side: int
 
-    def contributions(self, other: NDArray[np.float32], *, total: float | None = None) -> Vectors:
+    def contributions(
+        self, other: NDArray[np.float32], *, total: float | None = None, places: Sequence[Place] = ()
+    ) -> Vectors:
         """(side, side) parts of the inner product of this drawing's vector and another (dim,); they sum to it.
 
-        What belongs to no region is spread evenly, as in `patsearch.encoder.feature_maps.Regions`.
+        What belongs to no region is spread evenly, as in `patsearch.encoder.feature_maps.Regions`; so are the parts of
+        windows whose places are not given.
         """
         asked = np.asarray(other, np.float64)
         whole, local = asked[: len(self.axes)], self.axes @ asked[len(self.axes) :]
         cells = np.zeros((self.side, self.side))
         for look in self.looks:
-            wanted = (whole if look.place is None else local) * look.channels
-            parts = np.einsum("c,chw->hw", wanted, look.shares)
-            side = self.side if look.place is None else self.side // GRID
-            top, left = (0, 0) if look.place is None else (side * n for n in look.place)
-            times = side // len(parts)
-            cells[top : top + side, left : left + side] += np.kron(parts, np.ones((times, times))) / times**2
+            parts = np.einsum("c,chw->hw", (whole if look.window is None else local) * look.channels, look.shares)
+            if look.window is None:
+                times = self.side // len(parts)
+                cells += np.kron(parts, np.ones((times, times))) / times**2
+            elif look.window < len(places):
+                left, top, right, bottom = places[look.window]
+                rows, columns = (
+                    np.clip((low + (np.arange(n) + 0.5) / n * (high - low)) * self.side, 0, self.side - 1).astype(int)
+                    for low, high, n in ((top, bottom, parts.shape[0]), (left, right, parts.shape[1]))
+                )
+                np.add.at(cells, (rows[:, None], columns[None, :]), parts)
         if total is None:
             total = float(self.vector.astype(np.float64) @ other)
         return np.asarray(cells + (total - float(cells.sum())) / cells.size)
@@ -107,7 +113,7 @@ class DetailMaps:
         maps = cls(run, names, output, shares=[float(found[name + SHARES]) for name in names], axes=axes)
         for regions in maps.regions(noise):
             whole, local = (
-                np.sum([look.channels for look in regions.looks if (look.place is None) == is_whole], axis=0)
+                np.sum([look.channels for look in regions.looks if (look.window is None) == is_whole], axis=0)
                 for is_whole in (True, False)
             )
             if not np.allclose(np.concatenate([whole, local @ axes]), regions.vector, atol=TOLERANCE):
@@ -117,14 +123,13 @@ class DetailMaps:
     def regions(self, drawings: NDArray[np.uint8]) -> list[DetailRegions]:
         """One for each of (n, size, size) uint8 drawings."""
         names = [*self._names, LOCAL]
-        found = self._run([*names, *(name + POWERS for name in names), LOCAL + SHARES, PLACES, self._output], drawings)
-        sides = [found[name + POWERS].shape[-1] for name in names]
-        side = int(np.lcm.reduce([*sides[:-1], GRID * sides[-1]]))
+        found = self._run([*names, *(name + POWERS for name in names), LOCAL + SHARES, self._output], drawings)
+        side = int(np.lcm.reduce([found[name + POWERS].shape[-1] for name in self._names]))
         return [self._regions(found, n, side) for n in range(len(drawings))]
 
     def _regions(self, found: Mapping[str, NDArray[Any]], n: int, side: int) -> DetailRegions:
         vector = np.asarray(found[self._output][n], np.float32)
-        count = found[PLACES].shape[1]
+        count = found[LOCAL + SHARES].shape[1]
         rows = range(n * count, (n + 1) * count)
         wholes = [share * _unit(found[name][n]) for share, name in zip(self._shares, self._names, strict=True)]
         shares = found[LOCAL + SHARES][n, :, 0]
@@ -138,15 +143,14 @@ class DetailMaps:
             for name, channels in zip(self._names, wholes, strict=True)
         ]
         for number, (row, channels) in enumerate(zip(rows, windows, strict=True)):
-            place = divmod(int(found[PLACES][n, number]), GRID)
-            looks.append(Look(local * channels, shares_of(found[LOCAL + POWERS][row]), place))
+            looks.append(Look(local * channels, shares_of(found[LOCAL + POWERS][row]), number))
         return DetailRegions(vector, tuple(looks), self._axes, side)
 
 
 def find_looks(nodes: Sequence[Node]) -> list[str]:
     """Names of the pooled channels of the looks at the whole; none where the graph does not look at windows."""
     known = {name for node in nodes for name in node.outputs}
-    if not {LOCAL, LOCAL + POWERS, LOCAL + SHARES, PLACES} <= known:
+    if not {LOCAL, LOCAL + POWERS, LOCAL + SHARES} <= known:
         return []
     names = [f"{WHOLE}.{number}" for number in range(len(known)) if f"{WHOLE}.{number}{POWERS}" in known]
     return [name for name in names if name in known]
@@ -155,7 +159,7 @@ def find_looks(nodes: Sequence[Node]) -> list[str]:
 def tensors_of(looks: Sequence[str]) -> list[str]:
     """All tensors that must be handed out, for the names of the looks at the whole."""
     names = [*looks, LOCAL]
-    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), PLACES, AXES]
+    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), AXES]
 
 
 def _unit(vector: NDArray[Any]) -> Vectors:

@@ -7,11 +7,19 @@ pale grey threads that an encoder hardly sees. So a drawing is averaged down to 
 its lines are thickened there (`Preprocessing.thicken`), and the rest is averaged. Thickening at one fixed
 scale, and not in the full-size drawing, makes the result nearly the same for copies of a drawing in
 different resolutions, and keeps dithered greys from turning black.
+
+An encoder may ask for windows too (`Preprocessing.windows`). Its square is then cut into four:
+
+    the whole drawing | its densest window
+    ------------------+-------------------
+    a smaller copy    | the next densest
+
+Windows come at the drawing's own scale, where the pen and the scanner show, which drawings of one patent share.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -28,6 +36,13 @@ WHITE = 255
 _INK_BELOW = 240
 # Lines are thickened at this multiple of the final size, or at the drawing's own where that is smaller.
 _OVERSAMPLING = 4
+# The smaller copy beside windows, in parts of the whole drawing's square.
+_SMALLER = (3, 4)
+# Beside windows the whole comes of a copy that is halved until it is no longer than this, whatever was given.
+_LONGEST = 960
+# Windows begin at multiples of this, in pixels of the drawing.
+_HALVINGS = 5
+_CELL = 1 << _HALVINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,8 @@ class Preprocessing:
         thicken: lines grow by about this many pixels of the result; 0 is plain area averaging.
         gamma: exponent on the ink (0 paper, 1 black) after shrinking; below 1 darkens pale lines.
         version: raised whenever this module's result changes for the same values above.
+        windows: densest windows of the drawing beside it in the square, 0 to 2. With any, the whole drawing has half
+            the square's side.
     """
 
     size: int = 256
@@ -47,6 +64,7 @@ class Preprocessing:
     thicken: float = 0.75
     gamma: float = 1.0
     version: int = 1
+    windows: int = 0
 
     def __post_init__(self) -> None:
         if not (16 <= self.size <= 2048 and 0 <= self.padding < 0.4 and 0 <= self.thicken <= 1 and 0 < self.gamma <= 4):
@@ -54,10 +72,26 @@ class Preprocessing:
                 f"Preprocessing out of range: {self}.",
                 hint="size 16..2048, padding 0..0.4, thicken 0..1, gamma 0..4.",
             )
+        if not 0 <= self.windows <= 2 or (self.windows and self.size % (2 * _CELL)):
+            raise EncoderError(
+                f"Preprocessing out of range: {self}.",
+                hint=f"At most 2 windows, and with any a size that is a multiple of {2 * _CELL}.",
+            )
+
+    @property
+    def whole(self) -> Preprocessing:
+        """The same for the whole drawing alone."""
+        return replace(self, size=self.size // 2, windows=0) if self.windows else self
+
+    @property
+    def smaller(self) -> Preprocessing:
+        """The same for the smaller copy beside windows."""
+        return replace(self.whole, size=self.whole.size * _SMALLER[0] // _SMALLER[1])
 
     def to_json(self) -> dict[str, Any]:
-        """The values by name, as they stand in an encoder's card."""
-        return asdict(self)
+        """The values by name, as they stand in an encoder's card; windows only where there are any."""
+        values = asdict(self)
+        return values if self.windows else {name: value for name, value in values.items() if name != "windows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +147,20 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
         ImageError: the image has no pixels, or a shape or mode that is no picture.
     """
     grey = to_grey(image)
+    if not spec.windows:
+        return _square(grey, spec)
+    grey, side = trim(grey), spec.whole.size
+    square = np.full((spec.size, spec.size), WHITE, np.uint8)
+    windows = densest_windows(grey, spec.windows, side)
+    square[: side * spec.windows, side:] = windows.reshape(-1, side)
+    grey = _halved(grey)
+    square[:side, :side] = _square(grey, spec.whole)
+    smaller = spec.smaller.size
+    square[side : side + smaller, :smaller] = _square(grey, spec.smaller)
+    return square
+
+
+def _square(grey: Grey, spec: Preprocessing) -> Grey:
     place = placement(grey, spec)
     grey = place.cut(grey)
     new_width, new_height = place.new_width, place.new_height
@@ -131,6 +179,52 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     return square
 
 
+def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
+    """(count, side, side): the parts with most ink of a (H, W) drawing, at its own scale, the densest first.
+
+    Where there are fewer, the rest is white, and so is what reaches beyond the drawing. See `window_places`.
+    """
+    grey = trim(grey)
+    windows = np.full((count, side, side), WHITE, np.uint8)
+    for window, (left, top) in zip(windows, window_places(grey, count, side), strict=False):
+        part = grey[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+        y, x = max(0, -top), max(0, -left)
+        window[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return windows
+
+
+def window_places(grey: Grey, count: int, side: int) -> list[tuple[int, int]]:
+    """Left and top of the parts with most ink of a (H, W) drawing, in its pixels; at most `count`, the densest first.
+
+    No two overlap by more than a quarter of their side; ties go in reading order. A drawing smaller than a window lies
+    in its middle.
+
+    Args:
+        side: pixels, a multiple of 32.
+    """
+    x, y, *_ = ink_box(grey)
+    grey = trim(grey)
+    height, width = (max(side, -(-length // _CELL) * _CELL) for length in grey.shape)
+    top, left = (height - grey.shape[0]) // 2, (width - grey.shape[1]) // 2
+    page = np.full((height, width), WHITE, np.uint8)
+    page[top : top + grey.shape[0], left : left + grey.shape[1]] = grey
+    ink = np.asarray(cv2.bitwise_not(page), np.uint8)
+    for _ in range(_HALVINGS):
+        ink = _half(ink)  # in the end, the mean ink of each cell
+    cells = side // _CELL
+    sums = cv2.integral(ink).astype(np.int64)
+    amounts = sums[cells:, cells:] - sums[:-cells, cells:] - sums[cells:, :-cells] + sums[:-cells, :-cells]
+    apart = -(-3 * cells // 4)
+    places: list[tuple[int, int]] = []
+    while len(places) < count:
+        row, column = (int(at) for at in np.unravel_index(amounts.argmax(), amounts.shape))
+        if amounts[row, column] <= 0:
+            break
+        places.append((x - left + column * _CELL, y - top + row * _CELL))
+        amounts[max(0, row - apart + 1) : row + apart, max(0, column - apart + 1) : column + apart] = 0
+    return places
+
+
 def placement(grey: Grey, spec: Preprocessing) -> Placement:
     """Where `preprocess` puts a (H, W) grey drawing: what is cut out, and where in the square it ends up."""
     left, top, width, height = ink_box(grey)
@@ -139,6 +233,13 @@ def placement(grey: Grey, spec: Preprocessing) -> Placement:
     new_width, new_height = max(1, round(width / shrink)), max(1, round(height / shrink))
     new_left, new_top = (spec.size - new_width) // 2, (spec.size - new_height) // 2
     return Placement(left, top, width, height, shrink, new_left, new_top, new_width, new_height)
+
+
+def _halved(grey: Grey) -> Grey:
+    """Halved, by means over blocks of four pixels, until it is no longer than `_LONGEST`."""
+    while max(grey.shape) > _LONGEST:
+        grey = _half(grey)
+    return grey
 
 
 def _thicken(grey: Grey, shrink: float, pixels: float) -> Grey:
@@ -157,12 +258,17 @@ def _shrink(grey: Grey, size: tuple[int, int]) -> Grey:
     remaining factor of 1 to 2 is taken exactly, on the fewer pixels that are left.
     """
     while max(grey.shape) >= 2 * max(size):
-        height, width = grey.shape
-        if height % 2 or width % 2:
-            grey = np.asarray(cv2.copyMakeBorder(grey, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
-        halved = (grey.shape[1] // 2, grey.shape[0] // 2)
-        grey = np.asarray(cv2.resize(grey, halved, interpolation=cv2.INTER_AREA), np.uint8)
+        grey = _half(grey)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _half(grey: Grey) -> Grey:
+    """Half as large, rounded up, by means over blocks of four pixels."""
+    height, width = grey.shape
+    if height % 2 or width % 2:
+        grey = np.asarray(cv2.copyMakeBorder(grey, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
+    halved = (grey.shape[1] // 2, grey.shape[0] // 2)
+    return np.asarray(cv2.resize(grey, halved, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def trim(grey: Grey) -> Grey:

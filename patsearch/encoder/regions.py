@@ -17,10 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
-from patsearch.encoder.detail_maps import DetailMaps
-from patsearch.encoder.feature_maps import FeatureMaps
+from patsearch.encoder.detail_maps import DetailMaps, DetailRegions, Place
+from patsearch.encoder.feature_maps import FeatureMaps, Regions
 from patsearch.encoder.onnx import OnnxEncoder
-from patsearch.encoder.preprocess import WHITE, Grey, Preprocessing, is_blank, placement, preprocess, to_grey
+from patsearch.encoder.preprocess import (
+    WHITE,
+    Grey,
+    Preprocessing,
+    is_blank,
+    placement,
+    preprocess,
+    to_grey,
+    window_places,
+)
 from patsearch.errors import EncoderError, ImageError
 
 Method = Literal["feature maps", "occlusion"]
@@ -35,7 +44,9 @@ _MOST_SIDE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How much each cell of a grid adds to a cosine. The grid lies over the square that `preprocess` makes.
+    """How much each cell of a grid adds to a cosine.
+
+    The grid lies over the square that `preprocess` makes of the whole drawing.
 
     Attributes:
         query: (h, w) float32, parts of the score that lie in the asked picture's cells; by far most are not negative.
@@ -94,21 +105,42 @@ def _by_feature_maps(
     found: Image.Image,
     given: Embeddings | None,
 ) -> list[Agreement]:
-    drawings = np.stack([preprocess(image, encoder.preprocessing) for image in (found, *queries)])
-    there, *asked = maps.regions(drawings)
+    spec = encoder.preprocessing
+    there, *asked = maps.regions(np.stack([preprocess(image, spec) for image in (found, *queries)]))
     vector = there.vector if given is None else given
     agreements = []
-    for one in asked:
+    for image, one in zip(queries, asked, strict=True):
         score = _cosine(one.vector, vector)
+        # A small picture of what was indexed has other windows.
+        places = _places(found, spec) if given is None else []
         agreements.append(
             Agreement(
-                one.contributions(vector, total=score).astype(np.float32),
-                there.contributions(one.vector, total=score).astype(np.float32),
+                _contributions(one, vector, score, _places(image, spec)),
+                _contributions(there, one.vector, score, places),
                 score,
                 "feature maps",
             )
         )
     return agreements
+
+
+def _contributions(
+    regions: Regions | DetailRegions, other: Embeddings, score: float, places: Sequence[Place]
+) -> NDArray[np.float32]:
+    if isinstance(regions, DetailRegions):
+        return regions.contributions(other, total=score, places=places).astype(np.float32)
+    return regions.contributions(other, total=score).astype(np.float32)
+
+
+def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
+    """Where in the whole drawing's square its windows are."""
+    grey, side = to_grey(image), spec.whole.size
+    place = placement(grey, spec.whole)
+    places = []
+    for left, top in window_places(grey, spec.windows, side):
+        across, down = place.to_square(np.array([left, left + side], float), np.array([top, top + side], float))
+        places.append((across[0] / side, down[0] / side, across[1] / side, down[1] / side))
+    return places
 
 
 def _by_occlusion(
@@ -146,13 +178,13 @@ class _Covered:
     @classmethod
     def encoded(cls, encoder: Encoder, image: Image.Image) -> _Covered:
         """One call of the encoder, with at most 65 drawings: where there is no ink, nothing need be covered."""
-        if isinstance(encoder, ArrayEncoder):
+        if isinstance(encoder, ArrayEncoder) and not encoder.preprocessing.windows:
             square = preprocess(image, encoder.preprocessing)
             covered = _copies(square, _windows_of_square(encoder.preprocessing.size))
             vectors = encoder.encode_arrays(np.stack([square, *covered.values()]))
         else:
             grey = _small(to_grey(image))
-            covered = _copies(grey, _windows_of_drawing(grey, encoder.card.preprocessing))
+            covered = _copies(grey, _windows_of_drawing(grey, encoder.card.preprocessing.whole))
             vectors = encoder.encode_batch([Image.fromarray(copy) for copy in (grey, *covered.values())])
         return cls(vectors[0], vectors[1:], list(covered))
 

@@ -79,13 +79,13 @@ def explain(
     found = open_image(found_png, name="The found drawing")
     best: list[tuple[Image.Image, Agreement]] = []
     for number, picture in enumerate(pictures, start=1):
-        figures = query_figures(picture) if split else [picture]
+        figures = query_figures(picture, encoder) if split else [picture]
         if not figures:
             raise ImageError(f"Picture {number} of the query is blank.", hint="Check the file, or crop elsewhere.")
         compared = agreements(encoder, figures, found, found_vector=found_vector)
         best.append(max(zip(figures, compared, strict=True), key=lambda pair: pair[1].score))
     closest = max((agreement for _, agreement in best), key=lambda a: a.score)
-    spec = encoder.preprocessing if isinstance(encoder, ArrayEncoder) else Preprocessing()
+    spec = encoder.preprocessing.whole if isinstance(encoder, ArrayEncoder) else Preprocessing()
     return Explanation(
         query=tuple(heated(to_grey(figure), agreement.query, spec) for figure, agreement in best),
         found=heated(to_grey(found), closest.found, spec),

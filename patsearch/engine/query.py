@@ -22,7 +22,8 @@ from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings
 from patsearch.drawings import split_sheet
-from patsearch.encoder.base import Encoder
+from patsearch.drawings.sheets import LONGEST_SIDE
+from patsearch.encoder.base import ArrayEncoder, Encoder
 from patsearch.encoder.preprocess import is_blank
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.rerank import Rerank
@@ -89,7 +90,7 @@ def encode_query(
     variants: list[Image.Image] = []
     owner: list[int] = []
     for number, image in enumerate(images):
-        for figure in query_figures(image) if split else [image]:
+        for figure in query_figures(image, encoder) if split else [image]:
             for variant in turned(figure, rotations=rotations, mirror=mirror):
                 variants.append(variant)
                 owner.append(number)
@@ -98,9 +99,11 @@ def encode_query(
     return QueryVectors(encoder.encode_batch(variants), np.asarray(owner, dtype=np.intp))
 
 
-def query_figures(image: Image.Image) -> list[Image.Image]:
-    """The figures of a picture, treated as ingest treats a sheet; empty where it is blank."""
-    figures = (figure.image for figure in split_sheet(image).figures)
+def query_figures(image: Image.Image, encoder: Encoder) -> list[Image.Image]:
+    """The figures of a picture, treated as ingest treats a sheet for that encoder; empty where it is blank."""
+    # Windows are cut out of a drawing as it is on the sheet.
+    windows = isinstance(encoder, ArrayEncoder) and encoder.preprocessing.windows
+    figures = (figure.image for figure in split_sheet(image, longest=None if windows else LONGEST_SIDE).figures)
     return [Image.fromarray(figure) for figure in figures if not is_blank(figure)]
 
 

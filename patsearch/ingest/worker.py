@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +22,7 @@ from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
 from patsearch.drawings.opening import open_sheet
+from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
@@ -31,6 +32,7 @@ from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
 
 _ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
+_TAKEN = np.empty((0, 0), np.uint8)  # in place of a figure's image that is no longer needed
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -102,7 +104,8 @@ class Worker:
         return result
 
     def _figures(self, unit: Unit, patent: Patent, result: UnitResult) -> None:
-        images: list[NDArray[np.uint8]] = []
+        made: list[NDArray[np.uint8]] = []
+        pictures: list[bytes] = []
         sheets: list[Sheet] = []
         splits: list[SplitSheet] = []
         slug = _slug(patent.number)
@@ -119,12 +122,16 @@ class Worker:
                         )
                     continue
                 with _timed(result.stages, "split"):
-                    split = whole_sheet(image) if self.settings.whole_sheets else split_sheet(image, expected=expected)
+                    split = self._split(image, expected)
                 if _is_blank(split):
                     result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", "the sheet is blank"))
                     continue
+                # One sheet after another: figures as large as sheets are too much for the memory, by the hundred.
+                arrays, shown = self._prepared([figure.image for figure in split.figures], result)
+                made += arrays
+                pictures += shown
                 sheets.append(sheet)
-                splits.append(split)
+                splits.append(replace(split, figures=tuple(replace(f, image=_TAKEN) for f in split.figures)))
             except (PatsearchError, OSError, MemoryError) as error:
                 reason = str(error) or type(error).__name__
                 result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", reason))
@@ -140,17 +147,31 @@ class Worker:
                     label = figure.label
                     drawing = replace(drawing, figure=label, view=views.get(label or ""), box=figure.box)
                 result.drawings.append(drawing)
-                images.append(figure.image)
         if self.settings.thumbnails:
-            with _timed(result.stages, "thumbnail"):
-                result.thumbnails += [(d.id, thumbnail(i)) for d, i in zip(result.drawings, images, strict=True)]
+            result.thumbnails += [(d.id, png) for d, png in zip(result.drawings, pictures, strict=True)]
         if self.preprocessing is None:
-            result.figures = [Image.fromarray(image) for image in images]
-            return
-        with _timed(result.stages, "shrink"):
-            arrays = [preprocess(image, self.preprocessing) for image in images]
+            result.figures = [Image.fromarray(image) for image in made]
+        else:
             size = self.preprocessing.size
-            result.figures = np.stack(arrays) if arrays else np.empty((0, size, size), np.uint8)
+            result.figures = np.stack(made) if made else np.empty((0, size, size), np.uint8)
+
+    def _split(self, image: Image.Image, expected: Sequence[str]) -> SplitSheet:
+        # Windows are cut out of a drawing as it is on the sheet.
+        longest = None if self.preprocessing is not None and self.preprocessing.windows else LONGEST_SIDE
+        if self.settings.whole_sheets:
+            return whole_sheet(image, longest=longest)
+        return split_sheet(image, expected=expected, longest=longest)
+
+    def _prepared(
+        self, images: list[NDArray[np.uint8]], result: UnitResult
+    ) -> tuple[list[NDArray[np.uint8]], list[bytes]]:
+        """Figures as the encoder takes them, and their thumbnails."""
+        with _timed(result.stages, "thumbnail"):
+            pictures = [thumbnail(image) for image in images] if self.settings.thumbnails else []
+        if self.preprocessing is None:
+            return images, pictures
+        with _timed(result.stages, "shrink"):
+            return [preprocess(image, self.preprocessing) for image in images], pictures
 
     def _encode(self, result: UnitResult) -> None:
         if self.encoder is None or result.figures is None:

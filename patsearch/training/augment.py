@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import SettingsError
 from patsearch.training.hatching import drop_hatching
 from patsearch.training.sketchify import sketchify
@@ -151,6 +152,11 @@ def fit(drawing: Grey, size: int) -> Grey:
     if size == drawing.shape[0]:
         return drawing
     return np.asarray(cv2.resize(drawing, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def encoder_input(drawing: Grey, spec: Preprocessing) -> Grey:
+    """What an encoder takes of a drawing (S, S) of a cache: as it is but for its size, or with its windows."""
+    return preprocess(drawing, spec) if spec.windows else fit(drawing, spec.size)
 
 
 def _move(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from patsearch.encoder import ArrayEncoder
 from patsearch.errors import InputError, UsageError
-from patsearch.training.augment import fit
+from patsearch.training.augment import encoder_input
 from patsearch.training.cache import SKETCH, DrawingCache
 from patsearch.training.validation import retrieval
 from patsearch.types import JsonDict
@@ -117,7 +117,7 @@ def agreement(first: NDArray[np.float32], second: NDArray[np.float32], top: int)
 
 
 def _encoded(encoder: ArrayEncoder, drawings: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], float]:
-    sized = np.stack([fit(drawing, encoder.preprocessing.size) for drawing in drawings])
+    sized = np.stack([encoder_input(drawing, encoder.preprocessing) for drawing in drawings])
     encoder.encode_arrays(sized[:2])  # the first call is slower
     start = time.process_time()
     vectors = encoder.encode_arrays(sized)

@@ -1,8 +1,9 @@
-"""A second look at the densest windows of a drawing, at full size: what a `Details` graph of `lite0` needs to know.
+"""A second look at the densest windows of a drawing, at its own scale: what a `Details` graph of `lite0` must know.
 
-A whole figure at 256 pixels shows its shape and little of the pen. Cut into a grid of 4 x 4 windows at three times that
-size, its densest windows show small parts and the strokes. The vectors of both looks stand beside each other. The whole
-is looked at in more than one size, for free-hand lines are found better in a smaller one.
+A whole figure at 256 pixels shows its shape and little of the pen. Windows at the scale of the sheet show strokes as
+the draughtsman drew and the scanner saw them, and these the drawings of one patent share, whatever their views. The
+vectors of both looks stand beside each other. The whole is looked at in two sizes, for free-hand lines are found better
+in a smaller one. All of them lie in one square (`patsearch.encoder.preprocess`).
 
 An enlarged small picture has no details, only blurred strokes, which tell pictures by their size and not by what they
 show. So the local part counts less the wider its edges are, down to nothing.
@@ -13,14 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.encoder.detail_maps import GRID
+from patsearch.encoder.preprocess import Preprocessing
 
-# Pixels of the large picture; of 1 to 4, with this one small pictures are most like those that are made at once.
-WIDEN = 3
 Drawings = NDArray[np.uint8]
 Vectors = NDArray[np.float64]
 
@@ -30,74 +28,66 @@ class Details:
     """How a drawing's densest windows add to its vector.
 
     Attributes:
-        count: windows looked at, from 1.
         weight: of their part beside that of the whole drawing.
-        shrinks: sides of the large picture over those of the small ones that show the whole.
-        shares: of the small pictures' vectors, which are added.
+        shares: of the whole drawing's vectors, of the larger and of the smaller copy, which are added.
         axes: (C, dim) float32, orthonormal, along which the local part is kept.
-        sharp, blurred: widths of edges in pixels of the large picture up to which the local part counts in full, and
-            from which it does not count at all.
+        sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which it does not
+            count at all.
         weights: of the network that looks at windows, where it is another one.
     """
 
-    count: int
     weight: float
-    shrinks: tuple[int, ...]
-    shares: tuple[float, ...]
+    shares: tuple[float, float]
     axes: NDArray[np.float32]
     sharp: float = 2.0
     blurred: float = 3.0
     weights: Mapping[str, NDArray[np.float32]] | None = None
 
-    def join(self, whole: NDArray[np.float32], windows: NDArray[np.float32], cut: Windows) -> Vectors:
+    def join(self, whole: NDArray[np.float32], windows: NDArray[np.float32], tiles: Tiles) -> Vectors:
         """(N, C + dim) vectors of unit length, as the graph gives them.
 
         Args:
-            whole: (N, shrinks, C) vectors of whole drawings.
+            whole: (N, 2, C) vectors of whole drawings.
             windows: (N, count, C) those of their windows.
-            cut: where the windows came from.
+            tiles: what was looked at.
         """
-        gate = np.clip((self.blurred - cut.edges) / (self.blurred - self.sharp), 0, 1)
-        local = _unit(_added(windows, np.sqrt(cut.ink)) @ self.axes)
+        gate = np.clip((self.blurred - tiles.edges) / (self.blurred - self.sharp), 0, 1)
+        local = _unit(local_part(windows, tiles) @ self.axes)
         first = _added(whole, np.broadcast_to(np.asarray(self.shares), whole.shape[:2]))
         return _unit(np.concatenate([first, self.weight * gate[:, None] * local], axis=1))
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
-    """The densest windows of N drawings.
+class Tiles:
+    """What the squares of N drawings hold.
 
     Attributes:
-        drawings: (N, count, s, s) uint8, densest first, ties in reading order.
+        whole: (N, s, s) uint8.
+        smaller: (N, t, t) uint8.
+        windows: (N, count, s, s) uint8, densest first.
         ink: (N, count) float64, their means, 0 to 255, of ink.
         edges: (N,) float64, width of the edges in them in pixels (`edge_width`).
     """
 
-    drawings: Drawings
+    whole: Drawings
+    smaller: Drawings
+    windows: Drawings
     ink: Vectors
     edges: Vectors
 
-
-def split(drawings: Drawings, count: int, grid: int = GRID) -> Windows:
-    """The densest of the grid x grid windows of (N, grid s, grid s) drawings: what the graph cuts out."""
-    n, size, _ = drawings.shape
-    side = size // grid
-    windows = drawings.reshape(n, grid, side, grid, side).transpose(0, 1, 3, 2, 4).reshape(n, grid * grid, side, side)
-    ink = 255 - windows.mean(axis=(2, 3))
-    order = np.argsort(-ink, axis=1, kind="stable")[:, :count]
-    chosen = np.take_along_axis(windows, order[:, :, None, None], axis=1)
-    return Windows(chosen, np.take_along_axis(ink, order, axis=1), edge_width(chosen))
+    @classmethod
+    def of_windows(cls, windows: Drawings) -> Tiles:
+        """Windows (N, count, s, s) alone."""
+        nothing = windows[:, 0, :0, :0]
+        return cls(nothing, nothing, windows, 255 - windows.mean(axis=(2, 3)), edge_width(windows))
 
 
-def shrunk(drawings: Drawings, shrink: int) -> Drawings:
-    """(N, s, s) for (N, shrink s, shrink s): the whole drawing as the graph makes it.
-
-    Lines are widened before they are averaged away, so that it is much like what `preprocess` makes of the original.
-    """
-    side = drawings.shape[1] // shrink
-    kernel = np.ones((WIDEN, WIDEN), np.uint8)
-    wide = [cv2.erode(drawing, kernel, borderType=cv2.BORDER_REPLICATE) for drawing in drawings]
-    return np.stack([np.asarray(cv2.resize(d, (side, side), interpolation=cv2.INTER_AREA), np.uint8) for d in wide])
+def cut(squares: Drawings, spec: Preprocessing) -> Tiles:
+    """Take (N, size, size) squares with windows apart, as the graph does."""
+    side, smaller = spec.whole.size, spec.smaller.size
+    windows = squares[:, : side * spec.windows, side:].reshape(len(squares), spec.windows, side, side)
+    tiles = Tiles.of_windows(windows)
+    return Tiles(squares[:, :side, :side], squares[:, side : side + smaller, :smaller], windows, tiles.ink, tiles.edges)
 
 
 def edge_width(windows: Drawings) -> Vectors:
@@ -114,16 +104,19 @@ def edge_width(windows: Drawings) -> Vectors:
     return 2 * first / np.maximum(second, 1)
 
 
-def fit_axes(windows: NDArray[np.float32], cut: Windows, dim: int) -> NDArray[np.float32]:
-    """(C, dim): the axes with most of the local parts of N drawings of many designs and hands.
+def local_part(windows: NDArray[np.float32], tiles: Tiles) -> Vectors:
+    """(N, C) of unit length: the vectors of each drawing's windows (N, count, C), added by the roots of their ink."""
+    return _added(windows, np.sqrt(tiles.ink))
+
+
+def fit_axes(local: Vectors, dim: int) -> NDArray[np.float32]:
+    """(C, dim): the axes with most of the local parts (N, C) of drawings of many designs and hands.
 
     Not those of their differences from the mean: centring on drawings made by a program costs on real ones.
 
     Args:
-        windows, cut: as in `Details.join`.
         dim: at most N and C.
     """
-    local = _added(windows, np.sqrt(cut.ink))
     _, axes = np.linalg.eigh(local.T @ local)  # ascending
     return np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from patsearch.encoder import Preprocessing
 from patsearch.errors import EncoderError, PluginError, UsageError
-from patsearch.training.augment import fit
+from patsearch.training.augment import encoder_input
 from patsearch.training.cache import DrawingCache
 from patsearch.training.data import open_data
 from patsearch.training.splits import hash_share
@@ -36,7 +36,7 @@ def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int
         store = Path(folder)
         if not data:
             data = [_synthetic(store / "corpus")]
-        cache, _ = open_data(data, store / "cache", preprocessing)
+        cache, built = open_data(data, store / "cache", preprocessing)
         places = [
             (hash_share(f"{record.design} {number}"), design, number)
             for design, record in enumerate(cache.records)
@@ -45,7 +45,8 @@ def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int
         chosen = sorted(places)[:count]
         if len(chosen) < 2:
             raise UsageError("There are too few drawings.", hint="Name a source or a cache with more of them.")
-        return np.stack([fit(cache.drawing(design, number), preprocessing.size) for _, design, number in chosen])
+        drawings = [cache.drawing(design, number) for _, design, number in chosen]
+        return np.stack(drawings if built else [encoder_input(drawing, preprocessing) for drawing in drawings])
 
 
 def whole_cache(data: Sequence[Path], size: int, store: Path) -> DrawingCache:

@@ -12,11 +12,12 @@ from safetensors import SafetensorError, safe_open
 
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
-from patsearch.training.augment import fit
+from patsearch.training.augment import encoder_input
 from patsearch.training.cache import VIEW, DrawingCache
-from patsearch.training.details import Details, Windows, shrunk, split
+from patsearch.training.details import Details, Tiles, cut
 from patsearch.training.lite0 import Weights, build_network, network_weights
 from patsearch.training.lite0_graph import build_model
 from patsearch.training.validation import pooled_embeddings
@@ -76,6 +77,7 @@ def export_encoder(
         power=power,
         whitening=whitening,
         details=details,
+        windows=card.preprocessing.windows,
         half=half,
     )
     data = model.SerializeToString(deterministic=True)
@@ -86,7 +88,7 @@ def export_encoder(
     path.write_bytes(data)
     card.save(path.with_suffix(".json"))
     drawings = check if check is not None else _blots(size)
-    wanted = _pooled_twice(network, details, drawings) if details else None
+    wanted = _pooled_twice(network, details, drawings, card.preprocessing) if details else None
     least = float(parity(network, OnnxEncoder(path, card), drawings, whitening, wanted).min())
     if least < (LEAST_COSINE_HALF if half else LEAST_COSINE):
         path.unlink()
@@ -110,27 +112,28 @@ def parity(
 
 
 def looks(
-    network: Network, windows: Network, drawings: NDArray[np.uint8], *, count: int, shrinks: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Windows]:
+    network: Network, windows: Network, squares: NDArray[np.uint8], spec: Preprocessing
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Tiles]:
     """What `Details.join` takes: vectors of the whole and of its windows, and these.
 
     Args:
         network, windows: which look at the whole and at windows.
-        drawings: (N, size, size) large ones.
-        count, shrinks: as in `Details`.
+        squares: (N, size, size) with windows.
     """
-    cut = split(drawings, count)
-    whole = [pooled_embeddings(network, shrunk(drawings, shrink)) for shrink in shrinks]
-    side = cut.drawings.shape[-1]
-    local = pooled_embeddings(windows, cut.drawings.reshape(-1, side, side))
-    return np.stack(whole, axis=1), local.reshape(len(drawings), count, -1), cut
+    tiles = cut(squares, spec)
+    whole = [pooled_embeddings(network, drawings) for drawings in (tiles.whole, tiles.smaller)]
+    side = spec.whole.size
+    local = pooled_embeddings(windows, tiles.windows.reshape(-1, side, side))
+    return np.stack(whole, axis=1), local.reshape(len(squares), spec.windows, -1), tiles
 
 
-def _pooled_twice(network: Network, details: Details, drawings: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _pooled_twice(
+    network: Network, details: Details, squares: NDArray[np.uint8], spec: Preprocessing
+) -> NDArray[np.float64]:
     other = (
         network if details.weights is None else build_network(details.weights, power=round(network.config.gem_power))
     )
-    return details.join(*looks(network, other, drawings, count=details.count, shrinks=details.shrinks))
+    return details.join(*looks(network, other, squares, spec))
 
 
 def whitening_of(
@@ -140,12 +143,12 @@ def whitening_of(
 
     Sketches are left out: they would teach that a design's drawings differ as sketches do.
     """
-    size = encoder.preprocessing.size
     rows, labels = [], []
     for design in chosen:
         views = [i for i, kind in enumerate(cache.records[design].kinds) if kind == VIEW]
         if views:
-            rows.append(encoder.encode_arrays(np.stack([fit(cache.drawing(design, i), size) for i in views])))
+            drawings = [encoder_input(cache.drawing(design, i), encoder.preprocessing) for i in views]
+            rows.append(encoder.encode_arrays(np.stack(drawings)))
             labels += [design] * len(views)
     return fit_whitening(np.concatenate(rows), np.array(labels, np.int64), dim=dim, shrinkage=shrinkage)
 

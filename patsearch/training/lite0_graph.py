@@ -4,8 +4,8 @@ Batch normalisation is folded into the convolutions, the three equal input chann
 pooling and normalisation to unit length are part of the graph. It takes uint8 (N, 1, size, size), white = 255, and
 gives float32 (N, 1280).
 
-With `Details` it looks twice: at the whole drawing, shrunk, and at its densest windows at full size, where the pen and
-small parts can be seen; it gives (N, 1280 + dim) then.
+With `Details` it looks twice: at the whole drawing, and at its densest windows at the scale of the sheet, where the pen
+and small parts can be seen; it gives (N, 1280 + dim) then.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from patsearch.encoder.detail_maps import AXES, GRID, LOCAL, PLACES, POWERS, SHARES, WHOLE
+from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE
+from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import EncoderError
-from patsearch.training.details import WIDEN, Details
+from patsearch.training.details import Details
 from patsearch.training.lite0 import EPSILON, FEATURES, STAGES, Weights
 from patsearch.training.whitening import Whitening
 
@@ -160,6 +161,7 @@ def build_model(
     power: int,
     whitening: Whitening | None = None,
     details: Details | None = None,
+    windows: int = 0,
     half: bool = False,
 ) -> onnx.ModelProto:
     """The whole graph.
@@ -168,24 +170,23 @@ def build_model(
         size: side of the input; None leaves it open.
         power: of the pooling.
         whitening: applied to the pooled features of unit length; the result is scaled to unit length again.
-        details: look at the densest windows too; needs a size, a multiple of 4 and of the shrinks, and no whitening.
+        details: look at the windows in the square too; needs a size and no whitening.
+        windows: how many there are (`Preprocessing.windows`).
         half: keep the weights in half precision in the file.
 
     Raises:
-        EncoderError: details do not go with the size or the whitening.
+        EncoderError: details do not go with the size, the windows or the whitening.
     """
     writer = GraphWriter(half=half)
     network = Lite0Writer(writer, weights)
     pixels = writer.node("Cast", "drawings", to=TensorProto.FLOAT)
     if details is None:
         vectors, dim = network.pooled(pixels, power), FEATURES
-    elif size is None or any(size % shrink for shrink in (GRID, *details.shrinks)) or whitening is not None:
-        raise EncoderError("Details need a known size that can be divided into windows, and no whitening.")
+    elif size is None or not windows or whitening is not None:
+        raise EncoderError("Details need a known size, windows, and no whitening.")
     else:
-        vectors, dim = (
-            _two_looks(writer, network, details, pixels, side=size // GRID, power=power),
-            FEATURES + details.axes.shape[1],
-        )
+        spec = Preprocessing(size=size, windows=windows)
+        vectors, dim = _two_looks(network, details, pixels, spec, power), FEATURES + details.axes.shape[1]
     if whitening is not None:
         centred = writer.node("Sub", writer.unit(vectors), writer.constant("whitening.mean", whitening.mean))
         vectors = writer.node("MatMul", centred, writer.constant("whitening.matrix", whitening.matrix))
@@ -206,52 +207,49 @@ def build_model(
     return model
 
 
-def _two_looks(
-    writer: GraphWriter, network: Lite0Writer, details: Details, pixels: str, *, side: int, power: int
-) -> str:
-    """(N, 1280 + dim): what `Details.join` makes of `shrunk` and `split` drawings (N, 1, GRID side, GRID side).
+def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Preprocessing, power: int) -> str:
+    """(N, 1280 + dim): what `Details.join` makes of squares (N, 1, size, size) that `cut` takes apart.
 
     The names are those that `patsearch.encoder.detail_maps` looks for.
     """
-    ink = writer.node("Sub", writer.constant("white", 255.0), pixels)
-    wide = writer.node("MaxPool", ink, kernel_shape=[WIDEN, WIDEN], strides=[1, 1], auto_pad="SAME_UPPER")
+    writer, side, smaller, count = network.writer, spec.whole.size, spec.smaller.size, spec.windows
     looks = []
-    for number, (shrink, share) in enumerate(zip(details.shrinks, details.shares, strict=True)):
-        small = writer.node("AveragePool", wide, kernel_shape=[shrink, shrink], strides=[shrink, shrink])
-        vectors = network.pooled(writer.node("Sub", "white", small), power, name=f"{WHOLE}.{number}")
-        factor = writer.constant(f"{WHOLE}.{number}{SHARES}", share)
-        looks.append(writer.node("Mul", writer.unit(vectors), factor))
+    for number, (top, length) in enumerate(((0, side), (side, smaller))):
+        tile = _tile(writer, pixels, top, 0, length)
+        vectors = network.pooled(tile, power, name=f"{WHOLE}.{number}")
+        share = writer.constant(f"{WHOLE}.{number}{SHARES}", details.shares[number])
+        looks.append(writer.node("Mul", writer.unit(vectors), share))
     whole = writer.unit(writer.node("Sum", *looks))
 
-    windows, amounts = _densest(writer, ink, side, details.count)
+    column = [_tile(writer, pixels, side * number, side, side) for number in range(count)]
+    # (N count, 1, side, side): all windows of a drawing one after the other.
+    windows = column[0]
+    if count > 1:
+        beside = writer.node("Concat", *column, axis=1)
+        windows = writer.node("Reshape", beside, writer.shape(-1, 1, side, side))
+    ink = writer.node("Sub", writer.constant("white", 255.0), windows)
+    amounts = writer.node("Reshape", writer.node("ReduceMean", ink, axes=[1, 2, 3]), writer.shape(-1, count, 1))
     other = network if details.weights is None else Lite0Writer(writer, details.weights, "windows.")
-    looked = writer.unit(other.pooled(writer.node("Sub", "white", windows), power, name=LOCAL))
-    by_drawing = writer.node("Reshape", looked, writer.shape(-1, details.count, FEATURES))
+    looked = writer.unit(other.pooled(windows, power, name=LOCAL))
+    by_drawing = writer.node("Reshape", looked, writer.shape(-1, count, FEATURES))
     weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=LOCAL + SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))
     turned = writer.unit(writer.node("MatMul", local, writer.constant(AXES, details.axes)))
-    weighted = writer.node("Mul", turned, _weight(writer, details, windows))
+    weighted = writer.node("Mul", turned, _weight(writer, details, windows, count))
     return writer.node("Concat", whole, weighted, axis=1)
 
 
-def _densest(writer: GraphWriter, ink: str, side: int, count: int) -> tuple[str, str]:
-    """The windows (N count, 1, side, side) with the most ink, and how much it is (N, count, 1)."""
-    cut = writer.node("Reshape", ink, writer.shape(-1, GRID, side, GRID, side))
-    ordered = writer.node("Transpose", cut, perm=[0, 1, 3, 2, 4])
-    windows = writer.node("Reshape", ordered, writer.shape(-1, GRID * GRID, side, side))
-    sums = writer.node("ReduceMean", windows, axes=[2, 3], keepdims=0)  # (N, windows)
-    writer.nodes.append(helper.make_node("TopK", [sums, writer.shape(count)], ["amounts", PLACES], name="top", axis=1))
-    where = writer.node("Unsqueeze", PLACES, writer.shape(-1))  # (N, count, 1)
-    chosen = writer.node("GatherND", windows, where, batch_dims=1)  # (N, count, side, side)
-    flat = writer.node("Reshape", chosen, writer.shape(-1, 1, side, side))
-    return flat, writer.node("Unsqueeze", "amounts", writer.shape(2))
+def _tile(writer: GraphWriter, pixels: str, top: int, left: int, side: int) -> str:
+    """(N, 1, side, side) of (N, 1, H, W)."""
+    ends = writer.shape(top + side, left + side)
+    return writer.node("Slice", pixels, writer.shape(top, left), ends, writer.shape(2, 3))
 
 
-def _weight(writer: GraphWriter, details: Details, windows: str) -> str:
+def _weight(writer: GraphWriter, details: Details, windows: str, count: int) -> str:
     """(N, 1): how much the local part counts, by the width of the edges in the windows."""
     found = writer.node("Conv", windows, writer.constant("differences", _DIFFERENCES), kernel_shape=[3, 3])
     sums = writer.node("ReduceSumSquare", found, axes=[2, 3], keepdims=0)  # (N count, 4)
-    by_drawing = writer.node("Reshape", sums, writer.shape(-1, details.count, 2, 2))
+    by_drawing = writer.node("Reshape", sums, writer.shape(-1, count, 2, 2))
     orders = writer.node("ReduceSum", by_drawing, writer.shape(1, 3), keepdims=0)  # (N, 2): first, second
     one, two, three, axis = writer.shape(0), writer.shape(1), writer.shape(2), writer.shape(1)
     first = writer.node("Slice", orders, one, two, axis)

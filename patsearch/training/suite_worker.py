@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_encoder
 from patsearch.errors import EncoderError, InputError, PatsearchError
 from patsearch.evaluation.specs import DatasetSpec
-from patsearch.training.augment import fit
+from patsearch.training.augment import encoder_input
 from patsearch.training.cache import SKETCH, DrawingCache
 from patsearch.training.config import Recipe
 from patsearch.training.memory import keep_memory
@@ -225,7 +225,7 @@ def _vectors(
                 drawing = cache.drawing(design, number)
             except InputError:
                 continue
-            drawings.append(fit(drawing, encoder.preprocessing.size))
+            drawings.append(encoder_input(drawing, encoder.preprocessing))
             designs.append(design)
             sketches.append(kind == SKETCH)
     if not drawings:
@@ -235,8 +235,8 @@ def _vectors(
 
 def _rate(encoder: ArrayEncoder, cache: DrawingCache) -> float:
     """Drawings a second of CPU time, all threads together."""
-    size = encoder.preprocessing.size
-    some = np.stack([fit(cache.drawing(design % len(cache), 0), size) for design in range(_RATE_BATCH)])
+    drawings = [cache.drawing(design % len(cache), 0) for design in range(_RATE_BATCH)]
+    some = np.stack([encoder_input(drawing, encoder.preprocessing) for drawing in drawings])
     encoder.encode_arrays(some)
     count, start = 0, time.process_time()
     while time.process_time() - start < _RATE_SECONDS:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from patsearch.encoder import Preprocessing, preprocess, to_grey
+from patsearch.encoder.preprocess import densest_windows, window_places
 from patsearch.errors import EncoderError, ImageError
 
 SPEC = Preprocessing(size=128)
@@ -152,3 +156,85 @@ def test_gamma_darkens_ink_and_keeps_paper() -> None:
     assert (dark <= plain).all()
     assert (dark < plain).any()
     assert (dark[plain == 255] == 255).all()
+
+
+class TestWindows:
+    """The square of an encoder that looks at windows too."""
+
+    SPEC = Preprocessing(size=256, windows=2)
+
+    @staticmethod
+    def page() -> NDArray[np.uint8]:
+        """A frame with a dense patch at the lower right and a less dense one at the upper left."""
+        page = np.full((700, 500), 255, np.uint8)
+        cv2.rectangle(page, (40, 30), (470, 680), 0, 3)
+        page[520:620:4, 330:430] = 0
+        page[100:180:8, 80:180] = 0
+        return page
+
+    def test_the_square_is_cut_into_four(self) -> None:
+        page = self.page()
+        square = preprocess(page, self.SPEC)
+        assert square.shape == (256, 256)
+        assert (square[:128, :128] == preprocess(page, self.SPEC.whole)).all()
+        assert (square[128:224, :96] == preprocess(page, self.SPEC.smaller)).all()
+        assert (square[128:, 96:128] == 255).all()
+        assert (square[224:, :128] == 255).all()
+        assert (square[:, 128:].reshape(2, 128, 128) == densest_windows(page, 2, 128)).all()
+        one = preprocess(page, replace(self.SPEC, windows=1))
+        assert (one[:128] == square[:128]).all()
+        assert (one[128:, 128:] == 255).all()
+
+    def test_windows_are_parts_of_the_drawing_pixel_for_pixel_the_densest_first(self) -> None:
+        page = self.page()
+        places = window_places(page, 2, 128)
+        windows = densest_windows(page, 2, 128)
+        for window, (left, top) in zip(windows, places, strict=True):
+            assert (window == page[top : top + 128, left : left + 128]).all()
+        for (left, top), (x, y) in zip(places, ((380, 570), (130, 140)), strict=True):
+            assert left < x < left + 128
+            assert top < y < top + 128
+
+    def test_no_window_is_found_where_there_is_no_ink_and_none_twice(self) -> None:
+        page = np.full((400, 400), 255, np.uint8)
+        page[:4, :4] = page[-4:, -4:] = 0
+        page[200:210, 200:210] = 0
+        places = window_places(page, 9, 64)
+        assert len(places) == 3
+        assert (densest_windows(page, 4, 64)[3] == 255).all()
+        page[:] = 0
+        corners = np.array(window_places(page, 99, 64))
+        apart = np.abs(corners[:, None] - corners[None]).max(axis=2)[np.triu_indices(len(corners), 1)]
+        assert apart.min() >= 48
+
+    def test_a_drawing_smaller_than_a_window_lies_in_its_middle(self) -> None:
+        page = np.full((90, 90), 255, np.uint8)
+        page[20:60, 30:50] = 0
+        first, second = densest_windows(page, 2, 128)
+        assert (first[44:84, 54:74] == 0).all()
+        assert (first < 255).sum() == 40 * 20
+        assert (second == 255).all()
+
+    def test_margins_do_not_matter_and_turning_turns_windows(self) -> None:
+        page = self.page()
+        framed = np.pad(page, ((13, 8), (7, 21)), constant_values=255)
+        assert (preprocess(framed, self.SPEC) == preprocess(page, self.SPEC)).all()
+        turned = densest_windows(np.rot90(page, 2), 1, 128)[0]
+        shifts = [np.roll(np.rot90(turned, 2), (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        first = densest_windows(page, 1, 128)[0].astype(int)
+        assert min(np.abs(shifted[2:-2, 2:-2] - first[2:-2, 2:-2]).max() for shifted in shifts) == 0
+
+    def test_a_blank_page_gives_a_blank_square(self) -> None:
+        assert (preprocess(np.full((50, 60), 255, np.uint8), self.SPEC) == 255).all()
+
+    def test_what_is_written_down_says_windows_only_where_there_are_any(self) -> None:
+        assert "windows" not in Preprocessing().to_json()
+        assert Preprocessing(**self.SPEC.to_json()) == self.SPEC
+        assert self.SPEC.whole == Preprocessing(size=128)
+        assert self.SPEC.smaller == Preprocessing(size=96)
+        assert Preprocessing().whole == Preprocessing()
+
+    @pytest.mark.parametrize("values", [{"windows": 3}, {"windows": -1}, {"windows": 1, "size": 224}])
+    def test_senseless_windows_are_refused(self, values: dict[str, int]) -> None:
+        with pytest.raises(EncoderError, match="windows"):
+            Preprocessing(**values)

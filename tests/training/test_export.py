@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 
 from patsearch.encoder.card import EncoderCard
 from patsearch.encoder.onnx import OnnxEncoder
-from patsearch.encoder.preprocess import Preprocessing
+from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training import export
 from patsearch.training.cache import DrawingCache, Record, write_shard
-from patsearch.training.details import Details, fit_axes
+from patsearch.training.details import Details, fit_axes, local_part
 from patsearch.training.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
 from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
 from patsearch.training.validation import pooled_embeddings
@@ -139,20 +139,18 @@ def test_a_second_look_becomes_part_of_the_graph(
 ) -> None:
     torch.manual_seed(1)
     windows = build_network(None)
-    pages = drawings(size=192, count=8)
-    found = looks(network, windows, pages, count=2, shrinks=(3, 4))
-    axes = fit_axes(*found[1:], dim=5)
-    np.testing.assert_allclose(axes.T @ axes, np.eye(5), atol=1e-5)
-    details = Details(2, 0.7, (3, 4), (1.0, 0.6), axes, weights=network_weights(windows))
-    card = export_encoder(
-        network, replace(CARD, preprocessing=Preprocessing(size=192)), tmp_path, details=details, half=half
-    )
+    spec = Preprocessing(size=128, windows=2)
+    squares = np.stack([preprocess(page, spec) for page in drawings(size=192, count=8)])
+    found = looks(network, windows, squares, spec)
+    axes = fit_axes(local_part(*found[1:]), dim=5)
+    details = Details(0.7, (1.0, 0.6), axes, weights=network_weights(windows))
+    card = export_encoder(network, replace(CARD, preprocessing=spec), tmp_path, details=details, half=half)
     assert card.dim == 1285
     encoder = OnnxEncoder(tmp_path / "tiny.onnx", card)
     wanted = details.join(*found)
-    assert (encoder.encode_arrays(pages) * wanted).sum(axis=1).min() > (0.999 if half else 0.9999)
+    assert (encoder.encode_arrays(squares) * wanted).sum(axis=1).min() > (0.999 if half else 0.9999)
     other = replace(details, weight=0.1)
     monkeypatch.setattr(export, "_pooled_twice", lambda *_: other.join(*found))
     with pytest.raises(EncoderError, match="differs"):
-        export_encoder(network, replace(card, name="wrong"), tmp_path, details=details, half=half, check=pages)
+        export_encoder(network, replace(card, name="wrong"), tmp_path, details=details, half=half, check=squares)
     assert not (tmp_path / "wrong.onnx").exists()
