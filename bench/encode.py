@@ -5,9 +5,9 @@
 Prints figures a second of wall time and of CPU time for each engine, batch and number of threads, the
 time to load the encoder in a fresh process, and the time of preprocessing. Each cell is measured in a
 process of its own, after a warm-up. OpenVINO is measured where it is installed, 8 bits where synthetic drawings to
-calibrate on can be drawn (extra `synth`). The engines `shipped` and `torch shipped` are the default encoder as it is,
-with its looks at the whole and at details, and the same in torch, at its own size. Figures of one run on one machine
-compare with each other only.
+calibrate on can be drawn (extra `synth`). The engines `shipped` and `torch shipped` are the default encoder as ingest
+calls it, with its looks at the whole and at a window, and the same in torch, at its own size. Figures of one run on one
+machine compare with each other only.
 """
 
 from __future__ import annotations
@@ -27,10 +27,8 @@ from typing import Any
 
 import numpy as np
 
-import patsearch.encoder
-from patsearch.encoder import DEFAULT_ENCODER, load_encoder
+from patsearch.encoder import ArrayEncoder, load_encoder
 
-WEIGHTS = Path(patsearch.encoder.__file__).parent / "weights"
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
 ENGINES = (
@@ -60,7 +58,7 @@ print(imported - start, loaded - imported, time.perf_counter() - loaded)
 def measure(*, engine: str, size: int, batch: int, threads: int, seconds: float, models: Path) -> dict[str, Any]:
     """Rates of one cell, in this process."""
     if engine == "shipped":
-        run = _onnx(WEIGHTS / f"{DEFAULT_ENCODER}.onnx", threads)
+        run = _shipped(threads)
     elif engine == "torch shipped":
         run = _torch_twice(threads)
     elif engine.startswith("torch"):
@@ -95,6 +93,13 @@ def _onnx(path: Path, threads: int) -> Callable[[Any], Any]:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda drawings: session.run(None, {"drawings": drawings[:, None]})
+
+
+def _shipped(threads: int) -> Callable[[Any], Any]:
+    encoder = load_encoder(threads=threads)
+    if not isinstance(encoder, ArrayEncoder):
+        raise SystemExit("The default encoder takes no arrays.")
+    return encoder.encode_arrays
 
 
 def _openvino(path: Path, threads: int) -> Callable[[Any], Any]:
@@ -134,10 +139,10 @@ def _torch_twice(threads: int) -> Callable[[Any], Any]:
     from patsearch.training.lite0 import FEATURES, build_network
 
     torch.set_num_threads(threads)
+    spec = load_encoder().card.preprocessing
     whole, windows = build_network(None), build_network(None)
-    axes = np.eye(FEATURES, 256, dtype=np.float32)
-    details = Details(1, 0.7, (3, 4), (1.0, 0.6), axes)
-    return lambda drawings: details.join(*looks(whole, windows, drawings, count=details.count, shrinks=details.shrinks))
+    details = Details(0.7, (1.0, 0.6), np.eye(FEATURES, 256, dtype=np.float32), np.eye(256, 1, dtype=np.float32)[:, 0])
+    return lambda drawings: details.join(*looks(whole, windows, drawings, spec))
 
 
 def loading() -> dict[str, Any]:

@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
             False, "--rotations", help="Ask with each query turned by 90, 180, 270 degrees too."
         ),
         mirror: bool = typer.Option(False, "--mirror", help="Ask with each query mirrored too."),
+        shape: bool = typer.Option(False, "--shape", help="Ask by shape alone, not by the pen too."),
         rerank: str | None = typer.Option(
             None, "--rerank", metavar="K1,K2,LAMBDA", help="Re-rank the best by mutual neighbours, as in 20,6,0.3."
         ),
@@ -155,6 +156,7 @@ def register(app: typer.Typer) -> None:
                 mirror,
                 Expansion.parse(expand) if expand else None,
                 Rerank.parse(rerank) if rerank else None,
+                shape,
             ),
         )
         for text in options.where.notices:

@@ -209,11 +209,13 @@ def _train_extra() -> Iterator[None]:
 
 def _rows(card: EncoderCard) -> list[tuple[str, str]]:
     steps = card.preprocessing
+    windows = f", {steps.windows} of its four parts for windows" if steps.windows else ""
     rows = [
         ("name", card.name),
         ("title", card.title),
         ("dimension", str(card.dim)),
-        ("input", f"{steps.size} x {steps.size} grey, padding {steps.padding}, thicken {steps.thicken} px"),
+        *([("by shape", f"the first {card.shape_dim} numbers; the rest tells of the pen")] if card.shape_dim else []),
+        ("input", f"{steps.size} x {steps.size} grey, padding {steps.padding}, thicken {steps.thicken} px{windows}"),
         ("sha256", card.sha256),
         ("trained on", card.trained_on or "not stated"),
         ("drawings", "never trained on drawings: a baseline" if card.baseline else "trained on drawings"),

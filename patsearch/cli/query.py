@@ -44,6 +44,9 @@ def register(app: typer.Typer) -> None:
         crop: str | None = typer.Option(None, "--crop", help="Use this part of the picture: x,y,width,height."),
         rotations: bool = typer.Option(False, "--rotations", help="Also try copies turned by 90, 180, 270 degrees."),
         mirror: bool = typer.Option(False, "--mirror", help="Also try mirrored copies."),
+        shape: bool = typer.Option(
+            False, "--shape", help="By shape alone, not by the pen too: for sketches, copies, other draughtsmen."
+        ),
         drawings: bool = typer.Option(False, "--drawings", help="Single drawings, not grouped by patent."),
         min_score: float | None = typer.Option(None, "--min-score", min=-1, max=1, help="Leave out what scores less."),
         exact: bool = typer.Option(False, "--exact", help="Never approximate."),
@@ -89,6 +92,7 @@ def register(app: typer.Typer) -> None:
             expansion=Expansion.parse(expand) if expand else None,
             relevant=tuple(relevant),
             irrelevant=tuple(irrelevant),
+            shape=shape,
         )
         for text in where.notices:
             notice(text)

@@ -59,6 +59,7 @@ def _form(options: SearchOptions, pictures: int) -> JsonDict:
     fields: JsonDict = {
         "rotations": options.rotations or None,
         "mirror": options.mirror or None,
+        "shape": options.shape or None,
         "drawings": options.drawings or None,
         "exact": options.exact or None,
         "min_score": options.min_score,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Self, TypeVar
 
 from patsearch.encoder.preprocess import Preprocessing
@@ -45,6 +46,8 @@ class EncoderCard:
         baseline: True for an encoder that has never been trained on drawings.
         scores: what was measured, may be empty.
         notes: whatever else a user should know.
+        shape_dim: so many numbers at the beginning of a vector tell of shape alone, where the rest tells of the pen;
+            None where no part of it does.
     """
 
     name: str
@@ -57,6 +60,7 @@ class EncoderCard:
     baseline: bool = False
     scores: tuple[Score, ...] = ()
     notes: str = ""
+    shape_dim: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The card as its file holds it."""
@@ -115,7 +119,13 @@ def _build(cls: type[_T], value: Any, where: str) -> _T:
 
 
 # The JSON types that each annotation of the classes above admits (annotations are text here).
-_ADMITS: Mapping[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+_ADMITS: Mapping[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "int | None": (int, NoneType),
+}
 
 
 def _checked(cls: type[Any], value: Any, where: str) -> dict[str, Any]:

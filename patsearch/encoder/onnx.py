@@ -7,9 +7,11 @@ it under the same name with the ending .json.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from patsearch.errors import EncoderError
 
 _MAX_MODEL_BYTES = 2 << 30
 # The activations of more drawings at a time leave the caches: 16 cost a third more CPU time a drawing than 2. Networks
-# that take a large picture look at several parts of it at a time.
+# that take a large picture look at several parts of it one after the other.
 _BATCH, _LARGE = 2, 512
 
 
@@ -38,7 +40,7 @@ class OnnxEncoder(ArrayEncoder):
     Args:
         path: the .onnx file.
         card: the encoder's card; its fingerprint must be that of the file.
-        threads: threads of one call; None for all cores. Give 1 where several processes encode.
+        threads: that are busy in one call; None for all cores. Give 1 where several processes encode.
 
     Raises:
         EncoderError: the file cannot be read, is no such model, or is not the one of the card.
@@ -58,6 +60,7 @@ class OnnxEncoder(ArrayEncoder):
                 hint="Its weights or the preprocessing were changed; export it again.",
             )
         self._session = _session(data, path, threads)
+        self._callers = threads or _cores()
         self._input, self._output = self._names()
 
     def encode_arrays(self, arrays: NDArray[np.uint8]) -> Embeddings:
@@ -66,12 +69,26 @@ class OnnxEncoder(ArrayEncoder):
             raise EncoderError(
                 f"The encoder {self.card.name!r} takes uint8 (N, {size}, {size}), not {arrays.dtype} {arrays.shape}."
             )
-        embeddings = np.empty((len(arrays), self.card.dim), dtype=np.float32)
         count = _BATCH if size < _LARGE else 1
-        for start in range(0, len(arrays), count):
-            batch = arrays[start : start + count, np.newaxis]  # (n, 1, size, size)
-            (embeddings[start : start + count],) = self._session.run([self._output], {self._input: batch})
-        return embeddings
+        batches = [arrays[start : start + count, np.newaxis] for start in range(0, len(arrays), count)]
+        callers = min(self._callers, len(batches))
+
+        def run(session: onnxruntime.InferenceSession, batch: NDArray[np.uint8]) -> Embeddings:
+            (vectors,) = session.run([self._output], {self._input: batch})
+            return np.asarray(vectors, np.float32)
+
+        if callers > 1:
+            with ThreadPoolExecutor(callers) as pool:
+                parts = list(pool.map(partial(run, self._narrow), batches))
+        else:
+            parts = [run(self._session, batch) for batch in batches]
+        return np.concatenate([np.empty((0, self.card.dim), np.float32), *parts])
+
+    @cached_property
+    def _narrow(self) -> onnxruntime.InferenceSession:
+        """The network once more, on one thread a call: several such calls beside each other share less than the threads
+        of one call do, and encode a third more drawings a second on two cores."""
+        return _session(self._checked(), self.path, 1)
 
     @cached_property
     def feature_maps(self) -> FeatureMaps | DetailMaps | None:
@@ -83,9 +100,7 @@ class OnnxEncoder(ArrayEncoder):
         Raises:
             EncoderError: the file is gone, or another by now.
         """
-        data = _read(self.path)
-        if fingerprint([data], self.card.preprocessing) != self.card.sha256:
-            raise EncoderError(f"The encoder {self.path} has changed since it was loaded.", hint="Load it again.")
+        data = self._checked()
         nodes = read_nodes(data)
         tail, looks = find_tail(nodes, self._output), find_looks(nodes)
         if looks:
@@ -103,6 +118,13 @@ class OnnxEncoder(ArrayEncoder):
         if tail is None or looks:
             return DetailMaps.probe(run, looks, self._output, self.preprocessing.size)
         return FeatureMaps.probe(run, tail, self._output, self.preprocessing.size)
+
+    def _checked(self) -> bytes:
+        """The file once more, as it was when it was loaded."""
+        data = _read(self.path)
+        if fingerprint([data], self.card.preprocessing) != self.card.sha256:
+            raise EncoderError(f"The encoder {self.path} has changed since it was loaded.", hint="Load it again.")
+        return data
 
     def _names(self) -> tuple[str, str]:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -124,6 +146,11 @@ class OnnxEncoder(ArrayEncoder):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.path, self.card, self.threads)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load(argument: str, *, threads: int | None = None) -> OnnxEncoder:

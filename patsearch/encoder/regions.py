@@ -106,7 +106,9 @@ def _by_feature_maps(
     given: Embeddings | None,
 ) -> list[Agreement]:
     spec = encoder.preprocessing
-    there, *asked = maps.regions(np.stack([preprocess(image, spec) for image in (found, *queries)]))
+    squares = np.stack([preprocess(image, spec) for image in (found, *queries)])
+    regions: Sequence[Regions | DetailRegions] = maps.regions(squares)
+    there, asked = regions[0], regions[1:]
     vector = there.vector if given is None else given
     agreements = []
     for image, one in zip(queries, asked, strict=True):

@@ -23,7 +23,7 @@ from PIL import Image
 from patsearch.backends.base import Backend, Embeddings
 from patsearch.drawings import split_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
-from patsearch.encoder.base import ArrayEncoder, Encoder
+from patsearch.encoder.base import Encoder
 from patsearch.encoder.preprocess import is_blank
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.rerank import Rerank
@@ -49,6 +49,10 @@ class QueryVectors:
     vectors: Embeddings
     picture: NDArray[np.intp]
 
+    def by_shape(self, dim: int | None) -> QueryVectors:
+        """Without what tells of the pen: all but the first `dim` numbers, see `EncoderCard.shape_dim`."""
+        return replace(self, vectors=shape_part(self.vectors, dim))
+
     def pictures(self) -> Iterator[NDArray[np.bool_]]:
         """One mask over the vectors for each picture."""
         for index in range(int(self.picture.max()) + 1):
@@ -64,6 +68,14 @@ class QueryVectors:
             np.concatenate([part.vectors for part in parts]),
             np.concatenate([part.picture + offset for part, offset in zip(parts, first, strict=True)]),
         )
+
+
+def shape_part(vectors: Embeddings, dim: int | None) -> Embeddings:
+    """Vectors (..., D) with 0 for all but the first `dim` numbers, of unit length again; None keeps all."""
+    if dim is None:
+        return vectors
+    kept = np.where(np.arange(vectors.shape[-1]) < dim, vectors, 0)
+    return np.asarray(kept / np.maximum(np.linalg.norm(kept, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def encode_query(
@@ -102,8 +114,8 @@ def encode_query(
 def query_figures(image: Image.Image, encoder: Encoder) -> list[Image.Image]:
     """The figures of a picture, treated as ingest treats a sheet for that encoder; empty where it is blank."""
     # Windows are cut out of a drawing as it is on the sheet.
-    windows = isinstance(encoder, ArrayEncoder) and encoder.preprocessing.windows
-    figures = (figure.image for figure in split_sheet(image, longest=None if windows else LONGEST_SIDE).figures)
+    longest = None if encoder.card.preprocessing.windows else LONGEST_SIDE
+    figures = (figure.image for figure in split_sheet(image, longest=longest).figures)
     return [Image.fromarray(figure) for figure in figures if not is_blank(figure)]
 
 

@@ -40,6 +40,7 @@ class Asking:
         mirror: try each mirrored too, and with `rotations` each of the turned ones.
         expansion: ask again with what was found first.
         rerank: re-rank the best.
+        shape: by shape alone, where the encoder tells the pen apart.
 
     Raises:
         UsageError: another turn.
@@ -50,6 +51,7 @@ class Asking:
     mirror: bool = False
     expansion: Expansion | None = None
     rerank: Rerank | None = None
+    shape: bool = False
 
     def __post_init__(self) -> None:
         if self.turn not in (0, *_TURNS):
@@ -75,6 +77,7 @@ class Asking:
         words = [f"turned by {self.turn}"] if self.turn else []
         words += ["rotations"] if self.rotations else []
         words += ["mirror"] if self.mirror else []
+        words += ["shape"] if self.shape else []
         words += [f"expand {self.expansion}"] if self.expansion else []
         words += [f"rerank {self.rerank}"] if self.rerank else []
         return words
@@ -87,6 +90,7 @@ class Asking:
             "turn": self.turn,
             "rotations": self.rotations,
             "mirror": self.mirror,
+            "shape": self.shape,
             "expand": str(self.expansion) if self.expansion else None,
             "rerank": str(self.rerank) if self.rerank else None,
         }

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from patsearch.encoder import Encoder, load_encoder, shipped_cards
+from patsearch.engine.query import shape_part
 from patsearch.errors import UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.collection import Collection
@@ -86,11 +87,20 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                         encoder, options.asking, whole_sheets=protocol.whole_sheets
                     )
                 turned = oriented.get(protocol.whole_sheets)
+                asks = encoder or load_encoder(material.encoder["name"]) if options.asking.shape else None
                 for asking in dict.fromkeys((options.asking, Asking())):
                     worst = WORST_OF_OTHERS if evaluations else WORST
                     evaluations.append(
                         _evaluate(
-                            options, dataset, material, asking, turned, baseline=number > 0, worst=worst, report=report
+                            options,
+                            dataset,
+                            material,
+                            asking,
+                            turned,
+                            shape_dim=asks.card.shape_dim if asks else None,
+                            baseline=number > 0,
+                            worst=worst,
+                            report=report,
                         )
                     )
     return BenchResult(options, tuple(evaluations), engines, describe_environment())
@@ -162,6 +172,7 @@ def _evaluate(
     asking: Asking,
     oriented: Collection | None,
     *,
+    shape_dim: int | None,
     baseline: bool,
     worst: int,
     report: Report,
@@ -181,6 +192,8 @@ def _evaluate(
         report(", ".join(["Ranking", str(dataset.protocol), *asking.parts()]), done, len(dataset.queries))
 
     asked = asked_vectors(dataset, oriented, asking) if oriented is not None and asking.oriented else None
+    if asking.shape:
+        asked = shape_part(dataset.query_vectors()[:, np.newaxis] if asked is None else asked, shape_dim)
     quality = measure_quality(
         dataset, top_k=options.top_k, depth=options.depth, advance=advance, asking=asking, asked=asked
     )

@@ -152,6 +152,7 @@ class _Run:
             preprocessing=encoder.preprocessing if isinstance(encoder, ArrayEncoder) else None,
             whole_sheets=self.engine.spec.whole_sheets,
             front_pages=self.options.front_pages,
+            full_size=bool(encoder.card.preprocessing.windows),
         )
         workers = self.options.workers or os.cpu_count() or 1
         with WorkerPool(settings, workers) as pool:

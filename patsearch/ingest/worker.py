@@ -46,6 +46,7 @@ class WorkerSettings:
         preprocessing: what to make of the figures where the main process encodes; None where its
             encoder wants the images themselves.
         thumbnails: make them; a cache of drawings for training has no use for any.
+        full_size: where the main process's encoder wants images, these are wanted as large as on the sheet.
     """
 
     encoder: str | None
@@ -53,6 +54,7 @@ class WorkerSettings:
     whole_sheets: bool = False
     front_pages: bool = False
     thumbnails: bool = True
+    full_size: bool = False
 
 
 @dataclass(slots=True)
@@ -87,6 +89,9 @@ class Worker:
         self.encoder = load_encoder(settings.encoder, threads=1) if settings.encoder else None
         encoder = self.encoder
         self.preprocessing = encoder.preprocessing if isinstance(encoder, ArrayEncoder) else settings.preprocessing
+        # Windows are cut out of a drawing as it is on the sheet.
+        asked = encoder.card.preprocessing if encoder else self.preprocessing
+        self._longest = None if settings.full_size or (asked and asked.windows) else LONGEST_SIDE
 
     def process(self, unit: Unit) -> UnitResult:
         """Everything for one unit; never raises what a bad file can cause."""
@@ -155,12 +160,10 @@ class Worker:
             size = self.preprocessing.size
             result.figures = np.stack(made) if made else np.empty((0, size, size), np.uint8)
 
-    def _split(self, image: Image.Image, expected: Sequence[str]) -> SplitSheet:
-        # Windows are cut out of a drawing as it is on the sheet.
-        longest = None if self.preprocessing is not None and self.preprocessing.windows else LONGEST_SIDE
+    def _split(self, image: NDArray[np.uint8], expected: Sequence[str]) -> SplitSheet:
         if self.settings.whole_sheets:
-            return whole_sheet(image, longest=longest)
-        return split_sheet(image, expected=expected, longest=longest)
+            return whole_sheet(image, longest=self._longest)
+        return split_sheet(image, expected=expected, longest=self._longest)
 
     def _prepared(
         self, images: list[NDArray[np.uint8]], result: UnitResult

@@ -51,6 +51,8 @@ def _asked_for(options: SearchOptions) -> str:
     copies = [name for name, tried in (("turned", options.rotations), ("mirrored", options.mirror)) if tried]
     if copies:
         given.append(f"{' and '.join(copies)} copies tried")
+    if options.shape:
+        given.append("by shape alone")
     if options.expansion:
         given.append(f"expanded by {options.expansion.count} drawings, alpha {options.expansion.alpha:g}")
     if method := options.rerank:

@@ -45,6 +45,7 @@ class SearchOptions:
         min_score: results that score less are left out.
         relevant, irrelevant: ids of drawings that were marked, and moved the query.
         rerank, expansion: refinements of the search; None is without.
+        shape: compared by shape alone, where the encoder tells the pen apart.
     """
 
     top: int = 20
@@ -58,6 +59,7 @@ class SearchOptions:
     expansion: Expansion | None = None
     relevant: tuple[str, ...] = ()
     irrelevant: tuple[str, ...] = ()
+    shape: bool = False
 
 
 class _How(TypedDict):
@@ -126,6 +128,8 @@ def search(
         like: the patent that the query was taken from; it is not found itself.
     """
     start = time.perf_counter()
+    if options.shape:
+        query = query.by_shape(engine.encoder.card.shape_dim)
     how: _How = {
         "k": options.top,
         "where": where,

@@ -6,7 +6,7 @@ vectors of both looks stand beside each other. The whole is looked at in two siz
 in a smaller one. All of them lie in one square (`patsearch.encoder.preprocess`).
 
 An enlarged small picture has no details, only blurred strokes, which tell pictures by their size and not by what they
-show. So the local part counts less the wider its edges are, down to nothing.
+show. So the wider its edges are, the more the local part gives way to that of a usual drawing, which says nothing.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ class Details:
         weight: of their part beside that of the whole drawing.
         shares: of the whole drawing's vectors, of the larger and of the smaller copy, which are added.
         axes: (C, dim) float32, orthonormal, along which the local part is kept.
-        sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which it does not
-            count at all.
+        usual: (dim,) float32 of unit length, the mean of the local parts of many drawings (`usual_part`).
+        sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which the usual
+            one stands in its place.
         weights: of the network that looks at windows, where it is another one.
     """
 
     weight: float
     shares: tuple[float, float]
     axes: NDArray[np.float32]
+    usual: NDArray[np.float32]
     sharp: float = 2.0
     blurred: float = 3.0
     weights: Mapping[str, NDArray[np.float32]] | None = None
@@ -51,10 +53,10 @@ class Details:
             windows: (N, count, C) those of their windows.
             tiles: what was looked at.
         """
-        gate = np.clip((self.blurred - tiles.edges) / (self.blurred - self.sharp), 0, 1)
-        local = _unit(local_part(windows, tiles) @ self.axes)
+        gate = np.clip((self.blurred - tiles.edges) / (self.blurred - self.sharp), 0, 1)[:, np.newaxis]
+        local = _unit(gate * _unit(local_part(windows, tiles) @ self.axes) + (1 - gate) * self.usual)
         first = _added(whole, np.broadcast_to(np.asarray(self.shares), whole.shape[:2]))
-        return _unit(np.concatenate([first, self.weight * gate[:, None] * local], axis=1))
+        return _unit(np.concatenate([first, self.weight * local], axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,11 @@ def fit_axes(local: Vectors, dim: int) -> NDArray[np.float32]:
     """
     _, axes = np.linalg.eigh(local.T @ local)  # ascending
     return np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32)
+
+
+def usual_part(local: Vectors, axes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(dim,) of unit length: the mean direction along the axes of the local parts (N, C) of many drawings."""
+    return np.asarray(_unit(_unit(local @ axes).mean(axis=0)), np.float32)
 
 
 def _added(vectors: NDArray[np.float32], shares: Vectors) -> Vectors:

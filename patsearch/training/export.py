@@ -18,7 +18,7 @@ from patsearch.errors import EncoderError, InputError
 from patsearch.training.augment import encoder_input
 from patsearch.training.cache import VIEW, DrawingCache
 from patsearch.training.details import Details, Tiles, cut
-from patsearch.training.lite0 import Weights, build_network, network_weights
+from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
 from patsearch.training.lite0_graph import build_model
 from patsearch.training.validation import pooled_embeddings
 from patsearch.training.whitening import Whitening, fit_whitening
@@ -82,7 +82,8 @@ def export_encoder(
     )
     data = model.SerializeToString(deterministic=True)
     (dim,) = (axis.dim_value for axis in model.graph.output[0].type.tensor_type.shape.dim[1:])
-    card = replace(card, dim=dim, sha256=fingerprint([data], card.preprocessing))
+    shape_dim = FEATURES if details else None
+    card = replace(card, dim=dim, shape_dim=shape_dim, sha256=fingerprint([data], card.preprocessing))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
     path.write_bytes(data)

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE
+from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, USUAL, WHOLE
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import EncoderError
 from patsearch.training.details import Details
@@ -235,7 +235,11 @@ def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Prepro
     weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=LOCAL + SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))
     turned = writer.unit(writer.node("MatMul", local, writer.constant(AXES, details.axes)))
-    weighted = writer.node("Mul", turned, _weight(writer, details, windows, count))
+    gate = _gate(writer, details, windows, count)
+    usual = writer.constant(USUAL, details.usual)
+    given_way = writer.node("Mul", writer.node("Sub", writer.constant("one", 1.0), gate), usual)
+    mixed = writer.unit(writer.node("Add", writer.node("Mul", gate, turned), given_way))
+    weighted = writer.node("Mul", mixed, writer.constant("local.weight", details.weight))
     return writer.node("Concat", whole, weighted, axis=1)
 
 
@@ -245,8 +249,8 @@ def _tile(writer: GraphWriter, pixels: str, top: int, left: int, side: int) -> s
     return writer.node("Slice", pixels, writer.shape(top, left), ends, writer.shape(2, 3))
 
 
-def _weight(writer: GraphWriter, details: Details, windows: str, count: int) -> str:
-    """(N, 1): how much the local part counts, by the width of the edges in the windows."""
+def _gate(writer: GraphWriter, details: Details, windows: str, count: int) -> str:
+    """(N, 1), 0 to 1: how much the local part counts, by the width of the edges in the windows."""
     found = writer.node("Conv", windows, writer.constant("differences", _DIFFERENCES), kernel_shape=[3, 3])
     sums = writer.node("ReduceSumSquare", found, axes=[2, 3], keepdims=0)  # (N count, 4)
     by_drawing = writer.node("Reshape", sums, writer.shape(-1, count, 2, 2))
@@ -257,5 +261,4 @@ def _weight(writer: GraphWriter, details: Details, windows: str, count: int) -> 
     width = writer.node("Mul", writer.node("Div", first, second), writer.constant("two", 2.0))
     room = writer.node("Sub", writer.constant("blurred", details.blurred), width)
     share = writer.node("Div", room, writer.constant("fading", details.blurred - details.sharp))
-    gate = writer.node("Clip", share, "zero", writer.constant("one", 1.0))
-    return writer.node("Mul", gate, writer.constant("local.weight", details.weight))
+    return writer.node("Clip", share, "zero", writer.constant("one", 1.0))

@@ -81,6 +81,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         offset: Annotated[int, Form(ge=0, le=MAX_OFFSET)] = 0,
         rotations: Annotated[bool, Form(description="Also try turned copies.")] = False,
         mirror: Annotated[bool, Form(description="Also try mirrored copies.")] = False,
+        shape: Annotated[bool, Form(description="By shape alone, not by the pen too.")] = False,
         drawings: Annotated[bool, Form(description="Single drawings, not grouped by patent.")] = False,
         min_score: Annotated[float | None, Form(ge=-1, le=1)] = None,
         exact: Annotated[bool, Form(description="Never approximate.")] = False,
@@ -109,6 +110,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             expansion=Expansion.parse(expand) if expand else None,
             relevant=tuple(relevant),
             irrelevant=tuple(irrelevant),
+            shape=shape,
         )
         return Asked(uploads, like, filter_of(filter), options, offset)
 

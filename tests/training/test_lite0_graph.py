@@ -54,7 +54,8 @@ def squares(drawings: NDArray[np.uint8], spec: Preprocessing = SPEC) -> NDArray[
 
 def details_of(weights: Weights | None, **changes: float) -> Details:
     axes = np.linalg.qr(np.random.default_rng(6).normal(size=(FEATURES, DIM)))[0].astype(np.float32)
-    return replace(Details(0.7, (1.0, 0.6), axes, weights=weights), **changes)
+    usual = np.full(DIM, DIM**-0.5, np.float32)
+    return replace(Details(0.7, (1.0, 0.6), axes, usual, weights=weights), **changes)
 
 
 def model_of(weights: Weights, details: Details, *, half: bool = False, windows: int = 2) -> onnx.ModelProto:
@@ -138,8 +139,31 @@ def test_what_an_enlarged_picture_seems_to_show_in_detail_does_not_count(weights
     blurred = np.stack([cv2.GaussianBlur(page, (0, 0), 4) for page in sharp])
     sharp, blurred = squares(sharp), squares(blurred)
     assert cut(sharp, SPEC).edges.max() < details.sharp < details.blurred < cut(blurred, SPEC).edges.min()
-    assert np.linalg.norm(vectors_of(model, sharp)[:, FEATURES:], axis=1) == pytest.approx(0.7 / np.hypot(1, 0.7))
-    assert not vectors_of(model, blurred)[:, FEATURES:].any()
+    local, usual = (vectors_of(model, part)[:, FEATURES:] * np.hypot(1, 0.7) / 0.7 for part in (sharp, blurred))
+    assert np.linalg.norm(local, axis=1) == pytest.approx(1, abs=1e-4)
+    assert np.abs(local - details.usual).max() > 0.01
+    np.testing.assert_allclose(usual, np.tile(details.usual, (len(usual), 1)), atol=1e-5)
+    half = cut(sharp, SPEC)
+    half = replace(half, edges=np.full(len(sharp), (details.sharp + details.blurred) / 2))
+    between = details.join(np.ones((4, 2, FEATURES), np.float32), np.ones((4, 2, FEATURES), np.float32), half)
+    turned = details.axes.sum(axis=0) / np.linalg.norm(details.axes.sum(axis=0))
+    mixed = (turned + details.usual) / np.linalg.norm(turned + details.usual)
+    np.testing.assert_allclose(between[:, FEATURES:] * np.hypot(1, 0.7) / 0.7, np.tile(mixed, (4, 1)), atol=1e-5)
+
+
+def test_the_pen_of_a_blurred_picture_is_explained_as_far_as_it_counts(
+    weights: tuple[Weights, Weights], tmp_path: Path
+) -> None:
+    encoder = encoder_of(model_of(weights[0], details_of(None)), tmp_path)
+    maps = encoder.feature_maps
+    assert isinstance(maps, DetailMaps)
+    drawings = squares(np.stack([cv2.GaussianBlur(page, (0, 0), blur) for page in pages(1) for blur in (0.8, 4)]))
+    edges = cut(drawings, SPEC).edges
+    assert 2 < edges[0] < 3 < edges[1]
+    for regions, counts in zip(maps.regions(drawings), (True, False), strict=True):
+        local = [look.channels for look in regions.looks if look.window is not None]
+        assert bool(np.abs(local).max() > 1e-6) == counts
+        assert regions.contributions(regions.vector).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_the_width_of_an_edge_is_measured_in_pixels() -> None:

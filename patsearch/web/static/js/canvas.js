@@ -133,7 +133,7 @@ function clear() {
 async function use() {
   const blob = await new Promise((resolve) => finished.toBlob(resolve, "image/png"));
   if (!state.pictures.some((p) => p.id === usedAs)) usedAs = null;
-  const taken = await addPictures([new File([blob], "drawing.png", { type: "image/png" })], usedAs);
+  const taken = await addPictures([new File([blob], "drawing.png", { type: "image/png" })], usedAs, true);
   if (taken === null) return;
   usedAs = taken;
   if (byId("auto-search").checked) await search();

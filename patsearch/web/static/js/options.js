@@ -10,6 +10,7 @@ function summarize() {
   const words = [];
   if (options.rotations) words.push("turned");
   if (options.mirror) words.push("mirrored");
+  if (options.shape) words.push("by shape");
   if (options.rerank) words.push("re-ranked");
   if (options.minScore > 0) words.push(`score from ${options.minScore.toFixed(2)}`);
   if (options.top !== 20) words.push(`${options.top} at a time`);
@@ -23,7 +24,7 @@ function changed() {
 
 export function startOptions() {
   const { options } = state;
-  for (const name of /** @type {const} */ (["rotations", "mirror", "rerank"])) {
+  for (const name of /** @type {const} */ (["rotations", "mirror", "shape", "rerank"])) {
     const box = byId(`opt-${name}`);
     options[name] = box.checked; // browsers keep what was chosen when a page is loaded again
     box.addEventListener("change", () => {

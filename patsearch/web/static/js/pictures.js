@@ -18,13 +18,14 @@ let nextId = 1;
  * Take files into the query, within the server's limits.
  * @param {Iterable<File>} files
  * @param {number | null} [replace] id of a picture that the first file takes the place of
+ * @param {boolean} [drawn] on the page's canvas
  * @returns {Promise<number | null>} id of the last one taken
  */
-export async function addPictures(files, replace = null) {
+export async function addPictures(files, replace = null, drawn = false) {
   let last = null;
   let changed = false;
   for (const file of files) {
-    const picture = await take(file, replace);
+    const picture = await take(file, replace, drawn);
     if (!picture) continue;
     const place = state.pictures.findIndex((p) => p.id === replace);
     if (place >= 0) state.pictures = state.pictures.with(place, picture);
@@ -38,8 +39,8 @@ export async function addPictures(files, replace = null) {
   return last;
 }
 
-/** @param {File} file @param {number | null} replace @returns {Promise<Picture | null>} */
-async function take(file, replace) {
+/** @param {File} file @param {number | null} replace @param {boolean} drawn @returns {Promise<Picture | null>} */
+async function take(file, replace, drawn) {
   const { limits } = state;
   const kept = state.pictures.filter((p) => p.id !== replace);
   const refuse = (/** @type {string} */ message, hint = "Send a smaller copy of the drawing.") => {
@@ -64,7 +65,7 @@ async function take(file, replace) {
   if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, crop: null, turn: 0 };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0 };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file */

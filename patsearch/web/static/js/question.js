@@ -53,6 +53,9 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
   const { options } = question;
   if (options.rotations) form.append("rotations", "true");
   if (options.mirror) form.append("mirror", "true");
+  // Whoever draws here has another pen than any patent.
+  const drawn = question.pictures.length > 0 && question.pictures.every((picture) => picture.drawn);
+  if (options.shape || (drawn && !question.like)) form.append("shape", "true");
   if (options.rerank) form.append("rerank", RERANK);
   if (options.minScore > 0) form.append("min_score", options.minScore.toFixed(2));
   form.append("top", String(top ?? options.top));

@@ -8,6 +8,7 @@
  * @property {File} file
  * @property {string} name
  * @property {HTMLImageElement | null} image null where the browser cannot show it
+ * @property {boolean} drawn on the page's canvas
  * @property {Crop | null} crop
  * @property {Turn} turn
  *
@@ -41,7 +42,7 @@ export const state = {
   /** @type {Seed[]} */
   seeds: [],
   like: "",
-  options: { rotations: false, mirror: false, rerank: false, minScore: 0, top: 20 },
+  options: { rotations: false, mirror: false, shape: false, rerank: false, minScore: 0, top: 20 },
   filters: {
     /** @type {Set<string>} */ locarno: new Set(),
     /** @type {Set<string>} */ uspc: new Set(),
