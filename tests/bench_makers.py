@@ -18,6 +18,8 @@ from patsearch.evaluation.collection import Collection
 from patsearch.types import Drawing
 
 DIM = 64
+SHAPE_DIM = 24  # the upper three rows of cells stand for what shape would be
+
 
 
 class TinyEncoder(ArrayEncoder):
@@ -26,7 +28,9 @@ class TinyEncoder(ArrayEncoder):
     def __init__(self, name: str = "tiny", *, baseline: bool = False) -> None:
         self.preprocessing = Preprocessing(size=64)
         sha256 = hashlib.sha256(name.encode()).hexdigest()
-        self.card = EncoderCard(name, "for tests", DIM, self.preprocessing, sha256, baseline=baseline)
+        self.card = EncoderCard(
+            name, "for tests", DIM, self.preprocessing, sha256, baseline=baseline, shape_dim=SHAPE_DIM
+        )
 
     def encode_arrays(self, arrays: np.ndarray) -> Embeddings:
         cells = 255.0 - arrays.reshape(len(arrays), 8, 8, 8, 8).mean(axis=(2, 4))

@@ -77,6 +77,7 @@ class Engine:
         where: Filter | str | Sequence[str] | None = None,
         rotations: bool = False,
         mirror: bool = False,
+        shape: bool = False,
         exact: bool = False,
         rerank: Rerank | None = None,
         expansion: Expansion | None = None,
@@ -88,6 +89,7 @@ class Engine:
             where: a filter, or its text.
             rotations: also try every picture turned by 90, 180 and 270 degrees.
             mirror: also try every picture mirrored; with rotations, each of the turned ones too.
+            shape: compare by shape alone, where the encoder tells the pen apart (`EncoderCard.shape_dim`).
             exact: never approximate.
             rerank: re-rank the best; scores are then no cosines any more.
             expansion: ask again with what was found first.
@@ -98,6 +100,7 @@ class Engine:
             EncoderMismatch: the index was made with another encoder.
         """
         query = self.encode(images, rotations=rotations, mirror=mirror)
+        query = self.by_shape(query) if shape else query
         return self.search_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
 
     def search_drawings(
@@ -108,12 +111,14 @@ class Engine:
         where: Filter | str | Sequence[str] | None = None,
         rotations: bool = False,
         mirror: bool = False,
+        shape: bool = False,
         exact: bool = False,
         rerank: Rerank | None = None,
         expansion: Expansion | None = None,
     ) -> list[Hit]:
         """Like `search`, but single drawings, not grouped by patent."""
         query = self.encode(images, rotations=rotations, mirror=mirror)
+        query = self.by_shape(query) if shape else query
         return self.search_drawing_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
 
     def search_drawing_vectors(
@@ -166,6 +171,10 @@ class Engine:
         return encode_query(
             self.encoder, pictures, split=not self.spec.whole_sheets, rotations=rotations, mirror=mirror
         )
+
+    def by_shape(self, query: QueryVectors) -> QueryVectors:
+        """The query without what the encoder knows of the pen."""
+        return query.by_shape(self.encoder.card.shape_dim)
 
     def vectors_of(self, number: str) -> QueryVectors:
         """The stored vectors of a patent, as a query of as many pictures.

@@ -129,7 +129,7 @@ def search(
     """
     start = time.perf_counter()
     if options.shape:
-        query = query.by_shape(engine.encoder.card.shape_dim)
+        query = engine.by_shape(query)
     how: _How = {
         "k": options.top,
         "where": where,

@@ -94,6 +94,24 @@ def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.Capture
     assert len(single["hits"]) == 2 * DESIGNS  # type: ignore[arg-type]
 
 
+def test_by_shape_alone_the_pen_does_not_count(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, saved = tmp_path / "page.html", tmp_path / "saved.json"
+    # The same drawing with another pen: a small copy, whose lines are thinner.
+    picture = tmp_path / "smaller.png"
+    with Image.open(index.parent / "design4.png") as drawn:
+        drawn.resize((drawn.width // 2, drawn.height // 2), Image.Resampling.BOX).save(picture)
+    plain = ask(capsys, picture, "--index", index, "--drawings")
+    shape = ask(capsys, picture, "--index", index, "--drawings", "--shape", "--html", page, "--save", saved)
+    first = [found["hits"][0] for found in (plain, shape)]  # type: ignore[index]
+    assert {hit["patent"] for hit in first} == {"USD900004"}
+    assert (plain["query"]["shape"], shape["query"]["shape"]) == (False, True)  # type: ignore[index]
+    assert first[0]["score"] != first[1]["score"]
+    assert "by shape alone" in page.read_text(encoding="utf-8")
+    # What is asked again is asked in the same way.
+    assert run("watch", saved, "--index", index, "--json") == 0
+    assert json.loads(capsys.readouterr().out)
+
+
 def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture, page = index.parent / "design4.png", tmp_path / "page.html"
     options = ("--mirror", "--rerank", "3,2,0.3", "--expand", "1,3", "--html", page)

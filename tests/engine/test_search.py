@@ -12,7 +12,7 @@ from PIL import Image
 
 from patsearch import parse_filter
 from patsearch.engine import Engine, Expansion, Rerank, open_index
-from patsearch.engine.query import turned
+from patsearch.engine.query import QueryVectors, shape_part, turned
 from patsearch.errors import ImageError, IndexDamaged, IndexNotFound, IndexVersionError, InputError, UsageError
 from patsearch.ingest import IngestOptions, ingest
 
@@ -180,3 +180,13 @@ def test_what_is_no_index_says_so(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text('{"format": 99, "patsearch": "9.0"}')
     with pytest.raises(IndexVersionError, match=r"written by patsearch 9\.0"):
         open_index(tmp_path)
+
+
+def test_by_shape_the_rest_of_a_vector_is_left_out() -> None:
+    vectors = np.array([[0.6, 0.0, 0.8], [0.0, 0.0, 1.0]], np.float32)
+    query = QueryVectors(vectors, np.array([0, 1]))
+    assert query.by_shape(None) is not query
+    np.testing.assert_array_equal(query.by_shape(None).vectors, vectors)
+    np.testing.assert_allclose(query.by_shape(2).vectors, [[1, 0, 0], [0, 0, 0]])
+    assert query.by_shape(2).picture is query.picture
+    assert shape_part(vectors[None], 1).shape == (1, 2, 3)

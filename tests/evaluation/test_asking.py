@@ -171,6 +171,15 @@ def test_a_turned_query_is_as_good_as_an_upright_one_where_turned_copies_are_tri
     assert refined.dataset["fingerprint"] == plain.dataset["fingerprint"]
 
 
+def test_asking_by_shape_leaves_out_what_the_encoder_says_of_the_pen(folder: Path) -> None:
+    shape, plain = bench(folder, Asking(shape=True)).evaluations
+    assert (shape.asking, plain.asking) == (Asking(shape=True), Asking())
+    assert shape.quality.metrics["map"] != plain.quality.metrics["map"]
+    assert (str(shape.asking), shape.asking.to_json()["shape"]) == ("shape", True)
+    turned, _ = bench(folder, Asking(rotations=True, shape=True)).evaluations
+    assert turned.quality.metrics["map"] != shape.quality.metrics["map"]
+
+
 def test_turned_queries_of_a_trec_dataset(folder: Path, tmp_path: Path) -> None:
     paths = sorted(folder.rglob("*.png"))
     (tmp_path / "trec").mkdir()

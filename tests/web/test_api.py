@@ -40,11 +40,11 @@ def patents(answer: dict[str, Any]) -> list[str]:
 def test_a_search_is_what_the_command_line_prints(
     client: TestClient, index: Path, drawing: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = search(client, drawing, filter=["cpc=D14", "granted=2021"], top=3, rotations="true")
+    answer = search(client, drawing, filter=["cpc=D14", "granted=2021"], top=3, rotations="true", shape="true")
     (tmp_path / "sketch.png").write_bytes(drawing)
     arguments = [tmp_path / "sketch.png", "--index", index, "-f", "cpc=D14", "-f", "granted=2021", "-n", 3]
     with pytest.raises(SystemExit):
-        main([str(a) for a in ["query", *arguments, "--rotations", "--json"]])
+        main([str(a) for a in ["query", *arguments, "--rotations", "--shape", "--json"]])
     printed = json.loads(capsys.readouterr().out)
     assert answer["hits"] == printed["hits"]
     for record in (answer, printed):

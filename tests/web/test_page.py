@@ -156,7 +156,9 @@ def draw(page: Page, sketch: Path) -> None:
 def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Path) -> None:
     draw(page, demo / "sketch.png")
     shoot(page, "canvas")
-    page.click("#use-drawing")  # "Search at once" is on
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#use-drawing")  # "Search at once" is on
+    assert answered.value.json()["query"]["shape"] is True  # no patent is from the pen that draws here
     assert found(page)[0] == "USD9000002"
     shoot(page, "drawn")
 
