@@ -21,7 +21,6 @@ DIM = 64
 SHAPE_DIM = 24  # the upper three rows of cells stand for what shape would be
 
 
-
 class TinyEncoder(ArrayEncoder):
     """Ink by cells of an 8 x 8 grid: enough to tell simple shapes apart, and instant."""
 

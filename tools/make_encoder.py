@@ -30,7 +30,7 @@ import numpy as np
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.training.cache import DrawingCache
-from patsearch.training.details import Details, Tiles, fit_axes, local_part, usual_part
+from patsearch.training.details import Details, Tiles, fit_axes, local_part
 from patsearch.training.export import export_encoder, read_backbone
 from patsearch.training.lite0 import Weights, build_network
 from patsearch.training.validation import pooled_embeddings
@@ -108,8 +108,7 @@ def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache) 
     vectors = pooled_embeddings(build_network(weights), windows)[:, np.newaxis]  # (N, 1, C)
     local = local_part(vectors, Tiles.of_windows(windows[:, np.newaxis]))
     axes = fit_axes(local, min(settings["dim"], len(windows)))
-    usual = usual_part(local, axes)
-    return Details(settings["weight"], tuple(settings["shares"]), axes, usual, weights=weights)
+    return Details(settings["weight"], tuple(settings["shares"]), axes, weights=weights)
 
 
 def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list[Score]]:

@@ -5,7 +5,7 @@ channels v of each look, of unit length as v':
 
     whole:  unit(sum of a v')      of the looks at the whole in two sizes, by fixed shares a
     local:  unit(sum of a v') A    of the windows, by the roots a of their ink, turned to fewer axes A
-    vector: unit(whole, g local + h u), u the usual local part, with h > 0 for blurred pictures alone
+    vector: unit(whole, g local + h e), e an axis of its own, h > 0 for drawings that are blurred or without windows
 
 All lengths, g and h are numbers once a drawing is given, so that the rest is linear in v, and splits among the cells of
 the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks lie on one grid over the whole drawing.
@@ -26,8 +26,8 @@ from patsearch.encoder.onnx_graph import Node
 # Names of the pooled channels of each look: WHOLE.0, WHOLE.1 ... and LOCAL, n count rows. With one of the endings: what
 # was averaged, and the shares of the looks, one number or, of windows, (n, count, 1).
 WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
-# The axes (C, dim) and the usual local part (dim,).
-AXES, USUAL = f"{LOCAL}.axes", f"{LOCAL}.usual"
+# The axes (C, dim); the last is empty, and of its own for drawings that have no local part.
+AXES = f"{LOCAL}.axes"
 # Left, top, right, bottom of a window, in shares of the sides of the whole drawing's square.
 Place = tuple[float, float, float, float]
 
@@ -100,23 +100,19 @@ class DetailMaps:
         output: name of the vectors.
         shares: of these looks.
         axes: (C, dim of the local part).
-        usual: (dim of the local part,).
     """
 
-    def __init__(
-        self, run: Run, names: Sequence[str], output: str, *, shares: Sequence[float], axes: Vectors, usual: Vectors
-    ) -> None:
+    def __init__(self, run: Run, names: Sequence[str], output: str, *, shares: Sequence[float], axes: Vectors) -> None:
         self._run, self._names, self._output = run, tuple(names), output
-        self._shares, self._axes, self._usual = tuple(shares), axes, usual
+        self._shares, self._axes = tuple(shares), axes
 
     @classmethod
     def probe(cls, run: Run, names: Sequence[str], output: str, size: int) -> DetailMaps | None:
         """None where three pictures of noise show that the graph computes something else than its names say."""
         noise = np.random.default_rng(0).integers(0, 256, (3, size, size), dtype=np.uint8)
-        found = run([AXES, USUAL, *(name + SHARES for name in names)], noise[:1])
-        axes, usual = (np.asarray(found[name], np.float64) for name in (AXES, USUAL))
-        shares = [float(found[name + SHARES]) for name in names]
-        maps = cls(run, names, output, shares=shares, axes=axes, usual=usual)
+        found = run([AXES, *(name + SHARES for name in names)], noise[:1])
+        axes = np.asarray(found[AXES], np.float64)
+        maps = cls(run, names, output, shares=[float(found[name + SHARES]) for name in names], axes=axes)
         for regions in maps.regions(noise):
             whole, local = (
                 np.sum([look.channels for look in regions.looks if (look.window is None) == is_whole], axis=0)
@@ -143,8 +139,7 @@ class DetailMaps:
         # The factors by which both parts are scaled on the way, from what becomes of them in the end.
         split = len(self._axes)
         whole = _ratio(vector[:split], np.sum(wholes, axis=0))
-        turned = np.stack([np.sum(windows, axis=0) @ self._axes, self._usual], axis=1)
-        local = float(np.linalg.lstsq(turned, vector[split:].astype(np.float64), rcond=None)[0][0])
+        local = _ratio(vector[split:-1], np.sum(windows, axis=0) @ self._axes[:, :-1])
         looks = [
             Look(whole * channels, shares_of(found[name + POWERS][n]), None)
             for name, channels in zip(self._names, wholes, strict=True)
@@ -166,7 +161,7 @@ def find_looks(nodes: Sequence[Node]) -> list[str]:
 def tensors_of(looks: Sequence[str]) -> list[str]:
     """All tensors that must be handed out, for the names of the looks at the whole."""
     names = [*looks, LOCAL]
-    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), AXES, USUAL]
+    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), AXES]
 
 
 def _unit(vector: NDArray[Any]) -> Vectors:

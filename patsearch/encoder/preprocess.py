@@ -14,7 +14,8 @@ An encoder may ask for windows too (`Preprocessing.windows`). Its square is then
     ------------------+-------------------
     a smaller copy    | the next densest
 
-Windows come at the drawing's own scale, where the pen and the scanner show, which drawings of one patent share.
+Windows come at the drawing's own scale, where the pen and the scanner show, which drawings of one patent share. Those
+of a small drawing stay white: it is no drawing on a sheet but a copy of one, or a sketch, whose strokes say nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _OVERSAMPLING = 4
 _SMALLER = (3, 4)
 # Beside windows the whole comes of a copy that is halved until it is no longer than this, whatever was given.
 _LONGEST = 960
+# Drawings are this many windows long at least, or have none.
+_LEAST_WINDOWS = 2
 # Windows begin at multiples of this, in pixels of the drawing.
 _HALVINGS = 5
 _CELL = 1 << _HALVINGS
@@ -151,8 +154,8 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
         return _square(grey, spec)
     grey, side = trim(grey), spec.whole.size
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
-    windows = densest_windows(grey, spec.windows, side)
-    square[: side * spec.windows, side:] = windows.reshape(-1, side)
+    if has_windows(grey, spec):
+        square[: side * spec.windows, side:] = densest_windows(grey, spec.windows, side).reshape(-1, side)
     grey = _halved(grey)
     square[:side, :side] = _square(grey, spec.whole)
     smaller = spec.smaller.size
@@ -177,6 +180,11 @@ def _square(grey: Grey, spec: Preprocessing) -> Grey:
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
     square[place.new_top : place.new_top + new_height, place.new_left : place.new_left + new_width] = small
     return square
+
+
+def has_windows(grey: Grey, spec: Preprocessing) -> bool:
+    """Whether `preprocess` looks for windows in a (H, W) drawing: it is large enough."""
+    return bool(spec.windows) and max(ink_box(grey)[2:]) >= _LEAST_WINDOWS * spec.whole.size
 
 
 def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ from patsearch.encoder.preprocess import (
     WHITE,
     Grey,
     Preprocessing,
+    has_windows,
     is_blank,
     placement,
     preprocess,
@@ -137,6 +138,8 @@ def _contributions(
 def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
     """Where in the whole drawing's square its windows are."""
     grey, side = to_grey(image), spec.whole.size
+    if not has_windows(grey, spec):
+        return []
     place = placement(grey, spec.whole)
     places = []
     for left, top in window_places(grey, spec.windows, side):

@@ -5,8 +5,9 @@ the draughtsman drew and the scanner saw them, and these the drawings of one pat
 vectors of both looks stand beside each other. The whole is looked at in two sizes, for free-hand lines are found better
 in a smaller one. All of them lie in one square (`patsearch.encoder.preprocess`).
 
-An enlarged small picture has no details, only blurred strokes, which tell pictures by their size and not by what they
-show. So the wider its edges are, the more the local part gives way to that of a usual drawing, which says nothing.
+A small picture has no windows, and an enlarged one has blurred strokes for details. In place of the local part, such
+drawings have an axis of their own, the more the wider their edges are. So they are compared by shape, and what comes in
+the format of the query is preferred, as drawings of one patent do.
 """
 
 from __future__ import annotations
@@ -31,30 +32,30 @@ class Details:
         weight: of their part beside that of the whole drawing.
         shares: of the whole drawing's vectors, of the larger and of the smaller copy, which are added.
         axes: (C, dim) float32, orthonormal, along which the local part is kept.
-        usual: (dim,) float32 of unit length, the mean of the local parts of many drawings (`usual_part`).
-        sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which the usual
-            one stands in its place.
+        sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which it does not
+            count at all.
         weights: of the network that looks at windows, where it is another one.
     """
 
     weight: float
     shares: tuple[float, float]
     axes: NDArray[np.float32]
-    usual: NDArray[np.float32]
     sharp: float = 2.0
     blurred: float = 3.0
     weights: Mapping[str, NDArray[np.float32]] | None = None
 
     def join(self, whole: NDArray[np.float32], windows: NDArray[np.float32], tiles: Tiles) -> Vectors:
-        """(N, C + dim) vectors of unit length, as the graph gives them.
+        """(N, C + dim + 1) vectors of unit length, as the graph gives them.
 
         Args:
             whole: (N, 2, C) vectors of whole drawings.
             windows: (N, count, C) those of their windows.
             tiles: what was looked at.
         """
-        gate = np.clip((self.blurred - tiles.edges) / (self.blurred - self.sharp), 0, 1)[:, np.newaxis]
-        local = _unit(gate * _unit(local_part(windows, tiles) @ self.axes) + (1 - gate) * self.usual)
+        gate = np.clip((self.blurred - tiles.edges) / (self.blurred - self.sharp), 0, 1)
+        gate = np.where(tiles.ink.any(axis=1), gate, 0)[:, np.newaxis]
+        turned = _unit(local_part(windows, tiles) @ self.axes)
+        local = np.concatenate([gate * turned, np.sqrt(1 - gate**2)], axis=1)
         first = _added(whole, np.broadcast_to(np.asarray(self.shares), whole.shape[:2]))
         return _unit(np.concatenate([first, self.weight * local], axis=1))
 
@@ -121,11 +122,6 @@ def fit_axes(local: Vectors, dim: int) -> NDArray[np.float32]:
     """
     _, axes = np.linalg.eigh(local.T @ local)  # ascending
     return np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32)
-
-
-def usual_part(local: Vectors, axes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(dim,) of unit length: the mean direction along the axes of the local parts (N, C) of many drawings."""
-    return np.asarray(_unit(_unit(local @ axes).mean(axis=0)), np.float32)
 
 
 def _added(vectors: NDArray[np.float32], shares: Vectors) -> Vectors:

@@ -5,7 +5,7 @@ pooling and normalisation to unit length are part of the graph. It takes uint8 (
 gives float32 (N, 1280).
 
 With `Details` it looks twice: at the whole drawing, and at its densest windows at the scale of the sheet, where the pen
-and small parts can be seen; it gives (N, 1280 + dim) then.
+and small parts can be seen; it gives (N, 1280 + dim + 1) then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, USUAL, WHOLE
+from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import EncoderError
 from patsearch.training.details import Details
@@ -186,7 +186,7 @@ def build_model(
         raise EncoderError("Details need a known size, windows, and no whitening.")
     else:
         spec = Preprocessing(size=size, windows=windows)
-        vectors, dim = _two_looks(network, details, pixels, spec, power), FEATURES + details.axes.shape[1]
+        vectors, dim = _two_looks(network, details, pixels, spec, power), FEATURES + details.axes.shape[1] + 1
     if whitening is not None:
         centred = writer.node("Sub", writer.unit(vectors), writer.constant("whitening.mean", whitening.mean))
         vectors = writer.node("MatMul", centred, writer.constant("whitening.matrix", whitening.matrix))
@@ -208,7 +208,7 @@ def build_model(
 
 
 def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Preprocessing, power: int) -> str:
-    """(N, 1280 + dim): what `Details.join` makes of squares (N, 1, size, size) that `cut` takes apart.
+    """(N, 1280 + dim + 1): what `Details.join` makes of squares (N, 1, size, size) that `cut` takes apart.
 
     The names are those that `patsearch.encoder.detail_maps` looks for.
     """
@@ -234,11 +234,12 @@ def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Prepro
     by_drawing = writer.node("Reshape", looked, writer.shape(-1, count, FEATURES))
     weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=LOCAL + SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))
-    turned = writer.unit(writer.node("MatMul", local, writer.constant(AXES, details.axes)))
-    gate = _gate(writer, details, windows, count)
-    usual = writer.constant(USUAL, details.usual)
-    given_way = writer.node("Mul", writer.node("Sub", writer.constant("one", 1.0), gate), usual)
-    mixed = writer.unit(writer.node("Add", writer.node("Mul", gate, turned), given_way))
+    axes = np.pad(details.axes, ((0, 0), (0, 1)))
+    turned = writer.unit(writer.node("MatMul", local, writer.constant(AXES, axes)))
+    gate = _gate(writer, details, windows, amounts, count)
+    rest = writer.node("Sqrt", writer.node("Sub", writer.constant("one", 1.0), writer.node("Mul", gate, gate)))
+    absent = writer.constant("absent", np.eye(axes.shape[1])[-1])
+    mixed = writer.node("Add", writer.node("Mul", gate, turned), writer.node("Mul", rest, absent))
     weighted = writer.node("Mul", mixed, writer.constant("local.weight", details.weight))
     return writer.node("Concat", whole, weighted, axis=1)
 
@@ -249,8 +250,8 @@ def _tile(writer: GraphWriter, pixels: str, top: int, left: int, side: int) -> s
     return writer.node("Slice", pixels, writer.shape(top, left), ends, writer.shape(2, 3))
 
 
-def _gate(writer: GraphWriter, details: Details, windows: str, count: int) -> str:
-    """(N, 1), 0 to 1: how much the local part counts, by the width of the edges in the windows."""
+def _gate(writer: GraphWriter, details: Details, windows: str, amounts: str, count: int) -> str:
+    """(N, 1), 0 to 1: how much the local part counts, by the width of the edges in the windows, and their ink."""
     found = writer.node("Conv", windows, writer.constant("differences", _DIFFERENCES), kernel_shape=[3, 3])
     sums = writer.node("ReduceSumSquare", found, axes=[2, 3], keepdims=0)  # (N count, 4)
     by_drawing = writer.node("Reshape", sums, writer.shape(-1, count, 2, 2))
@@ -261,4 +262,6 @@ def _gate(writer: GraphWriter, details: Details, windows: str, count: int) -> st
     width = writer.node("Mul", writer.node("Div", first, second), writer.constant("two", 2.0))
     room = writer.node("Sub", writer.constant("blurred", details.blurred), width)
     share = writer.node("Div", room, writer.constant("fading", details.blurred - details.sharp))
-    return writer.node("Clip", share, "zero", writer.constant("one", 1.0))
+    sharp = writer.node("Clip", share, "zero", writer.constant("one", 1.0))
+    most = writer.node("ReduceMax", amounts, axes=[1], keepdims=0)
+    return writer.node("Mul", sharp, writer.node("Sign", most))

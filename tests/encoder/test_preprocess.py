@@ -224,6 +224,14 @@ class TestWindows:
         first = densest_windows(page, 1, 128)[0].astype(int)
         assert min(np.abs(shifted[2:-2, 2:-2] - first[2:-2, 2:-2]).max() for shifted in shifts) == 0
 
+    def test_a_small_drawing_has_none(self) -> None:
+        page = self.page()
+        for side, windows in ((255, False), (256, True)):
+            small = np.full((side + 10, 200), 255, np.uint8)
+            small[5:-5, 20:180] = cv2.resize(page, (160, side), interpolation=cv2.INTER_AREA)
+            small[[5, -6], 20:180] = 0  # so that it is as long
+            assert bool((preprocess(small, self.SPEC)[:, 128:] < 255).any()) == windows
+
     def test_a_blank_page_gives_a_blank_square(self) -> None:
         assert (preprocess(np.full((50, 60), 255, np.uint8), self.SPEC) == 255).all()
 

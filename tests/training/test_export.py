@@ -15,7 +15,7 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training import export
 from patsearch.training.cache import DrawingCache, Record, write_shard
-from patsearch.training.details import Details, fit_axes, local_part, usual_part
+from patsearch.training.details import Details, fit_axes, local_part
 from patsearch.training.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
 from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
 from patsearch.training.validation import pooled_embeddings
@@ -144,9 +144,9 @@ def test_a_second_look_becomes_part_of_the_graph(
     found = looks(network, windows, squares, spec)
     local = local_part(*found[1:])
     axes = fit_axes(local, dim=5)
-    details = Details(0.7, (1.0, 0.6), axes, usual_part(local, axes), weights=network_weights(windows))
+    details = Details(0.7, (1.0, 0.6), axes, weights=network_weights(windows))
     card = export_encoder(network, replace(CARD, preprocessing=spec), tmp_path, details=details, half=half)
-    assert (card.dim, card.shape_dim) == (1285, 1280)
+    assert (card.dim, card.shape_dim) == (1286, 1280)
     encoder = OnnxEncoder(tmp_path / "tiny.onnx", card)
     wanted = details.join(*found)
     assert (encoder.encode_arrays(squares) * wanted).sum(axis=1).min() > (0.999 if half else 0.9999)

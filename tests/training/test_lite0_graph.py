@@ -54,8 +54,7 @@ def squares(drawings: NDArray[np.uint8], spec: Preprocessing = SPEC) -> NDArray[
 
 def details_of(weights: Weights | None, **changes: float) -> Details:
     axes = np.linalg.qr(np.random.default_rng(6).normal(size=(FEATURES, DIM)))[0].astype(np.float32)
-    usual = np.full(DIM, DIM**-0.5, np.float32)
-    return replace(Details(0.7, (1.0, 0.6), axes, usual, weights=weights), **changes)
+    return replace(Details(0.7, (1.0, 0.6), axes, weights=weights), **changes)
 
 
 def model_of(weights: Weights, details: Details, *, half: bool = False, windows: int = 2) -> onnx.ModelProto:
@@ -76,13 +75,13 @@ def test_a_second_look_gives_what_its_parts_give(weights: tuple[Weights, Weights
     vectors = vectors_of(model_of(weights[0], details, windows=windows), drawings)
     one, two = build_network(weights[0]), build_network(weights[1] if second else weights[0])
     wanted = details.join(*looks(one, two, drawings, spec))
-    assert vectors.shape == (4, FEATURES + DIM)
+    assert vectors.shape == (4, FEATURES + DIM + 1)
     assert (vectors * wanted).sum(axis=1).min() > 0.9999
     # Different drawings differ.
     assert (vectors @ vectors.T)[np.triu_indices(4, 1)].max() < 0.9999
 
 
-def encoder_of(model: onnx.ModelProto, folder: Path, dim: int = FEATURES + DIM) -> OnnxEncoder:
+def encoder_of(model: onnx.ModelProto, folder: Path, dim: int = FEATURES + DIM + 1) -> OnnxEncoder:
     data = model.SerializeToString()
     (folder / "two.onnx").write_bytes(data)
     return OnnxEncoder(folder / "two.onnx", EncoderCard("two", "", dim, SPEC, fingerprint([data], SPEC)))
@@ -109,7 +108,7 @@ def test_what_windows_add_lies_where_they_are(weights: tuple[Weights, Weights], 
     (regions,) = maps.regions(drawings[:1])
     assert sorted(look.window for look in regions.looks if look.window is not None) == [0, 1]
     vectors = encoder.encode_arrays(drawings)
-    local = np.where(np.arange(FEATURES + DIM) < FEATURES, 0, vectors[1]).astype(np.float32)
+    local = np.where(np.arange(FEATURES + DIM + 1) < FEATURES, 0, vectors[1]).astype(np.float32)
     cells = regions.contributions(local, places=[(0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1)])
     assert (np.abs(cells) > 1e-6).tolist() == [[True, False], [False, True]]
     # Windows whose places are not known are spread evenly.
@@ -139,16 +138,21 @@ def test_what_an_enlarged_picture_seems_to_show_in_detail_does_not_count(weights
     blurred = np.stack([cv2.GaussianBlur(page, (0, 0), 4) for page in sharp])
     sharp, blurred = squares(sharp), squares(blurred)
     assert cut(sharp, SPEC).edges.max() < details.sharp < details.blurred < cut(blurred, SPEC).edges.min()
-    local, usual = (vectors_of(model, part)[:, FEATURES:] * np.hypot(1, 0.7) / 0.7 for part in (sharp, blurred))
+    local, absent = (vectors_of(model, part)[:, FEATURES:] * np.hypot(1, 0.7) / 0.7 for part in (sharp, blurred))
     assert np.linalg.norm(local, axis=1) == pytest.approx(1, abs=1e-4)
-    assert np.abs(local - details.usual).max() > 0.01
-    np.testing.assert_allclose(usual, np.tile(details.usual, (len(usual), 1)), atol=1e-5)
-    half = cut(sharp, SPEC)
-    half = replace(half, edges=np.full(len(sharp), (details.sharp + details.blurred) / 2))
-    between = details.join(np.ones((4, 2, FEATURES), np.float32), np.ones((4, 2, FEATURES), np.float32), half)
-    turned = details.axes.sum(axis=0) / np.linalg.norm(details.axes.sum(axis=0))
-    mixed = (turned + details.usual) / np.linalg.norm(turned + details.usual)
-    np.testing.assert_allclose(between[:, FEATURES:] * np.hypot(1, 0.7) / 0.7, np.tile(mixed, (4, 1)), atol=1e-5)
+    assert not local[:, -1].any()
+    np.testing.assert_allclose(absent, np.tile(np.eye(DIM + 1)[-1], (4, 1)), atol=1e-5)
+
+
+def test_a_drawing_without_windows_is_compared_by_shape(weights: tuple[Weights, Weights]) -> None:
+    model = model_of(weights[0], details_of(None))
+    small = squares(np.stack([cv2.resize(page, (100, 100), interpolation=cv2.INTER_AREA) for page in pages()]))
+    assert (small[:, :, SIDE:] == 255).all()
+    blank = np.full((1, *small.shape[1:]), 255, np.uint8)
+    vectors = vectors_of(model, np.concatenate([small, blank]))
+    absent = vectors[:4, FEATURES:] * np.hypot(1, 0.7) / 0.7
+    np.testing.assert_allclose(absent, np.tile(np.eye(DIM + 1)[-1], (4, 1)), atol=1e-5)
+    assert np.isfinite(vectors).all()
 
 
 def test_the_pen_of_a_blurred_picture_is_explained_as_far_as_it_counts(
