@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from patsearch.encoder.card import EncoderCard, Score
-from patsearch.encoder.preprocess import Preprocessing
+from patsearch.encoder.preprocess import Preprocessing, densest_windows
 from patsearch.training.cache import DrawingCache
 from patsearch.training.details import Details, Tiles, fit_axes, local_part
 from patsearch.training.export import export_encoder, read_backbone
@@ -41,7 +41,7 @@ BASELINE = "lite0-imagenet"
 TITLE = "Two EfficientNet-Lite0, for whole drawings and for their details, trained on drawings of free 3D shapes"
 METRICS = ("map", "map_by_patent", "hit_rate@1", "hit_rate@10")
 SMALL_CORPUS = {"designs": 10, "views": 2}
-SMALL = 64  # side of a window
+SMALL = 96  # side of a window
 SMALL_RUN = (
     "schedule.epochs=",
     "schedule.wall_seconds=",
@@ -99,12 +99,13 @@ def mean_of(plan: Mapping[str, Any], name: str, parts: Mapping[str, Weights]) ->
     return mean({part: parts[part] for part in shares}, shares)
 
 
-def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache) -> Details:
-    """How the windows add to the vector: the axes are those of windows of a corpus, at most `drawings`."""
+def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache, side: int) -> Details:
+    """How the windows add to the vector: the axes are those of windows of a corpus, at most `drawings`, cut to `side`."""
     settings = plan["details"]
     places = [(design, i) for design, record in enumerate(cache.records) for i in range(len(record.kinds))]
     chosen = np.random.default_rng(0).permutation(len(places))[: settings["drawings"]]
-    windows = np.stack([cache.drawing(*places[at]) for at in sorted(chosen.tolist())])
+    drawn = [cache.drawing(*places[at]) for at in sorted(chosen.tolist())]
+    windows = np.concatenate([densest_windows(drawing, 1, side) for drawing in drawn])
     vectors = pooled_embeddings(build_network(weights), windows)[:, np.newaxis]  # (N, 1, C)
     local = local_part(vectors, Tiles.of_windows(windows[:, np.newaxis]))
     axes = fit_axes(local, min(settings["dim"], len(windows)))
@@ -171,8 +172,8 @@ def finish(
 ) -> Path:
     """Export, measure, and write the card; the encoder's file."""
     whole, windows = mean_of(plan, "whole", parts), mean_of(plan, "windows", parts)
-    details = second_look(plan, windows, DrawingCache(caches[plan["details"]["corpus"]]))
-    spec = Preprocessing(**plan["preprocessing"] | ({"size": 2 * SMALL} if arguments.small else {}))
+    spec = Preprocessing(**plan["preprocessing"] | ({"size": 224} if arguments.small else {}))
+    details = second_look(plan, windows, DrawingCache(caches[plan["details"]["corpus"]]), spec.smaller.size)
     card = EncoderCard(
         name=plan["name"],
         title=TITLE,

@@ -29,7 +29,7 @@ from patsearch.errors import EncoderError
 _MAX_MODEL_BYTES = 2 << 30
 # The activations of more drawings at a time leave the caches: 16 cost a third more CPU time a drawing than 2. Networks
 # that take a large picture look at several parts of it one after the other.
-_BATCH, _LARGE = 2, 512
+_BATCH, _LARGE = 2, 400
 
 
 class OnnxEncoder(ArrayEncoder):

@@ -8,11 +8,12 @@ its lines are thickened there (`Preprocessing.thicken`), and the rest is average
 scale, and not in the full-size drawing, makes the result nearly the same for copies of a drawing in
 different resolutions, and keeps dithered greys from turning black.
 
-An encoder may ask for windows too (`Preprocessing.windows`). Its square is then cut into four:
+An encoder may ask for windows too (`Preprocessing.windows`). They lie in its square beside the drawing then, sides in
+sevenths of the square's:
 
-    the whole drawing | its densest window
-    ------------------+-------------------
-    a smaller copy    | the next densest
+    the whole drawing, 4 | its densest window, 3
+    ---------------------+----------------------
+    a smaller copy, 3    | the next densest, 3
 
 Windows come at the drawing's own scale, where the pen and the scanner show, which drawings of one patent share. Those
 of a small drawing stay white: it is no drawing on a sheet but a copy of one, or a sketch, whose strokes say nothing.
@@ -37,12 +38,12 @@ WHITE = 255
 _INK_BELOW = 240
 # Lines are thickened at this multiple of the final size, or at the drawing's own where that is smaller.
 _OVERSAMPLING = 4
-# The smaller copy beside windows, in parts of the whole drawing's square.
-_SMALLER = (3, 4)
+# Sides of the whole drawing, and of its smaller copy and of a window, in parts of the square's.
+_WHOLE, _SMALLER, _PARTS = 4, 3, 7
 # Beside windows the whole comes of a copy that is halved until it is no longer than this, whatever was given.
 _LONGEST = 960
-# Drawings are this many windows long at least, or have none.
-_LEAST_WINDOWS = 2
+# Drawings are so many times as long as their place in the square at least, or have no windows.
+_LEAST_SHRINK = 2
 # Windows begin at multiples of this, in pixels of the drawing.
 _HALVINGS = 5
 _CELL = 1 << _HALVINGS
@@ -58,8 +59,8 @@ class Preprocessing:
         thicken: lines grow by about this many pixels of the result; 0 is plain area averaging.
         gamma: exponent on the ink (0 paper, 1 black) after shrinking; below 1 darkens pale lines.
         version: raised whenever this module's result changes for the same values above.
-        windows: densest windows of the drawing beside it in the square, 0 to 2. With any, the whole drawing has half
-            the square's side.
+        windows: densest windows of the drawing beside it in the square, 0 to 2. With any, the whole drawing has 4/7 of
+            the square's side, and a window 3/7.
     """
 
     size: int = 256
@@ -75,21 +76,21 @@ class Preprocessing:
                 f"Preprocessing out of range: {self}.",
                 hint="size 16..2048, padding 0..0.4, thicken 0..1, gamma 0..4.",
             )
-        if not 0 <= self.windows <= 2 or (self.windows and self.size % (2 * _CELL)):
+        if not 0 <= self.windows <= 2 or (self.windows and self.size % (_PARTS * _CELL)):
             raise EncoderError(
                 f"Preprocessing out of range: {self}.",
-                hint=f"At most 2 windows, and with any a size that is a multiple of {2 * _CELL}.",
+                hint=f"At most 2 windows, and with any a size that is a multiple of {_PARTS * _CELL}.",
             )
 
     @property
     def whole(self) -> Preprocessing:
         """The same for the whole drawing alone."""
-        return replace(self, size=self.size // 2, windows=0) if self.windows else self
+        return replace(self, size=self.size * _WHOLE // _PARTS, windows=0) if self.windows else self
 
     @property
     def smaller(self) -> Preprocessing:
-        """The same for the smaller copy beside windows."""
-        return replace(self.whole, size=self.whole.size * _SMALLER[0] // _SMALLER[1])
+        """The same for the smaller copy beside windows, which are as large."""
+        return replace(self, size=self.size * _SMALLER // _PARTS, windows=0)
 
     def to_json(self) -> dict[str, Any]:
         """The values by name, as they stand in an encoder's card; windows only where there are any."""
@@ -152,13 +153,12 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
     grey = to_grey(image)
     if not spec.windows:
         return _square(grey, spec)
-    grey, side = trim(grey), spec.whole.size
+    grey, side, smaller = trim(grey), spec.whole.size, spec.smaller.size
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
     if has_windows(grey, spec):
-        square[: side * spec.windows, side:] = densest_windows(grey, spec.windows, side).reshape(-1, side)
+        square[: smaller * spec.windows, side:] = densest_windows(grey, spec.windows, smaller).reshape(-1, smaller)
     grey = _halved(grey)
     square[:side, :side] = _square(grey, spec.whole)
-    smaller = spec.smaller.size
     square[side : side + smaller, :smaller] = _square(grey, spec.smaller)
     return square
 
@@ -184,7 +184,7 @@ def _square(grey: Grey, spec: Preprocessing) -> Grey:
 
 def has_windows(grey: Grey, spec: Preprocessing) -> bool:
     """Whether `preprocess` looks for windows in a (H, W) drawing: it is large enough."""
-    return bool(spec.windows) and max(ink_box(grey)[2:]) >= _LEAST_WINDOWS * spec.whole.size
+    return bool(spec.windows) and max(ink_box(grey)[2:]) >= _LEAST_SHRINK * spec.whole.size
 
 
 def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:

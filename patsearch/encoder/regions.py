@@ -142,8 +142,9 @@ def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
         return []
     place = placement(grey, spec.whole)
     places = []
-    for left, top in window_places(grey, spec.windows, side):
-        across, down = place.to_square(np.array([left, left + side], float), np.array([top, top + side], float))
+    length = spec.smaller.size
+    for left, top in window_places(grey, spec.windows, length):
+        across, down = place.to_square(np.array([left, left + length], float), np.array([top, top + length], float))
         places.append((across[0] / side, down[0] / side, across[1] / side, down[1] / side))
     return places
 

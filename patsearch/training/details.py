@@ -67,7 +67,7 @@ class Tiles:
     Attributes:
         whole: (N, s, s) uint8.
         smaller: (N, t, t) uint8.
-        windows: (N, count, s, s) uint8, densest first.
+        windows: (N, count, t, t) uint8, densest first.
         ink: (N, count) float64, their means, 0 to 255, of ink.
         edges: (N,) float64, width of the edges in them in pixels (`edge_width`).
     """
@@ -88,7 +88,7 @@ class Tiles:
 def cut(squares: Drawings, spec: Preprocessing) -> Tiles:
     """Take (N, size, size) squares with windows apart, as the graph does."""
     side, smaller = spec.whole.size, spec.smaller.size
-    windows = squares[:, : side * spec.windows, side:].reshape(len(squares), spec.windows, side, side)
+    windows = squares[:, : smaller * spec.windows, side:].reshape(len(squares), spec.windows, smaller, smaller)
     tiles = Tiles.of_windows(windows)
     return Tiles(squares[:, :side, :side], squares[:, side : side + smaller, :smaller], windows, tiles.ink, tiles.edges)
 

@@ -123,7 +123,7 @@ def looks(
     """
     tiles = cut(squares, spec)
     whole = [pooled_embeddings(network, drawings) for drawings in (tiles.whole, tiles.smaller)]
-    side = spec.whole.size
+    side = spec.smaller.size
     local = pooled_embeddings(windows, tiles.windows.reshape(-1, side, side))
     return np.stack(whole, axis=1), local.reshape(len(squares), spec.windows, -1), tiles
 

@@ -221,12 +221,12 @@ def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Prepro
         looks.append(writer.node("Mul", writer.unit(vectors), share))
     whole = writer.unit(writer.node("Sum", *looks))
 
-    column = [_tile(writer, pixels, side * number, side, side) for number in range(count)]
-    # (N count, 1, side, side): all windows of a drawing one after the other.
+    column = [_tile(writer, pixels, smaller * number, side, smaller) for number in range(count)]
+    # (N count, 1, smaller, smaller): all windows of a drawing one after the other.
     windows = column[0]
     if count > 1:
         beside = writer.node("Concat", *column, axis=1)
-        windows = writer.node("Reshape", beside, writer.shape(-1, 1, side, side))
+        windows = writer.node("Reshape", beside, writer.shape(-1, 1, smaller, smaller))
     ink = writer.node("Sub", writer.constant("white", 255.0), windows)
     amounts = writer.node("Reshape", writer.node("ReduceMean", ink, axes=[1, 2, 3]), writer.shape(-1, count, 1))
     other = network if details.weights is None else Lite0Writer(writer, details.weights, "windows.")

@@ -30,7 +30,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(run(capsys, "encoder", "info", "--json"))
     assert found["sha256"] == card.sha256
     assert found["dim"] == card.dim == 1536
-    assert found["preprocessing"]["size"] == 512
+    assert found["preprocessing"]["size"] == 448
     assert card.sha256 in run(capsys, "encoder", "info").replace("\n", "")
     assert "never trained on drawings" in run(capsys, "encoder", "info", "lite0-imagenet")
 

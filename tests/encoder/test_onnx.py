@@ -28,7 +28,7 @@ def encoder() -> OnnxEncoder:
     return loaded
 
 
-def arrays(count: int, size: int = 512) -> NDArray[np.uint8]:
+def arrays(count: int, size: int = 448) -> NDArray[np.uint8]:
     return np.random.default_rng(count).integers(0, 256, (count, size, size), dtype=np.uint8)
 
 
@@ -73,7 +73,7 @@ def test_a_drawing_is_closer_to_its_copy_than_to_another(encoder: OnnxEncoder) -
     "wrong", [arrays(2, 128), arrays(2)[:, None], arrays(2).astype(np.float32)], ids=["size", "rank", "type"]
 )
 def test_other_arrays_are_refused(encoder: OnnxEncoder, wrong: NDArray[np.uint8]) -> None:
-    with pytest.raises(EncoderError, match=r"takes uint8 \(N, 512, 512\)"):
+    with pytest.raises(EncoderError, match=r"takes uint8 \(N, 448, 448\)"):
         encoder.encode_arrays(wrong)
 
 
@@ -136,7 +136,7 @@ class TestLoading:
         with pytest.raises(EncoderError, match=r"ONNX Runtime cannot load .*mine\.onnx"):
             load_encoder(str(path))
 
-    @pytest.mark.parametrize("change", [{"dim": 512}, {"preprocessing": Preprocessing(size=224)}])
+    @pytest.mark.parametrize("change", [{"dim": 448}, {"preprocessing": Preprocessing(size=224)}])
     def test_a_card_of_another_shape_is_refused(self, copy: Path, change: dict[str, object]) -> None:
         card = EncoderCard.load(copy.with_suffix(".json"))
         values = {name: getattr(card, name) for name in ("name", "title", "dim", "preprocessing")} | change

@@ -161,7 +161,7 @@ def test_gamma_darkens_ink_and_keeps_paper() -> None:
 class TestWindows:
     """The square of an encoder that looks at windows too."""
 
-    SPEC = Preprocessing(size=256, windows=2)
+    SPEC = Preprocessing(size=224, windows=2)
 
     @staticmethod
     def page() -> NDArray[np.uint8]:
@@ -175,15 +175,15 @@ class TestWindows:
     def test_the_square_is_cut_into_four(self) -> None:
         page = self.page()
         square = preprocess(page, self.SPEC)
-        assert square.shape == (256, 256)
+        assert square.shape == (224, 224)
         assert (square[:128, :128] == preprocess(page, self.SPEC.whole)).all()
-        assert (square[128:224, :96] == preprocess(page, self.SPEC.smaller)).all()
+        assert (square[128:, :96] == preprocess(page, self.SPEC.smaller)).all()
         assert (square[128:, 96:128] == 255).all()
-        assert (square[224:, :128] == 255).all()
-        assert (square[:, 128:].reshape(2, 128, 128) == densest_windows(page, 2, 128)).all()
+        assert (square[192:, 128:] == 255).all()
+        assert (square[:192, 128:].reshape(2, 96, 96) == densest_windows(page, 2, 96)).all()
         one = preprocess(page, replace(self.SPEC, windows=1))
-        assert (one[:128] == square[:128]).all()
-        assert (one[128:, 128:] == 255).all()
+        assert (one[:96] == square[:96]).all()
+        assert (one[96:, 128:] == 255).all()
 
     def test_windows_are_parts_of_the_drawing_pixel_for_pixel_the_densest_first(self) -> None:
         page = self.page()
@@ -242,7 +242,7 @@ class TestWindows:
         assert self.SPEC.smaller == Preprocessing(size=96)
         assert Preprocessing().whole == Preprocessing()
 
-    @pytest.mark.parametrize("values", [{"windows": 3}, {"windows": -1}, {"windows": 1, "size": 224}])
+    @pytest.mark.parametrize("values", [{"windows": 3}, {"windows": -1}, {"windows": 1, "size": 256}])
     def test_senseless_windows_are_refused(self, values: dict[str, int]) -> None:
         with pytest.raises(EncoderError, match="windows"):
             Preprocessing(**values)

@@ -139,8 +139,8 @@ def test_a_second_look_becomes_part_of_the_graph(
 ) -> None:
     torch.manual_seed(1)
     windows = build_network(None)
-    spec = Preprocessing(size=128, windows=2)
-    squares = np.stack([preprocess(page, spec) for page in drawings(size=192, count=8)])
+    spec = Preprocessing(size=224, windows=2)
+    squares = np.stack([preprocess(page, spec) for page in drawings(size=288, count=8)])
     found = looks(network, windows, squares, spec)
     local = local_part(*found[1:])
     axes = fit_axes(local, dim=5)
