@@ -100,7 +100,7 @@ def mean_of(plan: Mapping[str, Any], name: str, parts: Mapping[str, Weights]) ->
 
 
 def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache, side: int) -> Details:
-    """How the windows add to the vector: the axes are those of windows of a corpus, at most `drawings`, cut to `side`."""
+    """How windows add to the vector: the axes are those of at most `drawings` windows of a corpus, cut to `side`."""
     settings = plan["details"]
     places = [(design, i) for design, record in enumerate(cache.records) for i in range(len(record.kinds))]
     chosen = np.random.default_rng(0).permutation(len(places))[: settings["drawings"]]
@@ -151,6 +151,7 @@ def describe(plan: Mapping[str, Any], caches: Mapping[str, Path]) -> str:
         used = [name for name, share in plan[network].items() if share]
         corpora = {corpus for name in used if name in plan["runs"] for corpus in plan["runs"][name]["corpora"]}
         known = [plan["starts"][name]["trained_on"] for name in used if name in plan["starts"]]
+        known += [plan["runs"][name]["before"] for name in used if "before" in plan["runs"].get(name, {})]
         texts += [f"{title}: {text}." for text in (*known, *(_count(caches[corpus]) for corpus in sorted(corpora)))]
     texts.append("No patent drawing and no human sketch.")
     return " ".join(texts)

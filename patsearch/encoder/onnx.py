@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image
 
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.detail_maps import DetailMaps, find_looks, tensors_of
 from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
+from patsearch.encoder.preprocess import preprocess, to_grey
 from patsearch.errors import EncoderError
 
 _MAX_MODEL_BYTES = 2 << 30
@@ -62,6 +64,15 @@ class OnnxEncoder(ArrayEncoder):
         self._session = _session(data, path, threads)
         self._callers = threads or _cores()
         self._input, self._output = self._names()
+
+    def encode_batch(self, images: Sequence[Image.Image]) -> Embeddings:
+        if min(self._callers, len(images)) < 2:
+            return super().encode_batch(images)
+        greys = [to_grey(image) for image in images]  # what Pillow decodes late must not be decoded twice at once
+        with ThreadPoolExecutor(min(self._callers, len(images))) as pool:
+            return self.encode_arrays(
+                np.stack(list(pool.map(lambda grey: preprocess(grey, self.preprocessing), greys)))
+            )
 
     def encode_arrays(self, arrays: NDArray[np.uint8]) -> Embeddings:
         size = self.preprocessing.size
