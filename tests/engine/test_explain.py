@@ -27,7 +27,7 @@ def arrays(one: Heated) -> tuple[np.ndarray, np.ndarray]:
 def test_heat_lies_on_the_lines_of_a_picture_of_its_shape(name: str) -> None:
     why = explain(load_encoder(name), [draw_design(1, 0), draw_design(1, 1)], png(draw_design(1, 0)))
     assert len(why.query) == 2
-    assert why.score > 0.65  # of a smaller copy, whose pen looks finer
+    assert why.score > 0.5  # of a copy too small to tell the pen: by its shape alone
     for one in (*why.query, why.found):
         picture, heat = arrays(one)
         assert picture.shape == heat.shape

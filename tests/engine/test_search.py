@@ -110,7 +110,9 @@ def test_re_ranking_gives_the_scores_of_its_formula(engine: Engine) -> None:
     drawings, vectors = zip(
         *((d, v) for ds, vs in engine.backend.scan() for d, v in zip(ds, vs, strict=True)), strict=True
     )
-    wanted = method.scores(np.stack(vectors) @ query.vectors[0], np.stack(vectors))
+    # Summed as exactly as the engine does: the order of copies must not hang on rounding.
+    cosines = np.stack(vectors).astype(np.float64) @ query.vectors[0].astype(np.float64)
+    wanted = method.scores(cosines.astype(np.float32), np.stack(vectors))
     score = {d.id: float(s) for d, s in zip(drawings, wanted, strict=True)}
     hits = engine.search_drawings(draw_design(4, 0), k=len(drawings), rerank=method)
     assert [h.score for h in hits] == pytest.approx(sorted(score.values(), reverse=True), abs=1e-5)
