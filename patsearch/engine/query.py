@@ -94,6 +94,8 @@ def encode_query(
         rotations: also ask with every picture turned by 90, 180, 270 degrees.
         mirror: also ask with every one of these mirrored.
 
+    Pictures whose pen the encoder cannot tell are asked with by shape alone.
+
     Raises:
         ImageError: there is no picture, or one shows nothing.
     """
@@ -108,7 +110,17 @@ def encode_query(
                 owner.append(number)
         if not owner or owner[-1] != number:
             raise ImageError(f"Picture {number + 1} of the query is blank.", hint="Check the file, or crop elsewhere.")
-    return QueryVectors(encoder.encode_batch(variants), np.asarray(owner, dtype=np.intp))
+    vectors = _told(encoder.encode_batch(variants), encoder.card.shape_dim)
+    return QueryVectors(vectors, np.asarray(owner, dtype=np.intp))
+
+
+def _told(vectors: Embeddings, dim: int | None) -> Embeddings:
+    """By shape alone where the pen cannot be told: a sketch or a small copy must not find small drawings first."""
+    if dim is None:
+        return vectors
+    pen = vectors[:, dim:]
+    untold = pen[:, -1] ** 2 > (pen**2).sum(axis=1) / 2
+    return np.where(untold[:, np.newaxis], shape_part(vectors, dim), vectors)
 
 
 def query_figures(image: Image.Image, encoder: Encoder) -> list[Image.Image]:

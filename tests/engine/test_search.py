@@ -192,3 +192,15 @@ def test_by_shape_the_rest_of_a_vector_is_left_out() -> None:
     np.testing.assert_allclose(query.by_shape(2).vectors, [[1, 0, 0], [0, 0, 0]])
     assert query.by_shape(2).picture is query.picture
     assert shape_part(vectors[None], 1).shape == (1, 2, 3)
+
+
+def test_a_picture_too_small_to_tell_the_pen_asks_by_shape(engine: Engine) -> None:
+    dim = engine.encoder.card.shape_dim
+    assert dim is not None
+    large = draw_design(4, 0)
+    small = large.resize((large.width // 4, large.height // 4), Image.Resampling.BOX)
+    told, untold = (engine.encode(picture).vectors[0] for picture in (large, small))
+    assert np.linalg.norm(told[dim:]) > 0.5
+    assert not untold[dim:].any()
+    assert np.linalg.norm(untold) == pytest.approx(1, abs=1e-5)
+    assert engine.search(small, k=1)[0].patent == "USD900004"
