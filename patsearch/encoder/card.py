@@ -46,8 +46,8 @@ class EncoderCard:
         baseline: True for an encoder that has never been trained on drawings.
         scores: what was measured, may be empty.
         notes: whatever else a user should know.
-        shape_dim: so many numbers at the beginning of a vector tell of shape alone, where the rest tells of the pen, and
-            the last number of a drawing whose pen cannot be told; None where no part of a vector tells of the pen.
+        shape_dim: so many numbers at the beginning of a vector tell of shape alone, where the rest tells of the pen,
+            and the last number of a drawing whose pen cannot be told; None where no part of a vector tells of it.
     """
 
     name: str
