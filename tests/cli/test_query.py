@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from makers import draw_design, grant_zip, week
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from patsearch.cli import main
 
@@ -96,10 +96,9 @@ def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.Capture
 
 def test_by_shape_alone_the_pen_does_not_count(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, saved = tmp_path / "page.html", tmp_path / "saved.json"
-    # The same drawing with another pen: a small copy, whose lines are thinner.
-    picture = tmp_path / "smaller.png"
+    picture = tmp_path / "thicker.png"  # the same drawing with another pen
     with Image.open(index.parent / "design4.png") as drawn:
-        drawn.resize((drawn.width // 2, drawn.height // 2), Image.Resampling.BOX).save(picture)
+        drawn.convert("L").filter(ImageFilter.MinFilter(5)).save(picture)
     plain = ask(capsys, picture, "--index", index, "--drawings")
     shape = ask(capsys, picture, "--index", index, "--drawings", "--shape", "--html", page, "--save", saved)
     first = [found["hits"][0] for found in (plain, shape)]  # type: ignore[index]
