@@ -155,8 +155,8 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
         return _square(grey, spec)
     grey, side, smaller = trim(grey), spec.whole.size, spec.smaller.size
     square = np.full((spec.size, spec.size), WHITE, np.uint8)
-    if has_windows(grey, spec):
-        square[: smaller * spec.windows, side:] = densest_windows(grey, spec.windows, smaller).reshape(-1, smaller)
+    if _is_large(grey, spec):
+        square[: smaller * spec.windows, side:] = _windows(grey, spec.windows, smaller).reshape(-1, smaller)
     grey = _halved(grey)
     square[:side, :side] = _square(grey, spec.whole)
     square[side : side + smaller, :smaller] = _square(grey, spec.smaller)
@@ -184,7 +184,11 @@ def _square(grey: Grey, spec: Preprocessing) -> Grey:
 
 def has_windows(grey: Grey, spec: Preprocessing) -> bool:
     """Whether `preprocess` looks for windows in a (H, W) drawing: it is large enough."""
-    return bool(spec.windows) and max(ink_box(grey)[2:]) >= _LEAST_SHRINK * spec.whole.size
+    return bool(spec.windows) and _is_large(trim(grey), spec)
+
+
+def _is_large(trimmed: Grey, spec: Preprocessing) -> bool:
+    return max(trimmed.shape) >= _LEAST_SHRINK * spec.whole.size
 
 
 def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
@@ -192,9 +196,12 @@ def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
 
     Where there are fewer, the rest is white, and so is what reaches beyond the drawing. See `window_places`.
     """
-    grey = trim(grey)
+    return _windows(trim(grey), count, side)
+
+
+def _windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
     windows = np.full((count, side, side), WHITE, np.uint8)
-    for window, (left, top) in zip(windows, window_places(grey, count, side), strict=False):
+    for window, (left, top) in zip(windows, _places(grey, count, side), strict=False):
         part = grey[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
         y, x = max(0, -top), max(0, -left)
         window[y : y + part.shape[0], x : x + part.shape[1]] = part
@@ -210,13 +217,16 @@ def window_places(grey: Grey, count: int, side: int) -> list[tuple[int, int]]:
     Args:
         side: pixels, a multiple of 32.
     """
-    x, y, *_ = ink_box(grey)
-    grey = trim(grey)
+    x, y, width, height = ink_box(grey)
+    return [(x + left, y + top) for left, top in _places(grey[y : y + height, x : x + width], count, side)]
+
+
+def _places(grey: Grey, count: int, side: int) -> list[tuple[int, int]]:
+    """The same of a drawing without margins: to look for these once a drawing is half of the work."""
     height, width = (max(side, -(-length // _CELL) * _CELL) for length in grey.shape)
     top, left = (height - grey.shape[0]) // 2, (width - grey.shape[1]) // 2
-    page = np.full((height, width), WHITE, np.uint8)
-    page[top : top + grey.shape[0], left : left + grey.shape[1]] = grey
-    ink = np.asarray(cv2.bitwise_not(page), np.uint8)
+    bottom, right = height - grey.shape[0] - top, width - grey.shape[1] - left
+    ink = np.asarray(cv2.copyMakeBorder(cv2.bitwise_not(grey), top, bottom, left, right, cv2.BORDER_CONSTANT), np.uint8)
     for _ in range(_HALVINGS):
         ink = _half(ink)  # in the end, the mean ink of each cell
     cells = side // _CELL
@@ -228,7 +238,7 @@ def window_places(grey: Grey, count: int, side: int) -> list[tuple[int, int]]:
         row, column = (int(at) for at in np.unravel_index(amounts.argmax(), amounts.shape))
         if amounts[row, column] <= 0:
             break
-        places.append((x - left + column * _CELL, y - top + row * _CELL))
+        places.append((column * _CELL - left, row * _CELL - top))
         amounts[max(0, row - apart + 1) : row + apart, max(0, column - apart + 1) : column + apart] = 0
     return places
 
