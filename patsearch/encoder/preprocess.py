@@ -188,7 +188,7 @@ def has_windows(grey: Grey, spec: Preprocessing) -> bool:
 
 
 def _is_large(trimmed: Grey, spec: Preprocessing) -> bool:
-    return max(trimmed.shape) >= _LEAST_SHRINK * spec.whole.size
+    return bool(max(trimmed.shape) >= _LEAST_SHRINK * spec.whole.size)
 
 
 def densest_windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
