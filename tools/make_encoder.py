@@ -1,12 +1,13 @@
-"""Make the shipped encoder, or one like it: corpora, training, weights of both networks, export, scores, card.
+"""Make the shipped encoder, or one like it: corpora, training, weights of both networks, export, 8 bits, scores, card.
 
     python tools/make_encoder.py --shapes ../shapes --out made
     python tools/make_encoder.py --shapes ../shapes --out made --patents DIR --distractors DIR --sketches DIR
     python tools/make_encoder.py --small --out made
 
 What is made is said in `tools/encoder.toml`. Every step leaves its result in a folder under --out, is left out where
-that is there already, and goes on where it was interrupted. The encoder ends up in OUT/encoder, with a card that holds
-the scores on the sets that were named, and those of the untrained baseline beside them.
+that is there already, and goes on where it was interrupted. The encoder ends up in OUT/encoder, in 8 bits, with a card
+that holds the scores on the sets that were named, and those of the untrained baseline beside them; in OUT/float it
+lies in float32.
 
 --small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
 
@@ -28,11 +29,14 @@ from typing import Any
 import numpy as np
 
 from patsearch.encoder.card import EncoderCard, Score
+from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, densest_windows
 from patsearch.training.cache import DrawingCache
 from patsearch.training.details import Details, Tiles, fit_axes, local_part
+from patsearch.training.drawings import some_drawings
 from patsearch.training.export import export_encoder, read_backbone
 from patsearch.training.lite0 import Weights, build_network
+from patsearch.training.quantise import quantise
 from patsearch.training.validation import pooled_embeddings
 
 HERE = Path(__file__).resolve().parent
@@ -185,8 +189,14 @@ def finish(
         licence="Apache-2.0",
         notes=plan.get("notes", ""),
     )
-    card = export_encoder(build_network(whole), card, arguments.out / "encoder", details=details, half=True)
-    path = arguments.out / "encoder" / f"{card.name}.onnx"
+    exact = arguments.out / "float" / f"{card.name}.onnx"
+    card = export_encoder(build_network(whole), card, exact.parent, details=details, half=True)
+    count = 16 if arguments.small else plan["bytes"]["drawings"]
+    some = some_drawings([], spec, 2 * count)
+    written = quantise(
+        OnnxEncoder(exact, card), arguments.out / "encoder", card.name, calibration=some[:count], check=some[count:]
+    )
+    path, card = written.path, written.card
     found = patent_scores(f"onnx:{path}", arguments) if arguments.patents else {}
     scores, baseline = (list(found.get(key, [])) for key in (f"onnx:{path}", BASELINE))
     if arguments.sketches:

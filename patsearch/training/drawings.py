@@ -16,8 +16,8 @@ from patsearch.training.cache import DrawingCache
 from patsearch.training.data import open_data
 from patsearch.training.splits import hash_share
 
-# Of the synthetic corpus: about six drawings a design.
-_SYNTHETIC_DESIGNS = 48
+# Of the synthetic corpus: about six drawings a design, of which not all are needed.
+_MOST_DESIGNS = 48
 
 
 def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
@@ -35,7 +35,7 @@ def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
         if not data:
-            data = [_synthetic(store / "corpus")]
+            data = [_synthetic(store / "corpus", min(_MOST_DESIGNS, -(-count // 2)))]
         cache, built = open_data(data, store / "cache", preprocessing)
         places = [
             (hash_share(f"{record.design} {number}"), design, number)
@@ -61,11 +61,11 @@ def whole_cache(data: Sequence[Path], size: int, store: Path) -> DrawingCache:
     return cache
 
 
-def _synthetic(folder: Path) -> Path:
+def _synthetic(folder: Path, designs: int) -> Path:
     from patsearch.synth import write_corpus
 
     try:
-        write_corpus(folder, designs=_SYNTHETIC_DESIGNS, seed=0)
+        write_corpus(folder, designs=designs, seed=0)
     except (ImportError, PluginError) as error:
         raise EncoderError(
             "Without drawings of yours, synthetic ones are drawn, and that needs the extra synth.",
