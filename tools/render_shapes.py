@@ -32,6 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from patsearch.encoder.preprocess import Preprocessing, densest_windows, preprocess
 from patsearch.synth.design import make_design, plan_design
@@ -55,7 +56,8 @@ DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
 LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
 MOST_SMALLER = 3.5
 # Where windows are cut out, drawings are made as large as a sheet at 300 dpi, and the pen has so many pixels.
-SHEET, PEN = (700, 1900), (1.1, 4.2)
+SHEET, PEN = (700, 1900), (1.1, 5.5)
+DITHERED = 0.6  # share of the scanners that know black and white alone
 LEAST_INK = 1.5  # mean of a window that is kept, of 255
 
 
@@ -197,15 +199,23 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
 class Scanner:
     """What turns paper into pixels: drawings of one patent come from one, which most often knows black and white alone.
 
+    Most sheets of the offices are dithered, not cut off at a threshold: their lines have rows of dots for edges, and
+    pale lines are dots alone.
+
     Attributes:
         threshold: below it is black; None for grey.
         blur: standard deviation in pixels, before the threshold.
         noise: standard deviation in grey levels, before the threshold: how ragged edges are.
+        dithered: greys become dots (Floyd and Steinberg, An adaptive algorithm for spatial greyscale, 1976) in place of
+            the threshold.
+        strength: 0 to 1, of the ink.
     """
 
     threshold: int | None
     blur: float = 0.0
     noise: float = 0.0
+    dithered: bool = False
+    strength: float = 1.0
 
     @classmethod
     def of(cls, dice: Dice, *, one_bit: float, rough: bool) -> Scanner:
@@ -213,8 +223,13 @@ class Scanner:
             return cls(None)
         if not rough:
             return cls(dice.whole(90, 170))
+        threshold = dice.whole(110, 190)
         blur = dice.between(0.3, 0.9) if dice.chance(0.5) else 0.0
-        return cls(dice.whole(110, 190), blur, dice.between(15, 70) if dice.chance(0.6) else 0.0)
+        if dice.chance(DITHERED):
+            strength = dice.between(0.35, 1.0) if dice.chance(0.6) else 1.0
+            noise = dice.between(5, 40) if dice.chance(0.3) else 0.0
+            return cls(threshold, blur, noise, dithered=True, strength=strength)
+        return cls(threshold, blur, dice.between(15, 70) if dice.chance(0.6) else 0.0)
 
     def scan(self, drawing: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         if self.threshold is None:
@@ -224,6 +239,10 @@ class Scanner:
             seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), self.blur), np.float32)
         if self.noise:  # near lines alone: specks on paper are noise of another kind
             seen += self.noise * rng.standard_normal(seen.shape, dtype=np.float32) * (seen < 250)
+        if self.dithered:
+            grey = np.clip(255 - self.strength * (255 - seen), 0, 255).astype(np.uint8)
+            dots = Image.fromarray(grey).convert("1", dither=Image.Dither.FLOYDSTEINBERG)
+            return np.asarray(dots.convert("L"), np.uint8)
         return np.where(seen < self.threshold, np.uint8(0), np.uint8(255))
 
 

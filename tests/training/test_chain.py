@@ -206,3 +206,17 @@ def test_windows_of_a_drawing_take_its_place(tmp_path: Path, monkeypatch: pytest
             window = cache.drawing(design, number)
             assert window.shape == (64, 64)
             assert (255 - window.astype(float)).mean() > render_shapes.LEAST_INK
+
+
+def test_a_dithered_scan_turns_greys_into_dots(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanner = tool("render_shapes", monkeypatch).Scanner
+    rng = np.random.default_rng(0)
+    grey = np.full((64, 64), 255, np.uint8)
+    grey[16:48, 16:48] = 155
+    dots = scanner(128, dithered=True, strength=0.5).scan(grey, rng)
+    assert sorted(np.unique(dots)) == [0, 255]
+    assert (dots[20:44, 20:44] == 0).mean() == pytest.approx(0.5 * 100 / 255, abs=0.03)
+    assert (dots[:16] == 255).all()
+    # A threshold makes one colour of it, and without one it stays grey.
+    assert np.unique(scanner(128).scan(grey, rng)).tolist() == [255]
+    assert scanner(None).scan(grey, rng) is grey
