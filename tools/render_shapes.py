@@ -199,7 +199,7 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
 class Scanner:
     """What turns paper into pixels: drawings of one patent come from one, which most often knows black and white alone.
 
-    Most sheets of the offices are dithered, not cut off at a threshold: their lines have rows of dots for edges, and
+    Many sheets of the offices are dithered, not cut off at a threshold: their lines have rows of dots for edges, and
     pale lines are dots alone.
 
     Attributes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import cv2
 import numpy as np
 import pytest
@@ -13,10 +15,13 @@ from patsearch.encoder import DEFAULT_ENCODER, load_encoder
 # encoder's fingerprint changes with them.
 FIRST = {
     "lite0-imagenet": [0.018526, 0.000000, 0.078975, 0.000000, 0.004939, 0.030078, 0.006726, 0.006564],
-    "lite0-drawings": [0.013261, 0.001480, 0.059886, 0.000000, 0.032658, 0.059601, 0.011923, 0.036750],
+    "lite0-drawings": [0.013215, 0.001637, 0.059673, 0.000000, 0.033782, 0.059817, 0.016667, 0.041109],
 }
 # The end of the default's vector comes from the other network, which looks at a window, and from what stands for none.
-LAST = [-0.008947, -0.013912, 0.007014, 0.006276, -0.001590, -0.009726, -0.013600, -0.010713]
+LAST = [-0.022410, -0.006787, -0.020186, 0.000718, 0.005561, 0.016322, 0.006808, 0.016062]
+# The default is in 8 bits. Processors that sum in another order round some of them to the next step; those with AVX2,
+# VNNI or not, do not (docs/encoder.md).
+TOLERANCE = 1e-4 if platform.machine().lower() in ("x86_64", "amd64") else 5e-3
 
 
 def test_the_default_is_among_them() -> None:
@@ -32,11 +37,11 @@ def test_first_numbers_of_one_drawing(name: str) -> None:
     cv2.circle(drawing, (200, 115), 40, 0, 2)
     encoder = load_encoder(name, threads=1)
     (vector,) = encoder.encode_batch([Image.fromarray(drawing)])
-    np.testing.assert_allclose(vector[:8], FIRST[name], atol=1e-4)
+    np.testing.assert_allclose(vector[:8], FIRST[name], atol=TOLERANCE)
     assert abs(float(np.linalg.norm(vector)) - 1) < 1e-5
     if name == DEFAULT_ENCODER:
         assert vector[-1] == pytest.approx(0.9 / np.hypot(1, 0.9), abs=1e-4)  # it is too small for windows
         large = np.kron(drawing, np.ones((3, 3), np.uint8))
         (vector,) = encoder.encode_batch([Image.fromarray(large)])
-        np.testing.assert_allclose(vector[-9:-1], LAST, atol=1e-4)
+        np.testing.assert_allclose(vector[-9:-1], LAST, atol=TOLERANCE)
         assert vector[-1] == 0
