@@ -2,9 +2,9 @@
 
 Static quantisation: the ranges of the activations are those on drawings, none are measured at query time. Weights
 have a range for each output channel. The model holds pairs of QuantizeLinear and DequantizeLinear nodes around
-what is computed in bytes (QDQ), which every ONNX runtime understands. In bytes are convolutions, what clips them, and
-the sums of residual branches; what is made of the last feature maps (powers, roots, projections, lengths) stays in
-float32, for it would lose there what the bytes still hold.
+what is computed in bytes (QDQ), which every ONNX runtime understands. In bytes are convolutions and products between
+layers, what clips them, and the sums of residual branches; what is made of the last feature maps (powers, roots,
+projections, lengths) stays in float32, for it would lose there what the bytes still hold.
 
 Weights take 7 of the 8 bits: processors without VNNI add the products of two pairs of bytes in 16 bits, which weights
 of 8 bits overflow. So a vector is the same on all of them, but for what rounding turns.
@@ -30,12 +30,11 @@ from patsearch.errors import EncoderError
 from patsearch.training.onnx_export import Exported, write_checked
 
 LEAST_MEAN_COSINE = 0.99
-# The first of these shares of the convolutions, from the input on, that brings the mean cosine on the drawings of
+# The first of these shares of the layers, from the input on, that brings the mean cosine on the drawings of
 # the calibration to `_AIM` stays in float32. The first layers lose most: on drawings they see paper and thin lines.
 _KEPT = (0.0, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2)
 _AIM = 0.992
-_ACTIVATIONS = ("Clip", "Relu")
-_SUM = "Add"
+_CONVOLUTION, _PRODUCTS, _ACTIVATIONS, _SUM = "Conv", ("MatMul", "Gemm"), ("Clip", "Relu"), "Add"
 
 
 def quantise(
@@ -60,7 +59,7 @@ def quantise(
         name=name,
         title=f"{encoder.card.title}, in 8 bits",
         scores=(),  # they were measured in float32
-        notes=f"{encoder.card.notes} In 8 bits but for the first {kept} convolutions, ranges of "
+        notes=f"{encoder.card.notes} In 8 bits but for the first {kept} layers, ranges of "
         f"{len(calibration)} drawings; from sha256 {encoder.card.sha256}.".strip(),
     )
     return write_checked(
@@ -69,7 +68,7 @@ def quantise(
 
 
 def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[bytes, int]:
-    """The model in 8 bits, and how many convolutions of each of its networks stay in float32."""
+    """The model in 8 bits, and how many layers of each of its networks stay in float32."""
     try:
         import onnx
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -108,35 +107,43 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
 
 
 def _depths(nodes: Sequence[Any]) -> dict[str, int]:
-    """For each convolution of a network by name, how many lie before it: a graph may hold several side by side.
+    """For each layer of a network by name, how many lie before it: a graph may hold several networks side by side.
 
-    A convolution with none before and none behind it is a measurement of the drawing, and no network's.
+    Layers are convolutions, and products with others behind them; the last product is a projection. A convolution with
+    no layer before and none behind it is a measurement of the drawing, and no network's.
     """
+    leading: set[str] = set()  # tensors from which there is a way to a layer
+    followed: set[str] = set()
+    for node in reversed(nodes):
+        if behind := not leading.isdisjoint(node.output):
+            followed.add(node.name)
+        if behind or node.op_type in (_CONVOLUTION, *_PRODUCTS):
+            leading.update(node.input)
     before: dict[str, int] = {}
     depths: dict[str, int] = {}
     for node in nodes:  # in an order in which they can be computed
         depth = max((before.get(name, 0) for name in node.input), default=0)
-        if node.op_type == "Conv":
+        convolution, product = node.op_type == _CONVOLUTION, node.op_type in _PRODUCTS
+        if (convolution and (depth or node.name in followed)) or (product and node.name in followed):
             depths[node.name] = depth
             depth += 1
         before |= dict.fromkeys(node.output, depth)
-    leading: set[str] = set()  # tensors from which there is a way to a convolution
-    for node in reversed(nodes):
-        behind = not leading.isdisjoint(node.output)
-        if node.op_type == "Conv" and not behind and depths[node.name] == 0:
-            del depths[node.name]
-        elif behind or node.op_type == "Conv":
-            leading.update(node.input)
     return depths
 
 
 def _in_bytes(nodes: Sequence[Any], kept: int) -> list[str]:
-    """Names of the nodes to compute in bytes: convolutions before which `kept` or more lie, what clips their results,
-    and the sums that they are part of."""
+    """Names of the nodes to compute in bytes: layers before which `kept` or more lie, what clips their results, and
+    the sums that they are part of.
+
+    Raises:
+        ValueError: there are none.
+    """
     chosen = {name for name, depth in _depths(nodes).items() if depth >= kept}
     results = {output for node in nodes if node.name in chosen for output in node.output}
     chosen |= {node.name for node in nodes if node.op_type in _ACTIVATIONS and node.input[0] in results}
     chosen |= {node.name for node in nodes if node.op_type == _SUM and not results.isdisjoint(node.input)}
+    if not chosen:  # which would be taken for all nodes
+        raise ValueError("it has no layers")
     return sorted(chosen)
 
 
@@ -165,7 +172,7 @@ def _quantise_file(source: Path, target: Path, calibration: NDArray[np.uint8], c
         target,
         Drawings(),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", *_ACTIVATIONS, _SUM],
+        op_types_to_quantize=[_CONVOLUTION, *_PRODUCTS, *_ACTIVATIONS, _SUM],
         nodes_to_quantize=chosen,
         per_channel=True,
         reduce_range=True,

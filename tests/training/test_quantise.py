@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
@@ -14,12 +15,14 @@ from patsearch.encoder import EncoderCard, Preprocessing, load_encoder
 from patsearch.encoder.card import fingerprint
 from patsearch.encoder.detail_maps import DetailMaps
 from patsearch.encoder.onnx import OnnxEncoder
+from patsearch.encoder.torch import load_checkpoint, save_checkpoint
+from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError
 from patsearch.training import quantise
 from patsearch.training.details import Details
 from patsearch.training.lite0 import FEATURES, build_network, network_weights
 from patsearch.training.lite0_graph import build_model
-from patsearch.training.onnx_export import Exported
+from patsearch.training.onnx_export import Exported, export_onnx
 
 SPEC = Preprocessing(size=224, windows=1)
 DIM = 40
@@ -108,3 +111,16 @@ def test_a_score_is_still_split_without_a_rest(made: Exported) -> None:
     cells = regions.contributions(vectors[1], places=[(0, 0, 1, 1)])
     assert cells.sum() == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
     assert cells.std() > 1e-4
+
+
+def test_a_transformer_is_made_smaller_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = Preprocessing(size=160)
+    network = Network(NetworkConfig("test_vit", pooling="native", projection=16, image_size=160))
+    save_checkpoint(tmp_path / "best", network, EncoderCard("vit", "A test", 0, spec, ""))
+    drawings = pages(12, 3)[:, :160, :160]
+    exported = export_onnx(load_checkpoint(str(tmp_path / "best")), tmp_path, "vit", drawings[:2])
+    exact = OnnxEncoder(exported.path, exported.card, threads=1)
+    made = quantise.quantise(exact, tmp_path, "vit-int8", calibration=drawings[:8], check=drawings[8:])
+    assert made.bytes < 0.5 * exported.bytes
+    assert made.mean >= quantise.LEAST_MEAN_COSINE
