@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from training_makers import NOTHING, make_cache, make_recipe
 
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
@@ -266,6 +267,8 @@ def test_a_run_starts_from_the_weights_of_another(cache: DrawingCache, tmp_path:
     first.save(state)
     slim(state, small)
     assert small.stat().st_size < 0.25 * state.stat().st_size
+    with safe_open(small, framework="pt") as file:
+        assert list(file.metadata()) == ["network"]  # no folder of the machine it ran on
     for path, tolerance in ((state, 0.0), (tmp_path, 0.0), (small, 1e-3)):
         second = trainer(cache, network={"start": str(path)})
         assert second.spent.steps == 0
