@@ -155,7 +155,6 @@ def describe(plan: Mapping[str, Any], caches: Mapping[str, Path]) -> str:
         used = [name for name, share in plan[network].items() if share]
         corpora = {corpus for name in used if name in plan["runs"] for corpus in plan["runs"][name]["corpora"]}
         known = [plan["starts"][name]["trained_on"] for name in used if name in plan["starts"]]
-        known += [plan["runs"][name]["before"] for name in used if "before" in plan["runs"].get(name, {})]
         texts += [f"{title}: {text}." for text in (*known, *(_count(caches[corpus]) for corpus in sorted(corpora)))]
     texts.append("No patent drawing and no human sketch.")
     return " ".join(texts)

@@ -50,8 +50,8 @@ def quantise(
         check: (M, size, size) others, on which both are compared.
 
     Raises:
-        EncoderError: the mean cosine of both is below `LEAST_MEAN_COSINE`, or the model cannot be quantised.
-            Nothing is left behind.
+        EncoderError: the mean cosine of both is below `LEAST_MEAN_COSINE`, or the model cannot be quantised, or is in
+            8 bits already. Nothing is left behind.
     """
     data, kept = _quantised(encoder, calibration)
     card = replace(
@@ -74,6 +74,10 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise EncoderError("Quantisation needs the onnx package.", hint="pip install 'patsearch[train]'") from error
+    data = encoder.path.read_bytes()
+    parts = read_nodes(data)
+    if any(node.kind == "QuantizeLinear" for node in parts):
+        raise EncoderError(f"{encoder.card.name} is in 8 bits already.", hint="Name an encoder in float32.")
     exact = encoder.encode_arrays(calibration)
     root = logging.getLogger()
     level = root.level
@@ -81,8 +85,7 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
     try:
         with tempfile.TemporaryDirectory() as folder:
             source, path = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-            data = encoder.path.read_bytes()
-            looks = find_looks(read_nodes(data))
+            looks = find_looks(parts)
             # Declared as outputs, the tensors that explanations ask for survive what is left out and joined here.
             source.write_bytes(with_outputs(data, tensors_of(looks) if looks else []))
             quant_pre_process(source, source, skip_symbolic_shape=True)

@@ -1,4 +1,4 @@
-"""Export to ONNX, and comparing encoders."""
+"""Export to ONNX, 8 bits, and comparing encoders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.torch import TorchEncoder, load_checkpoint, save_checkpoint
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError
-from patsearch.training import onnx_export
+from patsearch.training import onnx_export, quantise
 from patsearch.training.cache import DrawingCache, Record, write_shard
 from patsearch.training.compare import agreement, compare_encoders
 from patsearch.training.onnx_export import Exported, export_onnx
@@ -92,6 +92,23 @@ def test_what_cannot_be_exported_is_said_in_one_line(encoder: TorchEncoder, monk
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(EncoderError, match="test_efficientnet cannot be exported: an operator that nobody knows"):
         onnx_export._graph(encoder.network, SIZE)
+
+
+def test_eight_bits(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = OnnxEncoder(exported.path, exported.card, threads=1)
+    made = quantise.quantise(exact, tmp_path, "tiny-int8", calibration=pages(16, 5), check=pages(16, 6))
+    assert made.mean >= 0.99
+    loaded = load_encoder(str(made.path))
+    assert loaded.card.sha256 == made.card.sha256 != exported.card.sha256
+    assert exported.card.sha256 in loaded.card.notes
+    assert isinstance(loaded, OnnxEncoder)
+    some = pages(8, 7)
+    cosines = (loaded.encode_arrays(some) * exact.encode_arrays(some)).sum(axis=1)
+    assert 0.98 < cosines.mean() < 0.9999999  # it is another model, and nearly the same
+    monkeypatch.setattr(quantise, "LEAST_MEAN_COSINE", 1.1)
+    with pytest.raises(EncoderError, match=r"differs too much .* on average"):
+        quantise.quantise(exact, tmp_path / "refused", "x", calibration=pages(4, 5), check=pages(4, 6))
+    assert not list((tmp_path / "refused").iterdir())
 
 
 def test_comparing_an_encoder_with_itself_and_with_another(encoder: TorchEncoder, tmp_path: Path) -> None:
