@@ -1,4 +1,4 @@
-"""The picture of docs/sheets.md: labelled sheets at left, the figures cut from them at right.
+"""The picture of docs/research/sheets.md: labelled sheets at left, the figures cut from them at right.
 
 python bench/contact_sheet.py DATA [--out docs/images/sheets.png]
 """

@@ -82,7 +82,8 @@ class Client:
         Args:
             images: one picture, or several that together are one query: PIL images, bytes of files, or paths.
             where: a filter, or its text.
-            options: further fields of the form: `rotations=True`, `like="D907292"`, `relevant=[...]` (docs/api.md).
+            options: further fields of the form: `rotations=True`, `like="D907292"`, `relevant=[...]`
+                (docs/reference/http.md).
 
         Raises:
             PatsearchError: what the server's own functions raise, as the same classes.
@@ -130,7 +131,7 @@ class Client:
         return self._json("POST", "records/rerun", files=[("record", ("search.json", saved, "application/json"))])
 
     def explain(self, images: Picture | Sequence[Picture], drawing: str) -> JsonDict:
-        """Which regions of the pictures and of an indexed drawing agree most (docs/api.md)."""
+        """Which regions of the pictures and of an indexed drawing agree most (docs/reference/http.md)."""
         files, fields = _form(images, None, None, {})
         return self._json("POST", "explain", files=files, data={**fields, "drawing": drawing})
 

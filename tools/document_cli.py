@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the live commands: `python tools/document_cli.py`."""
+"""Write docs/reference/cli.md from the live commands: `python tools/document_cli.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from patsearch.cli import build_app
 
-TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 _HEAD = """# The command line
 
 This page is generated from the commands themselves (`python tools/document_cli.py`).

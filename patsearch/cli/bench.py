@@ -97,7 +97,7 @@ def register(app: typer.Typer) -> None:
         """Measure how well drawings find the others of their patent, and how fast.
 
         Quality is ranked exactly over the whole gallery; ann_recall@k says what an engine misses of
-        that. Docs: docs/metrics.md.
+        that. Docs: docs/research/metrics.md.
         """
         if comparing is not None:
             _compare(comparing, as_json)

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         time_out: float = typer.Option(30.0, "--time-out", min=1, max=600, help="Seconds for one query's pictures."),
         browse: bool = typer.Option(False, "--open", help="Open the page in a browser."),
     ) -> None:
-        """Serve the page and the API over an index: draw or drop, look, narrow, report. Docs: docs/api.md.
+        """Serve the page and the API over an index: draw or drop, look, narrow, report. Docs: docs/operate/server.md.
 
         Nothing is sent anywhere, and uploads are not kept. Ctrl-C or SIGTERM stops, after the answers under way.
         """

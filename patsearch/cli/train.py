@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
 
         The same command goes on where a run was stopped or killed. What it makes is asked with
         `--encoder RUN/best`. Several GPUs: `torchrun --nproc-per-node 4 -m patsearch train ...`. Docs:
-        docs/training.md.
+        docs/research/training.md.
         """
         if listing:
             _list(as_json)

@@ -3,7 +3,7 @@
 The sheet is halved twice; connected pieces of the quartered copy make rows that may be text
 (`lines`), a small network reads them (`reader`), their wording tells labels from the rest
 (`labels`), and the ink that is left is shared out among the labels (`partition`).
-See docs/sheets.md.
+See docs/research/sheets.md.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ scan noise, or the whole is a free-hand copy. Everything works on ink (0 paper, 
 moved in from outside is paper.
 
 Framing is varied little: in the protocol of DeepPatent larger turns and zooms cost mean average precision
-(see docs/training-data.md), because drawings are trimmed and upright when they are searched.
+(see docs/research/training-data.md), because drawings are trimmed and upright when they are searched.
 """
 
 from __future__ import annotations

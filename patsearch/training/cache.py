@@ -9,7 +9,7 @@ The JSON file is written last, so that a shard without one is unfinished and is 
 kind are read too: `00012.npy`, (n, S, S) uint8, in place of the .bin file, and JSON without "size" and "ends".
 
 A line drawing is white to nine tenths. Which pixels bear ink, and how dark they are, is deflated apart: the
-first is regular, the second nearly noise, and together they take less than PNG does (docs/training-data.md).
+first is regular, the second nearly noise, and together they take less than PNG does (docs/research/training-data.md).
 """
 
 from __future__ import annotations

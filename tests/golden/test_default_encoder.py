@@ -20,7 +20,7 @@ FIRST = {
 # The end of the default's vector comes from the other network, which looks at a window, and from what stands for none.
 LAST = [-0.022410, -0.006787, -0.020186, 0.000718, 0.005561, 0.016322, 0.006808, 0.016062]
 # The default is in 8 bits. Processors that sum in another order round some of them to the next step; those with AVX2,
-# VNNI or not, do not (docs/encoder.md).
+# VNNI or not, do not (docs/research/encoder.md).
 EIGHT_BITS = 1e-4 if platform.machine().lower() in ("x86_64", "amd64") else 5e-3
 
 

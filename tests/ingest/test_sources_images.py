@@ -233,7 +233,7 @@ def test_the_single_figures_of_2007(data_dir: Path, tmp_path: Path) -> None:
 
 
 def test_the_documented_columns_are_those_that_are_read() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
     table = page.partition("## Metadata")[2].partition("\n    patent,")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == list(COLUMNS)

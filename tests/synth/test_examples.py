@@ -1,4 +1,4 @@
-"""The examples of docs/synthetic.md run."""
+"""The examples of docs/research/synthetic.md run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patsearch.synth.families import forms, registry
 from patsearch.synth.mesh import Assembly
 from patsearch.synth.views import choose_views
 
-PAGE = Path(__file__).parents[2] / "docs" / "synthetic.md"
+PAGE = Path(__file__).parents[2] / "docs" / "research" / "synthetic.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 

@@ -79,7 +79,7 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         with warnings.catch_warnings():
-            # A key over plain http is what people use on one machine; docs/operations.md says what to do elsewhere.
+            # A key over plain http is common on one machine; docs/operate/clusters.md says what to do elsewhere.
             warnings.simplefilter("ignore", UserWarning)
             self.client = QdrantClient(
                 url=address.url,
@@ -131,7 +131,7 @@ class Connection:
             raise BackendError(
                 f"The Qdrant server at {self.address.url} is version {info.version}; "
                 f"patsearch needs {wanted} or newer.",
-                hint="Upgrade the server, one minor version after the other (docs/operations.md).",
+                hint="Upgrade the server, one minor version after the other (docs/operate/clusters.md).",
             )
         return info.version
 
@@ -179,7 +179,9 @@ class Connection:
         if status in _AGAIN:
             hint = f"Look at the server's log and try later. {_KEPT}"
             return BackendError(f"{where}: the server answers {status} ({short}).", hint=hint), 0.0
-        return BackendError(f"{where}: the server refuses: {short}.", hint="See docs/operations.md, strict mode."), None
+        return BackendError(
+            f"{where}: the server refuses: {short}.", hint="See docs/operate/clusters.md, strict mode."
+        ), None
 
     def _unanswered(self, where: str, source: Exception) -> tuple[PatsearchError, float | None]:
         text = " ".join(str(source).split()) or type(source).__name__

@@ -68,7 +68,7 @@ class SourceOptions:
     """What the user may add to a source's path. None of it is required.
 
     Attributes:
-        metadata: CSV, TSV or JSON Lines file with a row a patent (see docs/formats.md).
+        metadata: CSV, TSV or JSON Lines file with a row a patent (see docs/reference/formats.md).
         pattern: how file names tell patent and figure: a template with braces,
             `{patent}_{figure}.png`, or a regular expression with the named groups `patent` and,
             optionally, `figure`.

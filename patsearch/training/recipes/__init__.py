@@ -73,7 +73,7 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
             raise SettingsError(f"Recipe {where}: unknown key {key}.", hint=hint) from error
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(
-            f"Recipe {where}: {key + ': ' if key else ''}{reason}.", hint="See docs/training.md."
+            f"Recipe {where}: {key + ': ' if key else ''}{reason}.", hint="See docs/research/training.md."
         ) from error
     recipe.augmentation()
     return recipe
