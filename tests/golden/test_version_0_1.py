@@ -1,0 +1,169 @@
+"""What version 0.1.0 wrote still opens and answers the same, and no JSON name that scripts rely on is missing.
+
+The files in `version-0.1.0` were written by that version: an index of five designs, answers to queries of it, a saved
+search and a run. A new field may join an answer; none may leave it or change its type.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patsearch.cli import main
+from patsearch.engine import open_index
+
+OLD = Path(__file__).parent / "version-0.1.0"
+QUERY = OLD / "query.png"
+# Wording, clocks, sizes and addresses: only their types are compared.
+FREE = {
+    "bytes", "bytes_per_vector", "checked", "cpu_ms_per_drawing", "cpu_seconds", "created", "drawings_per_second",
+    "environment", "generation", "hint", "limits", "link", "map_ties", "message", "notes", "notices", "p50_ms",
+    "p95_ms", "p99_ms", "patsearch", "path", "per_second", "queries_per_second", "queries_per_second_by_clients",
+    "ranking_seconds", "seconds", "skipped", "started", "time", "timings", "version",
+}  # fmt: skip
+# The shipped encoder is in 8 bits: other processors round differently (docs of the encoder).
+TOLERANCE = 1e-4 if platform.machine().lower() in ("x86_64", "amd64") else 2e-2
+
+
+def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """Every place where the new answer lacks what the old one has, or says something else."""
+    free = where.rpartition(".")[2] in FREE
+    if isinstance(old, dict):
+        if not isinstance(new, dict):
+            yield f"{where}: {type(new).__name__} instead of an object"
+            return
+        for name, value in old.items():
+            if name not in new:
+                if not free:
+                    yield f"{where}.{name} is missing"
+            elif not free:
+                yield from differences(value, new[name], f"{where}.{name}")
+    elif isinstance(old, list):
+        if not isinstance(new, list):
+            yield f"{where}: {type(new).__name__} instead of a list"
+        elif not free and len(old) != len(new):
+            yield f"{where}: {len(new)} values instead of {len(old)}"
+        elif not free:
+            for place, (before, now) in enumerate(zip(old, new, strict=True)):
+                yield from differences(before, now, f"{where}[{place}]")
+    elif isinstance(old, bool) or old is None or isinstance(old, str):
+        if type(old) is not type(new) or (not free and old != new):
+            yield f"{where}: {new!r} instead of {old!r}"
+    elif isinstance(new, bool) or not isinstance(new, int | float):
+        yield f"{where}: {new!r} is not a number"
+    elif not free and new != pytest.approx(old, abs=TOLERANCE):
+        yield f"{where}: {new!r} instead of {old!r}"
+
+
+def golden(name: str) -> Any:
+    return json.loads((OLD / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """A copy: readers leave the original as it is, writers must not touch it."""
+    return Path(shutil.copytree(OLD / "index", tmp_path / "index-0.1.0"))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> Any:
+    """The JSON that a command prints."""
+    with pytest.raises(SystemExit) as stop:
+        main([*(str(a) for a in arguments), "--json"])
+    assert int(stop.value.code or 0) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_comparison_finds_what_differs() -> None:
+    old = {"a": 1, "b": [{"c": "x"}], "time": "then", "d": None, "e": True}
+    assert not list(differences(old, old | {"more": 1, "time": "now"}))
+    assert list(differences(old, {**old, "b": [{"d": "x"}]})) == [".b[0].c is missing"]
+    assert next(differences(old, {**old, "a": "1", "time": 3, "e": 1})) == ".a: '1' is not a number"
+    assert len(list(differences(old, {**old, "a": 2, "time": 3, "e": 1, "d": 0, "b": []}))) == 5
+
+
+QUERIES = {
+    "query": "query.png --top 5",
+    "shape": "query.png --top 3 --shape --filter uspc=D2",
+    "like": "--like D900001",
+    "refined": "query.png --top 4 --drawings --rotations --expand 3,3 --rerank 5,2,0.3 --min-score 0.2"
+    " --relevant USD900001-D00001-1 --irrelevant USD900003-D00001-1",
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_queries_answer_the_same(
+    index: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(OLD)  # a picture is called in the answer as it was given
+    answer = run(capsys, "query", *QUERIES[name].split(), "--index", index)
+    assert not list(differences(golden(f"{name}.json"), answer))
+
+
+def test_index_info(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not list(differences(golden("info.json"), run(capsys, "index", "info", index)))
+
+
+def test_the_index_is_sound_and_can_be_added_to(index: Path) -> None:
+    with open_index(index, read_only=False) as engine:
+        assert engine.verify() == []
+        drawings, vectors = engine.drawings_of("D900002")
+        engine.add(drawings, vectors)
+        assert engine.backend.count() == 10
+    with open_index(index) as engine:
+        assert engine.verify() == []
+
+
+def test_the_same_archive_adds_nothing(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from makers import week
+
+    answer = run(capsys, "ingest", week(tmp_path / "w", range(5)), "--index", index, "--workers", 1)
+    assert (answer["patents"], sum(answer["skipped"].values())) == (0, 5)
+    assert not list(differences(golden("ingest.json"), answer | {"sources": ["w"]}))
+
+
+@pytest.mark.slow
+def test_bench(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the dataset's name is the folder's, as it was given
+    answer = run(capsys, "bench", "--index", index.name, "--out", tmp_path / "runs", "--quiet")
+    assert not list(differences(golden("bench.json"), answer))
+    assert set(golden("bench.json")["timings"]) <= set(answer["timings"])
+    (new,) = (tmp_path / "runs").glob("*.json")
+    assert not list(differences(golden("run.json"), json.loads(new.read_text(encoding="utf-8"))))
+    comparison = run(capsys, "bench", "--compare", OLD / "run.json", new)
+    assert comparison["comparable"]
+
+
+def test_a_saved_search(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = tmp_path / "saved.json"
+    shutil.copy(OLD / "saved.json", saved)
+    answer = run(capsys, "watch", saved, "--index", index)
+    assert [search["new"] for search in answer["searches"]] == [[]]
+    before, after = golden("saved.json"), json.loads(saved.read_text(encoding="utf-8"))
+    assert not list(differences(before | {"shown": sorted(before["shown"])}, after | {"shown": sorted(after["shown"])}))
+    # Two of its three results were not shown yet: they are new.
+    saved.write_text(json.dumps(before | {"shown": ["USD900002"]}), encoding="utf-8")
+    answer = run(capsys, "watch", saved, "--index", index, code=10)
+    assert [hit["patent"] for hit in answer["searches"][0]["new"]] == ["USD900003", "USD900004"]
+
+
+def test_the_server(index: Path) -> None:
+    pytest.importorskip("fastapi", reason="needs patsearch[web]")
+    from fastapi.testclient import TestClient
+
+    from patsearch.web.app import create_app
+    from patsearch.web.settings import ServerSettings
+
+    with TestClient(create_app(ServerSettings(index, workers=1)), base_url="http://127.0.0.1:8765") as client:
+        files = [("image", ("query.png", QUERY.read_bytes()))]
+        answer = client.post("/api/v1/search", files=files, data={"top": "5"})
+        assert not list(differences(golden("search.json"), answer.json()))
+        for address, name in (("facets", "facets"), ("index", "server-index"), ("patents/D900002", "patent")):
+            assert not list(differences(golden(f"{name}.json"), client.get(f"/api/v1/{address}").json()))
