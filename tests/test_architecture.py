@@ -26,6 +26,7 @@ LAYERS = [
     {"ingest", "record", "synth"},
     {"evaluation"},
     {"training"},
+    {"suite"},
     {"web", "client"},
     {"cli"},
     {"__main__"},

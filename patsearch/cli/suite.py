@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from patsearch.training.suite import SuiteResult
-    from patsearch.training.suite_worker import ScoreSet
+    from patsearch.suite.run import SuiteResult
+    from patsearch.suite.worker import ScoreSet
 
 
 def run(
@@ -37,8 +37,8 @@ def run(
     if not data or out is None:
         raise UsageError("A suite needs --dataset and --out.", hint="patsearch bench --suite seed -d CORPUS -o DIR")
     from patsearch.cli.output import notice, print_json, progress, stderr
-    from patsearch.training.suite import SuiteOptions, run_suite
-    from patsearch.training.suite_report import save
+    from patsearch.suite.run import SuiteOptions, run_suite
+    from patsearch.suite.table import save
 
     options = SuiteOptions(
         suite,
@@ -86,7 +86,7 @@ _NOT_PRINTED = ("sketches", "parameters", "dim", "drawings / CPU s", "peak memor
 def _score_sets(texts: Sequence[str], distractors: Sequence[str]) -> tuple[ScoreSet, ...]:
     """NAME=SOURCE, several of one name joined; the distractors join every gallery."""
     from patsearch.evaluation.specs import parse_dataset
-    from patsearch.training.suite_worker import ScoreSet
+    from patsearch.suite.worker import ScoreSet
 
     named: dict[str, list[str]] = {}
     for text in texts:
@@ -104,7 +104,7 @@ def _print(result: SuiteResult) -> None:
     from rich.table import Table
 
     from patsearch.cli.output import stderr, stdout
-    from patsearch.training.suite_report import cells, columns, facts
+    from patsearch.suite.table import cells, columns, facts
 
     notes = stderr()
     for name, text in facts(result):

@@ -10,12 +10,13 @@ import pytest
 
 from patsearch.errors import SettingsError, UsageError
 from patsearch.evaluation.specs import parse_dataset
-from patsearch.training import suite, suite_worker
+from patsearch.suite import run as suite
+from patsearch.suite import worker as suite_worker
+from patsearch.suite.rows import SEED, recipe_of, rows_of, small_budget
+from patsearch.suite.run import Stopped, SuiteOptions, run_suite
+from patsearch.suite.table import cells, columns, save, to_markdown
+from patsearch.suite.worker import ScoreSet, measure
 from patsearch.training.cache import Record, write_shard
-from patsearch.training.suite import Stopped, SuiteOptions, run_suite
-from patsearch.training.suite_report import cells, columns, save, to_markdown
-from patsearch.training.suite_rows import SEED, recipe_of, rows_of, small_budget
-from patsearch.training.suite_worker import ScoreSet, measure
 from patsearch.types import JsonDict
 
 SMALL = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_encoder
 from patsearch.errors import EncoderError, InputError, PatsearchError
 from patsearch.evaluation.specs import DatasetSpec
+from patsearch.suite.rows import TAKEN, UNTRAINED, Row
 from patsearch.training.augment import encoder_input
 from patsearch.training.cache import SKETCH, DrawingCache
 from patsearch.training.config import Recipe
 from patsearch.training.memory import keep_memory
 from patsearch.training.splits import split_designs
-from patsearch.training.suite_rows import TAKEN, UNTRAINED, Row
 from patsearch.types import JsonDict
 
 if TYPE_CHECKING:
@@ -264,15 +264,20 @@ def _parameters(encoder: ArrayEncoder) -> int:
     return sum(parameter.numel() for module in searched for parameter in module.parameters())
 
 
-def _peak_memory() -> int:
-    """Bytes of memory that this process has held at most."""
+def _peak_memory() -> int | None:
+    """Peak resident memory of this process in bytes; None where the system does not say (Windows)."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError):
         pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux and the BSDs kilobytes
 
 
 def _plain(value: float | None) -> float | None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from patsearch.evaluation.page import document, table
 from patsearch.evaluation.plots import bars
-from patsearch.training.suite import SuiteResult
-from patsearch.training.suite_rows import TRAINED, Row
+from patsearch.suite.rows import TRAINED, Row
+from patsearch.suite.run import SuiteResult
 from patsearch.types import JsonDict
 
 _NONE = "-"
@@ -58,7 +58,7 @@ def _cells(row: Row, figures: JsonDict, score_names: Sequence[str]) -> list[str]
         f"{figures['parameters'] / 1e6:.1f} M" if figures["parameters"] else "0",
         f"{figures['dim']:,}",
         f"{figures['drawings_per_cpu_second']:,.0f}",
-        f"{figures['peak_bytes'] / 1e9:.1f} GB",
+        "not measured" if figures["peak_bytes"] is None else f"{figures['peak_bytes'] / 1e9:.1f} GB",
         f"{figures['samples']:,}" if trained else _NONE,
         f"{figures['cpu_seconds']:,.0f}" if trained else _NONE,
         {"imagenet": "ImageNet", "random": "random weights", "": "not trained"}.get(
