@@ -91,12 +91,9 @@ def measure(job: Job, report: Report) -> JsonDict:
         PatsearchError: whatever training, loading and measuring raise.
     """
     import cv2
-    import torch
 
     cv2.setNumThreads(1)
     keep_memory()
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
     cache = DrawingCache(*job.caches)
     name, facts = _encoder(job, cache, report)
     if not facts["finished"]:
