@@ -12,8 +12,9 @@ $(VENV)/base.stamp: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-$(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+# The baseline is the folder in this repository: it need not be on an index.
+$(VENV)/dev.stamp: $(VENV)/base.stamp packages/patsearch-baseline/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e packages/patsearch-baseline
 	touch $@
 
 # The demo's corpus is drawn on the spot; that needs a compiler for NumPy code beside the base install.

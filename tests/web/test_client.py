@@ -142,7 +142,7 @@ def test_addresses_and_tokens_that_make_no_sense(index: Path, capsys: pytest.Cap
 def test_an_encoder_that_is_gone_is_said_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = Path(patsearch.__file__).parent / "encoder" / "weights"
     for ending in (".onnx", ".json"):
-        shutil.copy(weights / f"lite0-imagenet{ending}", tmp_path / f"mine{ending}")
+        shutil.copy(weights / f"lite0-drawings{ending}", tmp_path / f"mine{ending}")
     options = IngestOptions(workers=1, encoder=str(tmp_path / "mine.onnx"))
     ingest([week(tmp_path / "w", range(2))], tmp_path / "index", options)
     (tmp_path / "mine.onnx").unlink()
