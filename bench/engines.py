@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         engines.append({"asked_for": engine, "built": built, **summary(name, measured, cells, arguments.rows)})
         if "://" in location:
             with open_backend(name, location, read_only=False) as backend:
-                backend.drop()  # type: ignore[attr-defined]
+                backend.drop()
         else:
             shutil.rmtree(location)
     return {
@@ -200,7 +200,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, metavar=("NAME", "LOCATION"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(*arguments.measure, arguments.folder)))
+        name, location = arguments.measure
+        print(json.dumps(measure(name, location, arguments.folder)))
         return
     arguments.engine = arguments.engine or ["faiss", "qdrant"]
     arguments.folder.mkdir(parents=True)

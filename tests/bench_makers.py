@@ -34,7 +34,7 @@ class TinyEncoder(ArrayEncoder):
     def encode_arrays(self, arrays: np.ndarray) -> Embeddings:
         cells = 255.0 - arrays.reshape(len(arrays), 8, 8, 8, 8).mean(axis=(2, 4))
         flat = cells.reshape(len(arrays), DIM) + 1e-3
-        return (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
+        return unit(flat)
 
 
 def drawing(patent: str, sheet: int, **values: object) -> Drawing:
@@ -43,7 +43,8 @@ def drawing(patent: str, sheet: int, **values: object) -> Drawing:
 
 
 def unit(vectors: np.ndarray) -> Embeddings:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return found.astype(np.float32)
 
 
 def make_collection(patents: int = 12, sheets: int = 4, *, seed: int = 0, prefix: str = "USD9") -> Collection:

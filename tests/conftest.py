@@ -22,13 +22,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real development data: from PATSEARCH_DATA, else beside the checkout.
+    """The folder of real drawings that the environment variable PATSEARCH_DATA names.
 
-    Tests that use it bear the mark `data`; they are skipped where there is none, so that the
+    Tests that use it have the mark `data`. They are skipped where the variable is not set, so that the
     project's own tests need nothing but the repository.
     """
     given = os.environ.get("PATSEARCH_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not given:
+        pytest.skip("needs real drawings: set PATSEARCH_DATA to their folder")
+    folder = Path(given)
     if not folder.is_dir():
-        pytest.skip(f"no development data at {folder}: set PATSEARCH_DATA to their folder")
+        pytest.fail(f"PATSEARCH_DATA is {given}, which is not a folder")
     return folder

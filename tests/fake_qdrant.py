@@ -238,14 +238,19 @@ class FakeServer:
         return {"operation_id": 1, "status": "completed"}
 
     def _upsert(self, name: str, wanted: models.PointsList, *, forget: bool) -> Any:
-        size = self.local.get_collection(name).config.params.vectors["drawing"].size
+        sizes = self.local.get_collection(name).config.params.vectors
+        assert isinstance(sizes, dict)
+        size = sizes["drawing"].size
         for point in wanted.points:
-            if len(point.vector["drawing"]) != size:
-                raise ValueError(f"Vector dimension error: expected dim: {size}, got {len(point.vector['drawing'])}")
+            assert isinstance(point.vector, dict)
+            vector = point.vector["drawing"]
+            assert isinstance(vector, list)
+            if len(vector) != size:
+                raise ValueError(f"Vector dimension error: expected dim: {size}, got {len(vector)}")
         return self.local.upsert(name, wanted.points[::2] if forget else wanted.points, wait=True)
 
     def _retrieve(self, name: str, wanted: models.PointRequest) -> Any:
-        return self.local.retrieve(name, wanted.ids, wanted.with_payload, bool(wanted.with_vector))
+        return self.local.retrieve(name, wanted.ids, wanted.with_payload or False, bool(wanted.with_vector))
 
     def _query(self, name: str, wanted: models.QueryRequestBatch) -> Any:
         answers = []
@@ -255,7 +260,7 @@ class FakeServer:
                 search.query,
                 using=search.using,
                 query_filter=search.filter,
-                limit=search.limit,
+                limit=search.limit or 10,
                 with_vectors=True,
             ).points
             answers.append({"points": self._rescored(found, search.query)})
@@ -264,7 +269,7 @@ class FakeServer:
     def _groups(self, name: str, wanted: models.QueryGroupsRequest) -> Any:
         answer = self.local.query_points_groups(
             name, wanted.group_by, query=wanted.query, using=wanted.using, query_filter=wanted.filter,
-            limit=wanted.limit, group_size=wanted.group_size, with_vectors=True,
+            limit=wanted.limit or 10, group_size=wanted.group_size or 3, with_vectors=True,
         )  # fmt: skip
         groups = [{"id": g.id, "hits": self._rescored(g.hits, wanted.query)} for g in answer.groups]
         return {"groups": groups}
@@ -283,7 +288,7 @@ class FakeServer:
 
     def _scroll(self, name: str, wanted: models.ScrollRequest) -> Json:
         records, following = self.local.scroll(
-            name, wanted.filter, wanted.limit or 10, offset=wanted.offset, with_payload=wanted.with_payload,
+            name, wanted.filter, wanted.limit or 10, offset=wanted.offset, with_payload=wanted.with_payload or False,
             with_vectors=bool(wanted.with_vector),
         )  # fmt: skip
         return {"points": [_plain(r) for r in records], "next_page_offset": following}

@@ -200,14 +200,15 @@ def _warp(paper: Grey, rng: random.Random) -> Grey:
     corners = matrix[:, :2] @ np.array([[0, width, 0, width], [0, 0, height, height]])
     matrix[:, 2] = -corners.min(axis=1)
     size = np.ceil(np.ptp(corners, axis=1)).astype(int) + 1
-    paper = cv2.warpAffine(paper, matrix, (int(size[0]), int(size[1])), borderValue=255, flags=cv2.INTER_AREA)
+    bounds = (int(size[0]), int(size[1]))
+    paper = cv2.warpAffine(paper, matrix, bounds, borderValue=255, flags=cv2.INTER_AREA).astype(np.uint8)
     if rng.random() < 0.2:
         y, x = np.mgrid[: paper.shape[0], : paper.shape[1]].astype(np.float32)
         period, strength = rng.uniform(20, 90), rng.uniform(0.5, 3.0)
         phase = [rng.uniform(0, 6.28) for _ in range(4)]
         x2 = x + strength * np.sin(y / period * 3 + phase[0]) + strength * np.sin(x / period * 2 + phase[1])
         y2 = y + strength * np.sin(x / period * 3 + phase[2]) + strength * np.sin(y / period + phase[3])
-        paper = cv2.remap(paper, x2, y2, cv2.INTER_LINEAR, borderValue=255)
+        paper = cv2.remap(paper, x2, y2, cv2.INTER_LINEAR, borderValue=255).astype(np.uint8)
     return paper
 
 
@@ -215,9 +216,9 @@ def _scan(paper: Grey, rng: random.Random) -> Grey:
     """One-bit scan of the paper: resolution, threshold, specks, worn strokes."""
     if rng.random() < 0.6:
         scale = rng.uniform(0.4, 1.0)
-        paper = cv2.resize(paper, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        paper = cv2.resize(paper, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
     if rng.random() < 0.3:
-        paper = cv2.GaussianBlur(paper, (3, 3), 0)
+        paper = cv2.GaussianBlur(paper, (3, 3), 0).astype(np.uint8)
     noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.choice((0, 0, 6, 14)), paper.shape)
     paper = np.where(paper + noise < rng.uniform(120, 205), 0, 255).astype(np.uint8)
     for _ in range(rng.choice((0, 0, 0, 2, 6))):  # specks, mostly close to the text
@@ -226,13 +227,13 @@ def _scan(paper: Grey, rng: random.Random) -> Grey:
             x, y = rng.randrange(left, left + width), rng.randrange(top, top + height)
             paper[y : y + rng.randint(1, 2), x : x + rng.randint(1, 2)] = rng.choice((0, 255))
     if rng.random() < 0.1:
-        paper = cv2.erode(paper, np.ones((2, 2), np.uint8))  # bleeding ink
+        paper = cv2.erode(paper, np.ones((2, 2), np.uint8)).astype(np.uint8)  # bleeding ink
     return paper
 
 
 def _underline(paper: Grey, rng: random.Random) -> Grey:
     left, top, width, height = cv2.boundingRect((paper < 128).astype(np.uint8))
-    paper = cv2.copyMakeBorder(paper, 0, height, 0, 0, cv2.BORDER_CONSTANT, value=255)
+    paper = cv2.copyMakeBorder(paper, 0, height, 0, 0, cv2.BORDER_CONSTANT, value=255).astype(np.uint8)
     y = top + height + max(2, int(height * rng.uniform(0.04, 0.25)))
     cv2.line(paper, (left, y), (left + width, y), 0, rng.randint(1, 4))
     return paper
@@ -282,11 +283,11 @@ def negative(rng: random.Random) -> Grey:  # noqa: PLR0912 - one branch a kind o
         parts = max(1, int(math.hypot(x2 - x1, y2 - y1) / dash))
         for i in range(0, parts, 2):
             a, b = i / parts, (i + 1) / parts
-            start, end = (
+            first, last = (
                 (int(x1 + a * (x2 - x1)), int(y1 + a * (y2 - y1))),
                 (int(x1 + b * (x2 - x1)), int(y1 + b * (y2 - y1))),
             )
-            cv2.line(paper, start, end, 0, thick)
+            cv2.line(paper, first, last, 0, thick)
     elif kind == 6:  # a few slanted strokes of like length side by side: shading
         x, slant, length = 3, rng.randint(-15, 15), rng.uniform(0.4, 1.0) * height
         while x < width:

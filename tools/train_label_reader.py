@@ -51,7 +51,8 @@ class LabelReader(nn.Module):
         )
 
     def forward(self, lines: Tensor) -> Tensor:
-        return self.body(lines).squeeze(2).transpose(1, 2).log_softmax(dim=2)
+        scores: Tensor = self.body(lines)
+        return scores.squeeze(2).transpose(1, 2).log_softmax(dim=2)
 
 
 def _start(names: list[str]) -> None:

@@ -16,7 +16,7 @@ from fake_qdrant import Cut, FakeServer, ForgetHalf, Garbage, Hang, Status
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
 from patsearch.backends.contract import BackendContract, Store
-from patsearch.backends.qdrant import connection
+from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.samples import SPEC, random_drawings, random_vectors
 from patsearch.errors import (
@@ -376,7 +376,7 @@ def test_grouping_is_the_server_s(backend: QdrantBackend, server: FakeServer) ->
 
 
 def test_the_key_never_lands_in_a_location(server: FakeServer) -> None:
-    assert "api" not in connection.Address.__slots__
+    assert "api" not in Address.__slots__
 
 
 def test_nothing_of_qdrant_is_loaded_before_it_is_needed() -> None:

@@ -36,7 +36,7 @@ def sketch(seed: int = 0, size: tuple[int, int] = (900, 700)) -> Image.Image:
 def photo(drawing: Image.Image, *, table: bool = False, shadow: bool = True, seed: int = 1) -> Image.Image:
     """A JPEG picture of the drawing in pen on yellowish paper, lit from the upper left, with noise."""
     rng = np.random.default_rng(seed)
-    reflectance = 0.25 + 0.75 * cv2.GaussianBlur(np.asarray(drawing, np.float32) / 255, (0, 0), 1.0)
+    reflectance: np.ndarray = 0.25 + 0.75 * cv2.GaussianBlur(np.asarray(drawing, np.float32) / 255, (0, 0), 1.0)
     if table:
         reflectance = cv2.copyMakeBorder(reflectance, 90, 90, 90, 90, cv2.BORDER_CONSTANT, value=0.2)
     height, width = reflectance.shape
@@ -57,7 +57,8 @@ def rendering() -> NDArray[np.uint8]:
     distance = np.hypot(x - 200, y - 180)
     shade = 90 + 120 * np.clip((x + y) / 700, 0, 1)
     floor = 255 - 80 * np.exp(-(((x - 200) / 90) ** 2 + ((y - 320) / 20) ** 2))
-    return np.where(distance < 120, shade, floor).astype(np.uint8)
+    picture: np.ndarray = np.where(distance < 120, shade, floor)
+    return picture.astype(np.uint8)
 
 
 @pytest.mark.parametrize("table", [False, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,11 @@ def random_condition(rng: random.Random, truth: dict[str, dict[str, Any]]) -> tu
     else:
         test = lambda f: f["kind"] == "S1"  # noqa: E731
         text = f"kind{equal}S1"
-    return text, (lambda f: not test(f)) if negated else test
+    return text, _negation(test) if negated else test
+
+
+def _negation(test: Callable[[dict[str, Any]], bool]) -> Callable[[dict[str, Any]], bool]:
+    return lambda fields: not test(fields)
 
 
 def _words(title: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,9 +48,11 @@ def test_arrays() -> None:
     grey = np.asarray(drawing())
     wanted = preprocess(drawing(), SPEC)
     rgba = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-    for array in (grey, grey[:, :, None], rgba[:, :, :3], rgba, grey > 128, grey.astype(np.uint16) * 257):
+    arrays: list[Any] = [grey, grey[:, :, None], rgba[:, :, :3], rgba, grey > 128, grey.astype(np.uint16) * 257]
+    for array in arrays:
         np.testing.assert_array_equal(preprocess(array, SPEC), wanted)
-    for wrong in (np.zeros((4, 4, 5), np.uint8), np.zeros(4, np.uint8), np.zeros((4, 4), np.float32)):
+    refused: list[Any] = [np.zeros((4, 4, 5), np.uint8), np.zeros(4, np.uint8), np.zeros((4, 4), np.float32)]
+    for wrong in refused:
         with pytest.raises(ImageError, match="image array must be"):
             preprocess(wrong, SPEC)
     with pytest.raises(ImageError, match="no pixels"):

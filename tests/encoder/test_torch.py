@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from patsearch.encoder import EncoderCard, Preprocessing, load_encoder
+from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_encoder
 from patsearch.encoder.torch import CARD, CONFIG, WEIGHTS, TorchEncoder, load_timm, save_checkpoint
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.encoder.torchvision_schemas import import_timm, import_torchvision
@@ -149,13 +149,10 @@ def test_the_baseline_equals_timm_with_the_same_weights() -> None:
     # The tensors stand in the same order under other names; the classifier's two come last.
     network.backbone.load_state_dict(dict(zip(own, list(given.values())[: len(own)], strict=True)))
     baseline = load_encoder("lite0-imagenet", threads=1)
+    assert isinstance(baseline, ArrayEncoder)
     reference = TorchEncoder(network, baseline.card, device="cpu", threads=1)
     drawings = arrays(3, 256)
-    np.testing.assert_allclose(
-        reference.encode_arrays(drawings),
-        baseline.encode_arrays(drawings),
-        atol=1e-5,  # type: ignore[attr-defined]
-    )
+    np.testing.assert_allclose(reference.encode_arrays(drawings), baseline.encode_arrays(drawings), atol=1e-5)
 
 
 class TestCheckpoint:

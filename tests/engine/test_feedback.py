@@ -13,8 +13,9 @@ from patsearch.errors import UsageError
 
 
 def unit(rng: np.random.Generator, rows: int, dim: int = 16) -> np.ndarray:
-    found = rng.normal(size=(rows, dim)).astype(np.float32)
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    found: np.ndarray = rng.normal(size=(rows, dim)).astype(np.float32)
+    found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return found
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))

@@ -15,7 +15,8 @@ from patsearch.errors import UsageError
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    found: np.ndarray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return found.astype(np.float32)
 
 
 def clusters(seed: int, groups: int, each: int, dim: int = 6, noise: float = 0.5) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_a_week_is_taken_in_with_its_data(tmp_path: Path) -> None:
         assert drawings[0].title == "Shoe"
         assert drawings[0].codes("uspc") == ["D2/947"]
         assert drawings[0].codes("locarno") == ["02-04"]
-        assert str(drawings[0].granted), str(drawings[0].filed) == ("2021-01-05", "2019-04-05")
+        assert (str(drawings[0].granted), str(drawings[0].filed)) == ("2021-01-05", "2019-04-05")
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
         # The front page is there to be shown, not to be found.
         assert engine.thumbnails.get("USD900002-D00000")

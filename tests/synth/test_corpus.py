@@ -9,11 +9,13 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from lxml import etree
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from patsearch.classification import parse_code, uspc_from_grant
 from patsearch.errors import UsageError
@@ -33,7 +35,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> CorpusReport:
 
 
 @pytest.fixture(scope="module")
-def records(corpus: CorpusReport) -> list[dict]:
+def records(corpus: CorpusReport) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (corpus.out / "designs.jsonl").read_text("utf-8").splitlines()]
 
 
@@ -78,6 +80,7 @@ def test_sheets_are_one_bit_group_four_white_is_zero(corpus: CorpusReport) -> No
     for _, archive in grants(corpus):
         for name in archive.namelist()[1:]:
             image = Image.open(io.BytesIO(archive.read(name)))
+            assert isinstance(image, TiffImageFile)
             tags = image.tag_v2
             assert (tags[258], tags[259], tags[262]) == ((1,), 4, 0)
             assert image.info["dpi"] == (300, 300)
@@ -85,7 +88,7 @@ def test_sheets_are_one_bit_group_four_white_is_zero(corpus: CorpusReport) -> No
             assert 0.001 < ink.mean() < 0.5  # black on white, not the other way about
 
 
-def test_labels_stand_where_the_sidecar_says(corpus: CorpusReport, records: list[dict]) -> None:
+def test_labels_stand_where_the_sidecar_says(corpus: CorpusReport, records: list[dict[str, Any]]) -> None:
     turned = 0
     for record, (_, archive) in zip(records, grants(corpus), strict=True):
         stem = archive.namelist()[0].split("/")[0]
@@ -105,14 +108,14 @@ def test_labels_stand_where_the_sidecar_says(corpus: CorpusReport, records: list
             assert not rest.any()
 
 
-def test_front_page_repeats_a_figure_without_its_label(corpus: CorpusReport, records: list[dict]) -> None:
+def test_front_page_repeats_a_figure_without_its_label(corpus: CorpusReport, records: list[dict[str, Any]]) -> None:
     for record, (_, archive) in zip(records, grants(corpus), strict=True):
         front = Image.open(io.BytesIO(archive.read(archive.namelist()[1])))
         sizes = {(f["box"][2] - f["box"][0], f["box"][3] - f["box"][1]) for f in record["figures"]}
         assert front.size in sizes
 
 
-def test_grants_say_what_the_sidecar_says(corpus: CorpusReport, records: list[dict]) -> None:
+def test_grants_say_what_the_sidecar_says(corpus: CorpusReport, records: list[dict[str, Any]]) -> None:
     for record, (_, archive) in zip(records, grants(corpus), strict=True):
         root = etree.fromstring(archive.read(archive.namelist()[0]))
         bib = root.find("us-bibliographic-data-grant")
@@ -140,7 +143,7 @@ def test_grants_say_what_the_sidecar_says(corpus: CorpusReport, records: list[di
             assert float(img.get("wi").removesuffix("mm")) == pytest.approx(width / 300 * 25.4, abs=0.01)
 
 
-def test_our_own_source_reads_it(corpus: CorpusReport, records: list[dict]) -> None:
+def test_our_own_source_reads_it(corpus: CorpusReport, records: list[dict[str, Any]]) -> None:
     units = list(open_source(corpus.out).units())
     assert not [unit for unit in units if isinstance(unit, Problem)]
     patents = {patent.number: patent for patent in (unit.load() for unit in units if isinstance(unit, Unit))}
@@ -154,7 +157,7 @@ def test_our_own_source_reads_it(corpus: CorpusReport, records: list[dict]) -> N
         assert [sheet.front_page for sheet in patent.sheets] == [True] + [False] * record["sheets"]
 
 
-def test_sidecar_tells_family_and_near_duplicates(records: list[dict], corpus: CorpusReport) -> None:
+def test_sidecar_tells_family_and_near_duplicates(records: list[dict[str, Any]], corpus: CorpusReport) -> None:
     assert {r["family"] for r in records} <= set(FAMILIES)
     near = [r for r in records if r["near_duplicate_of"]]
     assert len(near) == corpus.near_duplicates > 0
@@ -214,7 +217,7 @@ def test_full_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     [{"designs": 0}, {"processes": 0}, {"layout": "epo"}, {"size": 3}, {"families": ["unicorn"]}, {"weekly": 0}],
     ids=str,
 )
-def test_nonsense_is_refused(tmp_path: Path, arguments: dict) -> None:
+def test_nonsense_is_refused(tmp_path: Path, arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         write_corpus(tmp_path / "new", **({"designs": 1} | arguments))
     assert not (tmp_path / "new").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,6 @@ def test_views_of_a_turned_body_are_not_repeated() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"families": ["chair", "unicorn"]}, {"families": []}, {"near_duplicates": 1.0}])
-def test_nonsense_is_refused(arguments: dict) -> None:
+def test_nonsense_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         plan_design(0, 0, **arguments)

@@ -10,7 +10,9 @@ import pytest
 from patsearch.classification import parse_code
 from patsearch.synth import FAMILIES, iter_designs, render_views
 from patsearch.synth.design import Design
+from patsearch.synth.dice import Dice
 from patsearch.synth.families.registry import Family, family
+from patsearch.synth.mesh import Assembly
 from patsearch.synth.render import render
 from patsearch.synth.style import Style, ink
 
@@ -58,7 +60,8 @@ def test_a_name_is_given_once() -> None:
     with pytest.raises(ValueError, match="chair"):
 
         @family("Chair", uspc="D6/360", locarno="06-01")
-        def chair(dice: object) -> None: ...
+        def chair(dice: Dice) -> Assembly:
+            raise AssertionError("never drawn")
 
 
 def test_drawings_in_memory() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -30,13 +32,14 @@ def description(index: Path, start: Callable[..., str]) -> schemathesis.BaseSche
 def test_the_description_holds(description: schemathesis.BaseSchema, mode: GenerationMode) -> None:
     asked: list[str] = []
     for result in description.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
         try:
             cases = operation.as_strategy(generation_mode=mode)
 
             @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
             @given(case=cases)
-            def ask(case: schemathesis.Case) -> None:
+            def ask(case: schemathesis.Case[Any]) -> None:
                 case.call_and_validate(checks=CHECKS)
 
             ask()

@@ -12,8 +12,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -23,7 +24,9 @@ from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, TOKEN
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Dialog, Locator, Page
+
+Scheme = Literal["light", "dark"]
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -74,11 +77,11 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     yield from _opened(browser, address, width=1280, height=900)
 
 
-def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: str = "light") -> Iterator[Page]:
+def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: Scheme = "light") -> Iterator[Page]:
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,
-        accept_downloads=True,  # type: ignore[arg-type]
+        accept_downloads=True,
     )
     page = context.new_page()
     troubles: list[str] = []
@@ -324,7 +327,7 @@ def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
     ("scheme", "width", "height", "name"), [("light", 360, 740, "phone"), ("dark", 1280, 900, "dark")]
 )
 def test_phone_and_dark(
-    browser: Browser, address: str, demo: Path, scheme: str, width: int, height: int, name: str
+    browser: Browser, address: str, demo: Path, scheme: Scheme, width: int, height: int, name: str
 ) -> None:
     for page in _opened(browser, address, width=width, height=height, scheme=scheme):
         shoot(page, f"{name}-start")
@@ -335,7 +338,7 @@ def test_phone_and_dark(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, scheme: str) -> None:
+def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, scheme: Scheme) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     axe = Axe()
@@ -389,11 +392,15 @@ def test_a_picture_is_cropped_and_turned(page: Page, demo: Path, tmp_path: Path)
     assert found(page)[0] == "USD9000002"
 
 
+def _note(alerts: list[str], dialog: Dialog) -> None:
+    alerts.append(dialog.message)
+
+
 def test_a_hostile_title_is_text(browser: Browser, index: Path, start: Callable[..., str], tmp_path: Path) -> None:
     draw_design(0, 0).save(tmp_path / "x.png")
     for page in _opened(browser, start(index), width=1280, height=900):
         alerts: list[str] = []
-        page.on("dialog", lambda dialog, alerts=alerts: alerts.append(dialog.message))
+        page.on("dialog", partial(_note, alerts))
         assert ask(page, tmp_path / "x.png")[0] == "USD900000"
         first = page.locator('[data-testid="result"]').first
         assert first.locator("h3").inner_text() == HOSTILE_TITLE
