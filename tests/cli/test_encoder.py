@@ -21,7 +21,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert default["name"] == "lite0-drawings"
     assert {"onnx", "timm", "checkpoint"} <= set(found["kinds"])
     text = run(capsys, "encoder", "list")
-    assert "lite0-drawings (default)" in text
+    assert "lite0-drawings" in text
     assert "timm:" in text
 
 
