@@ -16,6 +16,8 @@ PACKAGE = Path(patsearch.__file__).parent
 # From the cellar to the roof; a part may import what stands before it, and its own modules.
 LAYERS = [
     {"errors"},
+    {"files"},
+    {"lock", "sqlite"},
     {"classification", "numbers", "plugins"},
     {"titles"},
     {"types"},

@@ -12,14 +12,14 @@ import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.backends.embedded import manifest as manifests
-from patsearch.backends.embedded.durable import folder_files, mapped_errors, put_folder
 from patsearch.backends.embedded.generation import Generation, Snapshot
-from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.embedded.maintenance import copy_live, problems, remove_leftovers
 from patsearch.backends.embedded.manifest import Manifest
 from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError, UsageError, VectorIndexError
+from patsearch.files import folder_files, put_folder, storage_errors
 from patsearch.filters import Filter
+from patsearch.lock import WriterLock, lock_files
 from patsearch.types import Drawing, Hit, JsonDict
 
 _LOCK = "writer.lock"
@@ -59,14 +59,14 @@ class FaissBackend(Backend):
             IndexLocked: another process is making one there.
         """
         root = Path(location)
-        with mapped_errors(f"Creating {root}"):
+        with storage_errors(f"Creating {root}"):
             root.mkdir(parents=True, exist_ok=True)
         lock = WriterLock(root / _LOCK)
         try:
             if manifests.exists(root):
                 raise UsageError(f"There is an index in {root} already.", hint="Open it, or name another folder.")
             manifest = Manifest(spec)
-            with mapped_errors(f"Creating {root}"):
+            with storage_errors(f"Creating {root}"):
                 shutil.rmtree(root / manifest.folder, ignore_errors=True)
             Generation.create(root / manifest.folder)
             manifest.write(root)
@@ -213,7 +213,7 @@ class FaissBackend(Backend):
     def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
         """The index's own files; no other process writes while this one has it open for writing."""
         self._require_writable()
-        return folder_files(self._root, leave_out=frozenset({_LOCK}))
+        return folder_files(self._root, leave_out=lock_files(_LOCK))
 
     @classmethod
     def restore(cls, files: Path, location: Location) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
-from patsearch.backends.embedded.lock import WriterLock
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.feedback import refine
@@ -24,6 +24,7 @@ from patsearch.engine.rerank import Rerank
 from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import EncoderMismatch, IndexNotFound, InputError, UsageError
 from patsearch.filters import Condition, Filter, OneOf, parse_filter
+from patsearch.lock import WriterLock
 from patsearch.numbers import normal_number
 from patsearch.plugins import load
 from patsearch.types import Drawing, Hit, JsonDict, PatentHit
@@ -45,12 +46,15 @@ class Engine:
         self.manifest = manifest
         self.backend = backend
         # A store in the folder has its own lock; one on a server is open to many, the folder's journal is not.
-        self._writer = WriterLock(path / "writer.lock") if backend.shared and not backend.read_only else None
-        self.journal = Journal(path, read_only=backend.read_only)
-        self.thumbnails = Thumbnails(path, read_only=backend.read_only)
-        self._given_encoder = encoder
         if encoder is not None:
             check_encoder(encoder, manifest.spec)
+        self._given_encoder = encoder
+        with ExitStack() as opened:
+            if backend.shared and not backend.read_only:
+                opened.callback(WriterLock(path / "writer.lock").release)
+            self.journal = opened.enter_context(closing(Journal(path, read_only=backend.read_only)))
+            self.thumbnails = opened.enter_context(closing(Thumbnails(path, read_only=backend.read_only)))
+            self._opened = opened.pop_all()
 
     @property
     def spec(self) -> IndexSpec:
@@ -280,10 +284,7 @@ class Engine:
 
     def close(self) -> None:
         self.backend.close()
-        self.journal.close()
-        self.thumbnails.close()
-        if self._writer is not None:
-            self._writer.release()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from patsearch.engine.database import open_database, save_database, storage_errors
+from patsearch.sqlite import database_errors, open_database, save_database
 
 FILE = "journal.sqlite"
 _SCHEMA = """
@@ -62,14 +62,14 @@ class Journal:
         self._db = open_database(self._path, _SCHEMA, version=1, read_only=read_only)
 
     def get(self, key: str) -> Entry | None:
-        with storage_errors(self._path):
+        with database_errors(self._path):
             row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
         return None if row is None else Entry(*row)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Insert or replace; durable on return."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with storage_errors(self._path), self._db:
+        with database_errors(self._path), self._db:
             digest = int(self.digest(), 16)
             for entry in entries:
                 old = self.get(entry.key)
@@ -83,7 +83,7 @@ class Journal:
             self._db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
 
     def of_patent(self, patent: str) -> list[Entry]:
-        with storage_errors(self._path):
+        with database_errors(self._path):
             return [Entry(*row) for row in self._db.execute(f"{_SELECT} WHERE patent = ? ORDER BY key", (patent,))]
 
     def forget_drawings(self, patents: Iterable[str], left: Callable[[str], int]) -> None:
@@ -100,7 +100,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """All of them, by key."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             return [Entry(*row) for row in self._db.execute(f"{_SELECT} ORDER BY key")]
 
     def save(self, path: Path) -> None:
@@ -109,18 +109,18 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """Number of units in each state."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             return dict(self._db.execute("SELECT state, count(*) FROM unit GROUP BY state ORDER BY state").fetchall())
 
     def drawings(self) -> dict[str, int]:
         """Drawings by patent that the journal says are stored."""
         query = "SELECT patent, sum(drawings) FROM unit WHERE state IN ('done', 'partial') GROUP BY patent"
-        with storage_errors(self._path):
+        with database_errors(self._path):
             return dict(self._db.execute(query).fetchall())
 
     def digest(self) -> str:
         """Digest of all entries: two indexes of the same content agree, however they came about."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             return str(self._db.execute("SELECT digest FROM content").fetchone()[0])
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from patsearch import __version__
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
+from patsearch.files import write_text
 
 FORMAT = 1
 FILE = "index.json"
@@ -73,14 +73,4 @@ def read_manifest(index: Path) -> Manifest:
 
 def write_manifest(index: Path, manifest: Manifest) -> None:
     """Write `index.json` so that it is either whole or not there, also after a power cut."""
-    temporary = index / f"{FILE}.new"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(index / FILE)
-    folder = os.open(index, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_text(index / FILE, json.dumps(asdict(manifest), indent=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from patsearch.engine.database import open_database, save_database, storage_errors
+from patsearch.sqlite import database_errors, open_database, save_database
 
 FILE = "thumbnails.sqlite"
 _SCHEMA = "CREATE TABLE thumbnail (id TEXT PRIMARY KEY, png BLOB NOT NULL) WITHOUT ROWID;"
@@ -20,18 +20,18 @@ class Thumbnails:
 
     def put(self, thumbnails: Iterable[tuple[str, bytes]]) -> None:
         """Insert or replace; durable on return."""
-        with storage_errors(self._path), self._db:
+        with database_errors(self._path), self._db:
             self._db.executemany("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", thumbnails)
 
     def get(self, drawing_id: str) -> bytes | None:
         """PNG bytes, None where there is no such drawing."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             row = self._db.execute("SELECT png FROM thumbnail WHERE id = ?", (drawing_id,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Ids and PNG bytes, by id."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             for drawing_id, png in self._db.execute("SELECT id, png FROM thumbnail ORDER BY id"):
                 yield drawing_id, bytes(png)
 
@@ -41,12 +41,12 @@ class Thumbnails:
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of the ids that have no thumbnail."""
-        with storage_errors(self._path):
+        with database_errors(self._path):
             find = "SELECT 1 FROM thumbnail WHERE id = ?"
             return [i for i in ids if self._db.execute(find, (i,)).fetchone() is None]
 
     def delete(self, ids: Iterable[str]) -> None:
-        with storage_errors(self._path), self._db:
+        with database_errors(self._path), self._db:
             self._db.executemany("DELETE FROM thumbnail WHERE id = ?", [(i,) for i in ids])
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ its process with it and not the server. A process whose time is over is killed a
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +113,10 @@ def _encoder(spec: IndexSpec) -> Encoder:
 
 
 def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: a time limit alone
+        return
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(hard, _MOST_MEMORY)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

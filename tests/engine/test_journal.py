@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from patsearch.engine.database import open_database
 from patsearch.engine.journal import Entry, Journal
 from patsearch.errors import IndexDamaged, IndexVersionError
+from patsearch.sqlite import open_database
 
 
 def entry(number: int, fingerprint: str = "f") -> Entry:
@@ -60,7 +61,8 @@ def test_a_damaged_or_newer_file_is_named(tmp_path: Path) -> None:
 
 def test_a_reader_of_a_journal_that_its_writer_is_about_to_fill_sees_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    sqlite3.connect(path).execute("PRAGMA journal_mode = WAL").connection.close()
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
     journal = Journal(tmp_path, read_only=True)
     assert journal.counts() == {}
     journal.close()

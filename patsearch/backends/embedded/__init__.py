@@ -1,7 +1,7 @@
 """The parts of the embedded index: files of one folder, no server.
 
     <folder>/manifest.json      format, spec, and which generation counts; replaced atomically
-    <folder>/writer.lock        held by the one process that writes, with its number
+    <folder>/writer.lock        held by the one process that writes; its number is in writer.pid
     <folder>/g000001/           one generation; compaction makes the next one
         catalogue.db            SQLite (WAL): payloads, inverted lists for filters, batches, the row count
         vectors-00000.f32       the vectors as they came, little-endian float32, append-only

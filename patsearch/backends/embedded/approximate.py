@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from patsearch.backends.base import Embeddings
 from patsearch.backends.embedded.catalogue import Rows
-from patsearch.backends.embedded.durable import fsync_file, mapped_errors, replace_file
 from patsearch.backends.embedded.masks import Mask
 from patsearch.backends.embedded.segments import Segments
 from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError
+from patsearch.files import remove, storage_errors, sync_file, write_bytes
 
 _POINTER = "approximate.json"
 _TRAIN_PER_LIST = 48  # k-means warns below 39
@@ -86,13 +86,13 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
         raise StorageError(
             f"Writing {path}: {str(error).splitlines()[-1]}.", hint="Free some space; the index itself is intact."
         ) from error
-    with mapped_errors(f"Writing {path}"):
-        fsync_file(path)
+    with storage_errors(f"Writing {path}"):
+        sync_file(path)
         fields = {"file": path.name, "rows": rows, "bytes": path.stat().st_size, "crc": _crc(path), "spread": spread}
-        replace_file(folder / _POINTER, json.dumps(fields).encode())
+        write_bytes(folder / _POINTER, json.dumps(fields).encode())
         for other in folder.glob("approximate-*.faiss"):
             if other != path:
-                other.unlink()
+                remove(other)
 
 
 def _spread(index: Any, sample: Embeddings) -> float:

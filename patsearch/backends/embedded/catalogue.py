@@ -14,7 +14,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.backends.embedded.durable import mapped_errors
 from patsearch.backends.embedded.segments import Batch
 from patsearch.classification import ClassCode
+from patsearch.sqlite import connect, database_errors
 from patsearch.types import Drawing
 
 _SCHEMA = """
@@ -46,7 +46,6 @@ CREATE TABLE postings (term INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY
 CREATE TABLE batches (
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, vectors_crc INTEGER NOT NULL, columns_crc INTEGER NOT NULL);
 """
-_BUSY_SECONDS = 10.0
 # CROSS JOIN in SQLite keeps the order of the tables: the few wanted ones first, then the index.
 _PAYLOAD = """
 SELECT d.row, d.id, f.patent, d.sheet, c.figure, c.view, d.front_page, d.turned, d.box, f.title, f.kind, f.granted,
@@ -74,58 +73,31 @@ class Catalogue:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._path = path
         self._lock = threading.RLock()
-        with self.errors("Opening"):
-            mode = "ro" if read_only else "rw"
+        with database_errors(path, "Opening"):
+            self._db = connect(path, "ro" if read_only else "rw", autocommit=True)
             try:
-                self._db = self._connect(mode)
                 self._db.execute("SELECT 1 FROM state").fetchone()
-            except sqlite3.OperationalError as error:
-                # A folder that may not be written to has no room for the files that readers share.
-                if not read_only or error.sqlite_errorcode & 0xFF not in (
-                    sqlite3.SQLITE_CANTOPEN,
-                    sqlite3.SQLITE_READONLY,
-                ):
-                    raise
-                self._db = self._connect("ro&immutable=1")
-            if not read_only:
-                self._db.execute("PRAGMA synchronous = FULL")
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        address = f"{self._path.resolve().as_uri()}?mode={mode}"
-        return sqlite3.connect(
-            address,
-            uri=True,
-            isolation_level=None,
-            timeout=_BUSY_SECONDS,
-            check_same_thread=False,
-            cached_statements=64,
-        )
+                if not read_only:
+                    self._db.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                self._db.close()
+                raise
 
     @staticmethod
     def create(path: Path) -> None:
         """Make an empty catalogue."""
-        with mapped_errors(f"Creating {path}"):
-            db = sqlite3.connect(path, isolation_level=None)
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            finally:
-                db.close()
+        with database_errors(path, "Creating"), closing(connect(path, "rwc", autocommit=True)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
 
     @contextmanager
-    def errors(self, doing: str) -> Iterator[None]:
-        """Errors of SQLite as ours, naming the file."""
-        with mapped_errors(f"{doing} {self._path}"):
-            yield
-
-    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed at the end, rolled back by any exception."""
-        with self._lock, self.errors("Writing"):
+        with self._lock, database_errors(self._path, "Writing"):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -139,22 +111,22 @@ class Catalogue:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """All rows of a query."""
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return self._db.execute(sql, parameters).fetchall()
 
     def integers(self, sql: str, parameters: Sequence[object] = ()) -> Rows:
         """One integer column as an array."""
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return np.fromiter((value for (value,) in self._db.execute(sql, parameters)), dtype=np.int64)
 
     def data_version(self) -> int:
         """Changes when another connection has committed: a cheap test for readers."""
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def state(self, dead_since: int = -1) -> tuple[State, Rows]:
         """The state, and the rows that died after version `dead_since`, of one moment."""
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             self._db.execute("BEGIN")
             try:
                 values = dict(self._db.execute("SELECT key, value FROM state"))
@@ -166,20 +138,20 @@ class Catalogue:
     def drawings(self, rows: Iterable[int]) -> dict[int, Drawing]:
         """The drawings of some rows, by row."""
         wanted = json.dumps([int(row) for row in rows])
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return {record[0]: _drawing(record) for record in self._db.execute(_PAYLOAD, (wanted,))}
 
     def ids_of(self, rows: Iterable[int]) -> dict[int, str]:
         """The ids of some rows, by row."""
         sql = "SELECT d.row, d.id FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.row = wanted.value"
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return dict(self._db.execute(sql, (json.dumps([int(row) for row in rows]),)))
 
     def rows_of(self, ids: Sequence[str], state: State) -> dict[str, int]:
         """The rows at which drawings are alive at that version; ids that are not there are left out."""
         sql = """SELECT d.id, d.row FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.id = wanted.value
                  WHERE d.row < ? AND (d.dead IS NULL OR d.dead > ?)"""
-        with self._lock, self.errors("Reading"):
+        with self._lock, database_errors(self._path):
             return dict(self._db.execute(sql, (json.dumps(list(ids)), state.rows, state.version)))
 
     def rows_by_id(self, state: State) -> Rows:

@@ -15,12 +15,12 @@ from patsearch.backends.base import Embeddings
 from patsearch.backends.embedded import approximate
 from patsearch.backends.embedded.approximate import Approximate
 from patsearch.backends.embedded.catalogue import Catalogue, Rows, State
-from patsearch.backends.embedded.durable import fsync_folder, mapped_errors
 from patsearch.backends.embedded.ledger import Ledger
 from patsearch.backends.embedded.masks import Mask, Masks
 from patsearch.backends.embedded.scan import candidates, rank
 from patsearch.backends.embedded.segments import Columns, Segments
 from patsearch.backends.planner import Tuning, Way, plan
+from patsearch.files import storage_errors, sync_folder
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit
 
@@ -84,11 +84,11 @@ class Generation:
     @staticmethod
     def create(folder: Path) -> None:
         """Make the files of an empty generation."""
-        with mapped_errors(f"Creating {folder}"):
+        with storage_errors(f"Creating {folder}"):
             folder.mkdir()
             Catalogue.create(folder / _DATABASE)
-            fsync_folder(folder)
-            fsync_folder(folder.parent)
+            sync_folder(folder)
+            sync_folder(folder.parent)
 
     def close(self) -> None:
         """Release the files. Twice is fine."""
@@ -105,7 +105,7 @@ class Generation:
         state, dead_rows = self.catalogue.state(before.state.version)
         if state.version != before.state.version or before.state.rows != state.rows:
             self.segments.check_sizes(state.rows)
-            with mapped_errors(f"Reading {self.folder}"):
+            with storage_errors(f"Reading {self.folder}"):
                 self.segments.open_files(state.rows)
                 columns = self.segments.columns(state.rows)
             dead = before.dead
@@ -189,7 +189,7 @@ class Generation:
         """Store durably: segments flushed first, then one transaction that makes the rows count."""
         first = self.snapshot.state.rows
         try:
-            with self.catalogue.transaction() as db:
+            with storage_errors(f"Writing {self.folder}"), self.catalogue.transaction() as db:
                 columns = self._ledger.columns(db, drawings)
                 batches = self.segments.append(first, embeddings, columns)
                 self._ledger.insert(db, first, drawings, columns, batches)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from patsearch.backends.embedded import approximate
-from patsearch.backends.embedded.durable import mapped_errors
 from patsearch.backends.embedded.generation import Generation
 from patsearch.backends.embedded.manifest import Manifest
+from patsearch.files import remove, storage_errors
 
 _ROWS = 8192
 _SHOWN = 5  # ids named in one sentence
@@ -29,10 +28,10 @@ def copy_live(source: Generation, target: Generation) -> None:
 
 def remove_leftovers(root: Path, manifest: Manifest) -> None:
     """Remove generations that do not count: what a killed compaction left."""
-    with mapped_errors(f"Cleaning {root}"):
+    with storage_errors(f"Cleaning {root}"):
         for folder in root.glob("g[0-9]*"):
             if folder.name != manifest.folder and folder.is_dir():
-                shutil.rmtree(folder)
+                remove(folder)
 
 
 def problems(generation: Generation) -> Iterator[str]:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from patsearch.backends.base import IndexSpec
-from patsearch.backends.embedded.durable import mapped_errors, replace_file
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
+from patsearch.files import storage_errors, write_bytes
 
 FORMAT = 1
 _NAME = "manifest.json"
@@ -37,8 +37,8 @@ class Manifest:
     def write(self, root: Path) -> None:
         """Replace the manifest of an index; the moment at which a generation begins to count."""
         text = json.dumps({"format": FORMAT, "generation": self.generation, "spec": asdict(self.spec)}, indent=2)
-        with mapped_errors(f"Writing {root / _NAME}"):
-            replace_file(root / _NAME, text.encode())
+        with storage_errors(f"Writing {root / _NAME}"):
+            write_bytes(root / _NAME, text.encode())
 
 
 def exists(root: Path) -> bool:
@@ -63,7 +63,7 @@ def read(root: Path) -> Manifest:
     path = root / _NAME
     if not path.is_file():
         raise IndexNotFound(f"There is no index in {root}.", hint="Make one with: patsearch ingest SOURCE --index DIR.")
-    with mapped_errors(f"Reading {path}"):
+    with storage_errors(f"Reading {path}"):
         data = path.read_bytes()[:_MAX_BYTES]
     try:
         fields = json.loads(data)

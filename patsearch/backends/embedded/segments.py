@@ -10,6 +10,7 @@ import mmap
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.backends.base import Embeddings
-from patsearch.backends.embedded.durable import fsync_folder
 from patsearch.errors import IndexDamaged
+from patsearch.files import IN_USE, open_binary, read_at, sync_data, sync_folder, write_at
 
 SEGMENT_ROWS = 1 << 18
 COLUMNS = 2  # facts, caption
@@ -69,7 +70,7 @@ class Segments:
             batches.append(Batch(row, count, zlib.crc32(data), zlib.crc32(cols)))
             done += count
         for handle in touched:
-            os.fdatasync(handle)
+            sync_data(handle)
         return batches
 
     def truncate(self, rows: int) -> None:
@@ -79,7 +80,9 @@ class Segments:
                 segment = int(path.name.split("-")[1].split(".")[0])
                 keep = max(0, min(SEGMENT_ROWS, rows - segment * SEGMENT_ROWS)) * width
                 if path.stat().st_size > keep:
-                    os.truncate(path, keep)
+                    # Windows keeps the length of what a reader has mapped; the next append overwrites it.
+                    with suppress(*IN_USE):
+                        os.truncate(path, keep)
 
     # ------------------------------------------------------------------ reading
 
@@ -129,16 +132,15 @@ class Segments:
         width = self._dim * 4
         for start, stop in zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True):
             segment, offset = divmod(int(rows[start]), SEGMENT_ROWS)
-            if os.preadv(self._handle("vectors", segment), [out[start:stop].data], offset * width) != (
-                (stop - start) * width
-            ):
+            part = out[start:stop].data
+            if read_at(self._handle("vectors", segment), part, offset * width) != part.nbytes:
                 raise IndexDamaged(f"{self._path('vectors', segment)} ends before row {rows[stop - 1]}.")
         return out
 
     def release_pages(self) -> None:
         """Unmap the vectors that a scan of everything has touched; they stay in the page cache."""
         for (kind, _), (mapped, _array) in list(self._maps.items()):
-            if kind == "vectors":
+            if kind == "vectors" and hasattr(mapped, "madvise"):  # Windows has nothing of the kind
                 mapped.madvise(mmap.MADV_DONTNEED)
 
     def check(self, batch: Batch) -> Iterator[str]:
@@ -150,8 +152,9 @@ class Segments:
         elif np.abs(np.linalg.norm(vectors, axis=1) - 1.0).max() > 2e-3:
             yield f"Vectors of {where} are not of unit length."
         segment, offset = divmod(batch.first, SEGMENT_ROWS)
-        data = os.pread(self._handle("columns", segment), batch.rows * COLUMNS * 4, offset * COLUMNS * 4)
-        if zlib.crc32(data) != batch.columns_crc:
+        columns = np.zeros((batch.rows, COLUMNS), dtype="<i4")
+        read_at(self._handle("columns", segment), columns.data, offset * COLUMNS * 4)
+        if zlib.crc32(columns.data.cast("B")) != batch.columns_crc:
             yield f"The columns of {where} differ from their checksum."
 
     def close(self) -> None:
@@ -170,17 +173,15 @@ class Segments:
         if handle is None:
             path = self._path(kind, segment)
             new = self._writable and not path.exists()
-            handle = os.open(path, os.O_RDWR | os.O_CREAT if self._writable else os.O_RDONLY, 0o644)
+            handle = open_binary(path, writable=self._writable)
             self._files[kind, segment] = handle
             if new:
-                fsync_folder(self._folder)
+                sync_folder(self._folder)
         return handle
 
     def _write(self, kind: str, segment: int, offset: int, data: memoryview) -> int:
         handle = self._handle(kind, segment)
-        while len(data):
-            written = os.pwrite(handle, data, offset)
-            data, offset = data[written:], offset + written
+        write_at(handle, data, offset)
         return handle
 
     def _map(self, kind: str, segment: int, rows: int, dtype: np.dtype[Any], width: int) -> NDArray[Any]:

@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
-from patsearch.backends.embedded.durable import put_folder
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
 from patsearch.backends.qdrant.clauses import Clause, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.errors import IndexDamaged, PluginError, UsageError
+from patsearch.files import put_folder
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, JsonDict
 

@@ -17,14 +17,14 @@ import numpy as np
 import qdrant_edge as edge
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.embedded.durable import folder_files, fsync_file, fsync_folder, mapped_errors
-from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not
 from patsearch.backends.qdrant.payload import INDEXED, VECTOR, Point, moment
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.errors import BackendError, IndexDamaged, StorageError, UsageError
+from patsearch.files import folder_files, storage_errors, sync_file, sync_folder
+from patsearch.lock import WriterLock, lock_files
 from patsearch.types import JsonDict
 
 ENGINE = "Qdrant's engine in this process (qdrant-edge-py {version})"
@@ -49,12 +49,12 @@ class EdgePoints(Points):
     @classmethod
     def create(cls, root: Path, spec: IndexSpec) -> Self:
         """Make an empty index; what an interrupted attempt left is removed."""
-        with mapped_errors(f"Creating {root}"):
+        with storage_errors(f"Creating {root}"):
             root.mkdir(parents=True, exist_ok=True)
         lock = folder.lock(root)
         try:
             folder.require_none(root)
-            with mapped_errors(f"Creating {root}"):
+            with storage_errors(f"Creating {root}"):
                 shutil.rmtree(root / _SHARD, ignore_errors=True)
             with _errors(f"Creating {root}"):
                 shard = edge.EdgeShard.create(str(root / _SHARD), _config(spec))
@@ -100,7 +100,7 @@ class EdgePoints(Points):
 
         A flush writes every file of every segment, which takes a quarter of a second on a slow disk.
         """
-        with mapped_errors(f"Writing in {self._root}"):
+        with storage_errors(f"Writing in {self._root}"):
             _sync_log(self._root / _SHARD / "wal")
         self._unflushed += changes
         if self._unflushed >= _FLUSH:
@@ -199,7 +199,7 @@ class EdgePoints(Points):
     def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
         with self._shard("Flushing") as shard:
             shard.flush()
-        return folder_files(self._root, leave_out=frozenset({folder.LOCK}))
+        return folder_files(self._root, leave_out=lock_files(folder.LOCK))
 
     def close(self) -> None:
         with self._mutex:
@@ -242,8 +242,8 @@ def _sync_log(log: Path) -> None:
         names = found
         for path in names:
             with suppress(FileNotFoundError):
-                fsync_file(path)
-    fsync_folder(log)
+                sync_file(path)
+    sync_folder(log)
 
 
 def _config(spec: IndexSpec) -> edge.EdgeConfig:

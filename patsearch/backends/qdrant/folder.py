@@ -1,7 +1,7 @@
 """An index of Qdrant's in a folder: the file that says so, and the lock of the one process that has it open.
 
 index.json      format, which engine wrote the rest, encoder and dimension
-process.lock    held by the one process that has it open, with its number
+process.lock    held by the one process that has it open; its number is in process.pid
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from patsearch.backends.base import IndexSpec
-from patsearch.backends.embedded.durable import mapped_errors, replace_file
-from patsearch.backends.embedded.lock import WriterLock
 from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVersionError, UsageError
+from patsearch.files import storage_errors, write_bytes
+from patsearch.lock import WriterLock
 
 FORMAT = 1
 Engine = Literal["edge", "client"]
@@ -40,8 +40,8 @@ def lock(root: Path) -> WriterLock:
 def write(root: Path, engine: Engine, spec: IndexSpec) -> None:
     """Say what the folder holds; from then on it is an index."""
     text = json.dumps({"format": FORMAT, "engine": engine, "spec": asdict(spec)}, indent=2)
-    with mapped_errors(f"Writing {root / FILE}"):
-        replace_file(root / FILE, text.encode())
+    with storage_errors(f"Writing {root / FILE}"):
+        write_bytes(root / FILE, text.encode())
 
 
 def require_none(root: Path) -> None:
@@ -59,7 +59,7 @@ def read(root: Path) -> tuple[Engine, IndexSpec]:
     path = root / FILE
     if not path.is_file():
         raise IndexNotFound(f"There is no index in {root}.", hint="Make one with: patsearch ingest SOURCE --index DIR.")
-    with mapped_errors(f"Reading {path}"):
+    with storage_errors(f"Reading {path}"):
         data = path.read_bytes()
     try:
         fields = json.loads(data)

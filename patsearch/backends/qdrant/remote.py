@@ -16,8 +16,6 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.embedded.durable import folder_files, mapped_errors
-from patsearch.backends.embedded.lock import WriterLock
 from patsearch.backends.qdrant import collections, folder
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
@@ -27,6 +25,8 @@ from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.backends.qdrant.snapshots import download
 from patsearch.errors import BackendError, UsageError
+from patsearch.files import folder_files, storage_errors
+from patsearch.lock import WriterLock, lock_files
 from patsearch.types import JsonDict
 
 T = TypeVar("T")
@@ -294,12 +294,12 @@ class LocalPoints(ClientPoints):
     @classmethod
     def create(cls, root: Path, spec: IndexSpec) -> Self:
         """Make an empty index in a folder."""
-        with mapped_errors(f"Creating {root}"):
+        with storage_errors(f"Creating {root}"):
             root.mkdir(parents=True, exist_ok=True)
         lock = folder.lock(root)
         try:
             folder.require_none(root)
-            with mapped_errors(f"Creating {root}"):
+            with storage_errors(f"Creating {root}"):
                 shutil.rmtree(root / "client", ignore_errors=True)
                 client = _local(root)
                 params = models.VectorParams(size=spec.dim, distance=models.Distance.COSINE)
@@ -332,7 +332,7 @@ class LocalPoints(ClientPoints):
         """Open what `create` made."""
         lock = folder.lock(root)
         try:
-            with mapped_errors(f"Opening {root}"):
+            with storage_errors(f"Opening {root}"):
                 return cls(root, spec, _local(root), lock)
         except BaseException:
             lock.release()
@@ -341,7 +341,7 @@ class LocalPoints(ClientPoints):
     def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
         if self._client is None:
             raise UsageError("The index is closed.")
-        with mapped_errors(f"{doing} in {self._root}"):
+        with storage_errors(f"{doing} in {self._root}"):
             return request(self._client)
 
     def parameters(self, clause: Clause | None, exact: bool) -> None:
@@ -361,7 +361,7 @@ class LocalPoints(ClientPoints):
         return iter(())
 
     def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
-        return folder_files(self._root, leave_out=frozenset({folder.LOCK, ".lock"}))
+        return folder_files(self._root, leave_out=lock_files(folder.LOCK) | {".lock"})
 
     def close(self) -> None:
         if self._client is not None:

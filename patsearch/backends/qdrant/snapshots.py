@@ -15,11 +15,11 @@ from urllib.parse import quote
 import httpx
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from patsearch.backends.embedded.durable import mapped_errors
 from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant.address import API_KEY, Address
 from patsearch.backends.qdrant.connection import Connection
 from patsearch.errors import InputError
+from patsearch.files import storage_errors
 
 _FILE = "collection.snapshot"
 _HOUR = 3600  # writing, sending and loading a snapshot takes what it takes
@@ -50,7 +50,7 @@ def restore(files: Path, address: Address) -> None:
     connection = Connection(address)
     try:
         name = collections.free_name(connection)
-        with mapped_errors(f"Reading {path}"), path.open("rb") as file:
+        with storage_errors(f"Reading {path}"), path.open("rb") as file:
             connection.call("Sending the snapshot", lambda _: _send(address, name, file))
         collections.switch(connection, address.collection, name)
     finally:
@@ -72,7 +72,7 @@ def _fetch(address: Address, collection: str, name: str, path: Path) -> None:
     with (
         _reported(),
         httpx.stream("GET", url, headers=_headers(), timeout=_HOUR) as answer,
-        mapped_errors(f"Writing {path}"),
+        storage_errors(f"Writing {path}"),
         path.open("wb") as file,
     ):
         if answer.status_code != httpx.codes.OK:

@@ -1,0 +1,192 @@
+"""Files that survive a crash: written whole or not at all, on every platform.
+
+Folders are made durable where the system can do that (Windows cannot open them, and does not need it). A file that
+another process has open cannot be replaced or removed on Windows: replacing waits a moment, removing is left for later.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from patsearch.errors import StorageError, UsageError
+
+# What Windows alone raises for a file that somebody has open, and the seconds between attempts to replace one.
+IN_USE: tuple[type[OSError], ...] = (PermissionError,) if os.name == "nt" else ()
+_WAITS = (0.01, 0.05, 0.2, 1.0)
+_seeking = threading.Lock()
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Turn errors of the operating system into ours.
+
+    Raises:
+        StorageError: full disk, missing permission, failing device.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{doing}: {error.strerror or error}.",
+            hint="Free some space or check the permissions; what was stored before is intact.",
+        ) from error
+
+
+# ---------------------------------------------------------------------- whole or not at all
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """A temporary file in the same folder; at the end it takes the place of `path`, durably and in one step.
+
+    An exception removes the temporary file and leaves `path` as it was.
+
+    Args:
+        shared: several processes may write `path` at the same time; each gets its own temporary file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.new" if shared else f"{path.name}.new")
+    try:
+        yield part
+        sync_file(part)
+        _replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
+    """Replace the contents of a file; errors and arguments as of `replacing`."""
+    with replacing(path, shared=shared) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: Path, text: str, *, shared: bool = False) -> None:
+    """Like `write_bytes`: UTF-8, with line ends as they are in the text."""
+    write_bytes(path, text.encode(), shared=shared)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable, whoever wrote them."""
+    # Windows flushes only what was opened for writing.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except (PermissionError, IsADirectoryError):
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems
+            raise
+    finally:
+        os.close(handle)
+
+
+def _replace(part: Path, path: Path) -> None:
+    for wait in _WAITS:
+        try:
+            part.replace(path)
+        except IN_USE:
+            time.sleep(wait)
+        else:
+            return
+    part.replace(path)
+
+
+# ---------------------------------------------------------------------- whole folders
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder that nothing needs any more; what a reader has open on Windows is left for later."""
+    with suppress(*IN_USE):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def folder_files(root: Path, *, leave_out: frozenset[str]) -> list[tuple[str, Path]]:
+    """All files below a folder by their relative names, without those names and what SQLite shares in memory."""
+    return [
+        (path.relative_to(root).as_posix(), path)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name not in leave_out and not path.name.endswith("-shm")
+    ]
+
+
+def put_folder(files: Path, root: Path) -> None:
+    """Move a folder to where nothing, or an empty folder, is.
+
+    Raises:
+        UsageError: something is there.
+        StorageError: it cannot be moved.
+    """
+    with storage_errors(f"Restoring {root}"):
+        if root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+        if root.exists():
+            raise UsageError(f"{root} exists already.", hint="Restore into a new folder.")
+        root.parent.mkdir(parents=True, exist_ok=True)
+        files.rename(root)
+        sync_folder(root.parent)
+
+
+# ---------------------------------------------------------------------- parts of files
+
+
+def open_binary(path: Path, *, writable: bool) -> int:
+    """A handle for `read_at` and `write_at`; a writable file is made where it is missing."""
+    flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
+    return os.open(path, flags | getattr(os, "O_BINARY", 0), 0o644)
+
+
+def read_at(handle: int, into: memoryview, offset: int) -> int:
+    """Fill a buffer from a place in a file, for several threads at once; returns the bytes read."""
+    if hasattr(os, "preadv"):
+        return os.preadv(handle, [into], offset)
+    with _seeking:
+        os.lseek(handle, offset, os.SEEK_SET)
+        data = os.read(handle, into.nbytes)
+    into.cast("B")[: len(data)] = data
+    return len(data)
+
+
+def write_at(handle: int, data: memoryview, offset: int) -> None:
+    """Write all of a buffer of bytes to a place in a file."""
+    while len(data):
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(handle, data, offset)
+        else:
+            with _seeking:
+                os.lseek(handle, offset, os.SEEK_SET)
+                written = os.write(handle, data)
+        data, offset = data[written:], offset + written
+
+
+def sync_data(handle: int) -> None:
+    """Make the bytes of an open file durable."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(handle)
+    else:
+        os.fsync(handle)
