@@ -13,7 +13,7 @@ from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from patsearch.evaluation.compare import Comparison
-    from patsearch.evaluation.materials import Report
+    from patsearch.evaluation.materials import Progress
     from patsearch.evaluation.results import BenchOptions, BenchResult
 
 
@@ -162,8 +162,8 @@ def register(app: typer.Typer) -> None:
         for text in options.where.notices:
             notice(text)
         _check_targets(out, html)
-        with _progress(quiet) as report:
-            result = run_bench(options, report=report)
+        with _progress(quiet) as progress:
+            result = run_bench(options, progress=progress)
         if out is not None:
             for path in save_runs(result, out):
                 notice(f"wrote {path}")
@@ -198,7 +198,7 @@ def _top_k(text: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Report]:
+def _progress(quiet: bool) -> Iterator[Progress]:
     from patsearch.cli.output import progress
 
     with progress(quiet=quiet) as bar:
@@ -249,19 +249,19 @@ def _print_tables(result: BenchResult, options: BenchOptions) -> None:
     console.print(table)
     if rate := timings(result).get("ingest_drawings_per_second"):
         console.print(f"\ningest: {rate:,} drawings a second, from the source to the index")
-    for engine in result.engines:
-        _print_engine(engine, console)
+    for engine in result.backends:
+        _print_backend(engine, console)
 
 
-def _print_engine(engine: object, console: object) -> None:
+def _print_backend(engine: object, console: object) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from patsearch.evaluation.engines import EngineFigures
+    from patsearch.evaluation.backends import BackendFigures
 
-    assert isinstance(engine, EngineFigures)
+    assert isinstance(engine, BackendFigures)
     assert isinstance(console, Console)
     rate = "" if engine.upserts_per_second is None else f", {engine.upserts_per_second:,.0f} stored a second"
     size = f"{engine.vectors:,} drawings, {engine.bytes_per_vector:,.0f} bytes on disk each{rate}"

@@ -66,7 +66,7 @@ def run(
                 console.print(about, markup=False, soft_wrap=True)
                 last = about
 
-        result = run_suite(options, report=report)
+        result = run_suite(options, progress=report)
     for path in save(result, out):
         notice(f"wrote {path}")
     if as_json:

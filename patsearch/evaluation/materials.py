@@ -30,11 +30,11 @@ from patsearch.types import JsonDict
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from patsearch.ingest import Progress
+    from patsearch.ingest import Progress as IngestProgress
 
 Thumbnail = Callable[[str], bytes | None]
 # Called with what is going on, how much of it is done, and how much there is (None if unknown).
-Report = Callable[[str, int, int | None], None]
+Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Workshop:
         distractors: sources, or `index:DIR`, whose drawings are added to the gallery.
         folder: where to keep the indexes that are made; None is a temporary folder.
         workers: worker processes of an ingest; None is one a core.
-        report: told what is going on.
+        progress: told what is going on.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class Workshop:
         distractors: Sequence[DatasetSpec] = (),
         folder: Path | None = None,
         workers: int | None = None,
-        report: Report | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.spec = spec
         self._distractors = tuple(distractors)
         self._workers = workers
-        self._report = report or (lambda *_: None)
+        self._progress = progress or (lambda *_: None)
         self._stack = ExitStack()
         self._folder = folder or Path(self._stack.enter_context(TemporaryDirectory(prefix="patsearch-bench-")))
 
@@ -152,7 +152,7 @@ class Workshop:
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            self._report("Encoding", done, len(images))
+            self._progress("Encoding", done, len(images))
 
         start = time.perf_counter()
         collection, problems = encode_images(list(images.values()), encoder, advance=advance)
@@ -208,8 +208,8 @@ class Workshop:
         index = self._folder / _slug(encoder.card, whole_sheets) / _digest([*spec.paths, *lists])
         index.parent.mkdir(parents=True, exist_ok=True)
 
-        def show(state: Progress) -> None:
-            self._report(f"Ingesting {spec.name}", state.done, state.total)
+        def show(state: IngestProgress) -> None:
+            self._progress(f"Ingesting {spec.name}", state.done, state.total)
 
         report = ingest(spec.paths, index, options, encoder=encoder, on_progress=show)
         if report.interrupted:

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from patsearch.evaluation.engines import EngineFigures
+from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.plots import curves, histogram
 from patsearch.evaluation.quality import Place
 from patsearch.evaluation.results import BenchResult, Evaluation, Pictured
@@ -75,7 +75,7 @@ def render_page(result: BenchResult) -> str:
         "<h2>Quality</h2>",
         _quality(result.evaluations, result.options.top_k),
         _plots(result.evaluations),
-        _engines(result.engines),
+        _engines(result.backends),
     ]
     for evaluation in result.evaluations:
         parts.append(_worst(evaluation))
@@ -155,7 +155,7 @@ def _plots(evaluations: Sequence[Evaluation]) -> str:
     return f'<h2>Curves</h2><div class="plots">{"".join(plots)}</div>'
 
 
-def _engines(engines: Sequence[EngineFigures]) -> str:
+def _engines(engines: Sequence[BackendFigures]) -> str:
     if not engines:
         return ""
     ks = list(engines[0].series[0].ann_recall)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patsearch.evaluation.asking import Asking
+from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.datasets import Protocol
-from patsearch.evaluation.engines import EngineFigures
 from patsearch.evaluation.metrics import DEFAULT_TOP_K
 from patsearch.evaluation.quality import Place, Quality, QueryRecord
 from patsearch.evaluation.specs import DatasetSpec
@@ -125,5 +125,5 @@ class BenchResult:
 
     options: BenchOptions
     evaluations: tuple[Evaluation, ...]
-    engines: tuple[EngineFigures, ...]
+    backends: tuple[BackendFigures, ...]
     environment: JsonDict

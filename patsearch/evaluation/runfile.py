@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from patsearch.errors import InputError
-from patsearch.evaluation.engines import EngineFigures
+from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.metrics import QueryRanks
 from patsearch.evaluation.quality import Quality, QueryRecord
 from patsearch.evaluation.results import BenchResult, Evaluation
@@ -66,7 +66,7 @@ def result_json(result: BenchResult) -> JsonDict:
             "metrics": first.quality.metrics,
             "timings": timings(result),
             "evaluations": [evaluation_json(e) for e in result.evaluations],
-            "engines": [engine.to_json() for engine in result.engines],
+            "engines": [backend.to_json() for backend in result.backends],
             "settings": result.options.to_json(),
             "environment": result.environment,
         }
@@ -79,23 +79,23 @@ def timings(result: BenchResult) -> JsonDict:
     values: JsonDict = {"ranking_seconds": round(first.quality.seconds, 3)}
     if first.ingests and (rate := first.ingests[0]["rate"].get("drawings_per_second")):
         values["ingest_drawings_per_second"] = rate
-    if result.engines:
-        values |= _engine_timings(result.engines[0])
+    if result.backends:
+        values |= _backend_timings(result.backends[0])
     return values
 
 
-def _engine_timings(engine: EngineFigures) -> JsonDict:
-    unfiltered = engine.series[0]
+def _backend_timings(backend: BackendFigures) -> JsonDict:
+    unfiltered = backend.series[0]
     values: JsonDict = {
         "search_p50_ms": round(unfiltered.p50_ms, 4),
         "search_p95_ms": round(unfiltered.p95_ms, 4),
         "search_p99_ms": round(unfiltered.p99_ms, 4),
         "queries_per_second": round(unfiltered.per_second, 1),
-        "bytes_per_vector": round(engine.bytes_per_vector, 1),
+        "bytes_per_vector": round(backend.bytes_per_vector, 1),
     }
     values |= {f"ann_recall@{k}": value for k, value in unfiltered.ann_recall.items()}
-    if engine.upserts_per_second is not None:
-        values["upserts_per_second"] = round(engine.upserts_per_second, 1)
+    if backend.upserts_per_second is not None:
+        values["upserts_per_second"] = round(backend.upserts_per_second, 1)
     return values
 
 
@@ -123,7 +123,9 @@ def save_runs(result: BenchResult, folder: Path) -> list[Path]:
             "format": FORMAT,
             "version": VERSION,
             **evaluation_json(evaluation),
-            "engines": [engine.to_json() for engine in result.engines] if evaluation is result.evaluations[0] else [],
+            "engines": [backend.to_json() for backend in result.backends]
+            if evaluation is result.evaluations[0]
+            else [],
             "settings": result.options.to_json(),
             "environment": result.environment,
             "per_query": [_query_json(evaluation.quality, record) for record in evaluation.quality.records],

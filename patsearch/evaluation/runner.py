@@ -12,11 +12,11 @@ from patsearch.encoder import Encoder, load_encoder, shipped_cards
 from patsearch.engine.query import shape_part
 from patsearch.errors import UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
+from patsearch.evaluation.backends import BackendFigures, built_backend, choose_filters, load_backend, measure_backend
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol, RetrievalDataset
-from patsearch.evaluation.engines import EngineFigures, built_backend, choose_filters, load_engine, measure_engine
 from patsearch.evaluation.environment import describe_environment
-from patsearch.evaluation.materials import Material, Report, Workshop
+from patsearch.evaluation.materials import Material, Progress, Workshop
 from patsearch.evaluation.protocols import build_dataset
 from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
 from patsearch.evaluation.results import BenchOptions, BenchResult, Evaluation, Pictured
@@ -37,19 +37,19 @@ def default_protocol(spec: DatasetSpec) -> Protocol:
     return Protocol(whole_sheets=listed, front_pages=listed)
 
 
-def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchResult:
+def run_bench(options: BenchOptions, *, progress: Progress | None = None) -> BenchResult:
     """Measure.
 
     Args:
-        report: called with what is going on, how much of it is done, and how much there is.
+        progress: called with what is going on, how much of it is done, and how much there is.
 
     Raises:
         UsageError: options that do not go together, or nothing to measure on.
         PluginError, EncoderError, InputError, VectorIndexError: as their names say.
     """
-    report = report or (lambda *_: None)
+    progress = progress or (lambda *_: None)
     for name in options.backends:
-        load_engine(name)  # a misspelt name is told before the ingest, not after it
+        load_backend(name)  # a misspelt name is told before the ingest, not after it
     if options.asking.oriented and options.dataset.kind == "index":
         raise UsageError(
             "An index holds vectors, not pictures: its queries cannot be turned or mirrored.",
@@ -57,13 +57,13 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
         )
     encoders = _encoders(options)
     evaluations: list[Evaluation] = []
-    engines: tuple[EngineFigures, ...] = ()
+    backends: tuple[BackendFigures, ...] = ()
     with Workshop(
         options.dataset,
         distractors=options.distractors,
         folder=options.folder,
         workers=options.workers,
-        report=report,
+        progress=progress,
     ) as workshop:
         for number, encoder in enumerate(encoders):
             materials: dict[bool, Material] = {}
@@ -80,8 +80,8 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                     note = "an index holds one encoder's vectors: name its source to have the untrained baseline too"
                     dataset = replace(dataset, notes=(*dataset.notes, note))
                 if not evaluations:
-                    # Engines hold the same drawings whatever asks: measured on the protocol asked for.
-                    engines = _engines(options, dataset, material, report)
+                    # Backends hold the same drawings whatever the query: measured on the first protocol.
+                    backends = _backends(options, dataset, material, progress)
                 if options.asking.oriented and protocol.whole_sheets not in oriented:
                     oriented[protocol.whole_sheets] = workshop.oriented(
                         encoder, options.asking, whole_sheets=protocol.whole_sheets
@@ -100,10 +100,10 @@ def run_bench(options: BenchOptions, *, report: Report | None = None) -> BenchRe
                             shape_dim=asks.card.shape_dim if asks else None,
                             baseline=number > 0,
                             worst=worst,
-                            report=report,
+                            progress=progress,
                         )
                     )
-    return BenchResult(options, tuple(evaluations), engines, describe_environment())
+    return BenchResult(options, tuple(evaluations), backends, describe_environment())
 
 
 def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
@@ -175,7 +175,7 @@ def _evaluate(
     shape_dim: int | None,
     baseline: bool,
     worst: int,
-    report: Report,
+    progress: Progress,
 ) -> Evaluation:
     if options.queries is not None:
         dataset = dataset.sampled(options.queries)
@@ -189,7 +189,7 @@ def _evaluate(
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        report(", ".join(["Ranking", str(dataset.protocol), *asking.parts()]), done, len(dataset.queries))
+        progress(", ".join(["Ranking", str(dataset.protocol), *asking.parts()]), done, len(dataset.queries))
 
     asked = asked_vectors(dataset, oriented, asking) if oriented is not None and asking.oriented else None
     if asking.shape:
@@ -226,10 +226,10 @@ def _picture(quality: Quality, dataset: RetrievalDataset, material: Material, re
     return Pictured(record, top, expected, drawings, thumbnails)
 
 
-def _engines(
-    options: BenchOptions, dataset: RetrievalDataset, material: Material, report: Report
-) -> tuple[EngineFigures, ...]:
-    measured: list[EngineFigures] = []
+def _backends(
+    options: BenchOptions, dataset: RetrievalDataset, material: Material, progress: Progress
+) -> tuple[BackendFigures, ...]:
+    measured: list[BackendFigures] = []
     for name in options.backends:
         if material.stored is not None and material.stored[0] == name:
             # The user's own index: its whole content, as it stands.
@@ -237,18 +237,18 @@ def _engines(
         else:
             collection, queries = dataset.collection, dataset.queries
         filters = choose_filters(collection)
-        report(f"Searching with {name}", 0, None)
+        progress(f"Searching with {name}", 0, None)
         if collection is material.collection and material.stored is not None:
             backend = material.stored[1]
             measured.append(
-                measure_engine(
+                measure_backend(
                     name, backend, collection, queries, filters=filters, searches=options.searches, clients=CLIENTS
                 )
             )
             continue
         with built_backend(name, material.spec, collection) as (backend, rate):
             measured.append(
-                measure_engine(
+                measure_backend(
                     name,
                     backend,
                     collection,

@@ -31,7 +31,7 @@ from patsearch.training.recipes import to_toml
 from patsearch.training.splits import hash_share, split_designs
 from patsearch.types import JsonDict
 
-Report = Callable[[str, str, float], None]
+Progress = Callable[[str, str, float], None]
 RESULT = "result.json"
 # Of the families of a corpus so many are held out whole, at least one.
 HELD_FAMILIES = 0.1
@@ -114,11 +114,11 @@ class SuiteResult:
         }
 
 
-def run_suite(options: SuiteOptions, *, report: Report | None = None) -> SuiteResult:
+def run_suite(options: SuiteOptions, *, progress: Progress | None = None) -> SuiteResult:
     """Run what is not finished, and read what is.
 
     Args:
-        report: called with the row, what is going on, and how much of it is done.
+        progress: called with the row, what is going on, and how much of it is done.
 
     Raises:
         UsageError: no such suite or row; the folder holds another corpus, budget or recipe.
@@ -126,10 +126,10 @@ def run_suite(options: SuiteOptions, *, report: Report | None = None) -> SuiteRe
             is tried again by the next run.
         PatsearchError: the corpus cannot be read.
     """
-    report = report or (lambda *_: None)
+    progress = progress or (lambda *_: None)
     rows = rows_of(options.suite, options.rows)
     options.out.mkdir(parents=True, exist_ok=True)
-    report("corpus", "reading", 0.0)
+    progress("corpus", "reading", 0.0)
     cache, _ = open_data(options.data, options.out / "cache", Preprocessing(size=options.size))
     if options.size > cache.size:
         raise UsageError(
@@ -142,12 +142,12 @@ def run_suite(options: SuiteOptions, *, report: Report | None = None) -> SuiteRe
     for row in rows:
         # An encoder that is taken has nothing that could be changed.
         recipe = recipe_of(row, common, options.changes)
-        found.append((row, _row(row, recipe, cache, corpus, options=options, report=report)))
+        found.append((row, _row(row, recipe, cache, corpus, options=options, progress=progress)))
     return SuiteResult(options, corpus, common, tuple(found), describe_environment())
 
 
 def _row(
-    row: Row, recipe: Recipe, cache: DrawingCache, corpus: JsonDict, *, options: SuiteOptions, report: Report
+    row: Row, recipe: Recipe, cache: DrawingCache, corpus: JsonDict, *, options: SuiteOptions, progress: Progress
 ) -> JsonDict:
     folder = options.out / "rows" / row.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,11 +160,11 @@ def _row(
         )
     job = without(Job(row, recipe, cache.folders, folder, options.scores, True, options.threads, options.size), done)
     if done and not job.held and not job.scores:
-        report(row.name, "finished", 1.0)
+        progress(row.name, "finished", 1.0)
         return _figures(done, options)
-    result = _in_a_process(job, report)
+    result = _in_a_process(job, progress)
     if "failed" in result:
-        report(row.name, f"failed: {result['failed']}", 1.0)
+        progress(row.name, f"failed: {result['failed']}", 1.0)
         return {"changes": [*row.changes], "scores": {}, **result}
     if not result["finished"]:
         raise Stopped(f"The row {row.name} was stopped.", hint="The same command goes on where it was.")
@@ -174,11 +174,11 @@ def _row(
     part = (folder / RESULT).with_suffix(".part")
     part.write_text(json.dumps(merged, indent=2) + "\n", encoding="utf-8")
     part.replace(folder / RESULT)
-    report(row.name, "finished", 1.0)
+    progress(row.name, "finished", 1.0)
     return _figures(merged, options)
 
 
-def _in_a_process(job: Job, report: Report) -> JsonDict:
+def _in_a_process(job: Job, progress: Progress) -> JsonDict:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(job, theirs), name=f"patsearch-{job.row.name}")
@@ -188,7 +188,7 @@ def _in_a_process(job: Job, report: Report) -> JsonDict:
         while True:
             kind, *rest = ours.recv()
             if kind == "progress":
-                report(job.row.name, *rest)
+                progress(job.row.name, *rest)
             elif kind == "done":
                 result: JsonDict = rest[0]
                 return result

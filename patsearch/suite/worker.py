@@ -27,7 +27,7 @@ from patsearch.types import JsonDict
 if TYPE_CHECKING:
     from patsearch.encoder.torch_network import Network
 
-Report = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 _RATE_SECONDS = 2.0
 _RATE_BATCH = 8
 
@@ -84,7 +84,7 @@ def work(job: Job, pipe: Connection) -> None:
         pipe.close()
 
 
-def measure(job: Job, report: Report) -> JsonDict:
+def measure(job: Job, progress: Progress) -> JsonDict:
     """The figures of a row; of a run that was stopped, {"finished": False} alone.
 
     Raises:
@@ -95,7 +95,7 @@ def measure(job: Job, report: Report) -> JsonDict:
     cv2.setNumThreads(1)
     keep_memory()
     cache = DrawingCache(*job.caches)
-    name, facts = _encoder(job, cache, report)
+    name, facts = _encoder(job, cache, progress)
     if not facts["finished"]:
         return facts
     result: JsonDict = {**facts, "encoder": name}
@@ -104,25 +104,25 @@ def measure(job: Job, report: Report) -> JsonDict:
     result |= {"dim": encoder.card.dim, "size": encoder.preprocessing.size, "sha256": encoder.card.sha256}
     result["parameters"] = _parameters(encoder)
     if job.held:
-        result["held"] = held_out(encoder, cache, job.recipe, report)
-        report("measuring the rate", 0.0)
+        result["held"] = held_out(encoder, cache, job.recipe, progress)
+        progress("measuring the rate", 0.0)
         result["drawings_per_cpu_second"] = _rate(encoder, cache)
     result["scores"] = {}
     for test in job.scores:
-        report(f"scoring {test.name}", 0.0)
+        progress(f"scoring {test.name}", 0.0)
         result["scores"][test.name] = _score(test, name)
     result["peak_bytes"] = _peak_memory()
     return result
 
 
-def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, report: Report) -> JsonDict:
+def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, progress: Progress) -> JsonDict:
     """mAP of the views, and how often a sketch finds its design first, on held-out designs and families."""
     from patsearch.training.validation import retrieval
 
     split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
     result: JsonDict = {}
     for place, (name, chosen) in enumerate((("designs", split.groups), ("families", split.families))):
-        report(f"held-out {name}", place / 2)
+        progress(f"held-out {name}", place / 2)
         vectors, designs, sketches = _vectors(encoder, cache, chosen)
         found = retrieval(vectors, designs, sketches) if len(vectors) else {}
         result[name] = {
@@ -134,12 +134,12 @@ def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, report:
     return result
 
 
-def _encoder(job: Job, cache: DrawingCache, report: Report) -> tuple[str, JsonDict]:
+def _encoder(job: Job, cache: DrawingCache, progress: Progress) -> tuple[str, JsonDict]:
     """Name of the row's encoder, and what making it took."""
     nothing: JsonDict = {"finished": True, "samples": 0, "steps": 0, "cpu_seconds": 0.0, "start": "", "loss": None}
     if job.row.kind == TAKEN:
         return f"{job.recipe.encoder}:8?size={job.size}", nothing
-    report("building the network", 0.0)
+    progress("building the network", 0.0)
     recipe, network = with_start(job.recipe, job.folder / "run")
     if job.row.kind == UNTRAINED:
         return _untrained(job, recipe, network), nothing | {"start": recipe.network.start}
@@ -152,7 +152,7 @@ def _encoder(job: Job, cache: DrawingCache, report: Report) -> tuple[str, JsonDi
         network=network,
         device="cpu",
         threads=job.threads,
-        watch=lambda now: report(f"training, step {now.step}, loss {now.loss:.3f}", now.share),
+        watch=lambda now: progress(f"training, step {now.step}, loss {now.loss:.3f}", now.share),
     )
     facts = {
         "finished": result.finished,

@@ -17,8 +17,8 @@ from patsearch.backends import Backend, create_backend
 from patsearch.backends.copy import copy
 from patsearch.backends.samples import random_filter
 from patsearch.engine import open_index
+from patsearch.evaluation.backends import measure_backend
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.engines import measure_engine
 from patsearch.filters import Filter, parse_filter
 from patsearch.ingest import IngestOptions, ingest
 
@@ -94,9 +94,9 @@ def test_the_same_precision(collection: tuple[Backend, Collection], others: dict
     ]
     rows = np.array(several, dtype=np.int64)
     ks = (10, len(drawings))
-    reference = measure_engine("faiss", source, drawings, rows, ks=ks, searches=150)
+    reference = measure_backend("faiss", source, drawings, rows, ks=ks, searches=150)
     assert 0.3 < reference.map < 0.9
     for name, backend in others.items():
-        found = measure_engine(name, backend, drawings, rows, ks=ks, searches=150)
+        found = measure_backend(name, backend, drawings, rows, ks=ks, searches=150)
         assert abs(found.map - reference.map) < 0.002, name
         print(f"mAP {name} {found.map:.6f}, faiss {reference.map:.6f}, exact {reference.exact_map:.6f}")

@@ -45,7 +45,7 @@ class TestIndex:
         assert evaluation.ingests == ()
         assert 0.2 < evaluation.quality.metrics["map"] < 1
         # The index is measured as it stands, front pages and all.
-        (engine,) = result.engines
+        (engine,) = result.backends
         assert (engine.vectors, engine.upserts_per_second) == (48, None)
         assert engine.series[0].ann_recall[10] == 1
 
@@ -55,7 +55,7 @@ class TestIndex:
         assert [e.protocol for e in result.evaluations] == [Protocol(False, False), Protocol(False, True)]
         without, with_front = (e.quality.metrics["hit_rate@1"] for e in result.evaluations)
         assert with_front > without
-        assert result.engines == ()
+        assert result.backends == ()
 
     def test_pictures_of_the_worst(self, tmp_path: Path) -> None:
         (evaluation,) = bench(f"index:{make_index(tmp_path / 'index')}", backends=()).evaluations
@@ -109,7 +109,7 @@ class TestSource:
         assert (evaluation.dataset["queries"], evaluation.dataset["patents"]) == (15, 5)
         assert evaluation.quality.metrics["hit_rate@1"] == 1
         assert evaluation.ingests[0]["drawings"] == 15
-        assert result.engines[0].upserts_per_second is not None
+        assert result.backends[0].upserts_per_second is not None
         assert result.environment["packages"]["numpy"] == np.__version__
         # Kept: the second run finds everything there, and the same figures.
         again = bench(folder, **options).evaluations[0]
@@ -215,7 +215,7 @@ class TestTrec:
         assert set(evaluation.quality.records[0].ranks.gains) == {1.0, 2.0}
         assert evaluation.ingests[0]["drawings"] == 12
         assert all(w.record.id in w.thumbnails for w in evaluation.worst)
-        assert result.engines[0].series[0].ann_recall[10] == 1
+        assert result.backends[0].series[0].ann_recall[10] == 1
 
     def test_unreadable_images_are_left_out_and_told(self, folder: Path) -> None:
         (folder / "images" / "3-2.png").unlink()

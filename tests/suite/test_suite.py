@@ -51,9 +51,9 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Rows run here and not in processes of their own, which would import torch anew; names of those that ran."""
     ran: list[str] = []
 
-    def run(job: suite_worker.Job, report: suite.Report) -> JsonDict:
+    def run(job: suite_worker.Job, progress: suite.Progress) -> JsonDict:
         ran.append(job.row.name)
-        return measure(job, lambda what, share: report(job.row.name, what, share))
+        return measure(job, lambda what, share: progress(job.row.name, what, share))
 
     monkeypatch.setattr(suite, "_in_a_process", run)
     monkeypatch.setattr(suite_worker, "_RATE_SECONDS", 0.02)
@@ -133,7 +133,7 @@ def test_a_row_that_was_stopped_goes_on(corpus: Path, tmp_path: Path, monkeypatc
     assert not (tmp_path / "rows" / "effnet-triplet" / "result.json").exists()
     steps: list[int] = []
     result = run_suite(
-        chosen, report=lambda _, what, __: steps.append(int(what.split()[2][:-1])) if "step" in what else None
+        chosen, progress=lambda _, what, __: steps.append(int(what.split()[2][:-1])) if "step" in what else None
     )
     assert steps[0] == 3  # the first two steps were not made again
     assert result.rows[0][1]["steps"] == steps[-1]
@@ -144,8 +144,8 @@ def test_a_row_that_fails_does_not_stop_the_others(
 ) -> None:
     here = suite._in_a_process
 
-    def fail(job: suite_worker.Job, report: suite.Report) -> JsonDict:
-        return {"failed": "No memory."} if job.row.name == "ri-lbp" else here(job, report)
+    def fail(job: suite_worker.Job, progress: suite.Progress) -> JsonDict:
+        return {"failed": "No memory."} if job.row.name == "ri-lbp" else here(job, progress)
 
     monkeypatch.setattr(suite, "_in_a_process", fail)
     result = run_suite(options(corpus, tmp_path, "ri-lbp", "lite0-imagenet"))

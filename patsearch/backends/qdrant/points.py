@@ -13,7 +13,7 @@ from patsearch.backends.qdrant.payload import Point
 from patsearch.errors import UsageError
 from patsearch.types import JsonDict
 
-# Measured on 200,000 vectors of 512 numbers (bench/engines.py): 8-bit codes in memory, the best ones
+# Measured on 200,000 vectors of 512 numbers (bench/backends.py): 8-bit codes in memory, the best ones
 # compared again in the original.
 EF_SEARCH = 128
 # A filter by class leaves islands in the graph. With 128 a query from outside of the classes asked for missed one of

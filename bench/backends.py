@@ -1,7 +1,7 @@
 """Both backends over the same vectors in one run: load, size, memory, recall and time under filters, clients at once.
 
-    python bench/engines.py --rows 200000 --engine faiss --engine qdrant --folder /tmp/engines --out engines.json
-    python bench/engines.py ... --engine qdrant=http://localhost:6333       # a server beside them
+    python bench/backends.py --rows 200000 --engine faiss --engine qdrant --folder /tmp/engines --out engines.json
+    python bench/backends.py ... --engine qdrant=http://localhost:6333       # a server beside them
 
 `qdrant` alone is Qdrant's engine in this process (qdrant-edge-py); every row says what answered. Data, queries
 and filters are those of `bench/million.py`: filters by date are random with respect to the content, filters

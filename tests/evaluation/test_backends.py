@@ -13,8 +13,8 @@ from fake_qdrant import FakeServer
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec
 from patsearch.errors import UsageError
+from patsearch.evaluation.backends import built_backend, choose_filters, load_backend, measure_backend
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.engines import built_backend, choose_filters, load_engine, measure_engine
 from patsearch.evaluation.ranking import score_block
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing, Hit
@@ -77,7 +77,7 @@ class Sloppy(Backend):
 def test_an_engine_that_is_right_has_full_recall_with_and_without_filters() -> None:
     collection = make_collection()
     filters = [parse_filter("locarno=06"), parse_filter("granted<=2021-03-31"), parse_filter("kind=B2")]
-    figures = measure_engine(
+    figures = measure_backend(
         "sloppy", Sloppy(collection), collection, np.arange(len(collection)), filters=filters, ks=(3, 10), searches=20
     )
     everything, by_class, by_date, nothing = figures.series
@@ -95,7 +95,7 @@ def test_an_engine_that_is_right_has_full_recall_with_and_without_filters() -> N
 def test_what_an_engine_overlooks_is_noticed() -> None:
     collection = make_collection()
     overlooked = frozenset(d.id for d in collection.drawings[::2])
-    figures = measure_engine(
+    figures = measure_backend(
         "sloppy", Sloppy(collection, overlooked), collection, np.arange(len(collection)), ks=(len(collection) - 1,)
     )
     # Asked for all 47 others: an odd query is itself among the 24 seen, an even one is not.
@@ -106,20 +106,20 @@ def test_the_query_itself_proves_nothing() -> None:
     collection = make_collection()
     # Finds nothing but the query: one drawing is left, and it is the query's own.
     only = frozenset(d.id for d in collection.drawings[1:])
-    figures = measure_engine("sloppy", Sloppy(collection, only), collection, np.array([0]), ks=(10,), searches=1)
+    figures = measure_backend("sloppy", Sloppy(collection, only), collection, np.array([0]), ks=(10,), searches=1)
     assert figures.series[0].ann_recall == {10: 0.0}
 
 
 def test_timed_searches_ask_for_the_smallest_k() -> None:
     backend = Sloppy(make_collection())
-    measure_engine("sloppy", backend, backend.collection, np.arange(48), ks=(5, 20), searches=4)
+    measure_backend("sloppy", backend, backend.collection, np.arange(48), ks=(5, 20), searches=4)
     assert backend.asked == [21] * 4 + [5] * 4 + [5] * 4  # recall, warm-up, timed
 
 
 def test_a_fresh_index_on_the_real_backend(tmp_path: Path) -> None:
     collection = make_collection()
     with built_backend("faiss", SPEC, collection) as (backend, rate):
-        figures = measure_engine(
+        figures = measure_backend(
             "faiss", backend, collection, np.arange(48), filters=choose_filters(collection), upserts_per_second=rate
         )
     assert all(series.ann_recall[10] == 1.0 for series in figures.series)
@@ -147,7 +147,7 @@ def test_no_filter_where_the_data_have_none() -> None:
 def test_an_engine_s_own_precision_is_that_of_the_exact_answers(name: str) -> None:
     collection = make_collection()
     with built_backend(name, SPEC, collection) as (backend, _):
-        figures = measure_engine(name, backend, collection, np.arange(48), searches=48, clients=(1, 3))
+        figures = measure_backend(name, backend, collection, np.arange(48), searches=48, clients=(1, 3))
     ranks = []
     for row, drawing in enumerate(collection.drawings):
         scores = collection.vectors @ collection.vectors[row]
@@ -164,7 +164,7 @@ def test_an_engine_s_own_precision_is_that_of_the_exact_answers(name: str) -> No
 def test_an_engine_that_misses_has_less_precision() -> None:
     collection = make_collection()
     backend = Sloppy(collection, frozenset(d.id for d in collection.drawings[::2]))
-    figures = measure_engine("sloppy", backend, collection, np.arange(48), searches=48)
+    figures = measure_backend("sloppy", backend, collection, np.arange(48), searches=48)
     assert figures.map < figures.exact_map
 
 
@@ -179,4 +179,4 @@ def test_an_index_on_a_server_is_deleted_afterwards() -> None:
 
 def test_a_server_for_an_engine_without_one() -> None:
     with pytest.raises(UsageError, match="'faiss' has no server"):
-        load_engine("faiss=http://localhost:6333")
+        load_backend("faiss=http://localhost:6333")

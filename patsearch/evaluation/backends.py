@@ -70,7 +70,7 @@ class SearchFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineFigures:
+class BackendFigures:
     """One backend's measurements.
 
     Attributes:
@@ -123,7 +123,7 @@ def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterato
     Args:
         name: `faiss`, `qdrant`: in a temporary folder; `qdrant=http://host:6333`: on a server.
     """
-    kind, url = load_engine(name)
+    kind, url = load_backend(name)
     with TemporaryDirectory(prefix="patsearch-bench-") as folder:
         unique = f"patsearch-bench-{uuid.uuid4().hex[:12]}"
         location = kind.on_server(url, unique) if url else str(Path(folder) / kind.name)
@@ -142,7 +142,7 @@ def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterato
                 kind.open(location, read_only=False).drop()
 
 
-def load_engine(name: str) -> tuple[type[Backend], str]:
+def load_backend(name: str) -> tuple[type[Backend], str]:
     """The backend of `faiss` or `qdrant=URL`, and the address of the server, empty for none.
 
     Raises:
@@ -156,7 +156,7 @@ def load_engine(name: str) -> tuple[type[Backend], str]:
     return kind, url
 
 
-def measure_engine(
+def measure_backend(
     name: str,
     backend: Backend,
     collection: Collection,
@@ -169,7 +169,7 @@ def measure_engine(
     upserts_per_second: float | None = None,
     clients: Sequence[int] = (),
     advance: Callable[[int], None] | None = None,
-) -> EngineFigures:
+) -> BackendFigures:
     """Search a backend with stored drawings, each left out of its own answer.
 
     Args:
@@ -198,7 +198,7 @@ def measure_engine(
         if advance:
             advance(len(rows))
     info = backend.info()
-    return EngineFigures(
+    return BackendFigures(
         backend=name,
         engine=str(info.get("engine", "")),
         vectors=len(collection),
