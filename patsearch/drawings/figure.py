@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from patsearch.drawings.grey import Grey
 
-Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 

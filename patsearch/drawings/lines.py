@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.drawings.figure import Box
-from patsearch.drawings.raster import CELL, Boxes, Grey, Pieces, Raster, union, without
+from patsearch.drawings.grey import Grey
+from patsearch.drawings.raster import CELL, Boxes, Pieces, Raster, union, without
 
 _MIN_GLYPH, _MAX_GLYPH = 3, 46  # cells: 12 to 184 pixels of a sheet scanned at 300 dpi
 _MOST_GLYPHS = 180

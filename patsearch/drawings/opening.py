@@ -28,7 +28,7 @@ from PIL import (
 )
 
 from patsearch.drawings.fax import read_fax
-from patsearch.encoder.preprocess import to_grey
+from patsearch.drawings.grey import to_grey
 from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
 
 MAX_BYTES = 256 << 20

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.drawings.figure import Box
-from patsearch.drawings.raster import Grey, pieces_of
+from patsearch.drawings.grey import Grey
+from patsearch.drawings.raster import pieces_of
 
 _Span = tuple[float, float, float, float]
 Side = Literal["below", "above", "beside"]

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from patsearch.drawings.grey import Grey, to_grey
 from patsearch.drawings.opening import normalise_polarity, open_image
-from patsearch.encoder.preprocess import Grey, to_grey
 from patsearch.errors import ImageError, UsageError
 
 # The longer side at which light is estimated, and the kernel there: wider than any pen stroke of a

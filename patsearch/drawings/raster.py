@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings.figure import Box
-from patsearch.encoder.preprocess import to_grey
+from patsearch.drawings.grey import Grey, to_grey
 
-Grey = NDArray[np.uint8]
 Boxes = NDArray[np.int32]
 
 CELL = 4

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.drawings.grey import Grey
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.,-'/()"
 HEIGHT = 24
 MAX_WIDTH = 288
 _INK_HEIGHT = 20
 _STEP = 2  # pixels of width a step of the network's answer
 _WIDTHS = (64, 96, 128, 192, MAX_WIDTH)
-
-Grey = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

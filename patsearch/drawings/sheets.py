@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from patsearch.drawings.figure import Box, Figure, Grey, SplitSheet
+from patsearch.drawings.figure import Box, Figure, SplitSheet
+from patsearch.drawings.grey import Grey
 from patsearch.drawings.partition import share_out
 from patsearch.drawings.raster import CELL, PAPER, Pieces, Raster, pieces_of, rasterise, without
 from patsearch.drawings.sheettext import SheetText, sheet_text

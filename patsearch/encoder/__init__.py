@@ -22,7 +22,7 @@ from pathlib import Path
 from patsearch import plugins
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
 from patsearch.encoder.card import EncoderCard, Score, fingerprint
-from patsearch.encoder.preprocess import Preprocessing, preprocess, to_grey
+from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import EncoderError, PluginError
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "load_encoder",
     "preprocess",
     "shipped_cards",
-    "to_grey",
 ]
 
 DEFAULT_ENCODER = "lite0-drawings"

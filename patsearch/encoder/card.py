@@ -1,29 +1,32 @@
-"""What an encoder says of itself: name, dimension, preprocessing, fingerprint, training, measured scores.
+"""An encoder's identity: name, dimension, preprocessing, fingerprint, training, measured scores.
 
-The card is a JSON file beside the weights. Its sha256 covers weights and preprocessing; an index
-stores it and refuses vectors of an encoder with another one.
+The card is a JSON file next to the weights. Its sha256 covers weights and preprocessing; an index
+stores it and refuses the vectors of an encoder with a different one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from patsearch.encoder.preprocess import Preprocessing
+from patsearch.encoder.preprocess import STRICT, Preprocessing
 from patsearch.errors import EncoderError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 _MAX_CARD_BYTES = 1 << 20
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """One measured figure, with the command that repeats the measurement."""
+
+    __pydantic_config__: ClassVar = STRICT
 
     dataset: str
     metric: str
@@ -37,7 +40,7 @@ class EncoderCard:
 
     Attributes:
         name: as `patsearch.load_encoder` takes it.
-        title: one line for people.
+        title: one line.
         dim: length of a vector.
         preprocessing: how images become arrays.
         sha256: fingerprint of weights and preprocessing, 64 hexadecimal digits (`fingerprint`).
@@ -45,10 +48,12 @@ class EncoderCard:
         licence: of the weights, as an SPDX name where there is one.
         baseline: True for an encoder that has never been trained on drawings.
         scores: what was measured, may be empty.
-        notes: whatever else a user should know.
-        shape_dim: so many numbers at the beginning of a vector tell of shape alone, where the rest tells of the pen,
-            and the last number of a drawing whose pen cannot be told; None where no part of a vector tells of it.
+        notes: what else a user should know.
+        shape_dim: how many numbers at the beginning of a vector describe shape alone; the others describe the drawing
+            style, and the last one marks a drawing whose style is unknown. None where a vector has no such parts.
     """
+
+    __pydantic_config__: ClassVar = STRICT
 
     name: str
     title: str
@@ -71,39 +76,31 @@ class EncoderCard:
         path.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def from_json(cls, value: Any, *, where: str) -> Self:
-        """The card for a parsed JSON document.
-
-        Raises:
-            EncoderError: a field is missing, unknown or of another type; `where` names the file.
-        """
-        values = _checked(cls, value, where)
-        values["preprocessing"] = _build(Preprocessing, values["preprocessing"], where)
-        scores = values.get("scores", [])
-        if not isinstance(scores, list):
-            raise EncoderError(f"The encoder card {where} is malformed: scores is no list.")
-        values["scores"] = tuple(_build(Score, score, where) for score in scores)
-        return cls(**values)
-
-    @classmethod
     def load(cls, path: Path) -> Self:
         """Read the JSON file.
 
         Raises:
-            EncoderError: not there, too large, not JSON, or not a card.
+            EncoderError: the file is missing, too large, not JSON, or not a card.
         """
+        from pydantic import TypeAdapter, ValidationError
+
         try:
             if path.stat().st_size > _MAX_CARD_BYTES:
                 raise EncoderError(f"The encoder card {path} is larger than {_MAX_CARD_BYTES:,} bytes.")
-            value = json.loads(path.read_text(encoding="utf-8"))
+            return TypeAdapter(cls).validate_json(path.read_bytes())
         except OSError as error:
             raise EncoderError(
                 f"The encoder card {path} cannot be read: {error.strerror}.",
-                hint="An encoder's card is the .json file beside its weights.",
+                hint="An encoder's card is the .json file next to its weights.",
             ) from error
-        except ValueError as error:
-            raise EncoderError(f"The encoder card {path} is not valid JSON: {error}.") from error
-        return cls.from_json(value, where=str(path))
+        except ValidationError as error:
+            problems = error.errors(include_url=False)
+            raise EncoderError(
+                f"The encoder card {path} is not valid: {'; '.join(map(_problem, problems))}.",
+                hint="It may come from a newer patsearch."
+                if any(problem["type"] == "unexpected_keyword_argument" for problem in problems)
+                else None,
+            ) from error
 
 
 def fingerprint(weights: Iterable[bytes | memoryview], preprocessing: Preprocessing) -> str:
@@ -114,36 +111,7 @@ def fingerprint(weights: Iterable[bytes | memoryview], preprocessing: Preprocess
     return digest.hexdigest()
 
 
-def _build(cls: type[_T], value: Any, where: str) -> _T:
-    return cls(**_checked(cls, value, where))
-
-
-# The JSON types that each annotation of the classes above admits (annotations are text here).
-_ADMITS: Mapping[str, type | tuple[type, ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "int | None": (int, NoneType),
-}
-
-
-def _checked(cls: type[Any], value: Any, where: str) -> dict[str, Any]:
-    """The document's fields, none unknown, simple ones of the right type."""
-    if not isinstance(value, dict):
-        raise EncoderError(f"The encoder card {where} is malformed: {cls.__name__} must be an object.")
-    known = {field.name: field.type for field in fields(cls)}
-    if unknown := sorted(value.keys() - known.keys()):
-        raise EncoderError(
-            f"The encoder card {where} has unknown fields: {', '.join(unknown)}.",
-            hint="It may come from a newer patsearch.",
-        )
-    required = {field.name for field in fields(cls) if field.default is MISSING}
-    if missing := required - value.keys():
-        raise EncoderError(f"The encoder card {where} lacks {', '.join(sorted(missing))}.")
-    for name, entry in value.items():
-        admitted = _ADMITS.get(str(known[name]))
-        wrong_bool = isinstance(entry, bool) and known[name] != "bool"
-        if admitted is not None and (wrong_bool or not isinstance(entry, admitted)):
-            raise EncoderError(f"The encoder card {where} is malformed: {name} must be {known[name]}.")
-    return dict(value)
+def _problem(problem: ErrorDetails) -> str:
+    """`scores.0.value: Input should be a valid number`."""
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -20,12 +20,13 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from patsearch.drawings.grey import to_grey
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.detail_maps import DetailMaps, find_looks, tensors_of
 from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
-from patsearch.encoder.preprocess import preprocess, to_grey
+from patsearch.encoder.preprocess import preprocess
 from patsearch.errors import EncoderError
 
 _MAX_MODEL_BYTES = 2 << 30

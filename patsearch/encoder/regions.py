@@ -16,21 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from patsearch.drawings.grey import WHITE, Grey, to_grey
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
 from patsearch.encoder.detail_maps import DetailMaps, DetailRegions, Place
 from patsearch.encoder.feature_maps import FeatureMaps, Regions
 from patsearch.encoder.onnx import OnnxEncoder
-from patsearch.encoder.preprocess import (
-    WHITE,
-    Grey,
-    Preprocessing,
-    has_windows,
-    is_blank,
-    placement,
-    preprocess,
-    to_grey,
-    window_places,
-)
+from patsearch.encoder.preprocess import Preprocessing, has_windows, is_blank, placement, preprocess, window_places
 from patsearch.errors import EncoderError, ImageError
 
 Method = Literal["feature maps", "occlusion"]

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from patsearch.drawings.grey import Grey, to_grey
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import Encoder, to_grey
+from patsearch.encoder import Encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
-from patsearch.encoder.preprocess import Grey, Preprocessing, placement
+from patsearch.encoder.preprocess import Preprocessing, placement
 from patsearch.encoder.regions import Agreement, Method, agreements
 from patsearch.engine.query import query_figures
 from patsearch.errors import ImageError

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import Encoder, to_grey
+from patsearch.encoder import Encoder
 from patsearch.errors import InputError
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.lists import ListedImage

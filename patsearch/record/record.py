@@ -11,8 +11,8 @@ from typing import Self, TypedDict
 from PIL import Image
 
 from patsearch import __version__
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import to_grey
 from patsearch.engine import Engine, Expansion, QueryVectors, Rerank
 from patsearch.filters import Filter
 from patsearch.numbers import normal_number

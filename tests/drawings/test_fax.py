@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from patsearch.drawings.fax import read_fax
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.opening import MAX_PIXELS_BILEVEL, open_image, open_sheet
-from patsearch.encoder.preprocess import to_grey
 from patsearch.errors import ImageError
 
 

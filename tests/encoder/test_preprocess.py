@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from patsearch.encoder import Preprocessing, preprocess, to_grey
+from patsearch.drawings.grey import to_grey
+from patsearch.encoder import Preprocessing, preprocess
 from patsearch.encoder.preprocess import densest_windows, window_places
 from patsearch.errors import EncoderError, ImageError
 

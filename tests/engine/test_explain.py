@@ -9,8 +9,9 @@ import pytest
 from makers import draw_design
 from PIL import Image, ImageDraw, ImageFont
 
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import load_encoder, to_grey
+from patsearch.encoder import load_encoder
 from patsearch.engine.explain import SIDE, Heated, explain
 from patsearch.errors import ImageError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from makers import draw_design, week
 
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import to_grey
 from patsearch.engine import open_index
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest

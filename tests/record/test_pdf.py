@@ -12,8 +12,8 @@ from makers import draw_design, week
 from pypdf import PdfReader
 
 from patsearch.cli import main
+from patsearch.drawings.grey import to_grey
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.encoder import to_grey
 from patsearch.engine import Thumbnails, open_index
 from patsearch.errors import PluginError
 from patsearch.filters import parse_filter
