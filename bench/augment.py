@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from patsearch.training.augment import OFF, Augmentation, alone, augment
-from patsearch.training.cache import DrawingCache
+from patsearch.training.augment.augmentation import OFF, Augmentation, alone, augment
+from patsearch.training.data.cache import DrawingCache
 
 
 def cost(drawings: list[np.ndarray], spec: Augmentation) -> float:

@@ -29,6 +29,8 @@ import numpy as np
 
 from patsearch.encoder import ArrayEncoder, load_encoder
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))  # for `workshop`
+
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
 ENGINES = (
@@ -134,9 +136,9 @@ def _torch_twice(threads: int) -> Callable[[Any], Any]:
     """What the graph of the default encoder computes, in torch and numpy."""
     import torch
 
-    from patsearch.training.details import Details
-    from patsearch.training.export import looks
-    from patsearch.training.lite0 import FEATURES, build_network
+    from workshop.details import Details
+    from workshop.export import looks
+    from workshop.lite0 import FEATURES, build_network
 
     torch.set_num_threads(threads)
     spec = load_encoder().card.preprocessing
@@ -183,10 +185,10 @@ def export(sizes: list[int], folder: Path, *, int8: bool) -> None:
     """The network of the shipped encoders for every size, in float32 and in 8 bits."""
     from patsearch.encoder import EncoderCard, Preprocessing, fingerprint
     from patsearch.encoder.onnx import OnnxEncoder
-    from patsearch.training.drawings import some_drawings
-    from patsearch.training.lite0 import FEATURES, read_weights
-    from patsearch.training.lite0_graph import build_model
-    from patsearch.training.quantise import quantise
+    from patsearch.training.data.drawings import some_drawings
+    from patsearch.training.export.quantise import quantise
+    from workshop.lite0 import FEATURES, read_weights
+    from workshop.lite0_graph import build_model
 
     weights = read_weights()
     for size in sizes:

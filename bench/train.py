@@ -28,12 +28,12 @@ import cv2
 import torch
 
 from patsearch.encoder.preprocess import Preprocessing
-from patsearch.training.cache import DrawingCache
-from patsearch.training.data import build_cache
+from patsearch.training.data.build import build_cache
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.splits import split_designs
 from patsearch.training.distributed import Group
 from patsearch.training.loop import _PRECISIONS, Trainer
 from patsearch.training.recipes import load_recipe
-from patsearch.training.splits import split_designs
 
 Clock = Callable[[], float]
 CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}

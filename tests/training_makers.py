@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, write_shard
 from patsearch.training.config import Recipe
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, write_shard
 from patsearch.training.recipes import check_recipe
 
 SIZE = 40

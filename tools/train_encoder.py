@@ -25,13 +25,13 @@ from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import PatsearchError
-from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import slim
-from patsearch.training.export import export_encoder, interpolate, read_backbone, whitening_of
-from patsearch.training.lite0 import build_network, read_weights
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.splits import split_designs
 from patsearch.training.recipes import load_recipe
-from patsearch.training.splits import split_designs
 from patsearch.training.validation import validate
+from workshop.export import export_encoder, interpolate, read_backbone, whitening_of
+from workshop.lite0 import build_network, read_weights
 
 RECIPE = "fast"
 

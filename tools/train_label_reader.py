@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from label_lines import fonts, sample
-
 from patsearch.drawings.reader import ALPHABET, HEIGHT, fit_line
 
 _NAMES: list[str] = []

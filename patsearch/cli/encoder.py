@@ -13,7 +13,7 @@ from patsearch.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
     from patsearch.encoder import ArrayEncoder, EncoderCard
-    from patsearch.training.onnx_export import Exported
+    from patsearch.training.export.onnx_export import Exported
 
 
 def register(app: typer.Typer) -> None:
@@ -93,9 +93,9 @@ def export(
     with _train_extra():
         from patsearch.encoder.onnx import OnnxEncoder
         from patsearch.encoder.torch import TorchEncoder
-        from patsearch.training.drawings import some_drawings
-        from patsearch.training.onnx_export import export_onnx
-        from patsearch.training.quantise import quantise
+        from patsearch.training.data.drawings import some_drawings
+        from patsearch.training.export.onnx_export import export_onnx
+        from patsearch.training.export.quantise import quantise
 
     encoder = _load(name, threads)
     if not isinstance(encoder, TorchEncoder | OnnxEncoder):
@@ -139,8 +139,8 @@ def compare(
     from patsearch.cli.output import print_json, stdout
 
     with _train_extra():
-        from patsearch.training.compare import TOP, compare_encoders
-        from patsearch.training.drawings import whole_cache
+        from patsearch.training.data.drawings import whole_cache
+        from patsearch.training.export.compare import TOP, compare_encoders
 
     encoders = [_load(name, threads) for name in (first, second)]
     with tempfile.TemporaryDirectory() as folder:

@@ -13,9 +13,9 @@ import typer
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from patsearch.training.cache import DrawingCache
     from patsearch.training.config import Recipe
-    from patsearch.training.data import BuildOptions
+    from patsearch.training.data.build import BuildOptions
+    from patsearch.training.data.cache import DrawingCache
     from patsearch.training.run import Progress, RunResult
 
 
@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
         from patsearch.cli.output import notice, print_json
         from patsearch.ingest.sources import SourceOptions
-        from patsearch.training.data import BuildOptions
+        from patsearch.training.data.build import BuildOptions
         from patsearch.training.recipes import to_toml
 
         chosen = _choose(recipe, out, changes)
@@ -152,7 +152,7 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
     from patsearch.cli.output import notice, progress
     from patsearch.encoder.preprocess import Preprocessing
     from patsearch.ingest import Progress as Ingested
-    from patsearch.training.data import is_cache, open_data
+    from patsearch.training.data.build import is_cache, open_data
 
     cached = all(is_cache(Path(text).expanduser()) for text in data)
     if out is None and not cached:
@@ -178,9 +178,9 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
 
 
 def _show(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
-    from patsearch.training.sampler import make_sampler
-    from patsearch.training.show import show_batch
-    from patsearch.training.splits import split_designs
+    from patsearch.training.data.sampler import make_sampler
+    from patsearch.training.data.show import show_batch
+    from patsearch.training.data.splits import split_designs
 
     split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
     batch, seed = recipe.batch, recipe.schedule.seed

@@ -1,6 +1,6 @@
 """What each region of a drawing adds to its vector, for networks that look at the whole and at its densest windows.
 
-Such a graph says what it does by the names of its tensors (`patsearch.training.lite0_graph` writes it). With the pooled
+Such a graph says what it does by the names of its tensors (`workshop.lite0_graph` writes it). With the pooled
 channels v of each look, of unit length as v':
 
     whole:  unit(sum of a v')      of the looks at the whole in two sizes, by fixed shares a

@@ -24,11 +24,11 @@ from patsearch.errors import PatsearchError, UsageError
 from patsearch.evaluation.environment import describe_environment
 from patsearch.suite.rows import Row, recipe_of, rows_of, small_budget
 from patsearch.suite.worker import Job, ScoreSet, without, work
-from patsearch.training.cache import DrawingCache
 from patsearch.training.config import Recipe
-from patsearch.training.data import open_data
+from patsearch.training.data.build import open_data
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.splits import hash_share, split_designs
 from patsearch.training.recipes import to_toml
-from patsearch.training.splits import hash_share, split_designs
 from patsearch.types import JsonDict
 
 Progress = Callable[[str, str, float], None]

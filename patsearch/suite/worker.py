@@ -17,11 +17,11 @@ from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_enc
 from patsearch.errors import EncoderError, InputError, PatsearchError
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.suite.rows import TAKEN, UNTRAINED, Row
-from patsearch.training.augment import encoder_input
-from patsearch.training.cache import SKETCH, DrawingCache
+from patsearch.training.augment.augmentation import encoder_input
 from patsearch.training.config import Recipe
+from patsearch.training.data.cache import SKETCH, DrawingCache
+from patsearch.training.data.splits import split_designs
 from patsearch.training.memory import keep_memory
-from patsearch.training.splits import split_designs
 from patsearch.types import JsonDict
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from patsearch.synth.design import SHEETS, Design
 from patsearch.synth.dice import Dice
-from patsearch.synth.labels import Lettering
+from patsearch.synth.lettering import Lettering
 from patsearch.synth.render import Lines, render
 from patsearch.synth.style import Style, ink_on
 

@@ -5,7 +5,7 @@
     [batch]       how drawings are chosen
     [loss]        what is made smaller; [loss2] is added to it
     [schedule]    budget, learning rates, precision
-    [augment]     how drawings are changed (`patsearch.training.augment.Augmentation`)
+    [augment]     how drawings are changed (`patsearch.training.augment.augmentation.Augmentation`)
     [validation]  how often retrieval is measured, and on what the best weights are chosen
     [search]      how the encoder is used later: side of the drawings, turning, re-ranking
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from patsearch.training.augment import Augmentation
+from patsearch.training.augment.augmentation import Augmentation
 from patsearch.training.schedule import Budget, Schedule, Shape, Unit
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -91,7 +91,7 @@ class BatchSection(Section):
         designs, drawings: designs of a batch, over all processes, and drawings of each.
         accumulate: batches whose gradients are added up before one update; pairs are made within a batch alone.
         least: designs with fewer drawings are not trained on.
-        labels: what losses tell apart: "design", or "type-and-domain" (`patsearch.training.classes`).
+        labels: what losses tell apart: "design", or "type-and-domain" (`patsearch.training.data.classes`).
     """
 
     sampler: str = "pk"

@@ -23,15 +23,15 @@ from torch import Tensor, nn
 
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import UsageError
-from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import pack_optimiser, read_state, under, unpack_optimiser, unusable, write_state
-from patsearch.training.classes import Labelling
 from patsearch.training.config import Recipe
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.classes import Labelling
+from patsearch.training.data.loader import Loader, workers_for
+from patsearch.training.data.sampler import make_sampler
 from patsearch.training.distributed import Group, synchronised
-from patsearch.training.loader import Loader, workers_for
-from patsearch.training.objective import Objective, Trunk
+from patsearch.training.losses.objective import Objective, Trunk
 from patsearch.training.optimiser import freeze, make_optimiser
-from patsearch.training.sampler import make_sampler
 from patsearch.training.schedule import Spent, size_at
 from patsearch.training.start import AVERAGED, NETWORK, build
 

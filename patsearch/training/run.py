@@ -28,14 +28,14 @@ from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import PatsearchError, UsageError
 from patsearch.evaluation.environment import describe_environment
-from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import mend_checkpoint, write_checkpoint
 from patsearch.training.config import Recipe
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.splits import Split, split_designs
 from patsearch.training.distributed import Group, join
 from patsearch.training.logs import RunLog
 from patsearch.training.loop import Trainer
 from patsearch.training.recipes import to_toml
-from patsearch.training.splits import Split, split_designs
 from patsearch.training.start import STATE
 from patsearch.training.validation import validate
 

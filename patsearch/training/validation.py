@@ -13,8 +13,8 @@ from torch import Tensor
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import InputError
 from patsearch.evaluation.metrics import average_precision, ranks_of
-from patsearch.training.augment import fit
-from patsearch.training.cache import SKETCH, DrawingCache
+from patsearch.training.augment.augmentation import fit
+from patsearch.training.data.cache import SKETCH, DrawingCache
 
 Embeddings = NDArray[np.float32]
 Grey = NDArray[np.uint8]

@@ -16,7 +16,7 @@ from patsearch.suite.rows import SEED, recipe_of, rows_of, small_budget
 from patsearch.suite.run import Stopped, SuiteOptions, run_suite
 from patsearch.suite.table import cells, columns, save, to_markdown
 from patsearch.suite.worker import ScoreSet, measure
-from patsearch.training.cache import Record, write_shard
+from patsearch.training.data.cache import Record, write_shard
 from patsearch.types import JsonDict
 
 SMALL = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patsearch.errors import SettingsError
-from patsearch.training.augment import Augmentation, augment, fit
+from patsearch.training.augment.augmentation import Augmentation, augment, fit
 
 NOTHING = Augmentation(
     mirror=0, quarter=0, tilt=0, shear=0, stretch=0, zoom=1, sketched=0, unhatched=0, wobbly=0, thicker=0, thinner=0,

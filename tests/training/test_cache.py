@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from patsearch.errors import ImageError, InputError
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, pack, shard_path, unpack, write_shard
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, pack, shard_path, unpack, write_shard
 
 
 @given(st.integers(1, 24).flatmap(lambda side: arrays(np.uint8, (side, side), fill=st.just(255))))

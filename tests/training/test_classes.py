@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import SettingsError, UsageError
-from patsearch.training.cache import Record
-from patsearch.training.classes import TYPES, Labelling
+from patsearch.training.data.cache import Record
+from patsearch.training.data.classes import TYPES, Labelling
 from patsearch.training.losses import Term, build_loss
 from patsearch.training.losses.dual_softmax import DualSoftmax
 

@@ -9,10 +9,10 @@ from training_makers import make_recipe, make_table
 
 from patsearch import plugins
 from patsearch.errors import SettingsError
-from patsearch.training.augment import Augmentation
+from patsearch.training.augment.augmentation import Augmentation
 from patsearch.training.config import AugmentSection, Recipe
+from patsearch.training.data.sampler import SAMPLERS
 from patsearch.training.recipes import check_recipe, load_recipe, recipe_names, to_toml
-from patsearch.training.sampler import SAMPLERS
 
 
 def trained() -> list[str]:

@@ -23,11 +23,11 @@ from patsearch.ingest.sources.deeppatent import DeepPatentSource, read_list
 from patsearch.numbers import normal_number
 from patsearch.synth import corpus
 from patsearch.synth.corpus import write_corpus
-from patsearch.training.cache import TEST, TRAIN, VALIDATION, DrawingCache
-from patsearch.training.data import REPORT, BuildOptions, build_cache, is_cache, open_data
-from patsearch.training.labels import SIDECAR, Labels, aspect
-from patsearch.training.sampler import make_sampler
-from patsearch.training.splits import split_designs
+from patsearch.training.data.build import REPORT, BuildOptions, build_cache, is_cache, open_data
+from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, DrawingCache
+from patsearch.training.data.facts import SIDECAR, Labels, aspect
+from patsearch.training.data.sampler import make_sampler
+from patsearch.training.data.splits import split_designs
 from patsearch.types import Drawing
 
 SPEC = Preprocessing(size=48)
@@ -225,7 +225,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_cache(tmp_path: Path) -> No
 import os, signal, sys
 from pathlib import Path
 from patsearch.encoder.preprocess import Preprocessing
-from patsearch.training import data
+from patsearch.training.data import build as data
 data._SHARD = 3
 def die(progress):
     if progress.done == int(sys.argv[3]):
@@ -259,7 +259,7 @@ def test_caches_are_built_without_the_synth_extra() -> None:
     program = """
 import sys
 sys.modules |= dict.fromkeys(["numba", "mapbox_earcut"])
-import patsearch.training.data
+import patsearch.training.data.build
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

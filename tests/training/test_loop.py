@@ -13,15 +13,15 @@ from training_makers import NOTHING, make_cache, make_recipe
 
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
 from patsearch.training import start
-from patsearch.training.cache import DrawingCache
 from patsearch.training.checkpoint import slim
 from patsearch.training.config import Recipe
-from patsearch.training.lite0 import build_network, read_weights
-from patsearch.training.loader import Loader
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.loader import Loader
+from patsearch.training.data.sampler import make_sampler
 from patsearch.training.loop import Trainer
-from patsearch.training.sampler import make_sampler
 from patsearch.training.start import build
 from patsearch.training.validation import retrieval, validate
+from workshop.lite0 import build_network, read_weights
 
 DESIGNS = tuple(range(10))
 

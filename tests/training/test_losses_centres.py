@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from patsearch.errors import PluginError, SettingsError, UsageError
-from patsearch.training.centres import Centres
 from patsearch.training.losses import (
     ArcFace,
     BatchHardTriplet,
@@ -26,6 +25,7 @@ from patsearch.training.losses import (
     WeightedSum,
     build_loss,
 )
+from patsearch.training.losses.centres import Centres
 
 KINDS = [ArcFace, CosFace, SubcenterArcFace, Softmax, ProxyAnchor]
 

@@ -15,10 +15,10 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.torch import TorchEncoder, load_checkpoint, save_checkpoint
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError
-from patsearch.training import onnx_export, quantise
-from patsearch.training.cache import DrawingCache, Record, write_shard
-from patsearch.training.compare import agreement, compare_encoders
-from patsearch.training.onnx_export import Exported, export_onnx
+from patsearch.training.data.cache import DrawingCache, Record, write_shard
+from patsearch.training.export import onnx_export, quantise
+from patsearch.training.export.compare import agreement, compare_encoders
+from patsearch.training.export.onnx_export import Exported, export_onnx
 
 SIZE = 64
 CARD = EncoderCard("tiny", "A test", 0, Preprocessing(size=SIZE), "", trained_on="Rectangles.", licence="Apache-2.0")

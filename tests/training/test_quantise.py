@@ -18,11 +18,11 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.torch import load_checkpoint, save_checkpoint
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError
-from patsearch.training import quantise
-from patsearch.training.details import Details
-from patsearch.training.lite0 import FEATURES, build_network, network_weights
-from patsearch.training.lite0_graph import build_model
-from patsearch.training.onnx_export import Exported, export_onnx
+from patsearch.training.export import quantise
+from patsearch.training.export.onnx_export import Exported, export_onnx
+from workshop.details import Details
+from workshop.lite0 import FEATURES, build_network, network_weights
+from workshop.lite0_graph import build_model
 
 SPEC = Preprocessing(size=224, windows=1)
 DIM = 40

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patsearch.errors import UsageError
-from patsearch.training.cache import TEST, TRAIN, VALIDATION, VIEW, Record
-from patsearch.training.sampler import SAMPLERS, ClassBalancedSampler, PKSampler, Sampler, make_sampler
-from patsearch.training.splits import split_designs
+from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, VIEW, Record
+from patsearch.training.data.sampler import SAMPLERS, ClassBalancedSampler, PKSampler, Sampler, make_sampler
+from patsearch.training.data.splits import split_designs
 
 
 def corpus(designs: int = 60, groups: int = 25) -> list[Record]:

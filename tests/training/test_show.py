@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from patsearch.training.augment import OFF, Augmentation, alone
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache, Record, write_shard
-from patsearch.training.loader import Loader
-from patsearch.training.sampler import PKSampler
-from patsearch.training.show import show_batch
+from patsearch.training.augment.augmentation import OFF, Augmentation, alone
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, write_shard
+from patsearch.training.data.loader import Loader
+from patsearch.training.data.sampler import PKSampler
+from patsearch.training.data.show import show_batch
 
 SIZE = 72
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from patsearch.training.hatching import drop_hatching
-from patsearch.training.sketchify import Pen, sketchify
+from patsearch.training.augment.hatching import drop_hatching
+from patsearch.training.augment.sketchify import Pen, sketchify
 
 CAREFUL = Pen(smallest=24, shortest=6, omitted=0, longest=80, gap=0, tremor=0.4, drift=0.5, twice=0, width=1.2)
 

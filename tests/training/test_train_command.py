@@ -23,7 +23,7 @@ from training_makers import make_cache, make_recipe
 from patsearch.cli import main
 from patsearch.encoder import load_encoder
 from patsearch.training import run as run_module
-from patsearch.training.cache import DrawingCache
+from patsearch.training.data.cache import DrawingCache
 from patsearch.training.loop import Trainer
 from patsearch.training.recipes import load_recipe, to_toml
 
@@ -179,7 +179,7 @@ def test_a_stopped_run_is_saved_first(
 
 
 def training_designs(folder: Path) -> tuple[int, ...]:
-    from patsearch.training.splits import split_designs
+    from patsearch.training.data.splits import split_designs
 
     recipe = make_recipe()
     return split_designs(

@@ -6,7 +6,7 @@ Jiang, Luo, Ruiz-Pava, Hu, Magee: Deriving Design Feature Vectors for Patent Ima
 Networks (2021) train one VGG to tell the type of a drawing and one to tell the section of the classification, and
 search with the features of both. The halves belong to the networks of `patsearch.encoder.torch_dual`.
 
-Class ids are those of `patsearch.training.classes` with "type-and-domain": domain * types + type. Each half is
+Class ids are those of `patsearch.training.data.classes` with "type-and-domain": domain * types + type. Each half is
 scaled to unit length; the classifiers are those of `Softmax`.
 
 Corner cases: with one domain alone the second term is 0.
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from patsearch.errors import SettingsError
-from patsearch.training.classes import TYPES
+from patsearch.training.data.classes import TYPES
 from patsearch.training.losses.base import Loss
 from patsearch.training.losses.softmax import Softmax
 

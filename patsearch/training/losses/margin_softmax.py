@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from patsearch.training.centres import Centres
 from patsearch.training.losses.base import Loss, check
+from patsearch.training.losses.centres import Centres
 
 # The slope of x^gamma at 0 is infinite for gamma below 1.
 _CERTAIN = 1e-12
@@ -36,7 +36,7 @@ class MarginSoftmax(Loss):
         margin_warmup: share of the training, 0 to 1, over which the margin grows linearly from 0 to the full
             one, as `progress` tells; 0 is the full margin from the start.
         focal_gamma: exponent of the focal weight; 0 is none.
-        sample: share of the classes that take part in a step (Partial FC), see `patsearch.training.centres`.
+        sample: share of the classes that take part in a step (Partial FC), see `patsearch.training.losses.centres`.
         sample_seed: of their choice.
         subcentres: centres of a class; the closest one counts.
 

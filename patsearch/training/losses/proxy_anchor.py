@@ -7,7 +7,7 @@ rows of the proxy's class and X-(p) the others:
     L = 1 / |P+| * sum over p in P+ of log(1 + sum over x in X+(p) of exp(-scale * (s(x, p) - margin)))
       + 1 / |P|  * sum over p in P  of log(1 + sum over x in X-(p) of exp(scale * (s(x, p) + margin)))
 
-With `sample` below 1, P is what Partial FC drew (see `patsearch.training.centres`).
+With `sample` below 1, P is what Partial FC drew (see `patsearch.training.losses.centres`).
 
 Corner cases: a proxy without negatives in the batch (a batch of one class) adds nothing to the second sum;
 a batch of one class is thus not 0, it still pulls its proxy.
@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from patsearch.training.centres import Centres
 from patsearch.training.losses.base import Loss, check, soft_count
+from patsearch.training.losses.centres import Centres
 from patsearch.training.losses.margin_softmax import check_sample
 
 

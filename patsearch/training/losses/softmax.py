@@ -19,8 +19,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from patsearch.training.centres import Centres
 from patsearch.training.losses.base import Loss, check, check_flag
+from patsearch.training.losses.centres import Centres
 from patsearch.training.losses.margin_softmax import check_focal, check_sample, cross_entropy
 
 

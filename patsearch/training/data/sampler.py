@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.errors import UsageError
-from patsearch.training.cache import Record
+from patsearch.training.data.cache import Record
 
 # Streams of random numbers: one for the order of an epoch, one for what a step takes.
 _ORDER, _STEP = 0, 1

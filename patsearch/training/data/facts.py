@@ -13,7 +13,7 @@ from patsearch.ingest.sources import Problem, Source
 from patsearch.ingest.sources.deeppatent import read_list, sheet_key
 from patsearch.ingest.sources.folders import printable
 from patsearch.numbers import normal_number
-from patsearch.training.cache import TEST, TRAIN, VALIDATION, VIEW, Record
+from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, VIEW, Record
 from patsearch.types import Drawing, JsonDict
 
 # As `patsearch.synth.corpus` names it, which needs the `synth` extra to be imported.

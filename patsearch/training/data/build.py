@@ -24,8 +24,8 @@ from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import EXIT_FAILED_FILES
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
 from patsearch.ingest.worker import UnitResult, Worker, WorkerSettings
-from patsearch.training.cache import CACHE, DrawingCache, Record, pack, shard_path, write_packed
-from patsearch.training.labels import Labels
+from patsearch.training.data.cache import CACHE, DrawingCache, Record, pack, shard_path, write_packed
+from patsearch.training.data.facts import Labels
 
 REPORT = "report.json"
 _SHARD = 64  # designs; what a killed run does again at most

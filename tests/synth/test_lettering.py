@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.labels import Lettering
+from patsearch.synth.lettering import Lettering
 
 
 @pytest.mark.parametrize("source", ["pillow", "opencv", "strokes"])

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from patsearch.training.augment import OFF, Augmentation, alone, augment, fit
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache
-from patsearch.training.loader import Loader
-from patsearch.training.sampler import Sampler
+from patsearch.training.augment.augmentation import OFF, Augmentation, alone, augment, fit
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache
+from patsearch.training.data.loader import Loader
+from patsearch.training.data.sampler import Sampler
 
 Grey = NDArray[np.uint8]
 

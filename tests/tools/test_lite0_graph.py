@@ -19,11 +19,11 @@ from patsearch.encoder.detail_maps import DetailMaps
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.regions import agreement
 from patsearch.errors import EncoderError
-from patsearch.training.details import Details, Tiles, cut, edge_width, fit_axes, local_part
-from patsearch.training.export import looks
-from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
-from patsearch.training.lite0_graph import build_model
-from patsearch.training.whitening import Whitening
+from workshop.details import Details, Tiles, cut, edge_width, fit_axes, local_part
+from workshop.export import looks
+from workshop.lite0 import FEATURES, Weights, build_network, network_weights
+from workshop.lite0_graph import build_model
+from workshop.whitening import Whitening
 
 SPEC, DIM = Preprocessing(size=224, windows=2), 100
 # Sides of the whole and of a window, and of a drawing that has both windows in it, apart.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from patsearch.encoder import ArrayEncoder
 from patsearch.errors import InputError, UsageError
-from patsearch.training.augment import encoder_input
-from patsearch.training.cache import SKETCH, DrawingCache
+from patsearch.training.augment.augmentation import encoder_input
+from patsearch.training.data.cache import SKETCH, DrawingCache
 from patsearch.training.validation import retrieval
 from patsearch.types import JsonDict
 

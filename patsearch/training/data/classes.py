@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.errors import UsageError
-from patsearch.training.cache import SKETCH, Record
-from patsearch.training.labels import ASPECTS
+from patsearch.training.data.cache import SKETCH, Record
+from patsearch.training.data.facts import ASPECTS
 
 DESIGN, TYPE_AND_DOMAIN = "design", "type-and-domain"
 # What a drawing is: of a view that its caption names, of one that it does not name, or a sketch.

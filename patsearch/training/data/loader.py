@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from patsearch.errors import InputError
-from patsearch.training.augment import Augmentation, augment
-from patsearch.training.cache import VIEW, DrawingCache
-from patsearch.training.classes import Labelling
-from patsearch.training.sampler import Batch, Sampler
+from patsearch.training.augment.augmentation import Augmentation, augment
+from patsearch.training.data.cache import VIEW, DrawingCache
+from patsearch.training.data.classes import Labelling
+from patsearch.training.data.sampler import Batch, Sampler
 
 # Streams of random numbers: what a drawing's changes take, and what a design's. The sampler's are 0 and 1.
 _AUGMENT, _HAND = 2, 3

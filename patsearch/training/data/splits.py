@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from patsearch.training.cache import TRAIN, Record
+from patsearch.training.data.cache import TRAIN, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The graph takes uint8 (N, 1, size, size), white = 255, and gives float32 (N, dim) rows of unit length: grey values,
 channels, pooling, projection and normalisation are inside. A smaller copy in 8 bits is made by
-`patsearch.training.quantise`.
+`patsearch.training.export.quantise`.
 """
 
 from __future__ import annotations

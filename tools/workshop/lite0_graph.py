@@ -20,9 +20,9 @@ from onnx import TensorProto, helper, numpy_helper
 from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import EncoderError
-from patsearch.training.details import Details
-from patsearch.training.lite0 import EPSILON, FEATURES, STAGES, Weights
-from patsearch.training.whitening import Whitening
+from workshop.details import Details
+from workshop.lite0 import EPSILON, FEATURES, STAGES, Weights
+from workshop.whitening import Whitening
 
 # Pixels become (value - 127.5) / 127.5: mean and deviation 0.5, the same for the three channels.
 MIDDLE = 127.5

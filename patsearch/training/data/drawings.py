@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from patsearch.encoder import Preprocessing
 from patsearch.errors import EncoderError, PluginError, UsageError
-from patsearch.training.augment import encoder_input
-from patsearch.training.cache import DrawingCache
-from patsearch.training.data import open_data
-from patsearch.training.splits import hash_share
+from patsearch.training.augment.augmentation import encoder_input
+from patsearch.training.data.build import open_data
+from patsearch.training.data.cache import DrawingCache
+from patsearch.training.data.splits import hash_share
 
 # Of the synthetic corpus: about six drawings a design, of which not all are needed.
 _MOST_DESIGNS = 48

@@ -17,7 +17,7 @@ from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Assembly
 from patsearch.synth.render import View, render
 from patsearch.synth.solids import box
-from patsearch.training.cache import SKETCH, VIEW, DrawingCache
+from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache
 from patsearch.training.recipes import load_recipe
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"

@@ -27,7 +27,7 @@ from patsearch.encoder.detail_maps import find_looks, tensors_of
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.errors import EncoderError
-from patsearch.training.onnx_export import Exported, write_checked
+from patsearch.training.export.onnx_export import Exported, write_checked
 
 LEAST_MEAN_COSINE = 0.99
 # The first of these shares of the layers, from the input on, that brings the mean cosine on the drawings of

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import SettingsError
-from patsearch.training.hatching import drop_hatching
-from patsearch.training.sketchify import sketchify
+from patsearch.training.augment.hatching import drop_hatching
+from patsearch.training.augment.sketchify import sketchify
 
 Grey = NDArray[np.uint8]
 WHITE = 255
@@ -40,8 +40,8 @@ class Augmentation:
         shear, stretch: largest shear, and largest share by which the proportions are off.
         zoom: smallest size, as a share of the original.
         thicker, thinner: stroke width changed by a pixel or two of the cached drawing.
-        sketched: a free-hand copy in place of the drawing (`patsearch.training.sketchify`).
-        unhatched: hatching and stippling taken out (`patsearch.training.hatching`).
+        sketched: a free-hand copy in place of the drawing (`patsearch.training.augment.sketchify`).
+        unhatched: hatching and stippling taken out (`patsearch.training.augment.hatching`).
         wobbly: lines unsteady, by a smooth random displacement.
         wobble: largest displacement in pixels of a drawing of 224.
         broken: small gaps all over the lines.

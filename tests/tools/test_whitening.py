@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from patsearch.errors import SettingsError, UsageError
-from patsearch.training.whitening import fit_whitening
+from workshop.whitening import fit_whitening
 
 
 def designs(seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

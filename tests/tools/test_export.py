@@ -13,13 +13,13 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
-from patsearch.training import export
-from patsearch.training.cache import DrawingCache, Record, write_shard
-from patsearch.training.details import Details, fit_axes, local_part
-from patsearch.training.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
-from patsearch.training.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
+from patsearch.training.data.cache import DrawingCache, Record, write_shard
 from patsearch.training.validation import pooled_embeddings
-from patsearch.training.whitening import fit_whitening
+from workshop import export
+from workshop.details import Details, fit_axes, local_part
+from workshop.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
+from workshop.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
+from workshop.whitening import fit_whitening
 
 CARD = EncoderCard("tiny", "A test", 0, Preprocessing(size=64), "")
 

@@ -7,9 +7,9 @@ import pytest
 
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Assembly, Mesh, move
-from patsearch.synth.ornament import decorate, flat_places, ornament
 from patsearch.synth.render import View, render
 from patsearch.synth.solids import ball, box, cylinder
+from workshop.ornament import decorate, flat_places, ornament
 
 
 def dice(seed: int) -> Dice:

@@ -15,13 +15,13 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
-from patsearch.training.augment import encoder_input
-from patsearch.training.cache import VIEW, DrawingCache
-from patsearch.training.details import Details, Tiles, cut
-from patsearch.training.lite0 import FEATURES, Weights, build_network, network_weights
-from patsearch.training.lite0_graph import build_model
+from patsearch.training.augment.augmentation import encoder_input
+from patsearch.training.data.cache import VIEW, DrawingCache
 from patsearch.training.validation import pooled_embeddings
-from patsearch.training.whitening import Whitening, fit_whitening
+from workshop.details import Details, Tiles, cut
+from workshop.lite0 import FEATURES, Weights, build_network, network_weights
+from workshop.lite0_graph import build_model
+from workshop.whitening import Whitening, fit_whitening
 
 LEAST_COSINE = 0.9999
 LEAST_COSINE_HALF = 0.999
@@ -52,7 +52,7 @@ def export_encoder(
     """Write `NAME.onnx` and `NAME.json`: the pooled features of a Lite0, without the projection.
 
     Args:
-        network: of `patsearch.training.lite0.build_network`.
+        network: of `workshop.lite0.build_network`.
         card: name and preprocessing decide; dimension and fingerprint are filled in.
         folder: to write into.
         whitening: of the pooled features of unit length.
