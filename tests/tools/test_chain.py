@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from patsearch.encoder import load_encoder
 from patsearch.synth.dice import Dice
@@ -99,9 +100,9 @@ def test_shapes_that_may_not_be_used_are_left_out(pack: Path, tmp_path: Path, mo
     # Attributions name the shapes that were drawn, and the bytes do not depend on the day.
     assert render_shapes.write_attributions(job, cache, tmp_path / "authors.csv.gz") == 1
     with gzip.open(tmp_path / "authors.csv.gz", "rt") as file:
-        (row,) = csv.DictReader(file)
-    assert row["id"] in {"a", "b"}
-    assert row["author"] == f"author of {row['id']}"
+        (one,) = csv.DictReader(file)
+    assert one["id"] in {"a", "b"}
+    assert one["author"] == f"author of {one['id']}"
     again = tmp_path / "again"
     again.mkdir()
     render_shapes.draw_shard(5, items, job=job, out=str(again))
@@ -131,12 +132,15 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert load_recipe(run).batch.designs == 4
     call("export", "--state", run / "state.safetensors", "--name", "tiny", "--size", 64, "--out", weights)
     encoder = load_encoder(f"onnx:{weights / 'tiny.onnx'}")
-    vectors = encoder.encode_batch([DrawingCache(cache).drawing(0, 0)])
+    drawing = Image.fromarray(DrawingCache(cache).drawing(0, 0))
+    vectors = encoder.encode_batch([drawing])
     assert vectors.shape == (1, 1280)
     assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-4)
     name = ("--name", "small", "--size", 64, "--out", weights)
     call("export", "--state", run / "state.safetensors", *name, "--whiten", 16, "--cache", cache)
-    small = load_encoder(f"onnx:{weights / 'small.onnx'}").encode_batch([DrawingCache(cache).drawing(0, 0)])
+    small = load_encoder(f"onnx:{weights / 'small.onnx'}").encode_batch(
+        [Image.fromarray(DrawingCache(cache).drawing(0, 0))]
+    )
     assert small.shape == (1, 16)
     assert np.linalg.norm(small) == pytest.approx(1, abs=1e-4)
 
@@ -147,7 +151,7 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     make_encoder.main()
     path = tmp_path / "encoder" / "lite0-drawings.onnx"
     encoder = load_encoder(f"onnx:{path}")
-    assert encoder.encode_batch([np.full((80, 50), 255, np.uint8)]).shape == (1, encoder.card.dim)
+    assert encoder.encode_batch([Image.fromarray(np.full((80, 50), 255, np.uint8))]).shape == (1, encoder.card.dim)
     assert 1280 < encoder.card.dim <= 1280 + 40 + 1  # axes: one a window at most, and one for none
     assert "10 synthetic objects" in encoder.card.trained_on
     assert encoder.card.licence == "Apache-2.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,7 +53,7 @@ def squares(drawings: NDArray[np.uint8], spec: Preprocessing = SPEC) -> NDArray[
     return np.stack([preprocess(page, spec) for page in drawings])
 
 
-def details_of(weights: Weights | None, **changes: float) -> Details:
+def details_of(weights: Weights | None, **changes: Any) -> Details:
     axes = np.linalg.qr(np.random.default_rng(6).normal(size=(FEATURES, DIM)))[0].astype(np.float32)
     return replace(Details(0.7, (1.0, 0.6), axes, weights=weights), **changes)
 

@@ -37,7 +37,7 @@ def test_the_first_axes_tell_designs_apart_best() -> None:
     few = fit_whitening(*fitted, dim=6, shrinkage=0.01)(rows)
     last = fit_whitening(*fitted, dim=12, shrinkage=0.01)
     worst = (rows - last.mean) @ last.matrix[:, 6:]
-    worst /= np.linalg.norm(worst, axis=1, keepdims=True)
+    worst = (worst / np.linalg.norm(worst, axis=1, keepdims=True)).astype(np.float32)
     assert nearest_is_mine(few, labels) > nearest_is_mine(worst, labels)
 
 
