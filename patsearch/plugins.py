@@ -28,7 +28,7 @@ _INSTALL_HINTS = {
     "timm": "pip install 'patsearch[train]'",
     "safetensors": "pip install 'patsearch[train]'",
     "qdrant_client": "pip install 'patsearch[qdrant]'",
-    "qdrant_edge": "pip install 'patsearch[qdrant]'",
+    "qdrant_edge": "pip install 'patsearch[qdrant-edge]'",
 }
 
 

@@ -234,9 +234,10 @@ def _part(module: str) -> Any:
     try:
         return import_module(f"patsearch.backends.qdrant.{module}")
     except ImportError as error:
+        extra = "qdrant-edge" if module == "edge" else "qdrant"
         raise PluginError(
             f"The backend 'qdrant' does not load: {error}.",
-            hint="Install what it needs: pip install 'patsearch[qdrant]'.",
+            hint=f"Install what it needs: pip install 'patsearch[{extra}]'.",
         ) from error
 
 
