@@ -15,7 +15,7 @@ PACKAGE = Path(patsearch.__file__).parent
 
 # From the cellar to the roof; a part may import what stands before it, and its own modules.
 LAYERS = [
-    {"errors"},
+    {"errors", "pages"},
     {"files"},
     {"lock", "sqlite"},
     {"classification", "numbers", "plugins"},

@@ -99,6 +99,17 @@ class BackendFigures:
     per_second_by_clients: dict[int, float] = field(default_factory=dict)
     series: tuple[SearchFigures, ...] = field(default_factory=tuple)
 
+    def summary(self) -> str:
+        """Size, rates and precision in one line."""
+        parts = [f"{self.backend} ({self.engine}): {self.vectors:,} drawings"]
+        parts.append(f"{self.bytes_per_vector:,.0f} bytes on disk each")
+        if self.upserts_per_second is not None:
+            parts.append(f"{self.upserts_per_second:,.0f} stored per second")
+        parts.append(f"mAP@{self.depth} of its answers {self.map:.3f}, of the exact ones {self.exact_map:.3f}")
+        if rates := ", ".join(f"{rate:,.0f} with {n}" for n, rate in self.per_second_by_clients.items()):
+            parts.append(f"searches per second by number of clients: {rates}")
+        return "; ".join(parts)
+
     def to_json(self) -> JsonDict:
         return {
             "backend": self.backend,

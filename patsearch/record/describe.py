@@ -23,6 +23,11 @@ def details(record: SearchRecord) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows if value]
 
 
+def heading(record: SearchRecord) -> str:
+    """Above the results."""
+    return f"{len(record.hits)} {'drawings' if record.options.drawings else 'patents'} found, most similar first"
+
+
 def caption(drawing: Drawing) -> str:
     """Figure and view, as far as they are known."""
     figure = f"FIG. {drawing.figure}" if drawing.figure else drawing.sheet

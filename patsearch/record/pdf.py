@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from patsearch.engine import Thumbnails
 from patsearch.errors import PluginError
-from patsearch.record.describe import caption, class_codes, class_titles, dates, details, mark, marked_first
+from patsearch.record.describe import caption, class_codes, class_titles, dates, details, heading, mark, marked_first
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
 from patsearch.types import PatentHit
@@ -56,9 +56,8 @@ class _Writer:
         self._pictures()
         for name, value in details(record):
             self._text(f"{name}: {value}", size=9)
-        unit = "drawings" if record.options.drawings else "patents"
         self.pdf.ln(3)
-        self._text(f"{len(record.hits)} {unit} found, most alike first", size=12)
+        self._text(heading(record), size=12)
         for hit in marked_first(record):
             self._hit(hit)
         return bytes(self.pdf.output())

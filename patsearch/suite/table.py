@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from patsearch.evaluation.page import document, table
+from patsearch import pages
 from patsearch.evaluation.plots import bars
 from patsearch.suite.rows import TRAINED, Row
 from patsearch.suite.run import SuiteResult
@@ -114,7 +113,6 @@ def to_markdown(result: SuiteResult) -> str:
 
 def to_html(result: SuiteResult) -> str:
     """The table, and the same as bars."""
-    title = f"Suite {result.options.suite}: {result.corpus['name']}"
     shown = {row.name: figures for row, figures in result.rows if "failed" not in figures}
     held = {
         name: _numbers(
@@ -133,22 +131,19 @@ def to_html(result: SuiteResult) -> str:
     }
     rates = {name: {"drawings / CPU s": float(f["drawings_per_cpu_second"])} for name, f in shown.items()}
     most = max((rate for values in rates.values() for rate in values.values()), default=1.0)
-    details = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts(result))
     plots = [
         bars("Mean average precision", held),
-        bars("Here, and as published on DeepPatent with a whole training", published),
-        bars("Drawings encoded a second of CPU time", rates, most=most),
+        bars("Here, and as published on DeepPatent after full training", published),
+        bars("Drawings encoded per second of CPU time", rates, most=most),
     ]
-    settings = json.dumps(result.to_json(), indent=2)
-    return document(
-        title,
-        [
-            f"<h1>{escape(title)}</h1><dl>{details}</dl>",
-            "<h2>Table</h2>",
-            table(columns(result), cells(result)),
-            f'<h2>Plots</h2><div class="plots">{"".join(plots)}</div>',
-            f"<details><summary>All figures</summary><pre>{escape(settings)}</pre></details>",
-        ],
+    return pages.render(
+        "suite.html",
+        title=f"Suite {result.options.suite}: {result.corpus['name']}",
+        details=facts(result),
+        columns=columns(result),
+        rows=cells(result),
+        plots=plots,
+        settings=json.dumps(result.to_json(), indent=2),
     )
 
 

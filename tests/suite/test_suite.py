@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from patsearch.suite import run as suite
 from patsearch.suite import worker as suite_worker
 from patsearch.suite.rows import SEED, recipe_of, rows_of, small_budget
 from patsearch.suite.run import Stopped, SuiteOptions, run_suite
-from patsearch.suite.table import cells, columns, save, to_markdown
+from patsearch.suite.table import cells, columns, save, to_html, to_markdown
 from patsearch.suite.worker import ScoreSet, measure
 from patsearch.training.data.cache import Record, write_shard
 from patsearch.types import JsonDict
@@ -159,8 +160,6 @@ def test_a_row_that_fails_does_not_stop_the_others(
 def test_a_test_set_is_added_without_training_again(
     corpus: Path, tmp_path: Path, in_this_process: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     chosen = options(corpus, tmp_path, "ri-lbp")
     before = run_suite(chosen).rows[0][1]
     monkeypatch.setattr(
@@ -174,6 +173,14 @@ def test_a_test_set_is_added_without_training_again(
     run_suite(more)
     assert len(in_this_process) == 2
     assert run_suite(chosen).rows[0][1] == before
+
+
+def test_hostile_names_are_text_on_the_page(corpus: Path, tmp_path: Path) -> None:
+    hostile = "<script>alert('x')</script>\"&"
+    result = run_suite(options(corpus, tmp_path, "ri-lbp"))
+    page = to_html(replace(result, corpus={**result.corpus, "name": hostile, "held_out_families": [hostile]}))
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 4
 
 
 def test_another_budget_needs_another_folder(corpus: Path, tmp_path: Path) -> None:
