@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from million import BATCH, DIM, WARM_UP, Clock, Generator, K, flat_truth, make_cells, memory, note
 
-from patsearch.backends import Backend, IndexSpec, create_backend, open_backend
+from patsearch.backends import Backend, IndexSpec, as_server, create_backend, open_backend
 from patsearch.filters import Filter, parse_filter
 
 CLIENTS = (1, 2, 4, 8)
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         engines.append({"asked_for": engine, "built": built, **summary(name, measured, cells, arguments.rows)})
         if "://" in location:
             with open_backend(name, location, read_only=False) as backend:
-                backend.drop()
+                as_server(backend).drop()
         else:
             shutil.rmtree(location)
     return {

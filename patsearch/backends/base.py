@@ -1,13 +1,13 @@
-"""The interface of a backend: where drawings and their embeddings lie and are searched.
+"""The interface of a backend: where drawings and their embeddings are stored and searched.
 
-Public methods validate; a backend implements the underscored ones. What every backend promises is
-written as tests in `patsearch.backends.contract`, which a plug-in's author inherits:
+Public methods validate; a backend implements the underscored ones. The promises of every backend are tests in
+`patsearch.backends.contract`, which the author of a plug-in inherits:
 
-- upsert is idempotent by drawing id; deleting what is not there is fine;
+- upsert is idempotent by drawing id; deleting an unknown id is fine;
 - an empty index answers with empty lists; at most k hits, never padding;
 - scores (cosine in [-1, 1]) descend, ties by id;
 - a filter selects exactly the drawings for which `Filter.matches` is true;
-- what `upsert` or `delete` returned from survives kill -9 and reopening;
+- after `upsert` or `delete` has returned, its change survives kill -9 and reopening;
 - a wrong dimension, NaN or another encoder's vectors raise our errors.
 """
 
@@ -34,7 +34,7 @@ Location = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What an index remembers of the way its vectors were made.
+    """How the vectors of an index were made.
 
     Attributes:
         encoder: the encoder's name, as `patsearch.load_encoder` takes it.
@@ -56,38 +56,36 @@ class Backend(ABC):
         name: the name under which it is registered ("faiss").
         spec: the encoder and dimension that this index was made for.
         read_only: whether writing is refused.
-        shared: whether other index folders may write to the same store: one on a server.
     """
 
     name: str
     spec: IndexSpec
     read_only: bool
-    shared: bool = False
 
     # ------------------------------------------------------------------ to implement
 
     @classmethod
     @abstractmethod
     def create(cls, location: Location, spec: IndexSpec) -> Self:
-        """Make a new, empty index and open it for writing. A backend may take keyword options besides.
+        """Make a new, empty index and open it for writing. A backend may take more keyword options.
 
         Args:
-            location: a folder for an embedded engine, an address for a server.
+            location: a folder, or the address of a server.
 
         Raises:
-            UsageError: there is an index already.
+            UsageError: the location has an index already.
         """
 
     @classmethod
     @abstractmethod
     def open(cls, location: Location, *, read_only: bool = True) -> Self:
-        """Open an index that `create` made. A backend may take keyword options besides.
+        """Open an index that `create` made. A backend may take more keyword options.
 
         Raises:
-            IndexNotFound: there is none.
+            IndexNotFound: the location has no index.
             IndexLocked: `read_only` is false and another process is writing.
             IndexVersionError: it was written by a newer patsearch.
-            IndexDamaged: what is there contradicts itself.
+            IndexDamaged: its files contradict each other.
         """
 
     @abstractmethod
@@ -108,7 +106,7 @@ class Backend(ABC):
 
     @abstractmethod
     def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
-        """Drawings and their vectors (dim,), by id; ids that are not there are left out."""
+        """Drawings and their vectors (dim,), by id; unknown ids are left out."""
 
     @abstractmethod
     def scan(self, where: Filter | None = None, *, batch: int = 1024) -> Iterator[tuple[list[Drawing], Embeddings]]:
@@ -116,7 +114,7 @@ class Backend(ABC):
 
     @abstractmethod
     def info(self) -> JsonDict:
-        """Counts, sizes and the engine's state, for `patsearch index info`.
+        """Counts, sizes and state, for `patsearch index info`.
 
         At least `patents`, `drawings`, `bytes` (on disk) and `engine` (what answers searches).
         """
@@ -155,7 +153,7 @@ class Backend(ABC):
 
         Args:
             embeddings: (Q, dim) float32, rows of unit length; one vector (dim,) is taken as Q = 1.
-            k: at most so many hits a query.
+            k: up to k hits a query.
             where: only drawings that match.
             exact: never approximate.
         """
@@ -175,20 +173,20 @@ class Backend(ABC):
             yield from (drawing.id for drawing in drawings)
 
     def delete_where(self, where: Filter) -> int:
-        """Remove what matches; returns how many drawings that were.
+        """Remove the drawings that match; returns how many.
 
         Raises:
             UsageError: the filter is empty, which would remove everything.
         """
         if not where:
-            raise UsageError("An empty filter would delete every drawing.", hint="Name what is to be deleted.")
+            raise UsageError("An empty filter would delete every drawing.", hint="Name the drawings to delete.")
         return self.delete(list(self.ids(where)))
 
-    def optimize(self) -> None:  # noqa: B027  an engine without derived structures has nothing to do
-        """Bring derived search structures up to date; called after a large ingest. Searches are right without it."""
+    def optimize(self) -> None:  # noqa: B027  not every backend has derived structures
+        """Bring derived search structures up to date; called after a large ingest. Searches are correct without it."""
 
     def compact(self) -> JsonDict:
-        """Give back the space of deleted drawings and bring derived structures up to date.
+        """Free the space of deleted drawings and bring derived structures up to date.
 
         Returns what was done, at least `reclaimed` (drawings whose space was freed).
         """
@@ -199,67 +197,26 @@ class Backend(ABC):
         """Look for damage; returns the problems found, one sentence each, none if all is well."""
         return []
 
-    @classmethod
-    def on_server(cls, url: str, name: str) -> str:  # noqa: ARG003
-        """The location of the index `name` on a server; what `create` and `open` take.
-
-        Raises:
-            UsageError: the engine has no servers.
-        """
-        raise UsageError(f"The backend {cls.name!r} has no server.", hint=f"Leave {url} out, or use --backend qdrant.")
-
-    def search_groups(
-        self,
-        query: Embeddings,  # noqa: ARG002
-        *,
-        k: int,  # noqa: ARG002
-        size: int,  # noqa: ARG002
-        where: Filter,  # noqa: ARG002
-        exact: bool,  # noqa: ARG002
-    ) -> list[list[Hit]] | None:
-        """The k best patents, best first, each with its best `size` hits; None where the engine cannot group.
-
-        Args:
-            query: (dim,) float32, of unit length.
-        """
-        return None
-
-    def publish(self, alias: str) -> str | None:
-        """Let a name on the server stand for this index, in one step; returns what it stood for before.
-
-        Raises:
-            UsageError: the index is not on a server, or the name is taken by something else.
-        """
-        raise UsageError(f"Only an index on a server can be published, as {alias!r} or otherwise.")
-
-    def drop(self) -> None:
-        """Delete the index with all it holds, and close it.
-
-        Raises:
-            UsageError: it lies in a folder, which the user can delete.
-        """
-        raise UsageError("An index in a folder goes with its folder.")
-
     def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002
-        """Files that hold the whole index at this moment, with the names that `restore` will find them under.
+        """Files with the whole index as it is now, and the names under which `restore` finds them.
 
-        They stay as they are while the index is open and nothing is written through it.
+        They stay unchanged while the index is open and nothing is written through it.
 
         Args:
             scratch: an empty folder for files that have to be made first.
 
         Raises:
-            UsageError: the engine has no snapshots.
+            UsageError: the backend has no snapshots.
         """
         self._require_writable()
         raise UsageError(f"The backend {self.name!r} has no snapshots.", hint="Use patsearch index export.")
 
     @classmethod
     def restore(cls, files: Path, location: Location) -> None:  # noqa: ARG003
-        """Make an index at a location where there is none from the files of a snapshot, which it may move.
+        """Make a new index from the files of a snapshot, which it may move.
 
         Raises:
-            UsageError: there is an index, or the engine has no snapshots.
+            UsageError: the location has an index, or the backend has no snapshots.
         """
         raise UsageError(f"The backend {cls.name!r} has no snapshots.")
 
@@ -301,3 +258,78 @@ class Backend(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+class ServerBackend(Backend):
+    """A backend that can keep an index on a server, where other index folders may write to it too.
+
+    Attributes:
+        shared: whether this index is on a server.
+    """
+
+    shared: bool
+
+    @classmethod
+    @abstractmethod
+    def on_server(cls, url: str, name: str) -> str:
+        """The location of the index `name` on a server; what `create` and `open` take.
+
+        Raises:
+            UsageError: the address is not valid.
+        """
+
+    @abstractmethod
+    def search_groups(
+        self, query: Embeddings, *, k: int, size: int, where: Filter, exact: bool
+    ) -> list[list[Hit]] | None:
+        """The k best patents, best first, each with its best `size` hits; None where this index cannot group.
+
+        Args:
+            query: (dim,) float32, of unit length.
+        """
+
+    @abstractmethod
+    def publish(self, alias: str) -> str | None:
+        """Make a name on the server point to this index, in one step; returns what it pointed to before.
+
+        Raises:
+            UsageError: the index is not on a server, or the name is taken by something else.
+        """
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Delete the index on the server with all its contents, and close it.
+
+        Raises:
+            UsageError: the index is not on a server.
+        """
+
+
+def on_server(kind: type[Backend], url: str, name: str) -> str:
+    """The location of the index `name` on a server, for a backend that can be there.
+
+    Raises:
+        UsageError: the backend has no servers, or the address is not valid.
+    """
+    if not issubclass(kind, ServerBackend):
+        raise UsageError(f"The backend {kind.name!r} has no server.", hint=f"Leave {url} out, or use --backend qdrant.")
+    return kind.on_server(url, name)
+
+
+def is_shared(backend: Backend) -> bool:
+    """Whether other index folders may write to the same store."""
+    return isinstance(backend, ServerBackend) and backend.shared
+
+
+def as_server(backend: Backend) -> ServerBackend:
+    """The backend, which must keep its index on a server.
+
+    Raises:
+        UsageError: the index is in a folder.
+    """
+    if not isinstance(backend, ServerBackend) or not backend.shared:
+        raise UsageError(
+            "This index is in a folder: only an index on a server can be published or dropped.",
+            hint="Delete the folder, or copy the index to a server: patsearch index copy.",
+        )
+    return backend

@@ -217,11 +217,12 @@ def publish(
     as_json: bool = _JSON,
 ) -> None:
     """Let a name on the server stand for this index from now on: how a new encoder comes without downtime."""
+    from patsearch.backends import as_server
     from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
 
     with open_index(index, read_only=False) as engine:
-        before = engine.backend.publish(alias)
+        before = as_server(engine.backend).publish(alias)
     if as_json:
         print_json({"alias": alias, "before": before})
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from patsearch.backends.base import Backend, IndexSpec
+from patsearch.backends.base import Backend, IndexSpec, on_server
 from patsearch.backends.copy import CopyReport, copy
 from patsearch.engine.engine import Engine, create_from_spec, open_index
 from patsearch.engine.manifest import FILE as MANIFEST
@@ -106,7 +106,7 @@ def _target(place: Place, folder: Path | None, spec: IndexSpec) -> Iterator[Engi
     elif (index / MANIFEST).exists():
         with open_index(index, read_only=False) as engine:
             _require_backend(engine, place)
-            if place.on_server and engine.manifest.location != type(engine.backend).on_server(place.where, index.name):
+            if place.on_server and engine.manifest.location != on_server(type(engine.backend), place.where, index.name):
                 raise UsageError(f"{index} keeps its vectors at {engine.manifest.location}.", hint="Name that address.")
             yield engine
     else:
@@ -118,7 +118,7 @@ def _target(place: Place, folder: Path | None, spec: IndexSpec) -> Iterator[Engi
 def _address(kind: type[Backend], place: Place) -> str:
     if "#" not in place.where:
         raise UsageError(f"{place.where} names a server, but no collection.", hint=_EXAMPLE)
-    return kind.on_server(place.where, "")
+    return on_server(kind, place.where, "")
 
 
 def _require_backend(engine: Engine, place: Place) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.backends.base import Backend, Embeddings, IndexSpec, is_shared, on_server
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.feedback import refine
@@ -50,7 +50,7 @@ class Engine:
             check_encoder(encoder, manifest.spec)
         self._given_encoder = encoder
         with ExitStack() as opened:
-            if backend.shared and not backend.read_only:
+            if is_shared(backend) and not backend.read_only:
                 opened.callback(WriterLock(path / "writer.lock").release)
             self.journal = opened.enter_context(closing(Journal(path, read_only=backend.read_only)))
             self.thumbnails = opened.enter_context(closing(Thumbnails(path, read_only=backend.read_only)))
@@ -271,10 +271,10 @@ class Engine:
         for drawings, _ in self.backend.scan():
             for drawing in drawings:
                 stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
-            own = [d.id for d in drawings if d.patent in journal or not self.backend.shared]
+            own = [d.id for d in drawings if d.patent in journal or not is_shared(self.backend)]
             problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own)]
         # What other folders have put into a shared store is in their journals.
-        for patent in sorted(journal if self.backend.shared else stored.keys() | journal.keys()):
+        for patent in sorted(journal if is_shared(self.backend) else stored.keys() | journal.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
                 problems.append(
                     f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"
@@ -351,7 +351,7 @@ def create_from_spec(
     """Like `create_index`, for vectors that are there already: no encoder is loaded."""
     index = Path(path)
     kind: type[Backend] = load("backend", backend)
-    location = kind.on_server(url, index.resolve().name) if url else backend
+    location = on_server(kind, url, index.resolve().name) if url else backend
     manifest = Manifest(backend=backend, location=location, spec=spec)
     if index.exists() and not index.is_dir():
         raise UsageError(f"{index} is a file.", hint="Name a folder for the index.")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from patsearch.backends.base import Backend, Embeddings
+from patsearch.backends.base import Backend, Embeddings, ServerBackend
 from patsearch.drawings import split_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.encoder.base import Encoder
@@ -196,6 +196,8 @@ def _grouped(
     backend: Backend, query: QueryVectors, k: int, where: Filter | None, exact: bool
 ) -> list[PatentHit] | None:
     """The answer of an engine that groups by itself: one question in place of ever deeper ones."""
+    if not isinstance(backend, ServerBackend):
+        return None
     groups = backend.search_groups(query.vectors[0], k=k, size=_LEAST_FETCH, where=where or Filter(), exact=exact)
     if groups is None:
         return None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from patsearch.backends.base import Backend
+from patsearch.backends.base import Backend, on_server
 from patsearch.engine import journal, thumbnails
 from patsearch.engine.engine import open_index
 from patsearch.engine.manifest import FILE as MANIFEST
@@ -89,7 +89,7 @@ def restore_snapshot(archive: Path, index: Path, *, url: str | None = None) -> N
             ) from error
         kind: type[Backend] = load("backend", manifest.backend)
         if url is not None:
-            manifest = replace(manifest, location=kind.on_server(url, index.resolve().name))
+            manifest = replace(manifest, location=on_server(kind, url, index.resolve().name))
         kind.restore(folder / _PART, manifest.resolve(folder))
         if (folder / _PART).is_dir():
             for left in (folder / _PART).iterdir():

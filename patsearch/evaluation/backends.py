@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.backends.base import Backend, IndexSpec
+from patsearch.backends.base import Backend, IndexSpec, as_server, on_server
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.metrics import ann_recall_at_k, average_precision, mean
 from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Vectors, best_positions, score_block
@@ -137,7 +137,7 @@ def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterato
     kind, url = load_backend(name)
     with TemporaryDirectory(prefix="patsearch-bench-") as folder:
         unique = f"patsearch-bench-{uuid.uuid4().hex[:12]}"
-        location = kind.on_server(url, unique) if url else str(Path(folder) / kind.name)
+        location = on_server(kind, url, unique) if url else str(Path(folder) / kind.name)
         start = time.perf_counter()
         with kind.create(location, spec) as writer:
             for begin in range(0, len(collection), _UPSERT):
@@ -150,7 +150,7 @@ def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterato
                 yield reader, rate
         finally:
             if url:
-                kind.open(location, read_only=False).drop()
+                as_server(kind.open(location, read_only=False)).drop()
 
 
 def load_backend(name: str) -> tuple[type[Backend], str]:
@@ -163,7 +163,7 @@ def load_backend(name: str) -> tuple[type[Backend], str]:
     plugin, _, url = name.partition("=")
     kind: type[Backend] = load("backend", plugin)
     if url:
-        kind.on_server(url, "x")
+        on_server(kind, url, "x")
     return kind, url
 
 

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from patsearch.backends.base import on_server
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder
 from patsearch.engine import Engine, Entry, State, check_encoder, create_index, open_index
@@ -327,7 +328,7 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
                 f"{index} is an index on {engine.manifest.backend!r}.", hint="Name another folder for the new index."
             )
         if options.url is not None:
-            asked = type(engine.backend).on_server(options.url, index.resolve().name)
+            asked = on_server(type(engine.backend), options.url, index.resolve().name)
             if asked != engine.manifest.location:
                 raise UsageError(
                     f"{index} keeps its vectors at {engine.manifest.location}, not at {asked}.",

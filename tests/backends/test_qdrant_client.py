@@ -8,31 +8,27 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+import local_qdrant
 import pytest
+from local_qdrant import LocalBackend
 
-from patsearch.backends.base import Backend, Embeddings, IndexSpec
+from patsearch.backends.base import Backend, Embeddings
 from patsearch.backends.contract import BackendContract, Store
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import SPEC, random_drawings, random_vectors
+from patsearch.backends.samples import random_drawings, random_vectors
 from patsearch.errors import IndexNotFound
 from patsearch.types import Drawing
 
 SERVER = "PATSEARCH_QDRANT_URL"
 
 
-@dataclass
-class LocalStore(Store):
-    def create(self, spec: IndexSpec = SPEC) -> Backend:
-        return QdrantBackend.create(self.location, spec, engine="client")
-
-
 class TestLocalMode(BackendContract):
     @pytest.fixture
-    def store(self, quick_path: Path) -> Store:
-        return LocalStore(QdrantBackend, quick_path / "index")
+    def store(self, quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+        monkeypatch.setenv("PYTHONPATH", str(Path(local_qdrant.__file__).parent))  # one test opens it in a process
+        return Store(LocalBackend, quick_path / "index")
 
     @pytest.mark.parametrize("seed", range(12))
     def test_filters_mean_what_matches_says(self, filled: tuple[Backend, list[Drawing], Embeddings], seed: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from local_qdrant import LocalBackend
 
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
@@ -113,7 +114,7 @@ def engines(quick_folder: Path) -> Iterator[dict[str, Backend]]:
     opened: dict[str, Backend] = {
         "faiss": FaissBackend.create(folder / "faiss", SPEC),
         "edge": QdrantBackend.create(folder / "edge", SPEC),
-        "client": QdrantBackend.create(folder / "client", SPEC, engine="client"),
+        "client": LocalBackend.create(folder / "client", SPEC),
     }
     for backend in opened.values():
         backend.upsert(DRAWINGS, VECTORS)

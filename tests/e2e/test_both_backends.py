@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from local_qdrant import LocalBackend
 
-from patsearch.backends import Backend, create_backend
+from patsearch.backends import Backend, as_server, create_backend
 from patsearch.backends.copy import copy
 from patsearch.backends.samples import random_filter
 from patsearch.engine import open_index
@@ -41,7 +42,7 @@ def others(
     source, _ = collection
     folder = tmp_path_factory.mktemp("qdrant")
     made = {"engine": create_backend("qdrant", folder / "engine", source.spec)}
-    made["client"] = create_backend("qdrant", folder / "client", source.spec, engine="client")
+    made["client"] = LocalBackend.create(folder / "client", source.spec)
     if url := os.environ.get("PATSEARCH_QDRANT_URL"):
         made["server"] = create_backend("qdrant", f"{url}#test-both-{os.getpid()}", source.spec)
     for backend in made.values():
@@ -50,7 +51,7 @@ def others(
         assert copy(source, backend).already == report.total  # the payloads and vectors are the same
     yield made
     for name, backend in made.items():
-        backend.drop() if name == "server" else backend.close()
+        as_server(backend).drop() if name == "server" else backend.close()
 
 
 def wheres(drawings: Collection) -> list[Filter]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
+from patsearch.backends.base import Embeddings, IndexSpec, Location, ServerBackend
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
 from patsearch.backends.qdrant.clauses import Clause, translate
@@ -29,7 +29,7 @@ _TIES = 16_384  # equal scores are followed so far, to put them in the order of 
 _NORM = 1e-3
 
 
-class QdrantBackend(Backend):
+class QdrantBackend(ServerBackend):
     """An index on Qdrant. The location is a folder or an address (`patsearch.backends.qdrant.address`)."""
 
     name = "qdrant"
@@ -43,21 +43,17 @@ class QdrantBackend(Backend):
         self._written = 0
 
     @classmethod
-    def create(cls, location: Location, spec: IndexSpec, *, engine: folder.Engine = "edge") -> Self:
+    def create(cls, location: Location, spec: IndexSpec) -> Self:
         """Make an empty index and open it for writing.
 
-        Args:
-            engine: in a folder: Qdrant's engine (`edge`), or qdrant-client's local mode (`client`), which compares
-                everything in Python and is meant for tests.
-
         Raises:
-            UsageError: there is an index already.
+            UsageError: the location has an index already.
             BackendError: the server cannot be reached, is too old, or refuses.
         """
         place = str(location)
         if is_address(place):
             return cls(_part("remote").RemotePoints.create(parse_address(place), spec), read_only=False)
-        return cls(_in_folder(engine).create(Path(place), spec), read_only=False)
+        return cls(_part("edge").EdgePoints.create(Path(place), spec), read_only=False)
 
     @classmethod
     def open(cls, location: Location, *, read_only: bool = True) -> Self:
@@ -65,8 +61,8 @@ class QdrantBackend(Backend):
         place = str(location)
         if is_address(place):
             return cls(_part("remote").RemotePoints.open(parse_address(place)), read_only=read_only)
-        engine, spec = folder.read(Path(place))
-        return cls(_in_folder(engine).open(Path(place), spec), read_only=read_only)
+        spec = folder.read(Path(place))
+        return cls(_part("edge").EdgePoints.open(Path(place), spec), read_only=read_only)
 
     @classmethod
     def on_server(cls, url: str, name: str) -> str:
@@ -129,8 +125,6 @@ class QdrantBackend(Backend):
 
     def drop(self) -> None:
         self._require_writable()
-        if not self.shared:
-            super().drop()
         self._points.drop()
         self.close()
 
@@ -239,10 +233,6 @@ def _part(module: str) -> Any:
             f"The backend 'qdrant' does not load: {error}.",
             hint=f"Install what it needs: pip install 'patsearch[{extra}]'.",
         ) from error
-
-
-def _in_folder(engine: folder.Engine) -> Any:
-    return _part("edge").EdgePoints if engine == "edge" else _part("remote").LocalPoints
 
 
 def _clause(clause: Clause | bool) -> Clause | None:

@@ -61,7 +61,7 @@ class EdgePoints(Points):
                 for field, kind in INDEXED.items():
                     shard.update(edge.UpdateOperation.create_field_index(field, _index(kind)))
                 shard.flush()
-            folder.write(root, "edge", spec)
+            folder.write(root, spec)
             return cls(root, spec, shard, lock)
         except BaseException:
             lock.release()

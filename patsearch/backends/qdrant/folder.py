@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, get_args
 
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVersionError, UsageError
@@ -17,7 +16,7 @@ from patsearch.files import storage_errors, write_bytes
 from patsearch.lock import WriterLock
 
 FORMAT = 1
-Engine = Literal["edge", "client"]
+_ENGINE = "edge"
 FILE = "index.json"
 LOCK = "process.lock"
 
@@ -37,9 +36,9 @@ def lock(root: Path) -> WriterLock:
         ) from error
 
 
-def write(root: Path, engine: Engine, spec: IndexSpec) -> None:
-    """Say what the folder holds; from then on it is an index."""
-    text = json.dumps({"format": FORMAT, "engine": engine, "spec": asdict(spec)}, indent=2)
+def write(root: Path, spec: IndexSpec) -> None:
+    """Write what the folder holds; from then on it is an index."""
+    text = json.dumps({"format": FORMAT, "engine": _ENGINE, "spec": asdict(spec)}, indent=2)
     with storage_errors(f"Writing {root / FILE}"):
         write_bytes(root / FILE, text.encode())
 
@@ -50,8 +49,8 @@ def require_none(root: Path) -> None:
         raise UsageError(f"There is an index in {root} already.", hint="Open it, or name another folder.")
 
 
-def read(root: Path) -> tuple[Engine, IndexSpec]:
-    """Which engine, and the encoder.
+def read(root: Path) -> IndexSpec:
+    """The encoder and dimension of an index.
 
     Raises:
         IndexNotFound, IndexVersionError, IndexDamaged: there is none, it is too new, or broken.
@@ -68,14 +67,14 @@ def read(root: Path) -> tuple[Engine, IndexSpec]:
                 f"The index in {root} has format {fields['format']}; this patsearch reads up to format {FORMAT}.",
                 hint="Upgrade patsearch.",
             )
-        spec, engine = IndexSpec(**fields["spec"]), fields["engine"]
-        if engine not in get_args(Engine) or type(spec.dim) is not int or spec.dim < 1:
+        spec = IndexSpec(**fields["spec"])
+        if fields["engine"] != _ENGINE or type(spec.dim) is not int or spec.dim < 1:
             raise ValueError("a field has an impossible value")
     except (ValueError, KeyError, TypeError) as error:
         raise IndexDamaged(
             f"{path} cannot be understood: {error}.", hint="Restore the index from a backup, or ingest into a new one."
         ) from error
-    return engine, spec
+    return spec
 
 
 def size(root: Path) -> int:

@@ -108,12 +108,12 @@ class Points(ABC):
         """See `Backend.snapshot`."""
 
     def publish(self, alias: str) -> str | None:
-        """Let an alias name the collection; returns what it named before."""
-        raise UsageError(f"Only an index on a server can be published, as {alias!r} or otherwise.")
+        """Make an alias point to the collection; returns what it pointed to before."""
+        raise UsageError(f"Only an index on a server can be published as {alias!r}.")
 
     def drop(self) -> None:
-        """Delete everything that no folder holds."""
-        return
+        """Delete the collection."""
+        raise UsageError("Only an index on a server can be dropped.", hint="Delete the folder.")
 
     @abstractmethod
     def close(self) -> None:

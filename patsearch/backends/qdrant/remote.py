@@ -1,14 +1,9 @@
-"""Points by qdrant-client: on a server, or in the package's local mode, which compares everything in Python."""
+"""Points on a server, by qdrant-client."""
 
 from __future__ import annotations
 
-import shutil
-import warnings
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar, assert_never
 
@@ -16,7 +11,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.backends.qdrant import collections, folder
+from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not
@@ -25,35 +20,95 @@ from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.backends.qdrant.snapshots import download
 from patsearch.errors import BackendError, UsageError
-from patsearch.files import folder_files, storage_errors
-from patsearch.lock import WriterLock, lock_files
 from patsearch.types import JsonDict
 
 T = TypeVar("T")
 
 _QUERIES = 16  # a request
 _DISTINCT = 100_000  # values asked for at once; beyond, all points are read
-_LOCAL = "drawings"  # the collection in local mode
 _POLL = 0.5  # seconds between two looks at the optimizer
 _EARLY = date(1, 1, 1)
 
 
-class ClientPoints(Points):
-    """What server and local mode have in common: the same calls of qdrant-client."""
+class RemotePoints(Points):
+    """Points on a server.
 
-    collection: str
+    The collection behind the alias is looked up once, when it is opened: after a switch, who searched the
+    old one goes on to do so.
+    """
 
-    @abstractmethod
+    shared = True
+
+    def __init__(self, connection: Connection, collection: str, spec: IndexSpec) -> None:
+        """Use `create` or `open`."""
+        self.connection = connection
+        self.collection = collection
+        self.spec = spec
+        self._closed = False
+
+    @classmethod
+    def create(cls, address: Address, spec: IndexSpec) -> Self:
+        """Make an empty collection."""
+        connection = Connection(address)
+        try:
+            return cls(connection, collections.create(connection, spec), spec)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Open a collection by its alias or its name."""
+        connection = Connection(address)
+        try:
+            collection = collections.find(connection, address.collection)
+            return cls(connection, collection, collections.spec_of(connection, collection))
+        except BaseException:
+            connection.close()
+            raise
+
     def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
-        """The answer to a request, errors as ours."""
+        if self._closed:
+            raise UsageError("The index is closed.")
+        return self.connection.call(doing, request)
 
-    @abstractmethod
     def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
-        """How to search."""
+        if exact:
+            return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
+        return models.SearchParams(hnsw_ef=tuning.ef_search(clause), quantization=rescored)
 
     def upsert(self, points: Sequence[Point]) -> None:
+        """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
+        left = list(points)
+        for _ in range(self.connection.address.attempts):
+            self._send(left)
+            stamps = {p.id: p.payload.get("stamp") for p in self._stamps(left)}
+            left = [point for point in left if stamps.get(point.id) != point.payload["stamp"]]
+            if not left:
+                return
+        raise BackendError(
+            f"The server at {self.connection.address.url} says that it stored {len(points)} drawings, "
+            f"but {len(left)} of them are not there.",
+            hint="Look at its log, its disk and the state of its shards; then run the same command again.",
+        )
+
+    def _send(self, points: list[Point]) -> None:
         batch = [models.PointStruct(id=p.id, vector={VECTOR: _list(p.vector)}, payload=p.payload) for p in points]
-        self.call(f"Storing {len(points)} drawings", lambda c: c.upsert(self.collection, batch, wait=True))
+        try:
+            self.call(f"Storing {len(points)} drawings", lambda c: c.upsert(self.collection, batch, wait=True))
+        except RequestTooLargeError as error:
+            if len(points) == 1:
+                raise BackendError(
+                    f"The server at {self.connection.address.url} refuses a request with one drawing as too large.",
+                    hint="Raise max_request_size_mb there, or the limit of the proxy before it.",
+                ) from error
+            middle = len(points) // 2
+            self._send(points[:middle])
+            self._send(points[middle:])
+
+    def _stamps(self, points: list[Point]) -> list[Point]:
+        return self.retrieve([point.id for point in points], fields=["stamp"], vectors=False)
 
     def delete(self, ids: Sequence[str]) -> None:
         self.call(f"Deleting {len(ids)} drawings", lambda c: c.delete(self.collection, list(ids), wait=True))
@@ -126,86 +181,6 @@ class ClientPoints(Points):
             if following is None:
                 return
 
-
-class RemotePoints(ClientPoints):
-    """Points on a server.
-
-    The collection behind the alias is looked up once, when it is opened: after a switch, who searched the
-    old one goes on to do so.
-    """
-
-    shared = True
-
-    def __init__(self, connection: Connection, collection: str, spec: IndexSpec) -> None:
-        """Use `create` or `open`."""
-        self.connection = connection
-        self.collection = collection
-        self.spec = spec
-        self._closed = False
-
-    @classmethod
-    def create(cls, address: Address, spec: IndexSpec) -> Self:
-        """Make an empty collection."""
-        connection = Connection(address)
-        try:
-            return cls(connection, collections.create(connection, spec), spec)
-        except BaseException:
-            connection.close()
-            raise
-
-    @classmethod
-    def open(cls, address: Address) -> Self:
-        """Open a collection by its alias or its name."""
-        connection = Connection(address)
-        try:
-            collection = collections.find(connection, address.collection)
-            return cls(connection, collection, collections.spec_of(connection, collection))
-        except BaseException:
-            connection.close()
-            raise
-
-    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
-        if self._closed:
-            raise UsageError("The index is closed.")
-        return self.connection.call(doing, request)
-
-    def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
-        if exact:
-            return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
-        rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
-        return models.SearchParams(hnsw_ef=tuning.ef_search(clause), quantization=rescored)
-
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
-        left = list(points)
-        for _ in range(self.connection.address.attempts):
-            self._send(left)
-            stamps = {p.id: p.payload.get("stamp") for p in self._stamps(left)}
-            left = [point for point in left if stamps.get(point.id) != point.payload["stamp"]]
-            if not left:
-                return
-        raise BackendError(
-            f"The server at {self.connection.address.url} says that it stored {len(points)} drawings, "
-            f"but {len(left)} of them are not there.",
-            hint="Look at its log, its disk and the state of its shards; then run the same command again.",
-        )
-
-    def _send(self, points: list[Point]) -> None:
-        try:
-            super().upsert(points)
-        except RequestTooLargeError as error:
-            if len(points) == 1:
-                raise BackendError(
-                    f"The server at {self.connection.address.url} refuses a request with one drawing as too large.",
-                    hint="Raise max_request_size_mb there, or the limit of the proxy before it.",
-                ) from error
-            middle = len(points) // 2
-            self._send(points[:middle])
-            self._send(points[middle:])
-
-    def _stamps(self, points: list[Point]) -> list[Point]:
-        return self.retrieve([point.id for point in points], fields=["stamp"], vectors=False)
-
     def defer(self) -> None:
         self._set_threshold(0)
 
@@ -277,104 +252,6 @@ class RemotePoints(ClientPoints):
     def _set_threshold(self, kilobytes: int) -> None:
         config = models.OptimizersConfigDiff(indexing_threshold=kilobytes)
         self.call("Configuring", lambda c: c.update_collection(self.collection, optimizers_config=config))
-
-
-class LocalPoints(ClientPoints):
-    """qdrant-client's local mode in a folder: the client's own Python, exact, for tests and small demonstrations."""
-
-    collection = _LOCAL
-
-    def __init__(self, root: Path, spec: IndexSpec, client: QdrantClient, lock: WriterLock) -> None:
-        """Use `create` or `open`."""
-        self.spec = spec
-        self._root = root
-        self._client: QdrantClient | None = client
-        self._lock = lock
-
-    @classmethod
-    def create(cls, root: Path, spec: IndexSpec) -> Self:
-        """Make an empty index in a folder."""
-        with storage_errors(f"Creating {root}"):
-            root.mkdir(parents=True, exist_ok=True)
-        lock = folder.lock(root)
-        try:
-            folder.require_none(root)
-            with storage_errors(f"Creating {root}"):
-                shutil.rmtree(root / "client", ignore_errors=True)
-                client = _local(root)
-                params = models.VectorParams(size=spec.dim, distance=models.Distance.COSINE)
-                client.create_collection(_LOCAL, {VECTOR: params})
-            folder.write(root, "client", spec)
-            return cls(root, spec, client, lock)
-        except BaseException:
-            lock.release()
-            raise
-
-    def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
-        """Scores anew, to six places.
-
-        Its sums differ in the last bits from call to call, and its vectors, which are scaled again whenever
-        they are loaded, from one opening to the next.
-        """
-        answers = super().search(queries, limit, clause, exact)
-        vectors = {p.id: _vector(p) for p in self._vectors({hit.id for answer in answers for hit in answer})}
-        rescored = [
-            [replace(hit, score=round(float(vectors[hit.id].astype(np.float64) @ query), 6)) for hit in answer]
-            for query, answer in zip(queries.astype(np.float64), answers, strict=True)
-        ]
-        return [sorted(answer, key=lambda hit: -hit.score) for answer in rescored]
-
-    def _vectors(self, ids: set[str]) -> list[Point]:
-        return self.retrieve(sorted(ids), fields=False, vectors=True) if ids else []
-
-    @classmethod
-    def open(cls, root: Path, spec: IndexSpec) -> Self:
-        """Open what `create` made."""
-        lock = folder.lock(root)
-        try:
-            with storage_errors(f"Opening {root}"):
-                return cls(root, spec, _local(root), lock)
-        except BaseException:
-            lock.release()
-            raise
-
-    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
-        if self._client is None:
-            raise UsageError("The index is closed.")
-        with storage_errors(f"{doing} in {self._root}"):
-            return request(self._client)
-
-    def parameters(self, clause: Clause | None, exact: bool) -> None:
-        """Local mode knows no parameters."""
-
-    def defer(self) -> None:
-        """Nothing to do: there is no graph."""
-
-    def optimize(self) -> None:
-        """Nothing to do: there is no graph."""
-
-    def facts(self) -> JsonDict:
-        engine = f"local mode of qdrant-client {version('qdrant-client')}: exact comparison in Python, no server"
-        return {"engine": engine, "bytes": folder.size(self._root)}
-
-    def problems(self) -> Iterator[str]:
-        return iter(())
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
-        return folder_files(self._root, leave_out=lock_files(folder.LOCK) | {".lock"})
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-            self._lock.release()
-
-
-def _local(root: Path) -> QdrantClient:
-    with warnings.catch_warnings():
-        # That local mode is not meant for large collections is said in `engine`.
-        warnings.simplefilter("ignore", UserWarning)
-        return QdrantClient(path=str(root / "client"), force_disable_check_same_thread=True)
 
 
 def _filter(clause: Clause | None) -> models.Filter | None:
