@@ -1,4 +1,4 @@
-"""`patsearch encoder`: which encoders there are, and what their cards say."""
+"""`patsearch encoder`: list the encoders, show their cards, export and compare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    group = typer.Typer(help="What encoders there are, and what is known of them.", no_args_is_help=True)
+    group = typer.Typer(help="List encoders, show their cards, export and compare them.", no_args_is_help=True)
     group.command("list")(list_encoders)
     group.command("info")(info)
     group.command("export")(export)
@@ -50,10 +50,10 @@ def list_encoders(as_json: bool = typer.Option(False, "--json", help="Print JSON
 
 
 def info(
-    name: str | None = typer.Argument(None, help="An encoder's name or path; the default one if left out."),
+    name: str | None = typer.Argument(None, help="An encoder's name or path. [default: the default encoder]"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Everything that an encoder's card says. The encoder is loaded, which checks its fingerprint."""
+    """Print an encoder's card. The encoder is loaded, which checks its fingerprint."""
     from patsearch.cli.output import print_json, stdout
     from patsearch.encoder import load_encoder
 
@@ -72,21 +72,21 @@ def info(
 
 
 def export(
-    name: str = typer.Argument(..., help="A checkpoint folder, or any other encoder run by torch or ONNX Runtime."),
+    name: str = typer.Argument(..., help="A checkpoint folder, or any other encoder that torch or ONNX Runtime runs."),
     out: Path = typer.Option(..., "--out", "-o", help="Folder to write into."),
-    int8: bool = typer.Option(False, "--int8", help="Write it in 8 bits too."),
+    int8: bool = typer.Option(False, "--int8", help="Also write it in 8 bits."),
     drawings: list[Path] = typer.Option(
         [], "--drawings", "-d", help="Sources or caches to calibrate and check on. [default: synthetic drawings]"
     ),
-    count: int = typer.Option(128, "--count", min=8, help="Drawings to calibrate on, and as many to check on."),
-    called: str | None = typer.Option(None, "--name", help="Of the files. [default: that of the folder]"),
+    count: int = typer.Option(128, "--count", min=8, help="Drawings to calibrate on, and drawings to check on."),
+    called: str | None = typer.Option(None, "--name", help="Name of the files. [default: the folder's name]"),
     threads: int | None = typer.Option(None, "--threads", min=1, help="CPU threads. [default: all cores]"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Write an encoder as an ONNX file with its card, for machines without torch.
 
-    Both are compared on drawings: in float32 every cosine is at least 0.9999, in 8 bits the mean is at least
-    0.99, or nothing is written.
+    The export is compared with the original on drawings. Nothing is written if a cosine is below 0.9999 in
+    float32, or if their mean is below 0.99 in 8 bits.
     """
     from patsearch.cli.output import print_json, stdout
 
@@ -99,12 +99,15 @@ def export(
 
     encoder = _load(name, threads)
     if not isinstance(encoder, TorchEncoder | OnnxEncoder):
-        raise UsageError(f"{encoder.card.name} is no network.", hint="Name a checkpoint folder or an .onnx file.")
+        raise UsageError(
+            f"{encoder.card.name} is not a network.",
+            hint="Name a checkpoint folder or an .onnx file.",
+        )
     if isinstance(encoder, OnnxEncoder) and not int8:
-        raise UsageError(f"{encoder.card.name} is an ONNX file already.", hint="With --int8 it is written in 8 bits.")
+        raise UsageError(f"{encoder.card.name} is already an ONNX file.", hint="Add --int8 to write it in 8 bits.")
     base = called or _file_name(name)
     some = some_drawings(drawings, encoder.preprocessing, 2 * count)
-    # The first half is for the ranges of 8 bits; what is checked on is never what was calibrated on.
+    # The first half gives the ranges of 8 bits; the check uses other drawings than the calibration.
     calibration, check = some[: len(some) // 2], some[len(some) // 2 :]
     written = []
     if isinstance(encoder, TorchEncoder):
@@ -128,7 +131,7 @@ def export(
 
 def compare(
     first: str = typer.Argument(..., help="An encoder's name or path."),
-    second: str = typer.Argument(..., help="Another one's."),
+    second: str = typer.Argument(..., help="Another encoder's name or path."),
     on: list[Path] = typer.Option(..., "--on", help="Sources or caches with the drawings; repeatable."),
     threads: int | None = typer.Option(1, "--threads", min=1, help="CPU threads."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -175,12 +178,12 @@ def _load(name: str, threads: int | None) -> ArrayEncoder:
 
     encoder = load_encoder(name, threads=threads)
     if not isinstance(encoder, ArrayEncoder):
-        raise UsageError(f"{encoder.card.name} takes no preprocessed drawings.", hint="Use patsearch bench for it.")
+        raise UsageError(f"{encoder.card.name} cannot encode preprocessed drawings.", hint="Use patsearch bench.")
     return encoder
 
 
 def _file_name(name: str) -> str:
-    """Of a run's best checkpoint, the run's name."""
+    """A name for the files: for a run's best checkpoint, the run's name."""
     path = Path(name.removeprefix("checkpoint:").removeprefix("onnx:")).expanduser().absolute()
     stem = path.parent.name if path.name in ("best", "last") else path.name.removesuffix(".onnx")
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in stem) or "encoder"
@@ -214,7 +217,7 @@ def _rows(card: EncoderCard) -> list[tuple[str, str]]:
         ("name", card.name),
         ("title", card.title),
         ("dimension", str(card.dim)),
-        *([("by shape", f"the first {card.shape_dim} numbers; the rest tells of the pen")] if card.shape_dim else []),
+        *([("by shape", f"the first {card.shape_dim} numbers; the rest is style")] if card.shape_dim else []),
         ("input", f"{steps.size} x {steps.size} grey, padding {steps.padding}, thicken {steps.thicken} px{windows}"),
         ("sha256", card.sha256),
         ("trained on", card.trained_on or "not stated"),

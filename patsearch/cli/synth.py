@@ -17,25 +17,25 @@ def register(app: typer.Typer) -> None:
 
     @app.command("synth")
     def command(
-        out: Path | None = typer.Option(None, "--out", "-o", help="Folder to write to; new or empty."),
+        out: Path | None = typer.Option(None, "--out", "-o", help="Folder to write to, new or empty."),
         designs: int = typer.Option(100, "--designs", "-n", min=1, max=900_000, help="How many designs."),
         seed: int = typer.Option(0, "--seed", min=0, help="The same seed draws the same bytes."),
         layout: str = typer.Option("uspto", "--layout", help="uspto, deeppatent or images."),
-        processes: int | None = typer.Option(None, "--processes", min=1, help="Workers. [default: one a core]"),
+        processes: int | None = typer.Option(None, "--processes", min=1, help="Workers. [default: one per core]"),
         size: int | None = typer.Option(
             None, "--size", help="Longer side of a drawing, pixels. [default: 1500 on sheets, 512 for single figures]"
         ),
-        family: list[str] | None = typer.Option(None, "--family", help="Draw from these families; may be repeated."),
-        near_duplicates: float = typer.Option(0.1, "--near-duplicates", help="Share of slightly altered repetitions."),
+        family: list[str] | None = typer.Option(None, "--family", help="Draw only this family; repeatable."),
+        near_duplicates: float = typer.Option(0.1, "--near-duplicates", help="Share of slightly changed repetitions."),
         weekly: int = typer.Option(50, "--weekly", min=1, help="Designs granted in one week."),
-        list_families: bool = typer.Option(False, "--families", help="Print the families and stop."),
+        list_families: bool = typer.Option(False, "--families", help="List the families and stop."),
         as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
     ) -> None:
         """Draw multi-view line drawings of made-up objects, with all the data of a design grant.
 
-        OUT/designs.jsonl tells what each design is: its family, whether it repeats another one, and where
-        its figures stand on the sheets. The numbers begin at USD9000001, far above real ones.
+        OUT/designs.jsonl describes each design: its family, whether it repeats another one, and where its
+        figures are on the sheets. The numbers begin at USD9000001, far above real ones.
         """
         from patsearch.errors import UsageError
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
             _print_families(as_json=as_json)
             return
         if out is None:
-            raise UsageError("Where to write the corpus is not said.", hint="Add --out FOLDER.")
+            raise UsageError("No --out given.", hint="patsearch synth --out FOLDER")
         from patsearch.cli.output import print_json, progress
         from patsearch.synth.corpus import write_corpus
 

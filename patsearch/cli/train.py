@@ -20,135 +20,145 @@ if TYPE_CHECKING:
 
 
 STOPPED = 130
+_EXAMPLE = "patsearch train fast --data CORPUS --out RUN"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+    app.command("train")(train)
 
-    @app.command("train")
-    def command(
-        recipe: str | None = typer.Argument(
-            None, help="A recipe's name or TOML file; of a run that was begun, its own if left out."
-        ),
-        data: list[str] = typer.Option(
-            [], "--data", "-d", help="A cache of drawings, or what ingest reads; repeatable."
-        ),
-        out: Path | None = typer.Option(
-            None, "--out", "-o", help="Folder of the run; where it goes on, if it was begun."
-        ),
-        changes: list[str] = typer.Option(
-            [], "--set", "-s", help="Change the recipe, as in schedule.epochs=20; repeatable."
-        ),
-        whole_sheets: bool = typer.Option(False, "--whole-sheets", help="Train on sheets, not on the figures on them."),
-        front_pages: bool = typer.Option(False, "--front-pages", help="Train on the front-page copies (D00000) too."),
-        source: str | None = typer.Option(None, "--source", help="Kind of source, where looking is not enough."),
-        metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
-        lists: list[Path] = typer.Option([], "--list", help="DeepPatent list file; repeatable."),
-        workers: int | None = typer.Option(
-            None, "--workers", min=1, help="Processes that read drawings. [default: one a core]"
-        ),
-        show_batch: Path | None = typer.Option(
-            None, "--show-batch", help="Write the first batch as a picture, as the network sees it, and stop."
-        ),
-        listing: bool = typer.Option(False, "--list", help="List the recipes and stop."),
-        resolved: bool = typer.Option(False, "--show-recipe", help="Print the recipe with every value and stop."),
-        device: str | None = typer.Option(None, "--device", help="cpu, cuda, cuda:1. [default: a GPU if there is one]"),
-        threads: int | None = typer.Option(None, "--threads", min=1, help="CPU threads of torch. [default: all cores]"),
-        tensorboard: bool = typer.Option(False, "--tensorboard", help="Write TensorBoard's files too."),
-        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-        quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
-    ) -> None:
-        """Train an encoder: `patsearch train fast --data CORPUS --out RUN`.
 
-        The same command goes on where a run was stopped or killed. What it makes is asked with
-        `--encoder RUN/best`. Several GPUs: `torchrun --nproc-per-node 4 -m patsearch train ...`. Docs:
-        docs/research/training.md.
-        """
-        if listing:
-            _list(as_json)
-            return
-        import cv2
+def train(
+    recipe: str | None = typer.Argument(
+        None, help="A recipe's name or TOML file. Can be left out to resume the run in --out."
+    ),
+    data: list[str] = typer.Option(
+        [], "--data", "-d", help="A cache of drawings, or anything that ingest reads; repeatable."
+    ),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Folder of the run. An interrupted run resumes there."),
+    changes: list[str] = typer.Option(
+        [], "--set", "-s", help="Change the recipe, as in schedule.epochs=20; repeatable."
+    ),
+    whole_sheets: bool = typer.Option(False, "--whole-sheets", help="Train on sheets, not on the figures on them."),
+    front_pages: bool = typer.Option(False, "--front-pages", help="Train on the front-page copies (D00000) too."),
+    source: str | None = typer.Option(None, "--source", help="Kind of source, where it is not recognised."),
+    metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with one row per patent."),
+    lists: list[Path] = typer.Option([], "--list", help="DeepPatent list file; repeatable."),
+    workers: int | None = typer.Option(
+        None, "--workers", min=1, help="Processes that read drawings. [default: one per core]"
+    ),
+    show_batch: Path | None = typer.Option(
+        None, "--show-batch", help="Write the first batch as a picture, as the network sees it, and stop."
+    ),
+    listing: bool = typer.Option(False, "--list", help="List the recipes and stop."),
+    resolved: bool = typer.Option(False, "--show-recipe", help="Print the recipe with every value and stop."),
+    device: str | None = typer.Option(None, "--device", help="cpu, cuda, cuda:1. [default: a GPU if there is one]"),
+    threads: int | None = typer.Option(None, "--threads", min=1, help="CPU threads of torch. [default: all cores]"),
+    tensorboard: bool = typer.Option(False, "--tensorboard", help="Write TensorBoard's files too."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+) -> None:
+    """Train an encoder: `patsearch train fast --data CORPUS --out RUN`.
 
-        from patsearch.cli.output import notice, print_json
-        from patsearch.ingest.sources import SourceOptions
-        from patsearch.training.data.build import BuildOptions
-        from patsearch.training.recipes import to_toml
-
-        chosen = _choose(recipe, out, changes)
-        if resolved:
-            if as_json:
-                print_json(chosen.model_dump(mode="json"))
-            else:
-                typer.echo(to_toml(chosen), nl=False)
-            return
-        if not data or (out is None and show_batch is None):
-            raise UsageError("Training needs --data and --out.", hint="patsearch train fast --data CORPUS --out RUN")
-        if chosen.encoder:
-            raise UsageError(
-                f"The encoder {chosen.encoder} needs no training.",
-                hint=f"patsearch ingest ... --encoder {chosen.encoder}",
-            )
-        # Batches are made by threads of our own, or beside torch's.
-        cv2.setNumThreads(1)
-        options = BuildOptions(
-            whole_sheets=whole_sheets,
-            front_pages=front_pages,
-            processes=workers,
-            kind=source,
-            source=SourceOptions(metadata=metadata, lists=tuple(lists)),
+    The same command resumes a run that was stopped or killed. Search with the result by
+    `--encoder RUN/best`. Several GPUs: `torchrun --nproc-per-node 4 -m patsearch train ...`. Docs:
+    docs/research/training.md.
+    """
+    if listing:
+        _list(as_json)
+        return
+    chosen = _choose(recipe, out, changes)
+    if resolved:
+        _show_recipe(chosen, as_json)
+        return
+    if not data or (out is None and show_batch is None):
+        raise UsageError("Training needs --data and --out.", hint=_EXAMPLE)
+    if chosen.encoder:
+        raise UsageError(
+            f"The encoder {chosen.encoder} needs no training.",
+            hint=f"patsearch ingest ... --encoder {chosen.encoder}",
         )
-        from patsearch.training.start import build
+    from patsearch.ingest.sources import SourceOptions
+    from patsearch.training.data.build import BuildOptions
 
-        # Weights that cannot be had are better missed now than after hours of reading drawings.
-        network = None if show_batch else build(chosen)
-        cache = _open(data, chosen, out, options, quiet)
-        if show_batch is not None:
-            _show(chosen, cache, show_batch)
-            notice(f"wrote {show_batch}")
-            return
-        assert out is not None
-        from patsearch.training.distributed import leave
-        from patsearch.training.memory import keep_memory
-        from patsearch.training.run import train
+    options = BuildOptions(
+        whole_sheets, front_pages, workers, source, SourceOptions(metadata=metadata, lists=tuple(lists))
+    )
+    if show_batch is not None:
+        _show_batch(chosen, _open(data, chosen, out, options, quiet), show_batch)
+        return
+    assert out is not None
+    result = _run(chosen, data, out, options, device=device, threads=threads, tensorboard=tensorboard, quiet=quiet)
+    if int(os.environ.get("RANK", "0")):
+        return  # one of several processes prints for all
+    _print(result, as_json)
+    if not result.finished:
+        raise typer.Exit(STOPPED)
 
-        keep_memory()
 
-        with _watch(quiet) as watch:
-            result = train(
-                chosen,
-                cache,
-                out,
-                network=network,
-                device=device,
-                threads=threads,
-                tensorboard=tensorboard,
-                watch=watch,
-            )
-        leave()
-        if int(os.environ.get("RANK", "0")):
-            return  # one of several processes speaks for all
-        if as_json:
-            print_json(result.to_json())
-        else:
-            _print(result)
-        if not result.finished:
-            raise typer.Exit(STOPPED)
+def _run(
+    recipe: Recipe,
+    data: list[str],
+    out: Path,
+    options: BuildOptions,
+    *,
+    device: str | None,
+    threads: int | None,
+    tensorboard: bool,
+    quiet: bool,
+) -> RunResult:
+    import cv2
+
+    from patsearch.training.distributed import leave
+    from patsearch.training.memory import keep_memory
+    from patsearch.training.run import train as train_network
+    from patsearch.training.start import build
+
+    # Batches are made by our own threads, or next to torch's.
+    cv2.setNumThreads(1)
+    # Weights that are missing should be noticed now, not after hours of reading drawings.
+    network = build(recipe)
+    cache = _open(data, recipe, out, options, quiet)
+    keep_memory()
+    with _watch(quiet) as watch:
+        result = train_network(
+            recipe,
+            cache,
+            out,
+            network=network,
+            device=device,
+            threads=threads,
+            tensorboard=tensorboard,
+            watch=watch,
+        )
+    leave()
+    return result
+
+
+def _show_recipe(recipe: Recipe, as_json: bool) -> None:
+    from patsearch.cli.output import print_json
+    from patsearch.training.recipes import to_toml
+
+    if as_json:
+        print_json(recipe.model_dump(mode="json"))
+    else:
+        typer.echo(to_toml(recipe), nl=False)
 
 
 def _choose(recipe: str | None, out: Path | None, changes: list[str]) -> Recipe:
-    """The recipe named, or that of a run that was begun."""
+    """The recipe given, or that of the run in the folder."""
     from patsearch.training.recipes import load_recipe
     from patsearch.training.run import RECIPE
 
     if recipe is not None:
         return load_recipe(recipe, changes=changes)
     if out is None or not (out / RECIPE).is_file():
-        raise UsageError("Which recipe?", hint="patsearch train --list names them.")
+        raise UsageError("No recipe given.", hint="patsearch train --list prints their names.")
     return load_recipe(out / RECIPE, changes=changes)
 
 
 def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptions, quiet: bool) -> DrawingCache:
-    """The caches named, or one built of the sources named, in the run's folder."""
+    """The caches given, or one built from the sources given, in the run's folder."""
     from patsearch.cli.output import notice, progress
     from patsearch.encoder.preprocess import Preprocessing
     from patsearch.ingest import Progress as Ingested
@@ -156,10 +166,10 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
 
     cached = all(is_cache(Path(text).expanduser()) for text in data)
     if out is None and not cached:
-        raise UsageError("A cache of these drawings needs a place.", hint="Give --out too: it is built there once.")
+        raise UsageError("--show-batch needs --out with these sources.", hint="Their cache is built there, once.")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not cached:
         raise UsageError(
-            "Several processes would all build the cache.", hint="Build it with one first: run without torchrun."
+            "Several processes would all build the cache.", hint="Run once without torchrun: one process builds it."
         )
     size = max(recipe.search_size, *(size for size, _ in recipe.stages))
     with progress(quiet=quiet) as bar:
@@ -177,7 +187,8 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
     return cache
 
 
-def _show(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
+def _show_batch(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
+    from patsearch.cli.output import notice
     from patsearch.training.data.sampler import make_sampler
     from patsearch.training.data.show import show_batch
     from patsearch.training.data.splits import split_designs
@@ -194,6 +205,7 @@ def _show(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
         least=batch.least,
     )
     show_batch(cache, sampler, recipe.augmentation(), path, seed=seed, size=recipe.stages[0][0])
+    notice(f"wrote {path}")
 
 
 def _list(as_json: bool) -> None:
@@ -216,7 +228,7 @@ def _list(as_json: bool) -> None:
 
 @contextmanager
 def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar of the budget on a terminal; elsewhere a line for every row of the log."""
+    """A progress bar on a terminal; elsewhere a line for every row of the log."""
     from patsearch.cli.output import progress, stderr
 
     console = stderr()
@@ -233,7 +245,7 @@ def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
                     soft_wrap=True,
                 )
             text = f"loss {now.loss:.3f} {scores} {now.drawings_per_second:,.0f}/s"
-            # Of a budget in seconds, as many steps as there will be if they go on as fast.
+            # For a budget in seconds: the steps that it allows at the speed so far.
             bar.update(task, completed=now.step, total=max(now.step, round(now.step / now.share)), rate=text)
 
         yield watch
@@ -242,14 +254,17 @@ def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 _SHOWN = ("map_groups", "map_families")
 
 
-def _print(result: RunResult) -> None:
-    from patsearch.cli.output import notice, stdout
+def _print(result: RunResult, as_json: bool) -> None:
+    from patsearch.cli.output import notice, print_json, stdout
 
+    if as_json:
+        print_json(result.to_json())
+        return
     if result.unreadable:
-        notice(f"{result.unreadable} drawings could not be read; others stood in for them")
+        notice(f"{result.unreadable} drawings could not be read and were replaced by others")
     if result.left_out:
         notice(f"{result.left_out} designs with too few drawings were left out")
-    state = "finished" if result.finished else "stopped; the same command goes on"
+    state = "finished" if result.finished else "stopped; the same command resumes the run"
     console = stdout()
     console.print(
         f"{state}: {result.steps:,} steps, {result.samples:,} drawings, loss {result.loss:.4f}, "

@@ -7,7 +7,6 @@ metadata says the rest. Both a state and a checkpoint folder are replaced as a w
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from patsearch.encoder.card import EncoderCard
 from patsearch.encoder.torch import save_checkpoint
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import InputError
+from patsearch.files import replacing
 from patsearch.training.start import AVERAGED, NETWORK
 
 
@@ -31,12 +31,9 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     Args:
         metadata: by name, whatever JSON can hold.
     """
-    part = path.with_suffix(".part")
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(kept, part, {name: json.dumps(value) for name, value in metadata.items()})
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    with replacing(path) as part:
+        save_file(kept, part, {name: json.dumps(value) for name, value in metadata.items()})
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -169,7 +169,7 @@ def test_a_stopped_run_is_saved_first(
     before = signal.getsignal(number)
     code, out, err = command("--out", run, "--set", "schedule.save_seconds=1000", "--set", "validation.every=100")
     assert code == 130, err
-    assert "stopped; the same command goes on: 3 steps" in out
+    assert "stopped; the same command resumes the run: 3 steps" in out
     assert signal.getsignal(number) is before
     monkeypatch.undo()
     trainer = Trainer(load_recipe(run), DrawingCache(folder / "cache"), training_designs(folder))
@@ -355,7 +355,7 @@ def test_a_folder_of_images_becomes_an_encoder(command: Command, tmp_path: Path)
     [
         (["ri-lbp", "--data", "x", "--out", "y"], "needs no training. patsearch ingest ... --encoder ri-lbp"),
         (["fast"], "Training needs --data and --out"),
-        ([], "Which recipe? patsearch train --list"),
+        ([], "No recipe given. patsearch train --list"),
     ],
 )
 def test_what_is_missing_is_said(

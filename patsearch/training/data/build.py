@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import InputError, SourceError, UsageError
+from patsearch.files import write_text
 from patsearch.ingest import Progress
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import EXIT_FAILED_FILES
@@ -118,7 +120,7 @@ def open_data(
 
 def is_cache(folder: Path) -> bool:
     """Whether a folder holds shards of drawings."""
-    return any(path.with_suffix(end).exists() for path in folder.glob("[0-9]*.json") for end in (".bin", ".npy"))
+    return any(path.with_suffix(".bin").exists() for path in folder.glob("[0-9]*.json"))
 
 
 def build_cache(
@@ -220,7 +222,7 @@ class _Build:
         first = next(wanted, None)
         if first is None:
             return  # nothing to do: no worker is started
-        units = _chained(first, wanted)
+        units = chain([first], wanted)
         if options.processes == 0:
             worker = Worker(settings)
             self._take_all(((unit, worker.process(unit)) for unit in units), labels)
@@ -324,14 +326,7 @@ def _claim(out: Path, preprocessing: Preprocessing, options: BuildOptions) -> No
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
-
-
-def _chained(first: Unit, rest: Iterator[Unit]) -> Iterator[Unit]:
-    yield first
-    yield from rest
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _total(sources: Sequence[Source]) -> int | None:

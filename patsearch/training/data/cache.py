@@ -5,8 +5,7 @@ A cache is a folder of shards, each a few dozen designs:
     00012.bin     the drawings in turn, each deflated (`pack`)
     00012.json    {"size": S, "ends": [end of each drawing in the .bin file], "records": [a `Record` each]}
 
-The JSON file is written last, so that a shard without one is unfinished and is made again. Shards of an older
-kind are read too: `00012.npy`, (n, S, S) uint8, in place of the .bin file, and JSON without "size" and "ends".
+The JSON file is written last: a shard without one is unfinished and is made again.
 
 A line drawing is white to nine tenths. Which pixels bear ink, and how dark they are, is deflated apart: the
 first is regular, the second nearly noise, and together they take less than PNG does (docs/research/training-data.md).
@@ -15,7 +14,6 @@ first is regular, the second nearly noise, and together they take less than PNG 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import ImageError, InputError
+from patsearch.files import write_bytes, write_text
 
 VIEW, SKETCH = "view", "sketch"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -129,14 +128,8 @@ def write_packed(
     ends = np.cumsum([len(data) for data in packed], dtype=np.int64).tolist()
     content = {"size": size, "ends": ends, "records": [asdict(record) for record in records], **(more or {})}
     path = shard_path(folder, number)
-    for target, data in ((path.with_suffix(".bin"), b"".join(packed)), (path, json.dumps(content).encode())):
-        part = target.with_suffix(target.suffix + ".part")
-        with part.open("wb") as file:
-            file.write(data)
-            # The order of the two files must survive a power cut too.
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+    write_bytes(path.with_suffix(".bin"), b"".join(packed))
+    write_text(path, json.dumps(content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +176,7 @@ class DrawingCache:
     def __init__(self, *folders: Path) -> None:
         self.folders = tuple(map(Path, folders))
         self.records: list[Record] = []
-        self._shards: list[_Packed | NDArray[np.uint8]] = []
+        self._shards: list[_Packed] = []
         self._places: list[tuple[int, int]] = []  # shard and first row of each design
         sizes: set[int] = set()
         for folder in self.folders:
@@ -208,28 +201,28 @@ class DrawingCache:
         try:
             content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             records = [_record(entry) for entry in content["records"]]
-            drawings, size, rows = _packed(path, content) if "ends" in content else _mapped(path)
+            drawings = _packed(path, content)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"The shard {path} cannot be read: {error}.", hint=_REBUILD) from error
         firsts = np.cumsum([0, *(len(record.kinds) for record in records)]).tolist()
-        if rows != firsts[-1]:
+        if len(drawings.ends) != firsts[-1]:
             raise InputError(f"The shard {path} and its drawings do not fit.", hint=_REBUILD)
         self._places += [(len(self._shards), first) for first in firsts[:-1]]
         self._shards.append(drawings)
         self.records += records
-        return size
+        return drawings.size
 
     def __len__(self) -> int:
         return len(self.records)
 
     def drawing(self, design: int, number: int) -> NDArray[np.uint8]:
-        """(size, size) uint8, white = 255: drawing `number` of design `design`; may be read-only.
+        """(size, size) uint8, white = 255: drawing `number` of design `design`.
 
         Raises:
             ImageError: what lies on disk is damaged or gone.
         """
         shard, first = self._places[design]
-        return np.asarray(self._shards[shard][first + number])
+        return self._shards[shard][first + number]
 
 
 def _preprocessing(folder: Path) -> Preprocessing | None:
@@ -242,20 +235,13 @@ def _preprocessing(folder: Path) -> Preprocessing | None:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
-def _packed(path: Path, content: Mapping[str, Any]) -> tuple[_Packed, int, int]:
+def _packed(path: Path, content: Mapping[str, Any]) -> _Packed:
     size, ends = int(content["size"]), tuple(int(end) for end in content["ends"])
     path = path.with_suffix(".bin")
     stored = path.stat().st_size
     if size < 1 or any(a > b for a, b in pairwise((0, *ends))) or stored != (ends[-1] if ends else 0):
         raise ValueError(f"{path.name} has {stored} bytes, which is not what its list says")
-    return _Packed(path, size, ends), size, len(ends)
-
-
-def _mapped(path: Path) -> tuple[NDArray[np.uint8], int, int]:
-    drawings = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-    if drawings.dtype != np.uint8 or drawings.ndim != 3:
-        raise ValueError(f"{path.stem}.npy is no stack of grey drawings")
-    return drawings, int(drawings.shape[1]), len(drawings)
+    return _Packed(path, size, ends)
 
 
 def _record(entry: Mapping[str, Any]) -> Record:

@@ -24,6 +24,7 @@ from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.torch import TorchEncoder
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError
+from patsearch.files import replacing
 
 LEAST_COSINE = 0.9999
 _OPSET = 18
@@ -107,10 +108,9 @@ def write_checked(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
-    part = path.with_name(f"{path.name}.part")
     card = replace(card, sha256=fingerprint([data], card.preprocessing))
-    part.write_bytes(data)
-    try:
+    with replacing(path) as part:
+        part.write_bytes(data)
         cosines = np.asarray(
             (OnnxEncoder(part, card).encode_arrays(drawings) * original.encode_arrays(drawings)).sum(axis=1), np.float32
         )
@@ -121,11 +121,8 @@ def write_checked(
                 f"average, {least:.4f} at worst, on {len(cosines)} drawings.",
                 hint="Nothing was written.",
             )
-        card = replace(card, notes=f"{card.notes} Cosine with it {mean:.5f}, at worst {least:.5f}.".strip())
-        part.replace(path)
-        card.save(path.with_suffix(".json"))
-    finally:
-        part.unlink(missing_ok=True)
+    card = replace(card, notes=f"{card.notes} Cosine with it {mean:.5f}, at worst {least:.5f}.".strip())
+    card.save(path.with_suffix(".json"))
     return Exported(path, card, len(data), mean, least, len(cosines))
 
 
