@@ -1,8 +1,8 @@
 """The compiled inner loops: depth buffer, discontinuities, line tracing, smooth patches.
 
-Four functions with one explicit signature each, compiled once and cached beside this file, so that
+Four functions with one explicit signature each, compiled once and cached next to this file, so that
 the first use on a machine costs seconds and every later one a fraction of a second. Nothing outside
-of this package imports this module.
+this package imports this module.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ NOTHING, SILHOUETTE, OCCLUSION, CREASE = 0, 1, 2, 3
 """What lies between two neighbouring pixels: silhouette against the page, a part in front of another, a sharp edge."""
 
 _PART_SHIFT = 2  # a crack's label is kind + (part << 2)
+
+
+# Called by the functions below alone, and compiled into them.
+_part = cast(Callable[[_Function], _Function], numba.njit(inline="always"))
 
 
 def _compiled(signature: str) -> Callable[[_Function], _Function]:
@@ -170,8 +174,86 @@ def cracks(  # noqa: PLR0912, PLR0917  (one compiled loop; numba passes by posit
     return across, down
 
 
+@_part
+def _degrees(across: NDArray[np.int32], down: NDArray[np.int32]) -> tuple[NDArray[np.int8], int]:
+    """How many cracks meet at each corner, and how many there are in all."""
+    total = 0
+    degree = np.zeros(across.shape, np.int8)
+    for y in range(across.shape[0]):
+        for x in range(across.shape[1]):
+            if across[y, x] > 0:
+                total += 1
+                degree[y, x] += 1
+                degree[y, x + 1] += 1
+            if down[y, x] > 0:
+                total += 1
+                degree[y, x] += 1
+                degree[y + 1, x] += 1
+    return degree, total
+
+
+@_part
+def _walk(  # noqa: PLR0917  (numba passes by position)
+    across: NDArray[np.int32],
+    down: NDArray[np.int32],
+    free_across: NDArray[np.bool_],
+    free_down: NDArray[np.bool_],
+    degree: NDArray[np.int8],
+    y: int,
+    x: int,
+    chain: NDArray[np.int32],
+    labels: NDArray[np.int32],
+) -> int:
+    """Use up the free cracks from a corner to the next junction or end; the number of cracks.
+
+    The corners (x, y) go to `chain`, the first included, and the labels of the cracks to `labels`.
+    """
+    chain[0, 0], chain[0, 1] = x, y
+    length = 0
+    while True:
+        if free_across[y, x]:
+            free_across[y, x] = False
+            label = across[y, x]
+            x += 1
+        elif free_down[y, x]:
+            free_down[y, x] = False
+            label = down[y, x]
+            y += 1
+        elif x > 0 and free_across[y, x - 1]:
+            x -= 1
+            free_across[y, x] = False
+            label = across[y, x]
+        elif y > 0 and free_down[y - 1, x]:
+            y -= 1
+            free_down[y, x] = False
+            label = down[y, x]
+        else:
+            return length
+        labels[length] = label
+        length += 1
+        chain[length, 0], chain[length, 1] = x, y
+        if degree[y, x] != 2:
+            return length
+
+
+@_part
+def _average(
+    source: NDArray[np.int32] | NDArray[np.float32], target: NDArray[np.float32], n: int, radius: int, loop: bool
+) -> None:
+    """A moving average over n points; the ends of an open line stay where they are."""
+    for i in range(n):
+        r = radius if loop else min(radius, i, n - 1 - i)
+        r = min(r, (n - 1) // 2)
+        sx, sy = 0.0, 0.0
+        for j in range(i - r, i + r + 1):
+            q = j % n if loop else j
+            sx += source[q, 0]
+            sy += source[q, 1]
+        target[i, 0], target[i, 1] = sx / (2 * r + 1), sy / (2 * r + 1)
+
+
 @_compiled("Tuple((float32[:,::1], int64[::1], int32[::1], boolean[::1]))(int32[:,::1], int32[:,::1], int64, int64)")
-def trace(  # noqa: PLR0912, PLR0915  (one compiled loop)
+def trace(
     across: NDArray[np.int32], down: NDArray[np.int32], shortest: int, radius: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
     """Follow the cracks from junction to junction and smooth away their stairs.
@@ -186,18 +268,7 @@ def trace(  # noqa: PLR0912, PLR0915  (one compiled loop)
         its middle); closed (M,).
     """
     height, width = across.shape
-    total = 0
-    degree = np.zeros((height, width), np.int8)
-    for y in range(height):
-        for x in range(width):
-            if across[y, x] > 0:
-                total += 1
-                degree[y, x] += 1
-                degree[y, x + 1] += 1
-            if down[y, x] > 0:
-                total += 1
-                degree[y, x] += 1
-                degree[y + 1, x] += 1
+    degree, total = _degrees(across, down)
     free_across, free_down = across > 0, down > 0
     chain = np.empty((total + 1, 2), np.int32)
     labels = np.empty(total + 1, np.int32)
@@ -214,33 +285,8 @@ def trace(  # noqa: PLR0912, PLR0915  (one compiled loop)
                 if degree[y0, x0] == 0 or (loops == 0 and degree[y0, x0] == 2):
                     continue
                 while True:
-                    y, x = y0, x0
-                    chain[0, 0], chain[0, 1] = x, y
-                    length = 0
-                    while True:
-                        if free_across[y, x]:
-                            free_across[y, x] = False
-                            label = across[y, x]
-                            x += 1
-                        elif free_down[y, x]:
-                            free_down[y, x] = False
-                            label = down[y, x]
-                            y += 1
-                        elif x > 0 and free_across[y, x - 1]:
-                            x -= 1
-                            free_across[y, x] = False
-                            label = across[y, x]
-                        elif y > 0 and free_down[y - 1, x]:
-                            y -= 1
-                            free_down[y, x] = False
-                            label = down[y, x]
-                        else:
-                            break
-                        labels[length] = label
-                        length += 1
-                        chain[length, 0], chain[length, 1] = x, y
-                        if degree[y, x] != 2:
-                            break
+                    length = _walk(across, down, free_across, free_down, degree, y0, x0, chain, labels)
+                    x, y = chain[length]
                     if length == 0:
                         break
                     loop = x == x0 and y == y0
@@ -251,23 +297,8 @@ def trace(  # noqa: PLR0912, PLR0915  (one compiled loop)
                         continue
                     n = length if loop else length + 1
                     base = offsets[lines]
-                    for sweep in range(2):
-                        for i in range(n):
-                            r = radius if loop else min(radius, i, n - 1 - i)
-                            r = min(r, (n - 1) // 2)
-                            sx, sy = 0.0, 0.0
-                            for j in range(i - r, i + r + 1):
-                                q = j % n if loop else j
-                                if sweep == 0:
-                                    sx += chain[q, 0]
-                                    sy += chain[q, 1]
-                                else:
-                                    sx += once[q, 0]
-                                    sy += once[q, 1]
-                            if sweep == 0:
-                                once[i, 0], once[i, 1] = sx / (2 * r + 1), sy / (2 * r + 1)
-                            else:
-                                points[base + i, 0], points[base + i, 1] = sx / (2 * r + 1), sy / (2 * r + 1)
+                    _average(chain, once, n, radius, loop)
+                    _average(once, points[base:], n, radius, loop)
                     line_labels[lines] = labels[length // 2]
                     closed[lines] = loop
                     lines += 1

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+from string import Template
 from xml.sax.saxutils import escape
 
 from patsearch.classification import ClassCode
@@ -77,108 +80,31 @@ def captions(design: Design) -> list[str]:
 
 def grant_xml(design: Design, grant: Grant, sheets: Sequence[DrawnSheet]) -> bytes:
     """The grant's XML, UTF-8, for a design with the front page and its sheets."""
-    day, filed = f"{grant.granted:%Y%m%d}", f"{grant.filed:%Y%m%d}"
-    title = escape(grant.title)
-    pages = [s for s in sheets if s.name != "D00000"]
-    drawings = "\n".join(_figure(grant, sheet) for sheet in sheets)
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE us-patent-grant SYSTEM "us-patent-grant-v47-2022-02-17.dtd" [ ]>
-<us-patent-grant lang="EN" dtd-version="v4.7 2022-02-17" file="{grant.stem}.XML" status="PRODUCTION" \
-id="us-patent-grant" country="US" date-produced="{day}" date-publ="{day}">
-<us-bibliographic-data-grant>
-<publication-reference>
-<document-id>
-<country>US</country>
-<doc-number>{grant.number[2:]}</doc-number>
-<kind>S1</kind>
-<date>{day}</date>
-</document-id>
-</publication-reference>
-<application-reference appl-type="design">
-<document-id>
-<country>US</country>
-<doc-number>29{900_000 + design.index % 100_000}</doc-number>
-<date>{filed}</date>
-</document-id>
-</application-reference>
-<us-application-series-code>29</us-application-series-code>
-<us-term-of-grant>
-<length-of-grant>15</length-of-grant>
-</us-term-of-grant>
-<classification-locarno>
-<edition>14</edition>
-<main-classification>{grant.locarno.code.replace("-", "")}</main-classification>
-</classification-locarno>
-<classification-national>
-<country>US</country>
-<main-classification>{uspc_field(grant.uspc.code)}</main-classification>
-</classification-national>
-<invention-title id="d2e53">{title}</invention-title>
-<number-of-claims>1</number-of-claims>
-<us-exemplary-claim>1</us-exemplary-claim>
-<figures>
-<number-of-drawing-sheets>{len(pages)}</number-of-drawing-sheets>
-<number-of-figures>{len(design.views)}</number-of-figures>
-</figures>
-<us-parties>
-<us-applicants>
-<us-applicant sequence="001" app-type="applicant" designation="us-only" applicant-authority-category="assignee">
-<addressbook>
-<orgname>{_OWNER}</orgname>
-<address>
-<city>Nowhere</city>
-<country>US</country>
-</address>
-</addressbook>
-<residence>
-<country>US</country>
-</residence>
-</us-applicant>
-</us-applicants>
-<inventors>
-<inventor sequence="001" designation="us-only">
-<addressbook>
-<last-name>Generator</last-name>
-<first-name>Synthetic</first-name>
-<address>
-<city>Nowhere</city>
-<country>US</country>
-</address>
-</addressbook>
-</inventor>
-</inventors>
-</us-parties>
-<assignees>
-<assignee>
-<addressbook>
-<orgname>{_OWNER}</orgname>
-<role>02</role>
-<address>
-<city>Nowhere</city>
-<country>US</country>
-</address>
-</addressbook>
-</assignee>
-</assignees>
-</us-bibliographic-data-grant>
-<drawings id="DRAWINGS">
-{drawings}
-</drawings>
-<description id="description">
-<?brief-description-of-drawings description="Brief Description of Drawings" end="lead"?>
-<description-of-drawings>
-{_description(design)}
-</description-of-drawings>
-<?brief-description-of-drawings description="Brief Description of Drawings" end="tail"?>
-</description>
-<us-claim-statement>CLAIM</us-claim-statement>
-<claims id="claims">
-<claim id="CLM-00001" num="00001">
-<claim-text>The ornamental design for {escape(_with_article(design.title))}, as shown and described.</claim-text>
-</claim>
-</claims>
-</us-patent-grant>
-""".encode()
+    return (
+        _template()
+        .substitute(
+            stem=grant.stem,
+            granted=f"{grant.granted:%Y%m%d}",
+            filed=f"{grant.filed:%Y%m%d}",
+            number=grant.number[2:],
+            application=900_000 + design.index % 100_000,
+            locarno=grant.locarno.code.replace("-", ""),
+            uspc=uspc_field(grant.uspc.code),
+            title=escape(grant.title),
+            article=escape(_with_article(design.title)),
+            sheets=sum(sheet.name != "D00000" for sheet in sheets),
+            figures=len(design.views),
+            owner=_OWNER,
+            drawings="\n".join(_figure(grant, sheet) for sheet in sheets),
+            description=_description(design),
+        )
+        .encode()
+    )
+
+
+@cache
+def _template() -> Template:
+    return Template(files("patsearch.synth").joinpath("grant.xml").read_text(encoding="utf-8"))
 
 
 def _figure(grant: Grant, sheet: DrawnSheet) -> str:
