@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from training_makers import make_recipe, make_table
 
 from patsearch import plugins
 from patsearch.errors import SettingsError
+from patsearch.suite.rows import SEED
 from patsearch.training.augment.augmentation import Augmentation
 from patsearch.training.config import AugmentSection, Recipe
 from patsearch.training.data.sampler import SAMPLERS
@@ -46,6 +48,17 @@ def test_the_rows_of_the_literature_differ_in_what_they_are_named_for() -> None:
     assert arcface.schedule.head_rate == pytest.approx(50 * arcface.schedule.rate)
     # One batch has as many drawings, so that an epoch budget costs alike.
     assert {r.batch.designs * r.batch.drawings for r in (triplet, infonce, arcface)} == {128}
+
+
+def test_the_documented_recipes_are_the_recipes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "research" / "training.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", page, re.MULTILINE))
+    published = {row.name: row.published for row in SEED if row.published is not None}
+    assert set(recipe_names()) == set(rows)
+    assert {name for name in published if f"{published[name]:.3f}" not in rows[name]} == set()
+    for name, text in rows.items():
+        if found := re.search(r"(?:(\d+) and then )?(\d+) px", text.partition("|")[0]):
+            assert [int(size) for size in found.groups() if size] == [size for size, _ in load_recipe(name).stages]
 
 
 def test_every_augmentation_has_its_switch() -> None:
