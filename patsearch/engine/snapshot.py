@@ -7,7 +7,6 @@ in a plain tar archive. `backend/` holds what the engine needs: its files, or a 
 
 from __future__ import annotations
 
-import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from patsearch.engine import journal, thumbnails
 from patsearch.engine.engine import open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.engine.manifest import read_manifest, write_manifest
-from patsearch.errors import IndexDamaged, IndexNotFound, InputError, StorageError, UsageError
+from patsearch.errors import IndexDamaged, IndexNotFound, InputError, UsageError
+from patsearch.files import replacing, storage_errors
 from patsearch.plugins import load
 
 _PART = "backend"
@@ -35,32 +35,23 @@ def save_snapshot(index: Path, out: Path) -> int:
     """
     if out.exists():
         raise UsageError(f"{out} is there already.", hint="Name a file that is not.")
-    temporary = out.with_name(f"{out.name}.part{os.getpid()}")
-    try:
-        with (
-            open_index(index, read_only=False) as engine,
-            TemporaryDirectory(dir=out.resolve().parent, prefix=".snapshot-") as scratch,
-            tarfile.open(temporary, "w") as archive,
-        ):
-            # The journal first: what it names is in the backend, which comes later.
-            engine.journal.save(Path(scratch) / journal.FILE)
-            engine.thumbnails.save(Path(scratch) / thumbnails.FILE)
-            archive.add(index / MANIFEST, MANIFEST)
-            for name in (journal.FILE, thumbnails.FILE):
-                archive.add(Path(scratch) / name, name)
-            own = Path(scratch) / _PART
-            own.mkdir()
-            for name, path in engine.backend.snapshot(own):
-                archive.add(path, f"{_PART}/{name}")
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(out)
-    except OSError as error:
-        raise StorageError(
-            f"Writing {out}: {error.strerror or error}.", hint="Check the permissions and the free space."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        storage_errors(f"Writing {out}"),
+        replacing(out, shared=True) as temporary,
+        open_index(index, read_only=False) as engine,
+        TemporaryDirectory(dir=out.resolve().parent, prefix=".snapshot-") as scratch,
+        tarfile.open(temporary, "w") as archive,
+    ):
+        # The journal first: what it names is in the backend, which comes later.
+        engine.journal.save(Path(scratch) / journal.FILE)
+        engine.thumbnails.save(Path(scratch) / thumbnails.FILE)
+        archive.add(index / MANIFEST, MANIFEST)
+        for name in (journal.FILE, thumbnails.FILE):
+            archive.add(Path(scratch) / name, name)
+        own = Path(scratch) / _PART
+        own.mkdir()
+        for name, path in engine.backend.snapshot(own):
+            archive.add(path, f"{_PART}/{name}")
     return out.stat().st_size
 
 

@@ -6,8 +6,6 @@ patents that have been shown. News are patents found now that have not been show
 
 from __future__ import annotations
 
-import os
-import tempfile
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from patsearch.engine import Engine, QueryVectors
-from patsearch.errors import EncoderMismatch, InputError, StorageError, UsageError
+from patsearch.errors import EncoderMismatch, InputError, UsageError
+from patsearch.files import storage_errors, write_text
 from patsearch.filters import parse_filter
 from patsearch.record.record import Picture, SearchOptions, SearchRecord, search
 from patsearch.types import PatentHit
@@ -113,20 +112,8 @@ class SavedSearch(BaseModel):
         Raises:
             StorageError: it cannot be written.
         """
-        try:
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                try:
-                    file.write(self.model_dump_json(indent=1))
-                    file.flush()
-                    os.fsync(file.fileno())
-                    Path(file.name).replace(path)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
-        except OSError as error:
-            raise StorageError(
-                f"Cannot write the saved search {path}: {error.strerror}.", hint="Check the folder and the free space."
-            ) from error
+        with storage_errors(f"Writing the saved search {path}"):
+            write_text(path, self.model_dump_json(indent=1), shared=True)
 
     def query(self) -> QueryVectors:
         """The vectors that were asked with."""

@@ -22,6 +22,7 @@ from typing import Any
 from patsearch.encoder import Preprocessing
 from patsearch.errors import PatsearchError, UsageError
 from patsearch.evaluation.environment import describe_environment
+from patsearch.files import write_text
 from patsearch.suite.rows import Row, recipe_of, rows_of, small_budget
 from patsearch.suite.worker import Job, ScoreSet, without, work
 from patsearch.training.config import Recipe
@@ -171,9 +172,7 @@ def _row(
     # Peak memory and training are those of the process that trained, not of one that scored more later.
     merged = {**result, **done, "key": key, "changes": [*row.changes]}
     merged["scores"] = {**done.get("scores", {}), **result["scores"]}
-    part = (folder / RESULT).with_suffix(".part")
-    part.write_text(json.dumps(merged, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / RESULT)
+    write_text(folder / RESULT, json.dumps(merged, indent=2) + "\n")
     progress(row.name, "finished", 1.0)
     return _figures(merged, options)
 
