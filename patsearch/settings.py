@@ -25,9 +25,9 @@ _COMMANDS = {
     "index": ("ingest", "query", "watch", "serve"),
     "top": ("query",),
     "rotations": ("query",),
-    "encoder": ("ingest", "bench"),
+    "encoder": ("ingest", "bench run"),
     "backend": ("ingest",),
-    "workers": ("ingest", "bench", "serve"),
+    "workers": ("ingest", "bench run", "serve"),
     "front_pages": ("ingest",),
     "whole_sheets": ("ingest",),
 }
@@ -51,7 +51,10 @@ def load_defaults(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     defaults: dict[str, dict[str, Any]] = {}
     for key, value in settings.items():
         for command in _COMMANDS[key]:
-            defaults.setdefault(command, {})[key] = value
+            place = defaults
+            for name in command.split():
+                place = place.setdefault(name, {})
+            place[key] = value
     return defaults
 
 

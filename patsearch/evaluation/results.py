@@ -23,7 +23,7 @@ class BenchOptions:
         dataset: queries and gallery.
         distractors: added to the gallery.
         encoder: name; None is the default one, or the index's own.
-        baseline: measure the untrained encoder that is shipped too, where another one is chosen.
+        baseline: also measure the untrained baseline; None is to do so where it is installed.
         whole_sheets, front_pages: None is the dataset's own way (`default_protocol`).
         all_protocols: the four of figures or sheets, with or without front pages.
         where: chooses queries and gallery, never distractors.
@@ -38,7 +38,7 @@ class BenchOptions:
     dataset: DatasetSpec
     distractors: tuple[DatasetSpec, ...] = ()
     encoder: str | None = None
-    baseline: bool = True
+    baseline: bool | None = None
     whole_sheets: bool | None = None
     front_pages: bool | None = None
     all_protocols: bool = False

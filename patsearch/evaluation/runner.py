@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
-from patsearch.encoder import Encoder, load_encoder, shipped_cards
+from patsearch.backends.base import Backend
+from patsearch.encoder import BASELINE_ENCODER, Encoder, load_encoder
 from patsearch.engine.query import shape_part
-from patsearch.errors import UsageError
+from patsearch.errors import EncoderError, PluginError, UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.backends import BackendFigures, built_backend, choose_filters, load_backend, measure_backend
 from patsearch.evaluation.collection import Collection
@@ -44,20 +46,19 @@ def run_bench(options: BenchOptions, *, progress: Progress | None = None) -> Ben
         progress: called with what is going on, how much of it is done, and how much there is.
 
     Raises:
-        UsageError: options that do not go together, or nothing to measure on.
+        UsageError: options that contradict each other, or nothing to measure on.
         PluginError, EncoderError, InputError, VectorIndexError: as their names say.
     """
     progress = progress or (lambda *_: None)
     for name in options.backends:
-        load_backend(name)  # a misspelt name is told before the ingest, not after it
+        load_backend(name)  # a misspelt name is an error before the ingest, not after it
     if options.asking.oriented and options.dataset.kind == "index":
         raise UsageError(
             "An index holds vectors, not pictures: its queries cannot be turned or mirrored.",
             hint="Name the source of the index as the dataset.",
         )
-    encoders = _encoders(options)
-    evaluations: list[Evaluation] = []
-    backends: tuple[BackendFigures, ...] = ()
+    encoders, notes = _encoders(options)
+    run = _Run(options, progress, notes)
     with Workshop(
         options.dataset,
         distractors=options.distractors,
@@ -66,44 +67,56 @@ def run_bench(options: BenchOptions, *, progress: Progress | None = None) -> Ben
         progress=progress,
     ) as workshop:
         for number, encoder in enumerate(encoders):
-            materials: dict[bool, Material] = {}
-            oriented: dict[bool, Collection] = {}
-            for protocol in _protocols(options):
-                if protocol.whole_sheets not in materials:
-                    materials[protocol.whole_sheets] = workshop.material(encoder, whole_sheets=protocol.whole_sheets)
-                material = materials[protocol.whole_sheets]
-                made = _true_protocol(options, material, protocol)
-                if any(e.protocol == made and e.encoder == material.encoder for e in evaluations):
-                    continue
-                dataset = build_dataset(options.dataset, material, made, options.where)
-                if options.dataset.kind == "index" and options.baseline and not material.encoder["baseline"]:
-                    note = "an index holds one encoder's vectors: name its source to have the untrained baseline too"
-                    dataset = replace(dataset, notes=(*dataset.notes, note))
-                if not evaluations:
-                    # Backends hold the same drawings whatever the query: measured on the first protocol.
-                    backends = _backends(options, dataset, material, progress)
-                if options.asking.oriented and protocol.whole_sheets not in oriented:
-                    oriented[protocol.whole_sheets] = workshop.oriented(
-                        encoder, options.asking, whole_sheets=protocol.whole_sheets
-                    )
-                turned = oriented.get(protocol.whole_sheets)
-                asks = encoder or load_encoder(material.encoder["name"]) if options.asking.shape else None
-                for asking in dict.fromkeys((options.asking, Asking())):
-                    worst = WORST_OF_OTHERS if evaluations else WORST
-                    evaluations.append(
-                        _evaluate(
-                            options,
-                            dataset,
-                            material,
-                            asking,
-                            turned,
-                            shape_dim=asks.card.shape_dim if asks else None,
-                            baseline=number > 0,
-                            worst=worst,
-                            progress=progress,
-                        )
-                    )
-    return BenchResult(options, tuple(evaluations), backends, describe_environment())
+            run.measure(workshop, encoder, baseline=number > 0)
+    return BenchResult(options, tuple(run.evaluations), run.backends, describe_environment())
+
+
+@dataclass(slots=True)
+class _Run:
+    """What has been measured so far; `notes` belong to the first evaluation."""
+
+    options: BenchOptions
+    progress: Progress
+    notes: Sequence[str] = ()
+    evaluations: list[Evaluation] = field(default_factory=list)
+    backends: tuple[BackendFigures, ...] = ()
+
+    def measure(self, workshop: Workshop, encoder: Encoder | None, *, baseline: bool) -> None:
+        """One encoder on every protocol, with the query options given and without."""
+        options = self.options
+        materials: dict[bool, Material] = {}
+        turned: dict[bool, Collection] = {}
+        for protocol in _protocols(options):
+            sheets = protocol.whole_sheets
+            if sheets not in materials:
+                materials[sheets] = workshop.material(encoder, whole_sheets=sheets)
+            material = materials[sheets]
+            made = _true_protocol(options, material, protocol)
+            if any(e.protocol == made and e.encoder == material.encoder for e in self.evaluations):
+                continue
+            dataset = build_dataset(options.dataset, material, made, options.where)
+            if note := _no_baseline_of_index(options, material):
+                dataset = replace(dataset, notes=(*dataset.notes, note))
+            if not self.evaluations:
+                dataset = replace(dataset, notes=(*dataset.notes, *self.notes))
+                # Backends hold the same drawings whatever the query: measured on the first protocol.
+                self.backends = _backends(options, dataset, material, self.progress)
+            if options.asking.oriented and sheets not in turned:
+                turned[sheets] = workshop.oriented(encoder, options.asking, whole_sheets=sheets)
+            asks = encoder or load_encoder(material.encoder["name"]) if options.asking.shape else None
+            for asking in dict.fromkeys((options.asking, Asking())):
+                evaluation = _evaluate(
+                    options,
+                    dataset,
+                    material,
+                    asking,
+                    turned.get(sheets),
+                    shape_dim=asks.card.shape_dim if asks else None,
+                    baseline=baseline,
+                    worst=WORST_OF_OTHERS if self.evaluations else WORST,
+                    progress=self.progress,
+                )
+                self.evaluations.append(evaluation)
 
 
 def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
@@ -127,16 +140,37 @@ def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
     }
 
 
-def _encoders(options: BenchOptions) -> list[Encoder | None]:
-    """The encoder asked for, and the untrained baseline beside another one."""
+def _encoders(options: BenchOptions) -> tuple[list[Encoder | None], list[str]]:
+    """The encoder to measure, with the untrained baseline; and a note where the baseline is not installed."""
     if options.dataset.kind == "index":
-        # Vectors are all there is: no other encoder can be asked.
-        return [load_encoder(options.encoder) if options.encoder else None]
+        # An index has vectors only: no other encoder can be measured on it.
+        return [load_encoder(options.encoder) if options.encoder else None], []
     chosen = load_encoder(options.encoder)
-    untrained = next((card for card in shipped_cards() if card.baseline), None)
-    if not options.baseline or untrained is None or untrained.sha256 == chosen.card.sha256:
-        return [chosen]
-    return [chosen, load_encoder(untrained.name)]
+    if options.baseline is False:
+        return [chosen], []
+    try:
+        baseline = load_encoder(BASELINE_ENCODER)
+    except (PluginError, EncoderError) as error:
+        if options.baseline:
+            raise
+        return [chosen], [f"without the untrained baseline: {error}"]
+    return [chosen] if baseline.card.sha256 == chosen.card.sha256 else [chosen, baseline], []
+
+
+def _no_baseline_of_index(options: BenchOptions, material: Material) -> str:
+    """Why an index is measured without the untrained baseline; empty where it is not missed.
+
+    Raises:
+        UsageError: the baseline was requested.
+    """
+    if options.dataset.kind != "index" or options.baseline is False or material.encoder["baseline"]:
+        return ""
+    if options.baseline:
+        raise UsageError(
+            "Invalid --baseline: an index holds the vectors of one encoder.",
+            hint="Name the source of the index as the dataset.",
+        )
+    return "an index holds one encoder's vectors: name its source to measure the untrained baseline too"
 
 
 def _protocols(options: BenchOptions) -> list[Protocol]:
@@ -231,32 +265,25 @@ def _backends(
 ) -> tuple[BackendFigures, ...]:
     measured: list[BackendFigures] = []
     for name in options.backends:
+        progress(f"Searching with {name}", 0, None)
+        opened: AbstractContextManager[tuple[Backend, float | None]]
         if material.stored is not None and material.stored[0] == name:
-            # The user's own index: its whole content, as it stands.
+            # The user's own index, with everything in it.
             collection, queries = material.collection, np.arange(len(material.collection))
+            opened = nullcontext((material.stored[1], None))
         else:
             collection, queries = dataset.collection, dataset.queries
-        filters = choose_filters(collection)
-        progress(f"Searching with {name}", 0, None)
-        if collection is material.collection and material.stored is not None:
-            backend = material.stored[1]
-            measured.append(
-                measure_backend(
-                    name, backend, collection, queries, filters=filters, searches=options.searches, clients=CLIENTS
-                )
+            opened = built_backend(name, material.spec, collection)
+        with opened as (backend, rate):
+            figures = measure_backend(
+                name,
+                backend,
+                collection,
+                queries,
+                filters=choose_filters(collection),
+                searches=options.searches,
+                upserts_per_second=rate,
+                clients=CLIENTS,
             )
-            continue
-        with built_backend(name, material.spec, collection) as (backend, rate):
-            measured.append(
-                measure_backend(
-                    name,
-                    backend,
-                    collection,
-                    queries,
-                    filters=filters,
-                    searches=options.searches,
-                    upserts_per_second=rate,
-                    clients=CLIENTS,
-                )
-            )
+        measured.append(figures)
     return tuple(measured)

@@ -55,7 +55,7 @@ def parse_dataset(texts: Sequence[str]) -> DatasetSpec:
         UsageError: nothing, an unknown parameter, or a named dataset beside another one.
     """
     if not texts:
-        raise UsageError("There is no dataset to measure on.", hint=_HINT)
+        raise UsageError("No dataset given.", hint=_HINT)
     specs = [_parse_one(text) for text in texts]
     if len(specs) == 1:
         return specs[0]

@@ -50,6 +50,22 @@ def test_json(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert document["dataset"]["protocol"]["text"] == "figures, without front pages"
 
 
+def test_help_shows_the_commands_and_run_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    assert all(f" {name} " in text for name in ("run", "compare", "suite"))
+    assert run("--backend", "faiss", "--help") == 0
+    assert "--distractors" in capsys.readouterr().out
+    assert run("measure") == 2
+    assert "measure" in capsys.readouterr().err
+
+
+def test_settings_of_the_user_are_defaults_of_run(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "patsearch.toml").write_text('encoder = "another"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run("-d", f"index:{index}", "--no-engines") == 4  # the index was made with another encoder
+
+
 def test_the_index_alone_is_the_dataset(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = run_json(capsys, "--index", index, "--no-engines", "--front-pages")
     assert document["dataset"]["queries"] == 48
@@ -77,15 +93,16 @@ def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.
     without, with_front = out / "figures-tiny.json", out / "figures-front-pages-tiny.json"
     assert sorted(p.suffix for p in out.iterdir()) == [".json", ".json", ".qrels", ".qrels", ".run", ".run"]
 
-    same = run_json(capsys, "--compare", without, without)
+    same = run_json(capsys, "compare", without, without)
+    assert run_json(capsys, "--compare", without, without) == same  # the option that it once was
     assert same["comparable"]
     assert {d["difference"] for d in same["differences"]} == {0}
 
-    other = run_json(capsys, "--compare", without, with_front)
+    other = run_json(capsys, "compare", without, with_front)
     assert not other["comparable"]
     assert any("protocol" in reason for reason in other["reasons"])
 
-    assert run("--compare", without, with_front) == 0
+    assert run("compare", without, with_front) == 0
     text = capsys.readouterr().out
     assert "Not comparable" in text
     assert "hit_rate@1" in text
@@ -94,10 +111,12 @@ def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "no dataset"),
-        (("-d", "index:{index}", "--protocols", "some"), "--protocols some is unknown"),
-        (("-d", "index:{index}", "--top-k", "1,x"), "no list of numbers"),
+        ((), "No dataset given"),
+        (("-d", "index:{index}", "--protocols", "some"), "Invalid --protocols 'some': expected one or all."),
+        (("-d", "index:{index}", "--top-k", "1,x"), "Invalid --top-k '1,x': expected numbers"),
         (("-d", "index:{index}", "--top-k", "0"), "at least 1"),
+        (("-d", "index:{index}", "--baseline"), "Invalid --baseline: an index holds the vectors of one encoder."),
+        (("run", "-d", "index:{index}", "--top-k", "0"), "at least 1"),
         (("-d", "index:{index}", "--whole-sheets"), "holds figures"),
         (("-d", "index:{index}", "-f", "colour=red"), "Unknown filter key"),
         (("-d", "index:{index}", "-d", "other"), "Only sources can be joined"),
@@ -118,7 +137,7 @@ def test_other_errors_have_their_own_codes(index: Path, tmp_path: Path, capsys: 
     assert run("-d", "index:/nowhere") == 4
     assert run("-d", f"index:{index}", "--backend", "nosuch") == 7
     assert run("-d", tmp_path / "nothing.tar") == 3
-    assert run("--compare", tmp_path / "a.json", tmp_path / "b.json") == 3
+    assert run("compare", tmp_path / "a.json", tmp_path / "b.json") == 3
     assert capsys.readouterr().out == ""
 
 

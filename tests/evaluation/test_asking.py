@@ -10,6 +10,7 @@ import pytest
 from bench_makers import TinyEncoder, draw, make_collection, make_index, unit, use_tiny_encoders
 from PIL import Image
 
+from patsearch.encoder import BASELINE_ENCODER
 from patsearch.engine import Expansion, Rerank
 from patsearch.errors import UsageError
 from patsearch.evaluation.asking import Asking, OrientedEncoder, asked_vectors
@@ -214,13 +215,10 @@ def test_refinements_stand_beside_plain_asking_and_its_files(tmp_path: Path, mon
     assert only.quality.metrics == plain.quality.metrics
 
 
-def test_the_baseline_is_asked_in_the_same_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "patsearch.evaluation.runner.shipped_cards", lambda: [TinyEncoder("shipped", baseline=True).card]
-    )
+def test_the_baseline_is_queried_in_the_same_way(folder: Path) -> None:
     result = bench(folder, Asking(rerank=Rerank(3, 1, 0.5)), baseline=True, encoder="mine")
     assert [(e.encoder["name"], bool(e.asking.parts())) for e in result.evaluations] == [
-        ("mine", True), ("mine", False), ("shipped", True), ("shipped", False),
+        ("mine", True), ("mine", False), (BASELINE_ENCODER, True), (BASELINE_ENCODER, False),
     ]  # fmt: skip
     against = compare_with_baseline(result)
     assert against is not None

@@ -9,7 +9,8 @@ import pytest
 from bench_makers import TinyEncoder, draw, make_collection, make_index, use_tiny_encoders
 
 from patsearch.backends.base import IndexSpec
-from patsearch.errors import EncoderMismatch, InputError, SourceError, UsageError
+from patsearch.encoder import BASELINE_ENCODER
+from patsearch.errors import EncoderMismatch, InputError, PluginError, SourceError, UsageError
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.compare import compare_with_baseline
 from patsearch.evaluation.datasets import Protocol
@@ -116,19 +117,34 @@ class TestSource:
         assert again.ingests[0]["drawings"] == 0
         assert again.quality.metrics == evaluation.quality.metrics
 
-    def test_the_baseline_stands_beside_another_encoder(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        shipped = TinyEncoder("shipped", baseline=True).card
-        monkeypatch.setattr("patsearch.evaluation.runner.shipped_cards", lambda: [shipped])
-        result = bench(folder, baseline=True, encoder="mine", whole_sheets=True, backends=())
-        assert [(e.encoder["name"], e.baseline) for e in result.evaluations] == [("mine", False), ("shipped", True)]
+    def test_the_baseline_is_measured_with_another_encoder(self, folder: Path) -> None:
+        result = bench(folder, baseline=None, encoder="mine", whole_sheets=True, backends=())
+        found = [(e.encoder["name"], e.baseline) for e in result.evaluations]
+        assert found == [("mine", False), (BASELINE_ENCODER, True)]
         against = compare_with_baseline(result)
         assert against is not None
         assert against.comparable
         # Both encode alike here, under two names.
         assert {d.difference for d in against.differences} == {0}
-        alone = bench(folder, baseline=True, encoder="shipped", whole_sheets=True, backends=())
+        alone = bench(folder, baseline=True, encoder=BASELINE_ENCODER, whole_sheets=True, backends=())
         assert len(alone.evaluations) == 1
         assert compare_with_baseline(alone) is None
+
+    def test_a_baseline_that_is_not_installed_is_left_out_with_a_note(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def load(name: str | None = None) -> TinyEncoder:
+            if name == BASELINE_ENCODER:
+                raise PluginError("The encoder is not installed.", hint="Run: pip install patsearch-baseline.")
+            return TinyEncoder("tiny")
+
+        monkeypatch.setattr("patsearch.evaluation.runner.load_encoder", load)
+        (only,) = bench(folder, baseline=None, whole_sheets=True, backends=()).evaluations
+        assert sum("pip install patsearch-baseline" in note for note in only.dataset["notes"]) == 1
+        with pytest.raises(PluginError, match="not installed"):
+            bench(folder, baseline=True, whole_sheets=True, backends=())
+        (only,) = bench(folder, baseline=False, whole_sheets=True, backends=()).evaluations
+        assert not [note for note in only.dataset["notes"] if "baseline" in note]
 
     def test_a_file_that_cannot_be_read_is_told(self, folder: Path) -> None:
         (folder / "chair0" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")

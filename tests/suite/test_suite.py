@@ -215,12 +215,13 @@ def test_every_row_has_a_recipe_with_the_same_budget() -> None:
 def test_the_command(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from patsearch.cli import build_app, main
 
-    arguments = ["bench", "--suite", "seed", "-d", str(corpus), "--rows", "ri-lbp", "--size", "32", "-q"]
+    arguments = ["bench", "suite", "seed", "-d", str(corpus), "--rows", "ri-lbp", "--size", "32", "-q"]
     build_app()([*arguments, "-o", str(tmp_path), "--json"], standalone_mode=False)
     found = json.loads(capsys.readouterr().out)
     assert found["rows"][0]["row"] == "ri-lbp"
     assert (tmp_path / "table.html").is_file()
-    build_app()([*arguments, "-o", str(tmp_path)], standalone_mode=False)
+    as_option = ["bench", "-d", str(corpus), "--suite", "seed", *arguments[5:], "-o", str(tmp_path)]
+    build_app()(as_option, standalone_mode=False)
     assert "ri-lbp" in capsys.readouterr().out
     for wrong in ([], ["-o", str(tmp_path), "--score", "nothing"]):
         with pytest.raises(SystemExit) as stopped:
