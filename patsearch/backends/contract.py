@@ -5,6 +5,11 @@
         def store(self, tmp_path):
             return Store(MyBackend, tmp_path / "index")
 
+        @pytest.fixture(scope="class")  # not required: tests that only read then share one index
+        @classmethod
+        def shared_store(cls, tmp_path_factory):
+            return Store(MyBackend, tmp_path_factory.mktemp("shared") / "index")
+
 Random data and filters are seeded; a failure names the filter and the seed. Scores may differ from
 the exact cosine by `TOLERANCE`, so that engines which keep half precision pass.
 """
@@ -26,6 +31,8 @@ from patsearch.backends.samples import SPEC, nearest, random_drawings, random_fi
 from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing
+
+Filled = tuple[Backend, list[Drawing], Embeddings]
 
 TOLERANCE = 2e-3
 _KILLED = """
@@ -66,14 +73,20 @@ class BackendContract:
         """A `Store` with a location that holds no index yet."""
         pytest.fail("supply the fixture `store`")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls) -> Store | None:
+        """A second such `Store`, filled once a class, for the tests that only read. None: each test fills its own."""
+        return None
+
     @pytest.fixture
     def backend(self, store: Store) -> Iterator[Backend]:
         with store.create() as backend:
             yield backend
 
-    @pytest.fixture
-    def filled(self, backend: Backend) -> tuple[Backend, list[Drawing], Embeddings]:
-        """300 random drawings, some of them stored twice (the later data count), some deleted."""
+    @classmethod
+    def fill(cls, backend: Backend) -> tuple[list[Drawing], Embeddings]:
+        """Store 300 random drawings, some of them twice (the later data count), delete some; give what is left."""
         drawings, vectors = random_drawings(340, seed=1), random_vectors(390, seed=1)
         backend.upsert(drawings[:200], vectors[:200])
         renewed = [replace(d, title=d.title + " renewed", granted=None) for d in drawings[150:200]]
@@ -81,7 +94,27 @@ class BackendContract:
         backend.upsert(drawings[200:], vectors[200:340])
         assert backend.delete([d.id for d in drawings[300:]]) == 40
         kept = np.concatenate([vectors[:150], vectors[340:], vectors[200:300]])
-        return backend, drawings[:150] + renewed + drawings[200:300], kept
+        return drawings[:150] + renewed + drawings[200:300], kept
+
+    @pytest.fixture
+    def filled(self, backend: Backend) -> Filled:
+        """A backend that `fill` filled for this test alone."""
+        return backend, *self.fill(backend)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def filled_once(cls, shared_store: Store | None) -> Iterator[Filled | None]:
+        if shared_store is None:
+            yield None
+            return
+        with shared_store.create() as backend:
+            yield backend, *cls.fill(backend)
+
+    @pytest.fixture
+    def stored(self, filled_once: Filled | None, request: pytest.FixtureRequest) -> Filled:
+        """What `filled` holds, for tests that only read."""
+        found: Filled = filled_once or request.getfixturevalue("filled")
+        return found
 
     # ------------------------------------------------------------------ storing
 
@@ -94,8 +127,8 @@ class BackendContract:
         assert backend.delete(["x"]) == 0
         assert backend.verify() == []
 
-    def test_what_was_stored_comes_back(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
-        backend, drawings, vectors = filled
+    def test_what_was_stored_comes_back(self, stored: Filled) -> None:
+        backend, drawings, vectors = stored
         found = backend.get([d.id for d in drawings] + ["not there"])
         assert found.keys() == {d.id for d in drawings}
         for drawing, vector in zip(drawings, vectors, strict=True):
@@ -134,7 +167,7 @@ class BackendContract:
         assert ids == [d.id for d in drawings]
         np.testing.assert_array_equal(vectors, kept_vectors)
 
-    def test_deleted_drawings_are_gone(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
+    def test_deleted_drawings_are_gone(self, filled: Filled) -> None:
         backend, drawings, vectors = filled
         gone = [d.id for d in drawings[:10]]
         assert backend.delete([*gone, gone[0], "never there"]) == 10
@@ -144,7 +177,7 @@ class BackendContract:
         hits = backend.search(vectors[:10], k=20)
         assert not {hit.drawing.id for line in hits for hit in line} & set(gone)
 
-    def test_deleting_by_filter(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
+    def test_deleting_by_filter(self, filled: Filled) -> None:
         backend, drawings, _ = filled
         where = parse_filter("granted=2005..2012")
         wanted = sum(where.matches(d) for d in drawings)
@@ -157,8 +190,8 @@ class BackendContract:
     # ------------------------------------------------------------------ searching
 
     @pytest.mark.parametrize("k", [1, 10, 1000])
-    def test_the_closest_come_first(self, filled: tuple[Backend, list[Drawing], Embeddings], k: int) -> None:
-        backend, drawings, vectors = filled
+    def test_the_closest_come_first(self, stored: Filled, k: int) -> None:
+        backend, drawings, vectors = stored
         for exact in (False, True):
             self._check_hits(backend, drawings, vectors, k=k, where=Filter(), exact=exact, label=f"exact={exact}")
 
@@ -173,8 +206,8 @@ class BackendContract:
         (hits,) = backend.search(vector, k=100)
         assert [hit.drawing.id for hit in hits] == sorted(d.id for d in drawings)
 
-    def test_many_queries_are_as_one_by_one(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
-        backend, _, _ = filled
+    def test_many_queries_are_as_one_by_one(self, stored: Filled) -> None:
+        backend, _, _ = stored
         queries = random_vectors(80, seed=9)
         together = backend.search(queries, k=5)
         for query, hits in zip(queries, together, strict=True):
@@ -182,12 +215,12 @@ class BackendContract:
             assert [h.drawing.id for h in alone] == [h.drawing.id for h in hits]
             np.testing.assert_allclose([h.score for h in alone], [h.score for h in hits], atol=1e-5)
 
-    def test_no_query_no_answer(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
-        assert filled[0].search(np.empty((0, SPEC.dim), dtype=np.float32)) == []
+    def test_no_query_no_answer(self, stored: Filled) -> None:
+        assert stored[0].search(np.empty((0, SPEC.dim), dtype=np.float32)) == []
 
     @pytest.mark.parametrize("seed", range(40))
-    def test_filters_mean_what_matches_says(self, filled: tuple[Backend, list[Drawing], Embeddings], seed: int) -> None:
-        backend, drawings, vectors = filled
+    def test_filters_mean_what_matches_says(self, stored: Filled, seed: int) -> None:
+        backend, drawings, vectors = stored
         for step in range(3):
             where = random_filter(np.random.default_rng([seed, step]), drawings)
             label = f"filter {str(where)!r}, seed {seed}, step {step}"
@@ -199,14 +232,14 @@ class BackendContract:
             self._check_hits(backend, drawings, vectors, k=10, where=where, exact=False, label=label)
 
     @pytest.mark.parametrize("text", ["kind=\udcff", "title~" + "a" * 5000, "figure=1'; --"])
-    def test_odd_filters_match_nothing(self, filled: tuple[Backend, list[Drawing], Embeddings], text: str) -> None:
-        backend, drawings, vectors = filled
+    def test_odd_filters_match_nothing(self, stored: Filled, text: str) -> None:
+        backend, drawings, vectors = stored
         assert backend.count(parse_filter(text)) == 0
         assert backend.search(vectors[0], where=parse_filter(text)) == [[]]
         assert backend.count(parse_filter(text.replace("=", "!=", 1).replace("~", "!~", 1))) == len(drawings)
 
-    def test_scan_goes_by_id_in_batches(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
-        backend, drawings, vectors = filled
+    def test_scan_goes_by_id_in_batches(self, stored: Filled) -> None:
+        backend, drawings, vectors = stored
         by_id = {d.id: v for d, v in zip(drawings, vectors, strict=True)}
         seen: list[str] = []
         for part, found in backend.scan(batch=64):
@@ -295,15 +328,15 @@ class BackendContract:
 
     # ------------------------------------------------------------------ upkeep
 
-    def test_info_has_the_names_that_scripts_rely_on(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
-        backend, drawings, _ = filled
+    def test_info_has_the_names_that_scripts_rely_on(self, stored: Filled) -> None:
+        backend, drawings, _ = stored
         info = backend.info()
         assert info["drawings"] == len(drawings)
         assert info["patents"] == len({d.patent for d in drawings}) == backend.patents()
         assert info["bytes"] > 0
         assert info["engine"]
 
-    def test_compacting_changes_no_answer(self, filled: tuple[Backend, list[Drawing], Embeddings]) -> None:
+    def test_compacting_changes_no_answer(self, filled: Filled) -> None:
         backend, drawings, vectors = filled
         queries, where = random_vectors(5, seed=8), parse_filter("granted>=2005")
         before = backend.search(queries, k=9), backend.search(queries, k=9, where=where), list(backend.ids(where))

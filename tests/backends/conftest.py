@@ -26,3 +26,10 @@ def quick_path(quick_folder: Path) -> Iterator[Path]:
     """Such a folder for one test."""
     with TemporaryDirectory(dir=quick_folder) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="class")
+def quick_class_path(quick_folder: Path) -> Iterator[Path]:
+    """Such a folder for one class of tests."""
+    with TemporaryDirectory(dir=quick_folder) as folder:
+        yield Path(folder)

@@ -14,13 +14,16 @@ from patsearch.backends.planner import Tuning
 from patsearch.backends.samples import random_drawings, random_vectors
 from patsearch.types import Drawing
 
-Filled = tuple[Backend, list[Drawing], Embeddings]
-
 
 class TestExact(BackendContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:
         return Store(FaissBackend, tmp_path / "index")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls, tmp_path_factory: pytest.TempPathFactory) -> Store:
+        return Store(FaissBackend, tmp_path_factory.mktemp("shared") / "index")
 
 
 class TestCodes(BackendContract):
@@ -32,8 +35,13 @@ class TestCodes(BackendContract):
     def store(self, tmp_path: Path) -> Store:
         return Store(FaissBackend, tmp_path / "index", {"tuning": self.tuning})
 
-    @pytest.fixture
-    def filled(self, backend: Backend) -> Filled:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls, tmp_path_factory: pytest.TempPathFactory) -> Store:
+        return Store(FaissBackend, tmp_path_factory.mktemp("shared") / "index", {"tuning": cls.tuning})
+
+    @classmethod
+    def fill(cls, backend: Backend) -> tuple[list[Drawing], Embeddings]:
         drawings, vectors = random_drawings(300, seed=1), random_vectors(320, seed=1)
         backend.upsert(drawings[:280], vectors[:280])
         backend.optimize()
@@ -42,7 +50,7 @@ class TestCodes(BackendContract):
         backend.delete([d.id for d in drawings[20:30]])
         backend.upsert(drawings[280:], vectors[280:300])
         assert backend.info()["indexed"] == 280
-        return backend, drawings[:20] + drawings[30:], np.concatenate([vectors[300:], vectors[30:300]])
+        return drawings[:20] + drawings[30:], np.concatenate([vectors[300:], vectors[30:300]])
 
 
 class TestProbes(TestCodes):

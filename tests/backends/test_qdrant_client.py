@@ -8,18 +8,18 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import local_qdrant
 import pytest
 from local_qdrant import LocalBackend
 
-from patsearch.backends.base import Backend, Embeddings
-from patsearch.backends.contract import BackendContract, Store
+from patsearch.backends.base import Backend
+from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.samples import random_drawings, random_vectors
 from patsearch.errors import IndexNotFound
-from patsearch.types import Drawing
 
 SERVER = "PATSEARCH_QDRANT_URL"
 
@@ -30,9 +30,14 @@ class TestLocalMode(BackendContract):
         monkeypatch.setenv("PYTHONPATH", str(Path(local_qdrant.__file__).parent))  # one test opens it in a process
         return Store(LocalBackend, quick_path / "index")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls, quick_class_path: Path) -> Store:
+        return Store(LocalBackend, quick_class_path / "index")
+
     @pytest.mark.parametrize("seed", range(12))
-    def test_filters_mean_what_matches_says(self, filled: tuple[Backend, list[Drawing], Embeddings], seed: int) -> None:
-        super().test_filters_mean_what_matches_says(filled, seed)
+    def test_filters_mean_what_matches_says(self, stored: Filled, seed: int) -> None:
+        super().test_filters_mean_what_matches_says(stored, seed)
 
     def test_says_what_it_is(self, backend: Backend) -> None:
         assert backend.info()["engine"].startswith("local mode of qdrant-client")
@@ -45,10 +50,23 @@ class TestServer(BackendContract):
 
     @pytest.fixture
     def store(self) -> Iterator[Store]:
+        with self.collection() as store:
+            yield store
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls) -> Iterator[Store]:
+        with cls.collection() as store:
+            yield store
+
+    @classmethod
+    @contextmanager
+    def collection(cls) -> Iterator[Store]:
+        """A collection that is dropped in the end."""
         url = os.environ.get(SERVER)
         if not url:
             pytest.skip(f"no server: {SERVER} names none")
-        location = f"{url}{self.options}#test-{uuid.uuid4().hex[:12]}"
+        location = f"{url}{cls.options}#test-{uuid.uuid4().hex[:12]}"
         yield Store(QdrantBackend, location)
         drop(location)
 

@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 
 from patsearch.backends.base import Backend, Embeddings
-from patsearch.backends.contract import BackendContract, Store
+from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.samples import SPEC, nearest, random_drawings, random_vectors
 from patsearch.errors import IndexDamaged, IndexLocked, IndexVersionError, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing
-
-Filled = tuple[Backend, list[Drawing], Embeddings]
 
 # Says each batch that was acknowledged, until it is killed.
 _LOADER = """
@@ -41,17 +39,34 @@ class TestEngine(BackendContract):
     def store(self, quick_path: Path) -> Store:
         return Store(QdrantBackend, quick_path / "index")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls, quick_class_path: Path) -> Store:
+        return Store(QdrantBackend, quick_class_path / "index")
+
 
 class TestOptimized(BackendContract):
     """With a graph and 8-bit codes over half of the points; the promises do not depend on it."""
 
     @pytest.fixture
-    def store(self, quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-        monkeypatch.setattr("patsearch.backends.qdrant.points.INDEXING_KB", 1)
+    def store(self, quick_path: Path, early_graph: None) -> Store:
         return Store(QdrantBackend, quick_path / "index")
 
-    @pytest.fixture
-    def filled(self, backend: Backend) -> Filled:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls, quick_class_path: Path, early_graph: None) -> Store:
+        return Store(QdrantBackend, quick_class_path / "index")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def early_graph(cls) -> Iterator[None]:
+        """A graph from the first kilobyte on."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("patsearch.backends.qdrant.points.INDEXING_KB", 1)
+            yield
+
+    @classmethod
+    def fill(cls, backend: Backend) -> tuple[list[Drawing], Embeddings]:
         drawings, vectors = random_drawings(300, seed=1), random_vectors(320, seed=1)
         backend.upsert(drawings[:200], vectors[:200])
         backend.optimize()
@@ -59,11 +74,11 @@ class TestOptimized(BackendContract):
         backend.upsert(drawings[:20], vectors[300:])
         backend.delete([d.id for d in drawings[20:30]])
         backend.upsert(drawings[200:], vectors[200:300])
-        return backend, drawings[:20] + drawings[30:], np.concatenate([vectors[300:], vectors[30:300]])
+        return drawings[:20] + drawings[30:], np.concatenate([vectors[300:], vectors[30:300]])
 
     @pytest.mark.parametrize("seed", range(8))
-    def test_filters_mean_what_matches_says(self, filled: Filled, seed: int) -> None:
-        super().test_filters_mean_what_matches_says(filled, seed)
+    def test_filters_mean_what_matches_says(self, stored: Filled, seed: int) -> None:
+        super().test_filters_mean_what_matches_says(stored, seed)
 
 
 @pytest.fixture

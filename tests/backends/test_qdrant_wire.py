@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from fake_qdrant import Cut, FakeServer, ForgetHalf, Garbage, Hang, Status
 
-from patsearch.backends.base import Backend, Embeddings, IndexSpec
-from patsearch.backends.contract import BackendContract, Store
+from patsearch.backends.base import Backend, IndexSpec
+from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.samples import SPEC, random_drawings, random_vectors
@@ -28,7 +28,6 @@ from patsearch.errors import (
     UsageError,
 )
 from patsearch.filters import Filter
-from patsearch.types import Drawing
 
 DRAWINGS, VECTORS = random_drawings(300, seed=21), random_vectors(300, seed=21)
 
@@ -61,9 +60,15 @@ class TestContract(BackendContract):
     def store(self, server: FakeServer, waits: list[float]) -> Store:
         return Store(QdrantBackend, f"{server.url}#designs")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_store(cls) -> Iterator[Store]:
+        with FakeServer() as server:
+            yield Store(QdrantBackend, f"{server.url}#designs")
+
     @pytest.mark.parametrize("seed", range(6))
-    def test_filters_mean_what_matches_says(self, filled: tuple[Backend, list[Drawing], Embeddings], seed: int) -> None:
-        super().test_filters_mean_what_matches_says(filled, seed)
+    def test_filters_mean_what_matches_says(self, stored: Filled, seed: int) -> None:
+        super().test_filters_mean_what_matches_says(stored, seed)
 
 
 # ---------------------------------------------------------------------- nothing lost, nothing doubled
