@@ -10,6 +10,7 @@ from patsearch import pages
 
 _WIDTH, _HEIGHT = 460, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 448, 14, 220  # of the field that the marks are drawn in
+_DOTTED = 60  # points of a line, beyond which they are not marked
 _SLANTED = 30  # more height, for slanted names
 _COLOURS = ("#2f6fb5", "#d1742f", "#3d8f57", "#9a4fb0", "#b0413e", "#6b7a1f", "#2a8d93", "#7d5a3c")
 _DASHES = (None, "6 4", "2 3", "8 3 2 3")
@@ -25,24 +26,36 @@ class _Mark(NamedTuple):
     tip: str = ""
 
 
-def curves(title: str, lines: Mapping[str, Sequence[tuple[int, float]]], *, x_label: str = "k") -> str:
-    """Lines of values in [0, 1] over k >= 1 on a logarithmic axis.
+def curves(
+    title: str,
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_label: str = "k",
+    highest: float = 1.0,
+    logarithmic: bool = True,
+) -> str:
+    """Lines of values in [0, highest] over k >= 1, or over steps from 0 on a linear axis.
 
     Args:
         lines: by the name in the legend: pairs of k and value, ascending. Empty ones are left out.
     """
     shown = {name: points for name, points in lines.items() if points}
     most = max((points[-1][0] for points in shown.values()), default=10)
-    span = max(math.log10(most), 1e-9)
-    ticks = [(_x(math.log10(k) / span), str(k)) for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= most]
+    if logarithmic:
+        span = max(math.log10(most), 1e-9)
+        ticks = [(_x(math.log10(k) / span), str(k)) for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= most]
+    else:
+        ticks = [(_x(share), f"{most * share:,.0f}") for share in (0, 0.25, 0.5, 0.75, 1)]
     marks = []
     for number, points in enumerate(shown.values()):
-        placed = [(_x(math.log10(k) / span), _y(value)) for k, value in points]
+        shares = [math.log10(k) / span if logarithmic else k / most for k, _ in points]
+        placed = [(_x(share), _y(value / highest)) for share, (_, value) in zip(shares, points, strict=True)]
         dash = _DASHES[(number // len(_COLOURS)) % len(_DASHES)]
         line = {"points": _path(placed), "fill": "none", "stroke": _colour(number), "stroke-width": 2}
         marks.append(_Mark("polyline", line | {"stroke-dasharray": dash}))
-        marks += [_Mark("circle", {"cx": x, "cy": y, "r": 2.2, "fill": _colour(number)}) for x, y in placed]
-    y_ticks = [(_y(v), f"{v:g}") for v in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+        if len(placed) <= _DOTTED:
+            marks += [_Mark("circle", {"cx": x, "cy": y, "r": 2.2, "fill": _colour(number)}) for x, y in placed]
+    y_ticks = [(_y(share), f"{highest * share:.3g}") for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]
     return _figure(title, marks, x_ticks=ticks, x_label=x_label, y_ticks=y_ticks, names=list(shown))
 
 

@@ -4,7 +4,7 @@ RUN/recipe.toml         the recipe with every value that decides
 RUN/environment.json    machine, versions, drawings
 RUN/state.safetensors   to go on exactly
 RUN/best/, RUN/last/    checkpoints: `--encoder checkpoint:RUN/best`
-RUN/log.csv, curves.png, tensorboard/
+RUN/log.csv, curves.html, tensorboard/
 """
 
 from __future__ import annotations
