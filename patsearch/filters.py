@@ -24,7 +24,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -145,6 +145,27 @@ def parse_filter(text: str | Iterable[str]) -> Filter:
         for part in re.split(r"\s+and\s+(?=[A-Za-z_]+\s*(?:[!<>=~]))", whole.strip(), flags=re.IGNORECASE):
             result &= _parse_condition(part)
     return result
+
+
+def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
+    """A filter, however it was given; None selects everything.
+
+    Raises:
+        FilterError: as `parse_filter`.
+    """
+    return where if isinstance(where, Filter) else parse_filter(where or ())
+
+
+def only_patent(number: str) -> Filter:
+    """The filter that selects one patent, however its number is written."""
+    normal = normal_number(number)
+    return Filter((Condition(OneOf("patent", frozenset({normal.casefold()})), text=f"patent={normal}"),))
+
+
+def not_patent(number: str) -> Filter:
+    """The filter that leaves one patent out."""
+    (only,) = only_patent(number).conditions
+    return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
 
 
 def text_words(text: str) -> list[str]:

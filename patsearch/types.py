@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from patsearch.classification import SCHEMES, ClassCode, Scheme
-from patsearch.titles import link_of, title_of
+from patsearch.titles import title_of
 
 JsonDict = dict[str, Any]
 
@@ -43,16 +43,6 @@ class Drawing:
     classes: tuple[ClassCode, ...] = ()
     source: str = ""
 
-    def to_json(self) -> JsonDict:
-        """The fields that are the drawing's own and not its patent's."""
-        return {
-            "id": self.id,
-            "figure": self.figure,
-            "sheet": self.sheet,
-            "view": self.view,
-            "front_page": self.front_page,
-        }
-
     def codes(self, scheme: Scheme) -> list[str]:
         """The codes of one scheme, in the order of the grant (main class first)."""
         return [c.code for c in self.classes if c.scheme == scheme]
@@ -72,10 +62,6 @@ class Hit:
 
     drawing: Drawing
     score: float
-
-    def to_json(self) -> JsonDict:
-        """The drawing's own fields and the score, as they stand in a patent's hit."""
-        return {**self.drawing.to_json(), "score": round(self.score, 6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +89,6 @@ class PatentHit:
     @property
     def classes(self) -> tuple[ClassCode, ...]:
         return self.drawing.classes
-
-    def to_json(self) -> JsonDict:
-        """The hit as `patsearch query --json` prints it; scripts rely on these names."""
-        best = self.drawing
-        return {
-            "rank": self.rank,
-            "patent": self.patent,
-            "score": round(self.score, 6),
-            **patent_json(best),
-            "drawing": self.drawings[0].to_json(),
-            "drawings": [hit.to_json() for hit in self.drawings],
-        }
-
-
-def patent_json(drawing: Drawing) -> JsonDict:
-    """What a drawing says of its patent: title, kind, dates, classes and their titles, the office's page."""
-    return {
-        "title": drawing.title,
-        "kind": drawing.kind,
-        "granted": drawing.granted.isoformat() if drawing.granted else None,
-        "filed": drawing.filed.isoformat() if drawing.filed else None,
-        "link": link_of(drawing.patent),
-        "classes": drawing.classes_json(),
-        "class_titles": drawing.class_titles(),
-    }
 
 
 @dataclass(frozen=True, slots=True)

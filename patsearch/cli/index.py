@@ -93,8 +93,8 @@ def delete(
     A patent that has lost all its drawings stays away when its archive is ingested again.
     """
     from patsearch.cli.output import notice, print_json
-    from patsearch.engine import only_patent, open_index
-    from patsearch.filters import parse_filter
+    from patsearch.engine import open_index
+    from patsearch.filters import only_patent, parse_filter
 
     if not ids and not patents and not filters:
         raise UsageError("Nothing was named to delete.", hint="Use --id, --patent or --filter.")

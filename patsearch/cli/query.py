@@ -1,127 +1,116 @@
-"""`patsearch query`: ask with drawings, get the patents that look alike."""
+"""`patsearch query`: search with drawings for the patents that look like them."""
 
 from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
-    from patsearch.engine import Engine, QueryVectors
-    from patsearch.record import Picture, SearchOptions
+    from patsearch.engine import Picture, Question
     from patsearch.types import JsonDict, PatentHit
 
 STANDARD_INPUT = "-"
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
                 "drawing", "sheet", "figure", "view")  # fmt: skip
 
+Images = Annotated[list[str] | None, typer.Argument(help="Image files, one query together; - reads standard input.")]
+Index = Annotated[Path | None, typer.Option("--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index.")]
+Url = Annotated[str | None, typer.Option("--url", help="Search on the `patsearch serve` at this address instead.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="PATSEARCH_TOKEN", help="Token of that server; better in the environment."),
+]
+Top = Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number of results.")]
+Like = Annotated[str | None, typer.Option("--like", help="Query with the drawings of an indexed patent.")]
+Crop = Annotated[str | None, typer.Option("--crop", help="Use this part of each picture: x,y,width,height.")]
+Drawings = Annotated[bool, typer.Option("--drawings", help="Single drawings, not grouped by patent.")]
+MinScore = Annotated[
+    float | None, typer.Option("--min-score", min=-1, max=1, help="Leave out results that score less.")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Never approximate.")]
+Relevant = Annotated[
+    list[str] | None,
+    typer.Option("--relevant", metavar="DRAWING", help="Find more like this drawing of an earlier search; repeatable."),
+]
+Irrelevant = Annotated[
+    list[str] | None,
+    typer.Option("--irrelevant", metavar="DRAWING", help="Find less like this drawing; repeatable."),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write the search record as an HTML page.")]
+Pdf = Annotated[Path | None, typer.Option("--pdf", help="Write the search record as PDF; needs the pdf extra.")]
+Save = Annotated[Path | None, typer.Option("--save", help="Save the search to this file, for `patsearch watch`.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
-
-    @app.command("query")
-    def command(
-        images: list[str] = typer.Argument(None, help="Image files, one query together; - reads standard input."),
-        index: Path | None = typer.Option(None, "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
-        url: str | None = typer.Option(None, "--url", help="Ask a `patsearch serve` at this address instead."),
-        token: str | None = typer.Option(
-            None, "--token", envvar="PATSEARCH_TOKEN", help="What that server asks for; better in the environment."
-        ),
-        filters: list[str] = typer.Option(
-            [], "--filter", "-f", help="cpc=D14, granted=2015..2018, title~chair ...; all must hold."
-        ),
-        top: int = typer.Option(20, "--top", "-n", min=1, max=10_000, help="How many results."),
-        like: str | None = typer.Option(None, "--like", help="Ask with the drawings of an indexed patent."),
-        crop: str | None = typer.Option(None, "--crop", help="Use this part of the picture: x,y,width,height."),
-        rotations: bool = typer.Option(False, "--rotations", help="Also try copies turned by 90, 180, 270 degrees."),
-        mirror: bool = typer.Option(False, "--mirror", help="Also try mirrored copies."),
-        shape: bool = typer.Option(
-            False, "--shape", help="By shape alone, not by the pen too: for sketches, copies, other draughtsmen."
-        ),
-        drawings: bool = typer.Option(False, "--drawings", help="Single drawings, not grouped by patent."),
-        min_score: float | None = typer.Option(None, "--min-score", min=-1, max=1, help="Leave out what scores less."),
-        exact: bool = typer.Option(False, "--exact", help="Never approximate."),
-        rerank: str | None = typer.Option(
-            None, "--rerank", metavar="K1,K2,LAMBDA", help="Re-rank the best by mutual neighbours, as in 20,6,0.3."
-        ),
-        expand: str | None = typer.Option(
-            None, "--expand", metavar="N,ALPHA", help="Ask again with the first N found, as in 3,3."
-        ),
-        relevant: list[str] = typer.Option(
-            [], "--relevant", metavar="DRAWING", help="A drawing found before that is right: ask for more like it."
-        ),
-        irrelevant: list[str] = typer.Option(
-            [], "--irrelevant", metavar="DRAWING", help="A drawing found before that is wrong: ask for less like it."
-        ),
-        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-        as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
-        html: Path | None = typer.Option(None, "--html", help="Write a page: a search record that can be filed."),
-        pdf: Path | None = typer.Option(None, "--pdf", help="Write the search record as PDF (patsearch[pdf])."),
-        save: Path | None = typer.Option(None, "--save", help="Save the search here, for `patsearch watch`."),
-    ) -> None:
-        """Find the patents whose drawings look most like the given ones."""
-        from patsearch.cli.output import notice
-        from patsearch.drawings.photo import parse_crop
-        from patsearch.engine import Expansion, Rerank, open_index
-        from patsearch.filters import parse_filter
-        from patsearch.record import SavedSearch, SearchOptions, render_page, render_pdf, search
-
-        if as_json and as_csv:
-            raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
-        if not images and like is None and not relevant and not irrelevant:
-            raise UsageError("There is nothing to search with.", hint="Name an image file, or use --like NUMBER.")
-        where = parse_filter(filters)
-        options = SearchOptions(
-            top,
-            rotations,
-            parse_crop(crop) if crop is not None else None,
-            drawings,
-            min_score,
-            exact,
-            mirror=mirror,
-            rerank=Rerank.parse(rerank) if rerank else None,
-            expansion=Expansion.parse(expand) if expand else None,
-            relevant=tuple(relevant),
-            irrelevant=tuple(irrelevant),
-            shape=shape,
-        )
-        for text in where.notices:
-            notice(text)
-        if url is not None:
-            from patsearch.cli.remote import ask
-
-            answered = ask(url, token, images or [], like, filters, options, html=html, pdf=pdf, save=save)
-            _print(answered.hits, answered.json, as_json=as_json, as_csv=as_csv)
-            return
-        if index is None:
-            raise UsageError("There is no index to search.", hint="Name its folder: --index DIR; or --url of a server.")
-        with open_index(index) as engine:
-            query, pictures = _query(engine, images or [], like, options)
-            record = search(engine, query, pictures=pictures, where=where, options=options, like=like)
-            if html is not None:
-                html.write_text(render_page(record, engine.thumbnails), encoding="utf-8")
-                notice(f"wrote {html}")
-            if pdf is not None:
-                pdf.write_bytes(render_pdf(record, engine.thumbnails))
-                notice(f"wrote {pdf}")
-            if save is not None:
-                SavedSearch.of(record, query, name=save.stem).save(save)
-                notice(f"saved {save}")
-        _print(record.hits, record.to_json(), as_json=as_json, as_csv=as_csv)
+    app.command("query")(query)
 
 
-def _print(hits: Sequence[PatentHit], record: JsonDict, *, as_json: bool, as_csv: bool) -> None:
-    from patsearch.cli.output import print_json
+def query(
+    images: Images = None,
+    index: Index = None,
+    url: Url = None,
+    token: Token = None,
+    filters: Filters = None,
+    top: Top = 20,
+    like: Like = None,
+    crop: Crop = None,
+    rotations: Rotations = False,
+    mirror: Mirror = False,
+    shape: Shape = False,
+    drawings: Drawings = False,
+    min_score: MinScore = None,
+    exact: Exact = False,
+    rerank: RerankText = None,
+    expand: ExpandText = None,
+    relevant: Relevant = None,
+    irrelevant: Irrelevant = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    html: Html = None,
+    pdf: Pdf = None,
+    save: Save = None,
+) -> None:
+    """Find the patents whose drawings look most like the given ones."""
+    from patsearch.cli.output import notice, print_json
+    from patsearch.engine import Question
 
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
+    question = Question.of(
+        [_picture(name) for name in images or ()],
+        like=like,
+        where=filters,
+        top=top,
+        rotations=rotations,
+        crop=crop,
+        drawings=drawings,
+        min_score=min_score,
+        exact=exact,
+        mirror=mirror,
+        rerank=rerank,
+        expansion=expand,
+        relevant=relevant or (),
+        irrelevant=irrelevant or (),
+        shape=shape,
+    )
+    for text in question.where.notices:
+        notice(text)
+    if url is not None:
+        record, hits = _on_server(question, url, token, html, pdf, save)
+    elif index is not None:
+        record, hits = _in_folder(question, index, html, pdf, save)
+    else:
+        raise UsageError("No index given.", hint="Name its folder: --index DIR; or a server: --url ADDRESS.")
     if as_json:
         print_json(record)
     elif as_csv:
@@ -130,26 +119,55 @@ def _print(hits: Sequence[PatentHit], record: JsonDict, *, as_json: bool, as_csv
         _print_table(hits)
 
 
-def _query(
-    engine: Engine, images: Sequence[str], like: str | None, options: SearchOptions
-) -> tuple[QueryVectors, list[Picture]]:
-    """Vectors of the pictures and of the patent asked with, and pictures for the record."""
-    from patsearch.record import Picture, combine
+def _picture(name: str) -> Picture:
+    from patsearch.engine import Picture
 
-    loaded = [(name, _load(name, options.crop)) for name in images]
-    pictures = [Picture.of(name, image) for name, image in loaded]
-    encoded = None
-    if loaded:
-        encoded = engine.encode([image for _, image in loaded], rotations=options.rotations, mirror=options.mirror)
-    return combine(engine, encoded, pictures, like, options)
+    return Picture(name, sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name))
 
 
-def _load(name: str, crop: tuple[int, int, int, int] | None) -> Image.Image:
-    from patsearch.drawings.photo import query_image
+def _in_folder(
+    question: Question, index: Path, html: Path | None, pdf: Path | None, save: Path | None
+) -> tuple[JsonDict, Sequence[PatentHit]]:
+    """The search record and its hits; writes the files that are named."""
+    from patsearch.cli.output import notice
+    from patsearch.engine import open_index, search
+    from patsearch.record import SavedSearch, SearchRecord, render_page, render_pdf
 
-    if name == STANDARD_INPUT:
-        return query_image(sys.stdin.buffer.read(), name="standard input", crop=crop)
-    return query_image(Path(name), name=name, crop=crop)
+    with open_index(index) as engine:
+        answer = search(engine, question)
+        record = SearchRecord.of(engine, answer)
+        if html is not None:
+            html.write_text(render_page(record, engine.thumbnails), encoding="utf-8")
+        if pdf is not None:
+            pdf.write_bytes(render_pdf(record, engine.thumbnails))
+        if save is not None:
+            SavedSearch.of(record, answer.vectors, name=save.stem).save(save)
+    for path in (html, pdf, save):
+        if path is not None:
+            notice(f"wrote {path}")
+    return record.to_json(), record.hits
+
+
+def _on_server(
+    question: Question, url: str, token: str | None, html: Path | None, pdf: Path | None, save: Path | None
+) -> tuple[JsonDict, Sequence[PatentHit]]:
+    """As `_in_folder`, on a server."""
+    from patsearch.cli.output import notice
+    from patsearch.client import connect
+
+    with connect(url, token=token) as server:
+        record = server.record(question)
+        if html is not None:
+            html.write_bytes(server.report(question, kind="html"))
+        if pdf is not None:
+            pdf.write_bytes(server.report(question, kind="pdf"))
+        if save is not None:
+            save.write_bytes(server.save(question, name=save.stem))
+        hits = server.hits(record)
+    for path in (html, pdf, save):
+        if path is not None:
+            notice(f"wrote {path}")
+    return record, hits
 
 
 def _print_table(hits: Sequence[PatentHit]) -> None:

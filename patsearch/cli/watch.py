@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
         from patsearch.cli.output import notice, print_json, stdout
         from patsearch.engine import open_index
+        from patsearch.engine.wire import hits_json
         from patsearch.record import SavedSearch, render_page
 
         searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
@@ -57,7 +58,7 @@ def register(app: typer.Typer) -> None:
                             "name": search.name,
                             "checked": news.record.asked,
                             "page": str(page) if page else None,
-                            "new": [hit.to_json() for hit in news.new],
+                            "new": hits_json(news.new),
                         }
                         for path, search, news, page in found
                     ]

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, is_shared, on_server
 from patsearch.encoder import Encoder, load_encoder
-from patsearch.engine.expansion import Expansion
-from patsearch.engine.feedback import refine
 from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
-from patsearch.engine.query import QueryVectors, encode_query, search_drawings, search_patents
-from patsearch.engine.rerank import Rerank
+from patsearch.engine.picture import PictureSource
+from patsearch.engine.query import QueryVectors, encode_query
+from patsearch.engine.question import Question, search
 from patsearch.engine.thumbnails import Thumbnails
-from patsearch.errors import EncoderMismatch, IndexNotFound, InputError, UsageError
-from patsearch.filters import Condition, Filter, OneOf, parse_filter
+from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
+from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
-from patsearch.numbers import normal_number
 from patsearch.plugins import load
 from patsearch.types import Drawing, Hit, JsonDict, PatentHit
 
@@ -73,99 +70,29 @@ class Engine:
 
     # ------------------------------------------------------------------ searching
 
-    def search(
-        self,
-        images: Image.Image | Sequence[Image.Image],
-        *,
-        k: int = 10,
-        where: Filter | str | Sequence[str] | None = None,
-        rotations: bool = False,
-        mirror: bool = False,
-        shape: bool = False,
-        exact: bool = False,
-        rerank: Rerank | None = None,
-        expansion: Expansion | None = None,
-    ) -> list[PatentHit]:
-        """The k patents whose drawings look most like the pictures, best first.
+    def search(self, asked: Question | PictureSource | Sequence[PictureSource] = (), **options: Any) -> list[PatentHit]:
+        """The patents whose drawings look most like the pictures, best first.
 
         Args:
-            images: one picture, or several that together are one query.
-            where: a filter, or its text.
-            rotations: also try every picture turned by 90, 180 and 270 degrees.
-            mirror: also try every picture mirrored; with rotations, each of the turned ones too.
-            shape: compare by shape alone, where the encoder tells the pen apart (`EncoderCard.shape_dim`).
-            exact: never approximate.
-            rerank: re-rank the best; scores are then no cosines any more.
-            expansion: ask again with what was found first.
+            asked: a question; or one picture, or several that together are one query: PIL images, image files' bytes
+                or paths.
+            options: with pictures, the fields of `Question` by name: `where="uspc=D14"`, `rotations=True`,
+                `like="D907292"`, `relevant=[...]`; and `k`, the number of results, 10 by default.
 
         Raises:
-            ImageError: a picture is blank.
-            FilterError: the filter's text cannot be understood.
+            ImageError: a picture cannot be read, or is blank.
+            InputError: the patent or a marked drawing is not in the index.
+            UsageError, FilterError: an option is not valid, or there is nothing to search with.
             EncoderMismatch: the index was made with another encoder.
         """
-        query = self.encode(images, rotations=rotations, mirror=mirror)
-        query = self.by_shape(query) if shape else query
-        return self.search_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
+        return list(search(self, Question.of(asked, **options)).hits)
 
     def search_drawings(
-        self,
-        images: Image.Image | Sequence[Image.Image],
-        *,
-        k: int = 10,
-        where: Filter | str | Sequence[str] | None = None,
-        rotations: bool = False,
-        mirror: bool = False,
-        shape: bool = False,
-        exact: bool = False,
-        rerank: Rerank | None = None,
-        expansion: Expansion | None = None,
+        self, asked: Question | PictureSource | Sequence[PictureSource] = (), **options: Any
     ) -> list[Hit]:
         """Like `search`, but single drawings, not grouped by patent."""
-        query = self.encode(images, rotations=rotations, mirror=mirror)
-        query = self.by_shape(query) if shape else query
-        return self.search_drawing_vectors(query, k=k, where=where, exact=exact, rerank=rerank, expansion=expansion)
-
-    def search_drawing_vectors(
-        self,
-        query: QueryVectors,
-        *,
-        k: int = 10,
-        where: Filter | str | Sequence[str] | None = None,
-        exact: bool = False,
-        leave_out: str | None = None,
-        rerank: Rerank | None = None,
-        expansion: Expansion | None = None,
-    ) -> list[Hit]:
-        """Like `search_drawings`, with the vectors of `encode` or `vectors_of`."""
-        selected = as_filter(where) or Filter()
-        if leave_out is not None:
-            selected &= not_patent(leave_out)
-        return search_drawings(
-            self.backend, query, k=_positive(k), where=selected, exact=exact, rerank=rerank, expansion=expansion
-        )
-
-    def search_vectors(
-        self,
-        query: QueryVectors,
-        *,
-        k: int = 10,
-        where: Filter | str | Sequence[str] | None = None,
-        exact: bool = False,
-        leave_out: str | None = None,
-        rerank: Rerank | None = None,
-        expansion: Expansion | None = None,
-    ) -> list[PatentHit]:
-        """Like `search`, with the vectors of `encode` or `vectors_of`.
-
-        Args:
-            leave_out: a patent that is not to be found: the one that the query was taken from.
-        """
-        selected = as_filter(where) or Filter()
-        if leave_out is not None:
-            selected &= not_patent(leave_out)
-        return search_patents(
-            self.backend, query, k=_positive(k), where=selected, exact=exact, rerank=rerank, expansion=expansion
-        )
+        question = Question.of(asked, **options).replaced(drawings=True)
+        return [hit.drawings[0] for hit in search(self, question).hits]
 
     def encode(
         self, images: Image.Image | Sequence[Image.Image], *, rotations: bool = False, mirror: bool = False
@@ -175,44 +102,6 @@ class Engine:
         return encode_query(
             self.encoder, pictures, split=not self.spec.whole_sheets, rotations=rotations, mirror=mirror
         )
-
-    def by_shape(self, query: QueryVectors) -> QueryVectors:
-        """The query without what the encoder knows of the pen."""
-        return query.by_shape(self.encoder.card.shape_dim)
-
-    def vectors_of(self, number: str) -> QueryVectors:
-        """The stored vectors of a patent, as a query of as many pictures.
-
-        Raises:
-            InputError: the patent is not in the index.
-        """
-        drawings, vectors = self.drawings_of(number)
-        if not drawings:
-            raise InputError(
-                f"{normal_number(number)} is not in the index {self.path}.", hint="Check the number, or ingest it."
-            )
-        return QueryVectors(vectors, np.arange(len(vectors)))
-
-    def refine(
-        self, query: QueryVectors | None, relevant: Sequence[str], irrelevant: Sequence[str] = ()
-    ) -> QueryVectors:
-        """A query moved by drawings of the index that were marked, by id; see `patsearch.engine.feedback`.
-
-        Raises:
-            InputError: a drawing is not in the index.
-            UsageError: there is neither a query nor a relevant drawing.
-        """
-        return refine(query, self._stored(relevant), self._stored(irrelevant))
-
-    def _stored(self, ids: Sequence[str]) -> Embeddings:
-        found = self.backend.get(ids) if ids else {}
-        if missing := [i for i in ids if i not in found]:
-            raise InputError(
-                f"The drawing {missing[0]} is not in the index {self.path}.",
-                hint="Drawings are named in the results: USD907292-D00001-1.",
-            )
-        empty = np.empty((0, self.spec.dim), dtype=np.float32)
-        return np.stack([found[i][1] for i in ids]) if ids else empty
 
     def drawings_of(self, number: str) -> tuple[list[Drawing], Embeddings]:
         """The indexed drawings of a patent and their vectors, (N, dim), by drawing id."""
@@ -406,26 +295,3 @@ def check_encoder(encoder: Encoder, spec: IndexSpec) -> None:
             f"not with {card.name!r} ({card.sha256[:12]}).",
             hint="Use that encoder, or ingest into a new index.",
         )
-
-
-def as_filter(where: Filter | str | Sequence[str] | None) -> Filter | None:
-    """A filter, however it was given."""
-    return where if where is None or isinstance(where, Filter) else parse_filter(where)
-
-
-def only_patent(number: str) -> Filter:
-    """The filter that selects one patent, whatever its number looks like."""
-    normal = normal_number(number)
-    return Filter((Condition(OneOf("patent", frozenset({normal.casefold()})), text=f"patent={normal}"),))
-
-
-def not_patent(number: str) -> Filter:
-    """The filter that leaves one patent out."""
-    (only,) = only_patent(number).conditions
-    return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
-
-
-def _positive(k: int) -> int:
-    if k < 1:
-        raise UsageError(f"At least one result must be asked for, not {k}.")
-    return k

@@ -1,4 +1,4 @@
-"""Relevance feedback: ask again with what was marked as right and wrong.
+"""Relevance feedback: repeat a search with drawings marked as relevant and irrelevant.
 
 Rocchio's formula (Relevance Feedback in Information Retrieval, 1971; Manning, Raghavan, Schütze, Introduction to
 Information Retrieval, equation 9.3). With R and N the drawings marked relevant and irrelevant:
@@ -16,7 +16,7 @@ from patsearch.backends.base import Embeddings
 from patsearch.engine.query import QueryVectors
 from patsearch.errors import UsageError
 
-# What is wrong says less of what is wanted than what is right (the book's values, section 9.1.1).
+# A wrong drawing says less about what you look for than a right one (the book's values, section 9.1.1).
 ALPHA, BETA, GAMMA = 1.0, 0.75, 0.15
 
 
@@ -29,20 +29,23 @@ def refine(
     beta: float = BETA,
     gamma: float = GAMMA,
 ) -> QueryVectors:
-    """A query moved towards the relevant and away from the irrelevant drawings.
+    """A query moved towards the relevant and away from the irrelevant drawings; as it is where there are none.
 
     Args:
-        query: None where nothing but marks is asked with.
+        query: None where the marks alone are the query.
         relevant, irrelevant: (R, dim) and (N, dim) float32, rows of unit length; either may be empty.
 
     Raises:
         UsageError: there is neither a query nor a relevant drawing.
     """
     if query is None and not len(relevant):
+        alone = " but drawings marked as irrelevant" * (len(irrelevant) > 0)
         raise UsageError(
-            "There is nothing to search with: a drawing marked as irrelevant alone says not what is wanted.",
-            hint="Add a picture, or mark a drawing as relevant.",
+            f"There is nothing to search with{alone}.",
+            hint="Give a picture, the number of a patent, or a drawing marked as relevant.",
         )
+    if query is not None and not len(relevant) and not len(irrelevant):
+        return query
     shift = np.zeros(relevant.shape[1])
     if len(relevant):
         shift += beta * relevant.mean(axis=0, dtype=np.float64)

@@ -80,6 +80,10 @@ class Rerank:
     def __str__(self) -> str:
         return f"{self.k1},{self.k2},{self.weight:g},{self.candidates}"
 
+    def words(self) -> str:
+        """As reports print it."""
+        return f"k1 {self.k1}, k2 {self.k2}, lambda {self.weight:g}"
+
     def scores(self, cosines: Floats, vectors: Floats) -> Floats:
         """New scores of a query's drawings, (N,), in [-lambda, 1]; higher is closer.
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from PIL import Image
+from pydantic import model_validator
 
 from patsearch.encoder import Encoder
 from patsearch.encoder.base import Embeddings
-from patsearch.engine import Expansion, Rerank
+from patsearch.engine import Question
 from patsearch.engine.query import turned
 from patsearch.errors import UsageError
 from patsearch.evaluation.collection import Collection
@@ -29,33 +31,24 @@ from patsearch.types import JsonDict
 _TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How queries are asked; the default is one vector of the drawing as it stands.
+class Asking(Question):
+    """How the queries of a benchmark are put: a question without pictures; the default is one vector as it is.
 
     Attributes:
         turn: degrees anticlockwise by which every query is turned first, 0, 90, 180 or 270: not a way to
             find more, but a test of the others.
-        rotations: try each query turned by 90, 180 and 270 degrees too.
-        mirror: try each mirrored too, and with `rotations` each of the turned ones.
-        expansion: ask again with what was found first.
-        rerank: re-rank the best.
-        shape: by shape alone, where the encoder tells the pen apart.
 
     Raises:
-        UsageError: another turn.
+        UsageError: another turn, or an option that is not valid.
     """
 
     turn: int = 0
-    rotations: bool = False
-    mirror: bool = False
-    expansion: Expansion | None = None
-    rerank: Rerank | None = None
-    shape: bool = False
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.turn not in (0, *_TURNS):
             raise UsageError(f"Queries cannot be turned by {self.turn} degrees.", hint="Use 90, 180 or 270.")
+        return self
 
     @property
     def oriented(self) -> bool:

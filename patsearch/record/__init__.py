@@ -1,18 +1,8 @@
-"""Search records: as JSON, CSV, a page and a PDF that can be filed; saved searches that are asked again."""
+"""Search records: as JSON, as a page and as a PDF that can be filed; saved searches that find what is new."""
 
 from patsearch.record.page import render_page
 from patsearch.record.pdf import render_pdf
-from patsearch.record.record import Picture, SearchOptions, SearchRecord, combine, search
+from patsearch.record.record import SearchRecord
 from patsearch.record.saved import News, SavedSearch
 
-__all__ = [
-    "News",
-    "Picture",
-    "SavedSearch",
-    "SearchOptions",
-    "SearchRecord",
-    "combine",
-    "render_page",
-    "render_pdf",
-    "search",
-]
+__all__ = ["News", "SavedSearch", "SearchRecord", "render_page", "render_pdf"]

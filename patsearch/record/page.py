@@ -27,7 +27,7 @@ def render_page(record: SearchRecord, thumbnails: Thumbnails) -> str:
         heading=heading(record),
         hits=marked_first(record),
         shown=_DRAWINGS_SHOWN,
-        mark=partial(mark, options=record.options),
+        mark=partial(mark, question=record.question),
         thumbnail=thumbnails.get,
         caption=caption,
         dates=dates,

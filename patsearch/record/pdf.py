@@ -79,7 +79,7 @@ class _Writer:
         """One result: the best drawing at the left, words and the other drawings at its right."""
         pdf, best = self.pdf, hit.drawing
         others = hit.drawings[1 : 1 + _OTHERS]
-        marked = mark(hit, self.record.options)
+        marked = mark(hit, self.record.question)
         lines = [
             (f"{hit.rank}. {hit.patent}   {hit.score:.3f}", 11.0, link_of(hit.patent)),
             (f"Marked as {marked}" if marked else "", 8.0, None),

@@ -10,16 +10,15 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
-from patsearch.engine import Engine, QueryVectors
+from patsearch.engine import Engine, Picture, QueryVectors, Question, search
 from patsearch.errors import EncoderMismatch, InputError, UsageError
 from patsearch.files import storage_errors, write_text
-from patsearch.filters import parse_filter
-from patsearch.record.record import Picture, SearchOptions, SearchRecord, search
+from patsearch.record.record import SearchRecord
 from patsearch.types import PatentHit
 
 _MAX_BYTES = 64 << 20
@@ -45,7 +44,7 @@ class SavedSearch(BaseModel):
     encoder_sha256: str
     like: str | None
     where: str
-    options: SearchOptions
+    options: Annotated[Question, PlainSerializer(Question.options)]
     pictures: tuple[_SavedPicture, ...]
     vectors: str
     picture: tuple[int, ...] = Field(min_length=1, max_length=4096)
@@ -61,9 +60,9 @@ class SavedSearch(BaseModel):
             asked=record.asked,
             encoder=str(record.encoder["name"]),
             encoder_sha256=str(record.encoder["sha256"]),
-            like=record.like,
-            where=str(record.where),
-            options=record.options,
+            like=record.question.like,
+            where=str(record.question.where),
+            options=record.question,
             pictures=tuple(_SavedPicture(name=p.name, png=b64encode(p.png).decode()) for p in record.pictures),
             vectors=b64encode(query.vectors.astype("<f4").tobytes()).decode(),
             picture=tuple(int(i) for i in query.picture),
@@ -98,7 +97,7 @@ class SavedSearch(BaseModel):
         try:
             saved = cls.model_validate_json(data)
             saved.query()
-            saved.record_pictures()
+            saved.question()
         except (ValidationError, Base64Error, ValueError, UsageError) as error:
             raise InputError(
                 f"{name} is no saved search: {_reason(error)}.",
@@ -125,9 +124,10 @@ class SavedSearch(BaseModel):
             numbers.reshape(len(self.picture), rows).astype(np.float32), np.asarray(self.picture, dtype=np.intp)
         )
 
-    def record_pictures(self) -> list[Picture]:
-        """The pictures that were asked with."""
-        return [Picture(p.name, b64decode(p.png, validate=True)) for p in self.pictures]
+    def question(self) -> Question:
+        """The search, with its pictures as records show them; `query` has their vectors."""
+        pictures = tuple(Picture(p.name, b64decode(p.png, validate=True)) for p in self.pictures)
+        return self.options.replaced(pictures=pictures, like=self.like, where=self.where)
 
     def rerun(self, engine: Engine) -> News:
         """Ask again.
@@ -142,14 +142,7 @@ class SavedSearch(BaseModel):
                 f"({engine.spec.encoder_sha256[:12]}).",
                 hint="Ask with the pictures again, and save that search.",
             )
-        record = search(
-            engine,
-            self.query(),
-            pictures=self.record_pictures(),
-            where=parse_filter(self.where) if self.where else parse_filter([]),
-            options=self.options,
-            like=self.like,
-        )
+        record = SearchRecord.of(engine, search(engine, self.question(), self.query()))
         new = tuple(hit for hit in record.hits if hit.patent not in self.shown)
         after = self.model_copy(
             update={

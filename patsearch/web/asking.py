@@ -1,127 +1,120 @@
-"""The form of a search: what was uploaded and asked for, checked, and turned into a record."""
+"""The form of a search: uploads and options, checked, and turned into a record."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from inspect import Parameter, Signature
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import File, Form, Query, UploadFile
+from fastapi import File, Form, UploadFile
+from pydantic import StringConstraints
+from pydantic.fields import FieldInfo
 
 from patsearch.drawings.photo import parse_crop
-from patsearch.engine import Engine, Expansion, QueryVectors, Rerank
+from patsearch.engine import Engine, QueryVectors, Question, search
+from patsearch.engine.question import form_fields
 from patsearch.errors import ImageTooLarge, UsageError
 from patsearch.filters import Filter, parse_filter
-from patsearch.record import Picture, SearchOptions, SearchRecord, combine, search
+from patsearch.record import SearchRecord
 from patsearch.types import JsonDict
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.workers import Encoded, Upload
 
 MAX_OFFSET = 10_000
-_MAX_MARKS = 200
-_MAX_FILTERS = 32
+_MOST_VALUES = 200
 _MAX_TEXT = 2000
 _LONGEST_NAME = 120
 
-Text = Annotated[str, Query(max_length=_MAX_TEXT)]
-Turn = Literal["", "0", "90", "180", "270"]
+_Text = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
+_Turn = Literal["", "0", "90", "180", "270"]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search as it was asked for, checked as far as that goes without the index."""
+    """A search of the API, checked as far as that is possible without the index."""
 
     uploads: tuple[Upload, ...]
-    like: str | None
-    where: Filter
-    options: SearchOptions
+    question: Question
     offset: int
 
     def record(self, engine: Engine, encoded: Encoded | None) -> tuple[SearchRecord, QueryVectors, bool]:
-        """Search: the record of the page asked for, the vectors asked with, and whether there are more results.
+        """Search: the record of the requested page, the query's vectors, and whether there are more results.
 
         Args:
             encoded: of `uploads`, None where there are none.
 
         Raises:
             InputError: the patent or a marked drawing is not in the index.
-            UsageError: there is nothing to ask with.
+            UsageError: there is nothing to search with.
         """
-        pictures: Sequence[Picture] = encoded.pictures if encoded else ()
-        query, shown = combine(engine, encoded.query if encoded else None, pictures, self.like, self.options)
-        last = self.offset + self.options.top
-        deeper = replace(self.options, top=last + 1)
-        found = search(engine, query, pictures=shown, where=self.where, options=deeper, like=self.like)
-        record = replace(public(found), options=self.options, hits=found.hits[self.offset : last])
-        return record, query, len(found.hits) > last
+        pictures = {"pictures": encoded.pictures, "encoded": encoded.query} if encoded else {}
+        last = self.offset + self.question.top
+        answer = search(engine, self.question.replaced(top=last + 1, **pictures))
+        record = public(SearchRecord.of(engine, answer))
+        page = replace(record, question=self.question, hits=answer.hits[self.offset : last])
+        return page, answer.vectors, len(answer.hits) > last
 
 
 def public(record: SearchRecord) -> SearchRecord:
-    """The record without the path of this machine's: the folder's name says which index it is."""
+    """The record without this machine's path: the folder's name identifies the index."""
     return replace(record, index={**record.index, "path": Path(record.index["path"]).name})
 
 
 def answer(asked: Asked, record: SearchRecord, more: bool) -> JsonDict:
-    """What the API says of a search: what the command line prints, and which page it is."""
+    """The API's answer to a search: what the command line prints, and which page it is."""
     return {**record.to_json(), "page": {"offset": asked.offset, "count": len(record.hits), "more": more}}
 
 
 def read_form(settings: ServerSettings) -> Callable[..., object]:
-    """The dependency that reads the form of a search within a server's limits."""
+    """The dependency that reads the form of a search within a server's limits; its fields are those of `Question`."""
 
-    async def form(
-        *,
-        image: Annotated[list[UploadFile], File(description="Pictures, one query together.")] = [],  # noqa: B006
-        crop: Annotated[list[str], Form(description="x,y,width,height; one a picture, empty for none.")] = [],  # noqa: B006
-        turn: Annotated[list[Turn], Form(description="Degrees clockwise, after the crop; one a picture.")] = [],  # noqa: B006
-        like: Annotated[str | None, Form(max_length=100, description="Ask with an indexed patent.")] = None,
-        filter: Annotated[list[str], Form(max_length=_MAX_FILTERS, description="All must hold.")] = [],  # noqa: B006
-        top: Annotated[int, Form(ge=1, le=MAX_TOP)] = 20,
-        offset: Annotated[int, Form(ge=0, le=MAX_OFFSET)] = 0,
-        rotations: Annotated[bool, Form(description="Also try turned copies.")] = False,
-        mirror: Annotated[bool, Form(description="Also try mirrored copies.")] = False,
-        shape: Annotated[bool, Form(description="By shape alone, not by the pen too.")] = False,
-        drawings: Annotated[bool, Form(description="Single drawings, not grouped by patent.")] = False,
-        min_score: Annotated[float | None, Form(ge=-1, le=1)] = None,
-        exact: Annotated[bool, Form(description="Never approximate.")] = False,
-        relevant: Annotated[list[str], Form(max_length=_MAX_MARKS, description="Ids of drawings that are right.")] = [],  # noqa: B006
-        irrelevant: Annotated[
-            list[str], Form(max_length=_MAX_MARKS, description="Ids of drawings that are wrong.")
-        ] = [],  # noqa: B006
-        rerank: Annotated[str | None, Form(max_length=100, description="K1,K2,LAMBDA, as in 7,2,0.5.")] = None,
-        expand: Annotated[str | None, Form(max_length=100, description="N,ALPHA, as in 3,3.")] = None,
-    ) -> Asked:
-        like = like or None
-        if not (image or like or relevant or irrelevant):
-            raise UsageError(
-                "There is nothing to search with.", hint="Send a picture, the number of a patent, or a marked drawing."
-            )
+    async def form(*, image: list[UploadFile], crop: list[str], turn: list[str], offset: int, **options: Any) -> Asked:
         uploads = await _uploads(image, crop, turn, settings)
-        options = SearchOptions(
-            top=top,
-            rotations=rotations,
-            crop=uploads[0].crop if len(uploads) == 1 else None,
-            drawings=drawings,
-            min_score=min_score,
-            exact=exact,
-            mirror=mirror,
-            rerank=Rerank.parse(rerank) if rerank else None,
-            expansion=Expansion.parse(expand) if expand else None,
-            relevant=tuple(relevant),
-            irrelevant=tuple(irrelevant),
-            shape=shape,
-        )
-        return Asked(uploads, like, filter_of(filter), options, offset)
+        options["filter"] = filter_of(options["filter"])
+        return Asked(uploads, Question(crop=uploads[0].crop if len(uploads) == 1 else None, **options), offset)
 
+    number = Form(ge=0, le=MAX_OFFSET, description="Leave out the first N results.")
+    form.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            _parameter("image", list[UploadFile], File(description="Pictures, one query together."), []),
+            _parameter("crop", list[_Text], Form(description="x,y,width,height; one per picture, empty for none."), []),
+            _parameter(
+                "turn", list[_Turn], Form(description="Degrees clockwise, after the crop; one per picture."), []
+            ),
+            _parameter("offset", int, number, 0),
+            *(_option(name, info) for _, name, info in form_fields()),
+        ]
+    )
     return form
+
+
+def _option(name: str, info: FieldInfo) -> Parameter:
+    """A field of the form, within the bounds of the question's field and of a server."""
+    kind, default = info.annotation, info.default
+    told: dict[str, Any] = {"description": info.description}
+    if isinstance(default, Filter | tuple):
+        kind, default, told["max_length"] = list[_Text], [], _MOST_VALUES
+    elif {bool, int, float}.isdisjoint({kind, *get_args(kind)}):
+        # Read from text by the question.
+        kind, told["max_length"] = str | None, _MAX_TEXT
+    for bound in info.metadata:
+        told |= {side: getattr(bound, side) for side in ("ge", "le") if hasattr(bound, side)}
+    if name == "top":
+        told["le"] = MAX_TOP
+    return _parameter(name, kind, Form(**told), default)
+
+
+def _parameter(name: str, kind: Any, told: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
 
 
 def filter_of(texts: Sequence[str]) -> Filter:
     """The filter of a form or an address, where an empty field stands for none.
 
     Raises:
-        FilterError: one of the texts cannot be understood.
+        FilterError: one of the texts is not valid.
     """
     return parse_filter([text for text in texts if text.strip()])
 
@@ -130,12 +123,10 @@ async def _uploads(
     files: Sequence[UploadFile], crops: Sequence[str], turns: Sequence[str], settings: ServerSettings
 ) -> tuple[Upload, ...]:
     if len(files) > settings.max_pictures:
-        raise UsageError(
-            f"{len(files)} pictures are too many.", hint=f"One query takes at most {settings.max_pictures}."
-        )
+        raise UsageError(f"Too many pictures: {len(files)}.", hint=f"A query takes up to {settings.max_pictures}.")
     for given, what in ((crops, "crop"), (turns, "turn")):
         if len(given) > len(files):
-            raise UsageError(f"There are more values of {what!r} than pictures.", hint="Send one a picture, in order.")
+            raise UsageError(f"Too many values of {what!r}: {len(given)}.", hint="Send one per picture, in order.")
     found = []
     for place, file in enumerate(files):
         name = _name(file.filename, place)
@@ -151,7 +142,7 @@ async def _uploads(
 
 
 def _name(given: str | None, place: int) -> str:
-    """The last part of the name that a browser gave, in letters that can be shown; it opens no file."""
+    """The last part of the name that a browser gave, in printable letters; it opens no file."""
     last = PurePosixPath((given or "").replace("\\", "/")).name
     clean = "".join(letter for letter in last if letter.isprintable())[:_LONGEST_NAME].strip()
     return clean or f"picture {place + 1}"

@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse
 
 from patsearch import __version__
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.engine import Engine
+from patsearch.engine import Engine, compose
 from patsearch.engine.explain import Heated
+from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
 from patsearch.errors import InputError, UsageError
 from patsearch.numbers import normal_number
-from patsearch.record import SavedSearch, combine, render_page, render_pdf
-from patsearch.types import Drawing, JsonDict, patent_json
+from patsearch.record import SavedSearch, render_page, render_pdf
+from patsearch.types import Drawing, JsonDict
 from patsearch.web import schemas
 from patsearch.web.asking import Asked, answer, filter_of, public, read_form
 from patsearch.web.facets import Facets
@@ -77,8 +78,8 @@ class Service:
             return None
         with self.index.borrowed() as (engine, _):
             spec = engine.spec
-        options = asked.options
-        return await self.workers.encode(spec, asked.uploads, rotations=options.rotations, mirror=options.mirror)
+        question = asked.question
+        return await self.workers.encode(spec, asked.uploads, rotations=question.rotations, mirror=question.mirror)
 
     def close(self) -> None:
         self.threads.shutdown(cancel_futures=True)
@@ -144,26 +145,24 @@ def _describing(router: APIRouter, service: Service) -> None:
         where = filter_of(filter)
         return JSONResponse(await service.with_index(lambda _, facets: facets.count(where)))
 
-    @router.get("/patents/{number}", response_model=schemas.PatentAnswer, responses=_NOT_FOUND)
+    @router.get("/patents/{number}", response_model=PatentAnswer, responses=_NOT_FOUND)
     async def patent(number: str) -> JSONResponse:
         """One patent with all its drawings."""
         drawings = await service.with_engine(lambda engine: engine.drawings_of(number)[0])
         if not drawings:
             raise NotFound(f"The patent {normal_number(number)[:60]} is not in the index.")
         return JSONResponse(
-            {
-                "patent": drawings[0].patent,
-                **patent_json(drawings[0]),
-                "drawings": [drawing.to_json() for drawing in drawings],
-            },
+            PatentAnswer.of(drawings).model_dump(mode="json"),
             headers={"cache-control": _CACHED},
         )
 
-    @router.get("/drawings/{drawing_id}", response_model=schemas.DrawingOfPatent, responses=_NOT_FOUND)
+    @router.get("/drawings/{drawing_id}", response_model=DrawingOfPatent, responses=_NOT_FOUND)
     async def drawing(drawing_id: str) -> JSONResponse:
         """One drawing."""
         found = await service.with_engine(lambda engine: _drawing(engine, drawing_id))
-        return JSONResponse({"patent": found.patent, **found.to_json()}, headers={"cache-control": _CACHED})
+        return JSONResponse(
+            DrawingOfPatent.of(found, patent=found.patent).model_dump(), headers={"cache-control": _CACHED}
+        )
 
     @router.get("/drawings/{drawing_id}/thumbnail", response_class=Response, responses=_PNG)
     async def thumbnail(drawing_id: str) -> Response:
@@ -198,8 +197,8 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
             if drawing not in found or png is None:
                 raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
             uploads = asked.uploads
-            if not uploads:  # asked with indexed drawings: their pictures are the query's
-                _, shown = combine(engine, None, (), asked.like, asked.options)
+            if not uploads:  # the query is indexed drawings: their pictures are compared
+                _, shown = compose(engine, asked.question)
                 uploads = tuple(Upload(p.name, p.png) for p in shown if p.png)[: service.settings.max_pictures]
             return engine.spec, uploads, png, found[drawing][1]
 

@@ -1,10 +1,12 @@
-"""The shapes of the API's answers, for its description; the answers themselves are made by the parts they come from."""
+"""The shapes of the API's answers, for its description. Those of patents and hits are in `patsearch.engine.wire`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pydantic import BaseModel
+
+from patsearch.engine.wire import HitAnswer
 
 
 class Problem(BaseModel):
@@ -16,7 +18,7 @@ class Problem(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """Every answer that is an error."""
+    """The body of every error."""
 
     error: Problem
 
@@ -38,7 +40,7 @@ class EncoderName(BaseModel):
 
 
 class Limits(BaseModel):
-    """What one request may hold."""
+    """The limits of one request."""
 
     bytes: int
     picture_bytes: int
@@ -57,44 +59,6 @@ class IndexAnswer(BaseModel):
     limits: Limits
 
 
-class DrawingAnswer(BaseModel):
-    id: str
-    figure: str | None
-    sheet: str
-    view: str | None
-    front_page: bool
-
-
-class DrawingOfPatent(DrawingAnswer):
-    patent: str
-
-
-class FoundDrawing(DrawingAnswer):
-    score: float
-
-
-class PatentFields(BaseModel):
-    patent: str
-    title: str
-    kind: str
-    granted: str | None
-    filed: str | None
-    link: str | None
-    classes: dict[str, list[str]]
-    class_titles: list[str]
-
-
-class PatentAnswer(PatentFields):
-    drawings: list[DrawingAnswer]
-
-
-class HitAnswer(PatentFields):
-    rank: int
-    score: float
-    drawing: FoundDrawing
-    drawings: list[FoundDrawing]
-
-
 class Page(BaseModel):
     offset: int
     count: int
@@ -110,7 +74,7 @@ class SearchAnswer(BaseModel):
 
 
 class RerunAnswer(SearchAnswer):
-    """A saved search asked again."""
+    """A saved search, repeated."""
 
     name: str
     new: list[str]

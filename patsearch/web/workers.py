@@ -22,11 +22,10 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import query_image
 from patsearch.encoder import Encoder, load_encoder
-from patsearch.engine import QueryVectors, check_encoder
+from patsearch.engine import Picture, QueryVectors, check_encoder
 from patsearch.engine.explain import Explanation, explain
 from patsearch.engine.query import encode_query
 from patsearch.errors import ImageError, PatsearchError
-from patsearch.record import Picture
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER, Metrics
 
@@ -79,7 +78,9 @@ def encode_uploads(
     """
     images = [_image(upload, max_pixels) for upload in uploads]
     query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
-    return Encoded(query, tuple(Picture.of(u.name, image) for u, image in zip(uploads, images, strict=True)))
+    return Encoded(
+        query, tuple(Picture(u.name, Picture(u.name, image).png) for u, image in zip(uploads, images, strict=True))
+    )
 
 
 def explain_uploads(

@@ -35,8 +35,8 @@ def test_the_same_answers_as_the_embedded_backend(tmp_path: Path, server: FakeSe
         assert remote.fingerprint() == local.fingerprint()
         for number in ("USD900001", "USD900003"):
             for k, where in ((3, None), (50, "uspc=D2"), (2, "granted>=2020")):
-                mine = local.search_vectors(local.vectors_of(number), k=k, where=where)
-                yours = remote.search_vectors(remote.vectors_of(number), k=k, where=where)
+                mine = local.search(like=number, k=k, where=where)
+                yours = remote.search(like=number, k=k, where=where)
                 assert [h.patent for h in mine] == [h.patent for h in yours]
                 np.testing.assert_allclose([h.score for h in mine], [h.score for h in yours], atol=1e-5)
 

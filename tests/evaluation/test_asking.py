@@ -95,7 +95,12 @@ def test_refinements_help_where_designs_are_clusters() -> None:
 
 @pytest.mark.parametrize(
     ("asking", "count"),
-    [(Asking(turn=90), 1), (Asking(rotations=True), 4), (Asking(mirror=True), 2), (Asking(90, True, True), 8)],
+    [
+        (Asking(turn=90), 1),
+        (Asking(rotations=True), 4),
+        (Asking(mirror=True), 2),
+        (Asking(turn=90, rotations=True, mirror=True), 8),
+    ],
 )
 def test_vectors_of_all_orientations_stand_side_by_side(tmp_path: Path, asking: Asking, count: int) -> None:
     tiny = TinyEncoder()
@@ -115,14 +120,14 @@ def test_vectors_of_all_orientations_stand_side_by_side(tmp_path: Path, asking: 
 def test_a_turned_drawing_has_the_orientations_of_an_upright_one() -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 255, (9, 7), dtype=np.uint8))
-    upright = {(v.size, v.tobytes()) for v in Asking(0, rotations=True).orient(image)}
+    upright = {(v.size, v.tobytes()) for v in Asking(rotations=True).orient(image)}
     for turn in (90, 180, 270):
-        assert {(v.size, v.tobytes()) for v in Asking(turn, rotations=True).orient(image)} == upright
-        assert Asking(turn).orient(image)[0].tobytes() == image.rotate(turn, expand=True).tobytes()
+        assert {(v.size, v.tobytes()) for v in Asking(turn=turn, rotations=True).orient(image)} == upright
+        assert Asking(turn=turn).orient(image)[0].tobytes() == image.rotate(turn, expand=True).tobytes()
 
 
 def test_each_orientation_has_a_fingerprint_of_its_own() -> None:
-    askings = [Asking(t, r, m) for t in (0, 90) for r in (False, True) for m in (False, True)]
+    askings = [Asking(turn=t, rotations=r, mirror=m) for t in (0, 90) for r in (False, True) for m in (False, True)]
     cards = [OrientedEncoder(TinyEncoder(), a).card for a in askings]
     assert len({c.sha256 for c in cards}) == len({c.name for c in cards}) == len(askings)
 
@@ -141,7 +146,7 @@ def test_queries_find_their_vectors_by_id() -> None:
 
 def test_queries_turn_by_right_angles_only() -> None:
     with pytest.raises(UsageError, match="45 degrees"):
-        Asking(45)
+        Asking(turn=45)
 
 
 # ------------------------------------------------------------------ benchmarks
@@ -162,7 +167,7 @@ def bench(dataset: str | Path, asking: Asking, **values: Any) -> BenchResult:
 
 
 def test_a_turned_query_is_as_good_as_an_upright_one_where_turned_copies_are_tried(folder: Path) -> None:
-    tried = [bench(folder, Asking(turn, rotations=True)).evaluations for turn in (0, 270)]
+    tried = [bench(folder, Asking(turn=turn, rotations=True)).evaluations for turn in (0, 270)]
     values = [e[0].quality.metrics["map"] for e in tried]
     assert values == pytest.approx([values[0]] * 2, abs=1e-6)
     refined, plain = bench(folder, Asking(turn=90)).evaluations
@@ -190,10 +195,10 @@ def test_turned_queries_of_a_trec_dataset(folder: Path, tmp_path: Path) -> None:
     judged = [f"{q.parent.name}-{q.stem} 0 {p.parent.name}-{p.stem} 1" for q in paths[::3] for p in paths
               if p.parent == q.parent and p != q]  # fmt: skip
     (tmp_path / "trec" / "qrels.txt").write_text("\n".join(judged) + "\n")
-    refined, plain = bench(f"trec:{tmp_path / 'trec'}", Asking(180, rotations=True), whole_sheets=None).evaluations
+    refined, plain = bench(f"trec:{tmp_path / 'trec'}", Asking(turn=180, rotations=True), whole_sheets=None).evaluations
     assert refined.dataset["queries"] == 6
     assert refined.quality.metrics["map"] == pytest.approx(plain.quality.metrics["map"], abs=0.2)
-    (turned, _) = bench(f"trec:{tmp_path / 'trec'}", Asking(180), whole_sheets=None).evaluations
+    (turned, _) = bench(f"trec:{tmp_path / 'trec'}", Asking(turn=180), whole_sheets=None).evaluations
     assert turned.quality.metrics["map"] < refined.quality.metrics["map"]
 
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from makers import draw_design, week
 
-from patsearch.drawings.grey import to_grey
-from patsearch.drawings.thumbnail import thumbnail
-from patsearch.engine import open_index
+from patsearch.engine import Picture, Question, open_index, search
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest
-from patsearch.record import Picture, SearchOptions, render_page, search
+from patsearch.record import SearchRecord, render_page
 from patsearch.titles import link_of
 from patsearch.types import Drawing, Hit, PatentHit
 
@@ -40,13 +38,8 @@ def test_the_page_says_everything_and_needs_nothing(tmp_path: Path) -> None:
     ingest([week(tmp_path / "w", range(6))], tmp_path / "index", IngestOptions(workers=1))
     picture = draw_design(1, 0)
     with open_index(tmp_path / "index") as engine:
-        record = search(
-            engine,
-            engine.encode(picture),
-            pictures=[Picture("sketch.png", thumbnail(to_grey(picture)))],
-            where=parse_filter("cpc=D14"),
-            options=SearchOptions(top=3),
-        )
+        question = Question(pictures=(Picture("sketch.png", picture),), where=parse_filter("cpc=D14"), top=3)
+        record = SearchRecord.of(engine, search(engine, question))
         page = render_page(record, engine.thumbnails)
         assert engine.fingerprint() in page
         assert engine.spec.encoder_sha256 in page
@@ -68,13 +61,8 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
     drawing = Drawing(id="x", patent=HOSTILE, title=HOSTILE, sheet=HOSTILE, view=HOSTILE, kind=HOSTILE)
     ingest([week(tmp_path / "w", range(1))], tmp_path / "index", IngestOptions(workers=1))
     with open_index(tmp_path / "index") as engine:
-        record = search(
-            engine,
-            engine.encode(draw_design(0, 0)),
-            pictures=[Picture(HOSTILE, b"")],
-            where=parse_filter(f"title~{HOSTILE}"),
-            options=SearchOptions(),
-        )
+        question = Question(pictures=(Picture(HOSTILE, draw_design(0, 0)),), where=parse_filter(f"title~{HOSTILE}"))
+        record = SearchRecord.of(engine, search(engine, question))
     object.__setattr__(record, "hits", (PatentHit(1, HOSTILE, 0.5, (Hit(drawing, 0.5),)),))
     page = render_page(record, Thumbnails(tmp_path, read_only=True))
     parsed = Collector()

@@ -12,13 +12,11 @@ from makers import draw_design, week
 from pypdf import PdfReader
 
 from patsearch.cli import main
-from patsearch.drawings.grey import to_grey
-from patsearch.drawings.thumbnail import thumbnail
-from patsearch.engine import Thumbnails, open_index
+from patsearch.engine import Picture, Question, Thumbnails, open_index, search
 from patsearch.errors import PluginError
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest
-from patsearch.record import Picture, SearchOptions, SearchRecord, pdf, render_pdf, search
+from patsearch.record import SearchRecord, pdf, render_pdf
 from patsearch.types import Drawing, Hit, PatentHit
 
 
@@ -40,19 +38,14 @@ def hostile(title: str, count: int = 1) -> SearchRecord:
     ]
     index = {"path": "index", "fingerprint": "0" * 16, "drawings": 1, "backend": "faiss"}
     encoder = {"name": "none", "sha256": "0" * 64}
-    return SearchRecord((), None, parse_filter([]), SearchOptions(), index, encoder, tuple(hits), 0.01)
+    return SearchRecord(Question(), (), index, encoder, tuple(hits), 0.01)
 
 
 def test_it_says_everything_and_counts_its_pages(index: Path) -> None:
     picture = draw_design(1, 0)
     with open_index(index) as engine:
-        record = search(
-            engine,
-            engine.encode(picture),
-            pictures=[Picture("sketch.png", thumbnail(to_grey(picture)))],
-            where=parse_filter("granted>=2015"),
-            options=SearchOptions(top=12),
-        )
+        question = Question(pictures=(Picture("sketch.png", picture),), where=parse_filter("granted>=2015"), top=12)
+        record = SearchRecord.of(engine, search(engine, question))
         data = render_pdf(record, engine.thumbnails)
     pages = read(data)
     assert len(pages) >= 2

@@ -55,8 +55,8 @@ def test_the_search_is_the_same_one(saved: Path, tmp_path: Path, capsys: pytest.
     loaded.save(tmp_path / "copy.json")
     assert SavedSearch.load(tmp_path / "copy.json") == loaded
     assert loaded.shown == {f"USD90000{n}" for n in range(4)}
-    assert [p.name for p in loaded.record_pictures()] == [str(tmp_path / "asked.png")]
-    assert loaded.record_pictures()[0].png.startswith(b"\x89PNG")
+    assert [p.name for p in loaded.question().pictures] == [str(tmp_path / "asked.png")]
+    assert loaded.question().pictures[0].png.startswith(b"\x89PNG")
 
 
 def test_options_and_filter_are_kept(saved: Path, tmp_path: Path) -> None:

@@ -1,58 +1,54 @@
-/** How is searched: turned, mirrored, ordered, how many. */
+/**
+ * The search options. Each control in #options declares the field of the API's form that it sets by its `name`;
+ * `data-off` is the value that leaves the field out, `data-words` what the closed options say of a change.
+ */
 
 import { byId } from "./dom.js";
 import { search, searchIfShown } from "./search.js";
 import { emit, state } from "./state.js";
 
-/** What is not as usual, in words beside the closed options. */
-function summarize() {
-  const { options } = state;
-  const words = [];
-  if (options.rotations) words.push("turned");
-  if (options.mirror) words.push("mirrored");
-  if (options.shape) words.push("by shape");
-  if (options.rerank) words.push("re-ranked");
-  if (options.minScore > 0) words.push(`score from ${options.minScore.toFixed(2)}`);
-  if (options.top !== 20) words.push(`${options.top} at a time`);
-  byId("options-summary").textContent = words.length ? `(${words.join(", ")})` : "";
+/** @typedef {any} Control an input or select */
+
+/** What the form gets; "" leaves the field out. @param {Control} control */
+function valueOf(control) {
+  if (control.type === "checkbox") return control.checked ? control.value : "";
+  return control.value === control.dataset.off || !control.validity.valid ? "" : control.value;
 }
 
-function changed() {
-  summarize();
-  searchIfShown();
+/** Whether a control is as the page has it at first. @param {Control} control */
+function isUsual(control) {
+  if (control.type === "checkbox") return control.checked === control.defaultChecked;
+  if (control instanceof HTMLSelectElement) return Boolean(control.selectedOptions[0]?.defaultSelected);
+  return control.value === control.defaultValue;
+}
+
+/** Take the controls' values into the state, and show them. */
+function read() {
+  /** @type {Record<string, string>} */
+  const options = {};
+  const words = [];
+  for (const control of /** @type {NodeListOf<Control>} */ (byId("options").querySelectorAll("[name]"))) {
+    const value = valueOf(control);
+    if (value) options[control.name] = value;
+    if (value && !isUsual(control)) words.push(control.dataset.words.replace("{}", value));
+    const output = control.type === "range" && control.parentElement.querySelector("output");
+    if (!output) continue;
+    output.textContent = value || "off";
+    control.setAttribute("aria-valuetext", value || "off");
+  }
+  state.options = options;
+  byId("options-summary").textContent = words.length ? `(${words.join(", ")})` : "";
+  emit("options");
 }
 
 export function startOptions() {
-  const { options } = state;
-  for (const name of /** @type {const} */ (["rotations", "mirror", "shape", "rerank"])) {
-    const box = byId(`opt-${name}`);
-    options[name] = box.checked; // browsers keep what was chosen when a page is loaded again
-    box.addEventListener("change", () => {
-      options[name] = box.checked;
-      changed();
-    });
-  }
-  const slider = byId("min-score");
-  const read = () => {
-    options.minScore = Number(slider.value);
-    const text = options.minScore > 0 ? options.minScore.toFixed(2) : "off";
-    byId("min-score-value").textContent = text;
-    slider.setAttribute("aria-valuetext", text);
-  };
-  slider.addEventListener("input", () => {
+  const options = byId("options");
+  options.addEventListener("input", read);
+  options.addEventListener("change", () => {
     read();
-    emit("threshold");
+    searchIfShown();
   });
-  slider.addEventListener("change", changed);
-  const top = byId("top");
-  const readTop = () => (options.top = Number(top.value));
-  top.addEventListener("change", () => {
-    readTop();
-    changed();
-  });
-  read();
-  readTop();
-  summarize();
+  read(); // browsers keep what was chosen when a page is loaded again
 
   const like = byId("like");
   state.like = like.value;

@@ -1,9 +1,7 @@
-/** What is asked: taken from the page at one moment, so that the next page and the report are of the same question. */
+/** The question: taken from the page at one moment, so that the next page and the report are of the same question. */
 
 import { filterLines } from "./filterlines.js";
 import { state } from "./state.js";
-
-const RERANK = "7,2,0.5";
 
 /**
  * @typedef {object} Question
@@ -50,15 +48,11 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
   const relevant = new Set([...question.seeds.map((seed) => seed.id), ...question.marks.relevant]);
   for (const id of relevant) form.append("relevant", id);
   for (const id of question.marks.irrelevant) if (!relevant.has(id)) form.append("irrelevant", id);
-  const { options } = question;
-  if (options.rotations) form.append("rotations", "true");
-  if (options.mirror) form.append("mirror", "true");
-  // Whoever draws here has another pen than any patent.
+  for (const [name, value] of Object.entries(question.options)) form.append(name, value);
+  // What is drawn here has another style than any patent.
   const drawn = question.pictures.length > 0 && question.pictures.every((picture) => picture.drawn);
-  if (options.shape || (drawn && !question.like)) form.append("shape", "true");
-  if (options.rerank) form.append("rerank", RERANK);
-  if (options.minScore > 0) form.append("min_score", options.minScore.toFixed(2));
-  form.append("top", String(top ?? options.top));
+  if (drawn && !question.like) form.set("shape", "true");
+  if (top) form.set("top", String(top));
   if (offset) form.append("offset", String(offset));
   if (drawing) form.append("drawing", drawing);
   return form;

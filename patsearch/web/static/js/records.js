@@ -19,10 +19,10 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** The question that was asked, as many results as are shown, and all marks. */
+/** The question of the results shown, for as many results as are shown, with all marks. */
 function form() {
   if (!state.asked) return null;
-  const top = Math.min(state.limits?.top ?? 1000, Math.max(state.asked.options.top, state.hits.length));
+  const top = Math.min(state.limits?.top ?? 1000, Math.max(Number(state.asked.options.top), state.hits.length));
   return toForm({ ...state.asked, marks: markedIds() }, { top });
 }
 
@@ -30,7 +30,7 @@ function form() {
  * Wait for a file with the button switched off.
  * @param {HTMLButtonElement} button
  * @param {string} path
- * @param {string} [name] of the file, in place of the server's
+ * @param {string} [name] of the file, instead of the server's
  */
 async function fetchFile(button, path, name) {
   const asked = form();

@@ -103,9 +103,9 @@ function showMarks() {
   byId("clear-marks").hidden = !kinds.length;
 }
 
-/** While the slider moves, what lies below is hidden at once; the server is asked when it stops. */
+/** While the slider moves, lower scores are hidden at once; the search is repeated when it stops. */
 function hideBelow() {
-  const { minScore } = state.options;
+  const minScore = Number(state.options.min_score ?? -1);
   for (const article of list().querySelectorAll("[data-testid=result]")) {
     article.closest("li").hidden = Number(article.dataset.score) < minScore;
   }
@@ -159,7 +159,7 @@ export function startResults() {
   on("appended", appended);
   on("failed", () => setState(state.hits.length ? "done" : "error"));
   on("marks", showMarks);
-  on("threshold", hideBelow);
+  on("options", hideBelow);
   on("started", () => {
     list().replaceChildren();
     byId("results-summary").textContent = "";

@@ -1,4 +1,4 @@
-/** What the page knows, in one place, and who wants to hear of a change. */
+/** What the page knows, in one place, and the events that announce a change. */
 
 /**
  * @typedef {{x: number, y: number, w: number, h: number}} Crop pixels of the upright picture
@@ -12,7 +12,7 @@
  * @property {Crop | null} crop
  * @property {Turn} turn
  *
- * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is asked with
+ * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
  * @typedef {object} Hit
  * @property {number} rank
@@ -42,7 +42,8 @@ export const state = {
   /** @type {Seed[]} */
   seeds: [],
   like: "",
-  options: { rotations: false, mirror: false, shape: false, rerank: false, minScore: 0, top: 20 },
+  /** Fields of the API's form that the controls in #options set. @type {Record<string, string>} */
+  options: {},
   filters: {
     /** @type {Set<string>} */ locarno: new Set(),
     /** @type {Set<string>} */ uspc: new Set(),
@@ -53,9 +54,9 @@ export const state = {
   },
   /** Marks by the id of the drawing. @type {Map<string, Mark>} */
   marks: new Map(),
-  /** The marks that the results shown were asked with. @type {Applied} */
+  /** The marks that the results shown take into account. @type {Applied} */
   applied: { relevant: [], irrelevant: [] },
-  /** What the results shown were asked with; null before the first search. @type {import("./question.js").Question | null} */
+  /** The question of the results shown; null before the first search. @type {import("./question.js").Question | null} */
   asked: null,
   /** @type {Hit[]} */
   hits: [],
@@ -67,7 +68,7 @@ export const state = {
 const bus = new EventTarget();
 
 /**
- * Tell of a change: `pictures`, `filters`, `options`, `marks`, `searching`, `found`, `appended`, `failed`, `started`.
+ * Announce a change: `pictures`, `filters`, `options`, `marks`, `searching`, `found`, `appended`, `failed`, `started`.
  * @param {string} name
  * @param {any} [detail]
  */
@@ -90,7 +91,7 @@ export function markOf(patent) {
 }
 
 /**
- * Mark a patent by one of its drawings, or take the same mark away.
+ * Mark a patent by one of its drawings, or remove the same mark.
  * @param {string} patent
  * @param {string} drawing
  * @param {"relevant" | "irrelevant"} kind

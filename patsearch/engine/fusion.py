@@ -1,0 +1,138 @@
+"""From query vectors to ranked drawings and patents: fusion of several pictures, grouping by patent.
+
+A drawing's score for one picture is the best cosine over that picture's vectors; its score for the query is the mean
+over the pictures. A patent's score for one picture is the best over its drawings, and again the mean over the
+pictures: a patent that shows every view of the query comes before one that shows a single view well.
+
+Two refinements may come between: an expansion replaces each vector before the search proper, and re-ranking replaces
+the drawings' scores for each picture before they are joined.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patsearch.backends.base import Backend, ServerBackend
+from patsearch.engine.expansion import Expansion
+from patsearch.engine.query import QueryVectors
+from patsearch.engine.rerank import Rerank
+from patsearch.filters import Filter
+from patsearch.types import Drawing, Hit, PatentHit
+
+# Candidates fetched for each drawing or patent requested, before fusion and grouping.
+_OVERFETCH = 8
+_LEAST_FETCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """One query against one backend.
+
+    Attributes:
+        exact: never approximate.
+        rerank: re-rank the best; None is without.
+    """
+
+    backend: Backend
+    query: QueryVectors
+    where: Filter
+    exact: bool = False
+    rerank: Rerank | None = None
+
+    def expanded(self, expansion: Expansion) -> Fusion:
+        """With each vector joined by what it finds first."""
+        vectors = self.query.vectors
+        lists = self.backend.search(vectors, k=expansion.count, where=self.where, exact=self.exact)
+        stored = self.backend.get(sorted({hit.drawing.id for hits in lists for hit in hits}))
+        moved = vectors.copy()
+        for row, hits in enumerate(lists):
+            found = [stored[hit.drawing.id][1] for hit in hits if hit.drawing.id in stored]
+            if found:
+                joined = np.stack(found)
+                moved[row] = expansion.expanded(vectors[row], joined, joined @ vectors[row])
+        return replace(self, query=replace(self.query, vectors=moved))
+
+    def drawings(self, k: int) -> list[PatentHit]:
+        """The k best drawings, best first, ties by id: each as a hit of its patent with this one drawing."""
+        if len(self.query.vectors) == 1 and self.rerank is None:
+            hits = self.backend.search(self.query.vectors, k=k, where=self.where, exact=self.exact)[0]
+        else:
+            drawings, scores = self._candidates(self._fetch(k))
+            fused = scores.mean(axis=1)  # (N,)
+            order = sorted(range(len(drawings)), key=lambda i: (-fused[i], drawings[i].id))
+            hits = [Hit(drawings[i], float(fused[i])) for i in order[:k]]
+        return _ranked([(hit,) for hit in hits], [hit.score for hit in hits])
+
+    def patents(self, k: int) -> list[PatentHit]:
+        """The k best patents, best first, ties by number."""
+        fetch = self._fetch(k)
+        while True:
+            drawings, scores = self._candidates(fetch)
+            by_patent: dict[str, list[int]] = defaultdict(list)
+            for row, drawing in enumerate(drawings):
+                by_patent[drawing.patent].append(row)
+            # A patent with many drawings can fill the list; search deeper until k patents are there.
+            if len(by_patent) >= k or fetch > len(drawings):
+                break
+            if len(self.query.vectors) == 1 and self.rerank is None and (groups := self._grouped(k)):
+                return groups
+            fetch *= 4
+        found = [_patent_hit(rows, drawings, scores) for rows in by_patent.values()]
+        found.sort(key=lambda one: (-one[1], one[0][0].drawing.patent))
+        return _ranked([hits for hits, _ in found[:k]], [score for _, score in found[:k]])
+
+    def _fetch(self, k: int) -> int:
+        return max(_LEAST_FETCH, _OVERFETCH * k, self.rerank.candidates if self.rerank else 0)
+
+    def _grouped(self, k: int) -> list[PatentHit] | None:
+        """The answer of a backend that groups by itself: one search instead of ever deeper ones."""
+        if not isinstance(self.backend, ServerBackend):
+            return None
+        vector = self.query.vectors[0]
+        groups = self.backend.search_groups(vector, k=k, size=_LEAST_FETCH, where=self.where, exact=self.exact)
+        if groups is None:
+            return None
+        ordered = sorted((g for g in groups if g), key=lambda g: (-g[0].score, g[0].drawing.patent))
+        return _ranked(ordered, [group[0].score for group in ordered])
+
+    def _candidates(self, fetch: int) -> tuple[list[Drawing], NDArray[np.float32]]:
+        """Every drawing that some vector finds, and its score for each picture, (N, pictures)."""
+        query = self.query
+        lists = self.backend.search(query.vectors, k=fetch, where=self.where, exact=self.exact)
+        found = {hit.drawing.id: hit.drawing for hits in lists for hit in hits}
+        drawings = [found[i] for i in sorted(found)]
+        if len(lists) == 1 and self.rerank is None:
+            score = {hit.drawing.id: hit.score for hit in lists[0]}
+            return drawings, np.array([[score[d.id]] for d in drawings], dtype=np.float32).reshape(-1, 1)
+        # One vector's list does not say how close its drawings are to the others: fetch and compare.
+        stored = self.backend.get([d.id for d in drawings])
+        drawings = [d for d in drawings if d.id in stored]
+        if not drawings:
+            return [], np.empty((0, int(query.picture.max()) + 1), dtype=np.float32)
+        vectors = np.stack([stored[d.id][1] for d in drawings])
+        # Summed in float64: re-ranking looks at the order, which rounding must not decide between copies.
+        cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
+        scores = [cosine[:, mask].max(axis=1) for mask in query.pictures()]
+        if self.rerank is not None:
+            scores = [self.rerank.scores(of_picture, vectors) for of_picture in scores]
+        return drawings, np.stack(scores, axis=1)
+
+
+def _patent_hit(rows: list[int], drawings: list[Drawing], scores: NDArray[np.float32]) -> tuple[tuple[Hit, ...], float]:
+    """A patent's drawings, best first, and its score."""
+    own = scores[rows]  # (drawings of the patent, pictures)
+    fused = own.mean(axis=1)
+    order = sorted(range(len(rows)), key=lambda i: (-fused[i], drawings[rows[i]].id))
+    return tuple(Hit(drawings[rows[i]], float(fused[i])) for i in order), float(own.max(axis=0).mean())
+
+
+def _ranked(groups: Sequence[Sequence[Hit]], scores: Sequence[float]) -> list[PatentHit]:
+    return [
+        PatentHit(rank=rank, patent=hits[0].drawing.patent, score=score, drawings=tuple(hits))
+        for rank, (hits, score) in enumerate(zip(groups, scores, strict=True), start=1)
+    ]

@@ -1,0 +1,234 @@
+"""A search as one value, and the one function that answers it.
+
+The command line, the HTTP form, the client, saved searches, benchmarks and Python all make a `Question` and hand it to
+`search`. A new option is a field here, with its use in `search` and its words in `words`: the form of the API and its
+description, the client's form, records, reports and saved searches are derived from the fields.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+
+from patsearch.drawings.photo import parse_crop
+from patsearch.engine.compose import compose
+from patsearch.engine.expansion import Expansion
+from patsearch.engine.fusion import Fusion
+from patsearch.engine.picture import Picture, PictureSource, pictures_of
+from patsearch.engine.query import QueryVectors
+from patsearch.engine.rerank import Rerank
+from patsearch.errors import UsageError
+from patsearch.filters import Filter, as_filter, not_patent
+from patsearch.numbers import normal_number
+from patsearch.types import JsonDict, PatentHit
+
+if TYPE_CHECKING:
+    from patsearch.engine.engine import Engine
+
+T = TypeVar("T")
+
+
+def _read_by(parse: Callable[[str], T]) -> BeforeValidator:
+    """A value that may be given as text; an empty text is None."""
+    return BeforeValidator(lambda given: (parse(given) if given else None) if isinstance(given, str) else given)
+
+
+def _several(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+class Question(BaseModel):
+    """Everything that a search asks. Frozen; making one validates it.
+
+    Attributes:
+        pictures: one query together: PIL images, image files' bytes or paths, or `Picture`s.
+        encoded: vectors of the pictures, where they have been encoded before; the pictures are then only shown.
+        like: query with the drawings of this indexed patent, which is not found itself.
+        where: only drawings that this filter selects; a `Filter` or its text.
+        top: number of results, or fewer.
+        rotations: also try every picture turned by 90, 180 and 270 degrees.
+        crop: left, top, width, height in pixels of the upright pictures.
+        drawings: single drawings, each a hit of its own, not grouped by patent.
+        min_score: leave out results that score less.
+        exact: never approximate.
+        mirror: also try every picture mirrored; with `rotations`, each of the turned ones too.
+        rerank: re-rank the best, see `Rerank`; scores are then not cosines any more.
+        expansion: repeat the search with what was found first, see `Expansion`.
+        relevant, irrelevant: ids of indexed drawings that move the query; relevant ones alone are a query.
+        shape: compare by shape alone, where the encoder distinguishes drawing styles (`EncoderCard.shape_dim`).
+
+    Raises:
+        UsageError: an unknown option, or a value out of range.
+        FilterError: the filter's text is not valid.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    pictures: Annotated[tuple[InstanceOf[Picture], ...], BeforeValidator(pictures_of)] = ()
+    encoded: InstanceOf[QueryVectors] | None = Field(default=None, repr=False)
+    like: Annotated[str | None, AfterValidator(lambda number: normal_number(number) if number else None)] = Field(
+        default=None, description="Query with the drawings of this indexed patent."
+    )
+    where: Annotated[InstanceOf[Filter], BeforeValidator(as_filter), PlainSerializer(str)] = Field(
+        default=Filter(), validation_alias="filter", description="A filter, as in uspc=D14; all must hold."
+    )
+    top: int = Field(default=20, ge=1, description="Number of results.")
+    rotations: bool = Field(default=False, description="Also try turned copies.")
+    crop: Annotated[tuple[int, int, int, int] | None, _read_by(parse_crop)] = None
+    drawings: bool = Field(default=False, description="Single drawings, not grouped by patent.")
+    min_score: float | None = Field(default=None, ge=-1, le=1, description="Leave out results that score less.")
+    exact: bool = Field(default=False, description="Never approximate.")
+    mirror: bool = Field(default=False, description="Also try mirrored copies.")
+    rerank: Annotated[Rerank | None, _read_by(Rerank.parse)] = Field(
+        default=None, description="Re-rank the best: K1,K2,LAMBDA, as in 7,2,0.5."
+    )
+    expansion: Annotated[Expansion | None, _read_by(Expansion.parse)] = Field(
+        default=None,
+        validation_alias="expand",
+        description="Repeat the search with what was found first: N,ALPHA, as in 3,3.",
+    )
+    relevant: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+        default=(), description="Ids of drawings marked as relevant."
+    )
+    irrelevant: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+        default=(), description="Ids of drawings marked as irrelevant."
+    )
+    shape: bool = Field(default=False, description="Compare by shape alone, whatever the drawing style.")
+
+    if not TYPE_CHECKING:  # type checkers know the fields by their annotations
+
+        def __init__(self, **options: Any) -> None:
+            try:
+                super().__init__(**options)
+            except ValidationError as error:
+                raise _invalid(error) from error
+
+    @classmethod
+    def of(cls, asked: Question | PictureSource | Sequence[PictureSource], **options: Any) -> Question:
+        """A question as it is; or one of pictures, with options named as its fields are. `k` is `top`, by default 10.
+
+        Raises:
+            UsageError, FilterError: an option is unknown or not valid, or given together with a question.
+        """
+        if not isinstance(asked, Question):
+            options.setdefault("top", options.pop("k", 10))
+            return cls(pictures=pictures_of(asked), **options)
+        if options:
+            raise UsageError(f"A question has its own options: {', '.join(options)}.", hint="Use question.replaced().")
+        return asked
+
+    def replaced(self, **changes: Any) -> Self:
+        """A copy with other values, validated again."""
+        return type(self)(**{**dict(self), **changes})
+
+    def options(self) -> JsonDict:
+        """What records and saved searches hold in addition to pictures, patent and filter: values for JSON."""
+        return self.model_dump(mode="json", exclude={"pictures", "encoded", "like", "where"})
+
+    def form(self) -> dict[str, str | list[str]]:
+        """The fields of the API's form, without pictures; those of the default are left out."""
+        given = ((name, info, getattr(self, attribute)) for attribute, name, info in form_fields())
+        fields = {name: _form_value(value) for name, info, value in given if value != info.default}
+        if self.crop:
+            fields["crop"] = [",".join(str(value) for value in self.crop)] * len(self.pictures)
+        return fields
+
+    def words(self) -> list[str]:
+        """The options in words, as reports print them."""
+        copies = " and ".join(["turned"] * self.rotations + ["mirrored"] * self.mirror)
+        said = [
+            f"up to {self.top} results",
+            copies and f"{copies} copies tried",
+            self.shape and "by shape alone",
+            self.expansion and f"expanded by {self.expansion.count} drawings, alpha {self.expansion.alpha:g}",
+            self.rerank and f"re-ranked by mutual neighbours, {self.rerank.words()}",
+            self.relevant and f"marked as relevant: {', '.join(self.relevant)}",
+            self.irrelevant and f"marked as irrelevant: {', '.join(self.irrelevant)}",
+            self.crop and "cropped to x {}, y {}, width {}, height {}".format(*self.crop),
+            self.min_score is not None and f"score at least {self.min_score}",
+            self.exact and "exact",
+        ]
+        return [word for word in said if isinstance(word, str) and word]
+
+
+def form_fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """The fields that a form holds as text: attribute, name in the form, and what pydantic knows about it."""
+    for attribute, info in Question.model_fields.items():
+        if info.description:
+            yield attribute, str(info.validation_alias or attribute), info
+
+
+def _form_value(value: Any) -> str | list[str]:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Filter):
+        return [condition.text for condition in value.conditions]
+    return list(value) if isinstance(value, tuple) else str(value)
+
+
+def _invalid(error: ValidationError) -> UsageError:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Question.model_fields))
+        return UsageError(f"A search has no option {name!r}.", hint=f"Known options: {known}.")
+    return UsageError(f"Invalid {name} {repr(first['input'])[:60]}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search found.
+
+    Attributes:
+        hits: best first; where single drawings were requested, each has one drawing.
+        vectors: the query as it was composed of pictures, patent and marks.
+        pictures: what a record shows as the query.
+        seconds: from the vectors to the hits.
+    """
+
+    question: Question
+    hits: tuple[PatentHit, ...]
+    vectors: QueryVectors
+    pictures: tuple[Picture, ...]
+    seconds: float
+
+
+def search(engine: Engine, question: Question, vectors: QueryVectors | None = None) -> Answer:
+    """Answer a question.
+
+    Args:
+        vectors: of the whole query, where it was composed before: what `Answer.vectors` of the same question was.
+
+    Raises:
+        ImageError: a picture cannot be read, or is blank.
+        InputError: the patent or a marked drawing is not in the index.
+        UsageError: there is nothing to search with.
+        EncoderMismatch: the index was made with another encoder.
+    """
+    pictures = question.pictures
+    if vectors is None:
+        vectors, pictures = compose(engine, question)
+    start = time.perf_counter()
+    query = vectors.by_shape(engine.encoder.card.shape_dim) if question.shape else vectors
+    where = question.where & not_patent(question.like) if question.like else question.where
+    fusion = Fusion(engine.backend, query, where, question.exact, question.rerank)
+    if question.expansion:
+        fusion = fusion.expanded(question.expansion)
+    hits = fusion.drawings(question.top) if question.drawings else fusion.patents(question.top)
+    if question.min_score is not None:
+        hits = [hit for hit in hits if hit.score >= question.min_score]
+    return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start)
