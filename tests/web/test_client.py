@@ -68,7 +68,7 @@ def test_errors_are_those_of_the_index(server: str, drawing: bytes) -> None:
             client.search()
     with patsearch.connect("http://127.0.0.1:9") as client, pytest.raises(BackendError, match="does not answer"):
         client.health()
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="Invalid server address"):
         patsearch.connect("127.0.0.1:8765")
 
 
@@ -85,7 +85,7 @@ def test_busy_servers_are_asked_again_and_strangers_are_named() -> None:
         assert client.health() == {"status": "ok"}
         assert len(asked) == 3
     page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
-    with Client("http://localhost", transport=page) as client, pytest.raises(BackendError, match="no patsearch server"):
+    with Client("http://localhost", transport=page) as client, pytest.raises(BackendError, match="is not a patsearch server"):
         client.health()
 
 
