@@ -85,7 +85,10 @@ def test_busy_servers_are_asked_again_and_strangers_are_named() -> None:
         assert client.health() == {"status": "ok"}
         assert len(asked) == 3
     page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
-    with Client("http://localhost", transport=page) as client, pytest.raises(BackendError, match="is not a patsearch server"):
+    with (
+        Client("http://localhost", transport=page) as client,
+        pytest.raises(BackendError, match="is not a patsearch server"),
+    ):
         client.health()
 
 
