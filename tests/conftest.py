@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from extras import pytest_pycollect_makemodule, pytest_runtest_call, pytest_runtest_setup  # noqa: F401  (hooks)
 from hypothesis import settings
 
 # A machine under load is no fault of the code: no example is held to a time. Continuous integration
