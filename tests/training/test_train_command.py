@@ -346,7 +346,7 @@ def test_a_folder_of_images_becomes_an_encoder(command: Command, tmp_path: Path)
     with Image.open(picture) as shown:
         assert min(shown.size) > 100
     code, _, err = command("--show-batch", picture, data=tmp_path / "images")
-    assert (code, "Give --out too" in err) == (2, True)
+    assert (code, "--show-batch needs --out" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
