@@ -17,7 +17,7 @@ PACKAGE = Path(patsearch.__file__).parent
 LAYERS = [
     {"errors", "pages"},
     {"files"},
-    {"lock", "sqlite"},
+    {"lock", "processes", "sqlite"},
     {"classification", "numbers", "plugins"},
     {"titles"},
     {"types"},

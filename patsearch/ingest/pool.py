@@ -1,88 +1,88 @@
-"""Units through worker processes, results in the order of the units, a dead worker survived."""
+"""Units through worker processes, results in the order of the units."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 
+from pebble import ProcessExpired
+
+from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Unit
 from patsearch.ingest.worker import UnitResult, WorkerSettings, run_unit, start_worker
+from patsearch.processes import start_pool, stop_pool
 
 # Units in flight for each worker. Results are taken in order, so that one long patent holds up those
 # behind it: enough that no worker waits for it, few enough that memory stays small.
 _IN_FLIGHT = 24
+# The largest patents take a minute on one slow core.
+_MOST_SECONDS = 1800.0
+_ENDED = "reading it ended the worker process (a damaged image, or too little memory)"
 
 
 class WorkerPool:
     """Runs `Worker.process` on units in several processes. A context manager."""
 
-    def __init__(self, settings: WorkerSettings, workers: int) -> None:
-        self._settings = settings
+    def __init__(self, settings: WorkerSettings, workers: int, *, most_seconds: float = _MOST_SECONDS) -> None:
         self._workers = workers
-        self._pool = self._start(workers)
+        self._most_seconds = most_seconds
+        self._pool = start_pool(workers, start_worker, settings)
 
     def results(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, UnitResult]]:
         """One result a unit, in order; a bounded number of units is in flight.
 
-        A file that takes a worker down (a decoder's crash, the system's memory killer) becomes the
-        failure of its unit alone: the units that were in flight are run again one at a time.
+        A file that takes a worker down (a decoder's crash, the system's memory killer) or hangs it becomes the
+        failure of its unit alone.
+
+        Raises:
+            PatsearchError: the workers cannot be started.
         """
         waiting: deque[tuple[Unit, Future[UnitResult]]] = deque()
         source = iter(units)
-        more = True
-        while more or waiting:
-            while more and len(waiting) < _IN_FLIGHT * self._workers:
-                unit = next(source, None)
-                if unit is None:
-                    more = False
-                    break
-                waiting.append((unit, self._submit(unit)))
+        while True:
+            free = _IN_FLIGHT * self._workers - len(waiting)
+            waiting.extend((unit, self._submit(unit)) for unit in islice(source, free))
             if not waiting:
-                break
+                return
             unit, future = waiting.popleft()
-            try:
-                yield unit, future.result()
-            except BrokenProcessPool:
-                suspects = [unit, *(u for u, _ in waiting)]
-                waiting.clear()
-                for suspect in suspects:
-                    yield suspect, self._alone(suspect)
-                self._restart(self._workers)
+            yield unit, self._result(unit, future)
 
     def _submit(self, unit: Unit) -> Future[UnitResult]:
         try:
-            return self._pool.submit(run_unit, unit)
-        except BrokenProcessPool as error:
-            # Seen when a worker died just now; let the caller meet it where it waits.
-            future: Future[UnitResult] = Future()
-            future.set_exception(error)
-            return future
+            future: Future[UnitResult] = self._pool.schedule(run_unit, args=(unit,), timeout=self._most_seconds)
+        except RuntimeError as error:  # the pool is broken
+            raise _ended(error) from error
+        return future
 
-    def _alone(self, unit: Unit) -> UnitResult:
-        self._restart(1)
+    def _result(self, unit: Unit, future: Future[UnitResult]) -> UnitResult:
         try:
-            return self._pool.submit(run_unit, unit).result()
-        except BrokenProcessPool:
-            return UnitResult(failed="reading it ended the worker process (a damaged image, or too little memory)")
-
-    def _start(self, workers: int) -> ProcessPoolExecutor:
-        # Spawned, not forked: the parent may have threads (FAISS, ONNX Runtime), and a fork of those hangs.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(self._settings,))
-
-    def _restart(self, workers: int) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._start(workers)
+            try:
+                return future.result()
+            except ProcessExpired:
+                # Others may have taken the memory: it gets a second try.
+                return self._submit(unit).result()
+        except ProcessExpired:
+            return UnitResult(failed=_ENDED)
+        except TimeoutError:
+            return UnitResult(failed=f"reading it took longer than {self._most_seconds:g} seconds")
+        except BrokenProcessPool as error:
+            raise _ended(error) from error
 
     def close(self) -> None:
         """End the workers; what was in flight is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        stop_pool(self._pool)
 
     def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _ended(error: RuntimeError) -> PatsearchError:
+    return PatsearchError(
+        f"The worker processes ended: {error}.", hint="Run the same command again: it resumes; see --workers."
+    )

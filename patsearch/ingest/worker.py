@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import re
-import signal
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -239,9 +235,7 @@ _worker: Worker | None = None
 def start_worker(settings: WorkerSettings) -> None:
     """Initialise a worker process: one thread each, the encoder loaded once."""
     global _worker  # noqa: PLW0603 - the one piece of state of a worker process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which lets us finish
     cv2.setNumThreads(1)
-    threading.Thread(target=_follow_parent, daemon=True).start()
     _worker = Worker(settings)
 
 
@@ -250,11 +244,3 @@ def run_unit(unit: Unit) -> UnitResult:
     if _worker is None:
         raise RuntimeError("start_worker has not run in this process")
     return _worker.process(unit)
-
-
-def _follow_parent() -> None:
-    """End with the main process, also when it is killed outright: an orphan would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from multiprocessing import get_context
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 from PIL import Image
 
 from patsearch.backends.base import Embeddings, IndexSpec
@@ -26,6 +25,7 @@ from patsearch.engine import Picture, QueryVectors, check_encoder
 from patsearch.engine.explain import Explanation, explain
 from patsearch.engine.query import encode_query
 from patsearch.errors import ImageError, PatsearchError
+from patsearch.processes import start_pool, stop_pool
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER, Metrics
 
@@ -113,16 +113,6 @@ def _encoder(spec: IndexSpec) -> Encoder:
     return encoder
 
 
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: a time limit alone
-        return
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(hard, _MOST_MEMORY)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-
-
 # ---------------------------------------------------------------------- in the server
 
 
@@ -138,13 +128,7 @@ class Workers:
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        # Not forked: this process has threads, whose locks a copy would hold for ever.
-        self._pool = ProcessPool(
-            max_workers=settings.workers,
-            max_tasks=_TASKS_A_PROCESS,
-            initializer=_limit_memory,
-            context=get_context("spawn"),
-        )
+        self._pool = start_pool(settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY)
         self._recent: OrderedDict[bytes, Encoded] = OrderedDict()
         self._waiting = 0
 
@@ -202,8 +186,7 @@ class Workers:
 
     def close(self) -> None:
         """Stop the processes, at once."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        stop_pool(self._pool)
 
 
 def _key(spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool) -> bytes:
