@@ -2,6 +2,7 @@
 
 import patsearch
 
+patsearch.ingest.ingest(["I20210105.tar"], "my-index")
 with patsearch.open_index("my-index") as index:
     for hit in index.search(Image.open("drawing.png"), k=20, where="uspc=D14"):
         print(hit.rank, hit.patent, hit.score, hit.title)
@@ -13,10 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from patsearch import ingest
     from patsearch.classification import ClassCode
     from patsearch.client import Client, connect
     from patsearch.encoder import Encoder, load_encoder
-    from patsearch.engine import Engine, create_index, open_index
+    from patsearch.engine import Engine, Expansion, Question, Rerank, create_index, open_index
     from patsearch.errors import PatsearchError
     from patsearch.filters import Filter, parse_filter
     from patsearch.ingest import IngestOptions, IngestReport
@@ -32,6 +34,7 @@ _HOMES = {
     "Drawing": "patsearch.types",
     "Encoder": "patsearch.encoder",
     "Engine": "patsearch.engine",
+    "Expansion": "patsearch.engine",
     "Filter": "patsearch.filters",
     "Hit": "patsearch.types",
     "IngestOptions": "patsearch.ingest",
@@ -39,8 +42,11 @@ _HOMES = {
     "Patent": "patsearch.types",
     "PatentHit": "patsearch.types",
     "PatsearchError": "patsearch.errors",
+    "Question": "patsearch.engine",
+    "Rerank": "patsearch.engine",
     "connect": "patsearch.client",
     "create_index": "patsearch.engine",
+    "ingest": "patsearch.ingest",  # the package itself: it has the function of the same name
     "load_encoder": "patsearch.encoder",
     "normal_number": "patsearch.numbers",
     "open_index": "patsearch.engine",
@@ -53,6 +59,7 @@ __all__ = [
     "Drawing",
     "Encoder",
     "Engine",
+    "Expansion",
     "Filter",
     "Hit",
     "IngestOptions",
@@ -60,9 +67,12 @@ __all__ = [
     "Patent",
     "PatentHit",
     "PatsearchError",
+    "Question",
+    "Rerank",
     "__version__",
     "connect",
     "create_index",
+    "ingest",
     "load_encoder",
     "normal_number",
     "open_index",
@@ -73,7 +83,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'patsearch' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    return home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
 
 
 def __dir__() -> list[str]:
