@@ -1,8 +1,7 @@
-"""The command line: one file a command, and the one place where errors become text.
+"""The command line: one file per command, and the one place where errors become text.
 
-Results go to stdout, progress and summaries to stderr. A command is a function in a module of its
-own with a `register(app)` beside it; heavy modules are imported inside the functions, so that
-`patsearch --help` loads none of them.
+Results go to stdout, progress and summaries to stderr. A command is a function in its own module, which has a
+`register(app)`; heavy modules are imported inside the functions, so that `patsearch --help` loads none of them.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 import sys
 from importlib import import_module
 
+import click
 import typer
 
 from patsearch.errors import PatsearchError, StorageError
@@ -18,7 +18,7 @@ from patsearch.settings import load_defaults
 
 COMMANDS = ("ingest", "query", "watch", "serve", "bench", "index", "encoder", "train", "synth", "demo")
 
-# A person who pipes into `head` or stops with Ctrl-C did nothing wrong.
+# A pipe into `head`, or Ctrl-C, is not an error.
 _EXIT_INTERRUPTED = 130
 
 
@@ -26,7 +26,7 @@ def build_app() -> typer.Typer:
     """The whole command tree."""
     app = typer.Typer(
         name="patsearch",
-        help="Find patent drawings that look alike: ingest patents, ask with a drawing, measure retrieval.",
+        help="Search patent drawings by picture: ingest patents, search with a drawing, measure retrieval.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode="rich",
@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader went away; keep Python from complaining when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
-        print("Stopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort):  # typer has its own copy of click, and does not know this Abort
+        print("Stopped. Finished work is kept; the same command resumes from there.", file=sys.stderr)
         sys.exit(_EXIT_INTERRUPTED)
     except OSError as error:
         if error.errno is None:

@@ -1,4 +1,4 @@
-"""`patsearch demo`: the whole way on a small corpus that is drawn on the spot."""
+"""`patsearch demo`: ingest and search a small corpus that is drawn on the spot."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def register(app: typer.Typer) -> None:
     def command(
         out: Path = typer.Option(Path("demo-out"), "--out", help="Folder for corpus, index, query and page."),
         designs: int = typer.Option(60, "--designs", min=20, max=5_000, help="Designs in the corpus."),
-        seed: int = typer.Option(7, "--seed", help="Another seed draws other designs."),
-        design: int = typer.Option(1, "--design", min=0, help="Which design of the corpus is sketched, from 0."),
+        seed: int = typer.Option(7, "--seed", help="Seed of the random designs."),
+        design: int = typer.Option(1, "--design", min=0, help="Number of the design that is sketched, from 0."),
     ) -> None:
-        """Draw a small corpus in the USPTO layout, ingest it, ask it with a hand-drawn-like sketch.
+        """Draw a small corpus in the USPTO layout, ingest it, and search it with a sketch.
 
-        Leaves OUT/corpus, OUT/index, OUT/sketch.png and OUT/result.html. A second run uses what is there.
+        Writes OUT/corpus, OUT/index, OUT/sketch.png and OUT/result.html. A second run uses the same corpus and index.
         """
         from patsearch.cli import build_app
         from patsearch.cli.output import notice
@@ -35,19 +35,19 @@ def register(app: typer.Typer) -> None:
                 raise typer.Exit(code)
 
         if not (corpus / "designs.jsonl").exists():
-            # What a stopped run left: the list of designs is written last.
+            # Left by an interrupted run: the list of designs is written last.
             for leftover in corpus.glob("I*.tar*"):
                 leftover.unlink()
             run("synth", "--designs", str(designs), "--seed", str(seed), "--out", corpus)
         run("ingest", corpus, "--index", index)
         drawn = _draw_sketch(corpus, design, sketch)
-        notice(f"drew {sketch}: {drawn} by an unsteady hand")
+        notice(f"drew {sketch}: {drawn}, sketched by an unsteady hand")
         run("query", sketch, "--index", index, "--shape", "--top", "8", "--html", page)
-        notice(f"the page with the pictures: {page.resolve().as_uri()}")
+        notice(f"page with the pictures: {page.resolve().as_uri()}")
 
 
 def _draw_sketch(corpus: Path, design: int, path: Path) -> str:
-    """Sketch one design of the corpus as somebody would who saw it once; returns its number."""
+    """Sketch one design of the corpus as if from memory; returns its number."""
     import json
 
     import numpy as np
@@ -59,7 +59,7 @@ def _draw_sketch(corpus: Path, design: int, path: Path) -> str:
     records = (corpus / "designs.jsonl").read_text(encoding="utf-8").splitlines()
     record = json.loads(records[design % len(records)])
     drawn = rebuild(record)
-    # Another random stream than any of the corpus: the sketch is none of its drawings.
+    # A random stream that the corpus does not use: the sketch is not one of its drawings.
     rng = np.random.default_rng([0x5CE7C4, drawn.plan.seed, drawn.index])
     Image.fromarray(sketch(drawn.mesh, drawn.views[0], rng)).save(path)
     return str(record["patent"])

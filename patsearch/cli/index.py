@@ -1,12 +1,15 @@
-"""`patsearch index`: what an index holds, whether it is sound, and its upkeep."""
+"""`patsearch index`: what an index holds, whether it is intact, and its upkeep."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
+from patsearch.cli.options import AsJson, Filters, IndexArgument, Quiet
 from patsearch.errors import IndexDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -16,21 +19,43 @@ if TYPE_CHECKING:
     from patsearch.filters import Filter
 
 _DELETED_AT_ONCE = 1000
-_INDEX = typer.Argument(..., metavar="DIR", envvar="PATSEARCH_INDEX", help="Folder of the index.")
-_JSON = typer.Option(False, "--json", help="Print JSON.")
-_FILTER = typer.Option([], "--filter", "-f", help="cpc=D14, granted=2015..2018, title~chair ...; all must hold.")
+Ids = Annotated[list[str] | None, typer.Option("--id", help="Id of a drawing; repeatable.")]
+Patents = Annotated[
+    list[str] | None, typer.Option("--patent", help="Number of a patent, however it is written; repeatable.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many drawings would be deleted.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation on a terminal.")]
+ExportFolder = Annotated[
+    Path, typer.Argument(metavar="OUT", help="A new folder for drawings.jsonl, vectors.npy and index.json.")
+]
+Source = Annotated[str, typer.Option("--from", help="faiss:DIR, qdrant:DIR or qdrant:http://HOST:6333#COLLECTION.")]
+Target = Annotated[str, typer.Option("--to", help="The same; created if it does not exist.")]
+CopyFolder = Annotated[
+    Path | None,
+    typer.Option("--index", "-i", help="With a target on a server: its index folder, for journal and thumbnails."),
+]
+NewFile = Annotated[Path, typer.Argument(metavar="FILE", help="A new file: a tar archive of the whole index.")]
+SnapshotFile = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A file that index snapshot wrote.")
+]
+NewFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the index.")]
+RestoreUrl = Annotated[
+    str | None,
+    typer.Option("--url", help="Restore a server's index to this server. [default: the server it came from]"),
+]
+Alias = Annotated[str, typer.Argument(metavar="NAME", help="Name behind # in the addresses that searches use.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    group = typer.Typer(help="What an index holds, whether it is sound, and its upkeep.", no_args_is_help=True)
+    group = typer.Typer(help="What an index holds, whether it is intact, and its upkeep.", no_args_is_help=True)
     for command in (info, verify, compact, delete, export, copy, snapshot, restore, publish):
         group.command(command.__name__)(command)
     app.add_typer(group, name="index")
 
 
-def info(index: Path = _INDEX, as_json: bool = _JSON) -> None:
-    """Counts, sizes, encoder and engine of an index."""
+def info(index: IndexArgument, as_json: AsJson = False) -> None:
+    """Counts, sizes, encoder and backend of an index."""
     from patsearch.cli.output import print_json, stdout
     from patsearch.engine import open_index
 
@@ -49,9 +74,9 @@ def info(index: Path = _INDEX, as_json: bool = _JSON) -> None:
     stdout().print(table)
 
 
-def verify(index: Path = _INDEX, as_json: bool = _JSON) -> None:
-    """Look for damage: checksums, counts, doubles, vectors, journal, thumbnails. Exit code 4 where there is any."""
-    from patsearch.cli.output import notice, print_json
+def verify(index: IndexArgument, as_json: AsJson = False) -> None:
+    """Look for damage: checksums, counts, duplicates, vectors, journal, thumbnails. Exit code 4 if any is found."""
+    from patsearch.cli.output import notice, print_json, print_long
     from patsearch.engine import open_index
 
     with open_index(index) as engine:
@@ -59,15 +84,14 @@ def verify(index: Path = _INDEX, as_json: bool = _JSON) -> None:
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        for problem in problems:
-            typer.echo(problem)
-        notice(f"{index} is sound" if not problems else f"problems found in {index}: {len(problems)}")
+        print_long("".join(f"{problem}\n" for problem in problems))
+        notice(f"{index} is intact" if not problems else f"problems found in {index}: {len(problems)}")
     if problems:
         raise typer.Exit(IndexDamaged.exit_code)
 
 
-def compact(index: Path = _INDEX, as_json: bool = _JSON) -> None:
-    """Give back the space of deleted drawings, and bring the search structure up to date."""
+def compact(index: IndexArgument, as_json: AsJson = False) -> None:
+    """Free the space of deleted drawings, and bring the search structure up to date."""
     from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
 
@@ -81,30 +105,38 @@ def compact(index: Path = _INDEX, as_json: bool = _JSON) -> None:
 
 
 def delete(
-    index: Path = _INDEX,
-    ids: list[str] = typer.Option([], "--id", help="A drawing, by its id; may be repeated."),
-    patents: list[str] = typer.Option([], "--patent", help="A patent, in any way of writing; may be repeated."),
-    filters: list[str] = _FILTER,
-    dry_run: bool = typer.Option(False, "--dry-run", help="Only say how many drawings it would be."),
-    as_json: bool = _JSON,
+    index: IndexArgument,
+    ids: Ids = None,
+    patents: Patents = None,
+    filters: Filters = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove drawings: those named, those of the patents named, and those that match the filter.
+    """Delete drawings by id, by patent, or by filter.
 
-    A patent that has lost all its drawings stays away when its archive is ingested again.
+    On a terminal you are asked to confirm, unless --yes or --json is given. A patent that has lost all its drawings is
+    not ingested again with its archive, unless --again is given.
     """
     from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
     from patsearch.filters import only_patent, parse_filter
 
     if not ids and not patents and not filters:
-        raise UsageError("Nothing was named to delete.", hint="Use --id, --patent or --filter.")
-    where = [only_patent(number) for number in patents]
+        raise UsageError("No drawing to delete is named.", hint="Use --id, --patent or --filter.")
+    where = [only_patent(number) for number in patents or ()]
     if filters:
         where.append(parse_filter(filters))
         for text in where[-1].notices:
             notice(text)
+    if not (dry_run or yes or as_json) and sys.stdin.isatty():
+        with open_index(index) as engine:  # no writer waits for the answer
+            count = len(set(_named(engine, ids or [], where)))
+        if not click.confirm(f"Delete {count} drawings from {index}?", err=True):
+            notice("nothing deleted")
+            raise typer.Exit(1)
     with open_index(index, read_only=dry_run) as engine:
-        wanted = list(dict.fromkeys(_named(engine, ids, where)))
+        wanted = list(dict.fromkeys(_named(engine, ids or [], where)))
         if not dry_run:
             for start in range(0, len(wanted), _DELETED_AT_ONCE):
                 engine.delete(wanted[start : start + _DELETED_AT_ONCE])
@@ -115,18 +147,18 @@ def delete(
 
 
 def export(
-    index: Path = _INDEX,
-    out: Path = typer.Argument(..., metavar="OUT", help="A new folder for drawings.jsonl, vectors.npy and index.json."),
-    filters: list[str] = _FILTER,
-    as_json: bool = _JSON,
+    index: IndexArgument,
+    out: ExportFolder,
+    filters: Filters = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write drawings and vectors into files that any program reads."""
+    """Write drawings and vectors to files that any program can read."""
     from patsearch.backends.export import export as write
     from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
-    from patsearch.filters import parse_filter
+    from patsearch.filters import as_filter
 
-    where = parse_filter(filters)
+    where = as_filter(filters)
     for text in where.notices:
         notice(text)
     with open_index(index) as engine:
@@ -138,17 +170,11 @@ def export(
 
 
 def copy(
-    source: str = typer.Option(..., "--from", help="faiss:DIR, qdrant:DIR or qdrant:http://HOST:6333#COLLECTION."),
-    target: str = typer.Option(..., "--to", help="The same; made where there is none."),
-    index: Path | None = typer.Option(
-        None, "--index", "-i", help="Of a target on a server: the index folder for it, with journal and thumbnails."
-    ),
-    as_json: bool = _JSON,
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    source: Source, target: Target, index: CopyFolder = None, as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
-    """Move an index to another backend, or gather several: nothing is encoded again.
+    """Copy an index to another backend, or join several into one; nothing is encoded again.
 
-    What the target has already, the same, is not written again: the same command goes on where it was stopped.
+    Drawings that the target already has are not written again, so an interrupted command resumes when it is repeated.
     """
     from patsearch.backends.copy import CopyReport
     from patsearch.cli.output import notice, print_json, progress
@@ -166,19 +192,19 @@ def copy(
     if as_json:
         print_json(report.to_json())
         return
-    notice(f"{report.copied:,} drawings copied, {report.already:,} were there already, in {report.seconds:.1f} s")
+    notice(f"{report.copied:,} drawings copied, {report.already:,} already in the target, in {report.seconds:.1f} s")
     if report.others:
-        notice(f"the target holds {report.others:,} drawings that the source has not; they were left alone")
+        notice(f"the target has {report.others:,} drawings that are not in the source; they are unchanged")
     if "://" in target and index is None:
-        notice("journal and thumbnails were left out: name the index folder of the copy with --index to have them")
+        notice("journal and thumbnails were not copied: name the index folder of the copy with --index to have them")
 
 
 def snapshot(
-    index: Path = _INDEX,
-    out: Path = typer.Argument(..., metavar="FILE", help="A new file: a tar archive of the whole index."),
-    as_json: bool = _JSON,
+    index: IndexArgument,
+    out: NewFile,
+    as_json: AsJson = False,
 ) -> None:
-    """Back up an index into one file, with journal and thumbnails; a server's index by the server's own snapshot."""
+    """Back up an index, with journal and thumbnails, to one file. On a server, the server makes its own snapshot."""
     from patsearch.cli.output import notice, print_json
     from patsearch.engine.snapshot import save_snapshot
 
@@ -190,12 +216,10 @@ def snapshot(
 
 
 def restore(
-    file: Path = typer.Argument(..., metavar="FILE", exists=True, dir_okay=False, help="Of index snapshot."),
-    index: Path = typer.Argument(..., metavar="DIR", help="A new folder for the index."),
-    url: str | None = typer.Option(
-        None, "--url", help="Restore a server's index into this server. [default: where it was]"
-    ),
-    as_json: bool = _JSON,
+    file: SnapshotFile,
+    index: NewFolder,
+    url: RestoreUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make an index from a snapshot."""
     from patsearch.cli.output import notice, print_json
@@ -208,15 +232,15 @@ def restore(
     if as_json:
         print_json({"index": str(index), "drawings": count})
     else:
-        notice(f"{index} holds {count:,} drawings again")
+        notice(f"restored {index}: {count:,} drawings")
 
 
 def publish(
-    index: Path = _INDEX,
-    alias: str = typer.Argument(..., metavar="NAME", help="Name behind # in the addresses of those who search."),
-    as_json: bool = _JSON,
+    index: IndexArgument,
+    alias: Alias,
+    as_json: AsJson = False,
 ) -> None:
-    """Let a name on the server stand for this index from now on: how a new encoder comes without downtime."""
+    """Make a name on the server point to this index, so that searches change to it without downtime."""
     from patsearch.backends import as_server
     from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
@@ -226,11 +250,11 @@ def publish(
     if as_json:
         print_json({"alias": alias, "before": before})
     else:
-        notice(f"{alias} names this index now" + (f"; before, {before}, which is still there" if before else ""))
+        notice(f"{alias} points to this index" + (f"; it pointed to {before}, which still exists" if before else ""))
 
 
 def _named(engine: Engine, ids: list[str], where: list[Filter]) -> Iterator[str]:
-    """The ids that are there, of drawings named and of drawings that match one of the filters."""
+    """Ids of the index: those named, and those of drawings that match one of the filters."""
     there = engine.backend.get(ids)
     yield from (id_ for id_ in ids if id_ in there)
     for filter_ in where:

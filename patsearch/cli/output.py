@@ -1,10 +1,13 @@
-"""What the commands share when they print: consoles, JSON, progress with rate and time left."""
+"""What the commands share when they print: consoles, JSON, paging, progress with rate and time left."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +29,17 @@ def stderr() -> Console:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, stable names, UTF-8 as it is."""
+    """One JSON document on stdout, stable names, UTF-8."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
+
+
+def print_long(text: str) -> None:
+    """Text on stdout; on a terminal that it does not fit on, page by page."""
+    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text)
+    else:
+        click.echo(text, nl=False)
 
 
 def notice(text: str) -> None:
@@ -37,7 +48,7 @@ def notice(text: str) -> None:
 
 
 def progress(*, quiet: bool = False) -> Progress:
-    """A progress display on stderr with count, rate, elapsed time and time left; none in a pipe."""
+    """A progress display on stderr with count, rate, elapsed time and time left; nothing in a pipe."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -174,7 +174,7 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from patsearch.cli.output import stderr, stdout
+    from patsearch.cli.output import print_long, stderr, stdout
 
     if not hits:
         stderr().print("Nothing found.")
@@ -195,7 +195,10 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
             str(hit.rank), escape(hit.patent), f"{hit.score:.3f}", escape(hit.title),
             str(hit.granted or ""), escape(" ".join(codes)), escape(figure),
         )  # fmt: skip
-    stdout().print(table)
+    console = stdout()
+    with console.capture() as captured:
+        console.print(table)
+    print_long(captured.get())
 
 
 def _print_csv(hits: Sequence[PatentHit]) -> None:

@@ -1,54 +1,71 @@
-"""`patsearch serve`: the retrieval application on this machine."""
+"""`patsearch serve`: the search page and the HTTP API over an index."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
+import click
 import typer
+
+from patsearch.cli.options import IndexFolder
+
+Host = Annotated[str, typer.Option("--host", help="Address to listen on. By default, only this machine can connect.")]
+Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 for any free port.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="PATSEARCH_TOKEN", help="Token that requests must send; better in the environment."),
+]
+AllowedHosts = Annotated[
+    list[str] | None, typer.Option("--allow-host", help="Name by which browsers may call the server; repeatable.")
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="Processes that encode pictures.")]
+MaxUpload = Annotated[int, typer.Option("--max-upload", min=1, max=1024, help="Limit of one request, in MiB.")]
+TimeOut = Annotated[float, typer.Option("--time-out", min=1, max=600, help="Seconds for the pictures of one query.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+    app.command("serve")(command)
 
-    @app.command("serve")
-    def command(
-        index: Path = typer.Option(..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
-        host: str = typer.Option("127.0.0.1", "--host", help="Address to listen at; this machine alone by default."),
-        port: int = typer.Option(8765, "--port", "-p", min=0, max=65535, help="Port; 0 for any that is free."),
-        token: str | None = typer.Option(
-            None, "--token", envvar="PATSEARCH_TOKEN", help="What requests must bear; better in the environment."
-        ),
-        allow_host: list[str] = typer.Option([], "--allow-host", help="Name by which browsers may call the server."),
-        workers: int | None = typer.Option(None, "--workers", min=1, max=256, help="Processes that encode pictures."),
-        max_upload: int = typer.Option(64, "--max-upload", min=1, max=1024, help="MiB of one request."),
-        time_out: float = typer.Option(30.0, "--time-out", min=1, max=600, help="Seconds for one query's pictures."),
-        browse: bool = typer.Option(False, "--open", help="Open the page in a browser."),
-    ) -> None:
-        """Serve the page and the API over an index: draw or drop, look, narrow, report. Docs: docs/operate/server.md.
 
-        Nothing is sent anywhere, and uploads are not kept. Ctrl-C or SIGTERM stops, after the answers under way.
-        """
-        from patsearch.errors import PluginError
+def command(
+    index: IndexFolder,
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    token: Token = None,
+    allow_host: AllowedHosts = None,
+    workers: Workers = None,
+    max_upload: MaxUpload = 64,
+    time_out: TimeOut = 30.0,
+    browse: Open = False,
+) -> None:
+    """Serve the search page and the HTTP API for an index. Docs: docs/operate/server.md.
 
-        try:
-            from patsearch.web.serve import serve
-            from patsearch.web.settings import MIB, ServerSettings
-        except ImportError as error:
-            raise PluginError(
-                f"The server needs a package that is not installed: {error.name}.",
-                hint="Run: pip install 'patsearch[web]'.",
-            ) from error
-        settings = ServerSettings(
-            index=index,
-            host=host,
-            port=port,
-            token=token or None,
-            allowed_hosts=frozenset(name.lower() for name in allow_host),
-            max_bytes=max_upload * MIB,
-            work_seconds=time_out,
-            **({"workers": workers} if workers else {}),
-        )
-        serve(settings, ready=lambda address: _announce(address, settings.loopback, token is not None, browse))
+    Nothing is sent to other servers, and uploads are not kept. Ctrl-C or SIGTERM stops the server after it has answered
+    the current requests.
+    """
+    from patsearch.errors import PluginError
+
+    try:
+        from patsearch.web.serve import serve
+        from patsearch.web.settings import MIB, ServerSettings
+    except ImportError as error:
+        raise PluginError(
+            f"The server needs a package that is not installed: {error.name}.",
+            hint="Run: pip install 'patsearch[web]'.",
+        ) from error
+    settings = ServerSettings(
+        index=index,
+        host=host,
+        port=port,
+        token=token or None,
+        allowed_hosts=frozenset(name.lower() for name in allow_host or ()),
+        max_bytes=max_upload * MIB,
+        work_seconds=time_out,
+        **({"workers": workers} if workers else {}),
+    )
+    serve(settings, ready=lambda address: _announce(address, settings.loopback, token is not None, browse))
 
 
 def _announce(address: str, loopback: bool, guarded: bool, browse: bool) -> None:
@@ -56,8 +73,6 @@ def _announce(address: str, loopback: bool, guarded: bool, browse: bool) -> None
 
     notice(f"the page is at {address} (Ctrl-C stops)")
     if not loopback and not guarded:
-        notice("everybody who reaches this address can search: set PATSEARCH_TOKEN to ask for a token")
+        notice("anyone who can reach this address can search: set PATSEARCH_TOKEN to require a token")
     if browse:
-        import webbrowser
-
-        webbrowser.open(address)
+        click.launch(address)

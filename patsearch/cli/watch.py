@@ -1,75 +1,80 @@
-"""`patsearch watch`: ask saved searches again, and say what is new."""
+"""`patsearch watch`: repeat saved searches, and say what is new."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-# Neither success nor an error: cron and scripts tell the three apart.
+from patsearch.cli.options import AsJson, IndexFolder
+
+# Neither success nor an error: cron and scripts distinguish the three.
 EXIT_NEWS = 10
+
+
+SavedFiles = Annotated[list[Path], typer.Argument(help="Files that `patsearch query --save` wrote.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write a page with the new results of each search here.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Do not remember the new results as shown.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+    app.command("watch")(command)
 
-    @app.command("watch")
-    def command(
-        saved: list[Path] = typer.Argument(..., help="Files that `patsearch query --save` wrote."),
-        index: Path = typer.Option(..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index."),
-        out: Path | None = typer.Option(None, "--out", "-o", help="Write a page of the news of each search here."),
-        keep: bool = typer.Option(False, "--keep", help="Do not remember the news as shown."),
-        as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-    ) -> None:
-        """Ask saved searches again of an index that has grown. Exit code 10: there is news; 0: there is none.
 
-        News are patents that no run has shown before. `patsearch ingest` first, then this, is a job for cron.
-        """
-        from dataclasses import replace
+def command(
+    saved: SavedFiles, index: IndexFolder, out: Out = None, keep: Keep = False, as_json: AsJson = False
+) -> None:
+    """Repeat saved searches in an index that has grown. Exit code 10: there are new results; 0: there are none.
 
-        from patsearch.cli.output import notice, print_json, stdout
-        from patsearch.engine import open_index
-        from patsearch.engine.wire import hits_json
-        from patsearch.record import SavedSearch, render_page
+    New results are patents that no run has shown before. Run it after `patsearch ingest`, for example from cron.
+    """
+    from dataclasses import replace
 
-        searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
-        found = []
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-        with open_index(index) as engine:
-            for path, search in searches:
-                news = search.rerun(engine)
-                page = None
-                if out is not None and news.new:
-                    page = out / f"{path.stem}.html"
-                    only_new = replace(news.record, hits=news.new)
-                    page.write_text(render_page(only_new, engine.thumbnails), encoding="utf-8")
-                    notice(f"wrote {page}")
-                # Last: what could not be reported counts as not shown.
-                if not keep:
-                    news.after.save(path)
-                found.append((path, search, news, page))
-        if as_json:
-            print_json(
-                {
-                    "searches": [
-                        {
-                            "file": str(path),
-                            "name": search.name,
-                            "checked": news.record.asked,
-                            "page": str(page) if page else None,
-                            "new": hits_json(news.new),
-                        }
-                        for path, search, news, page in found
-                    ]
-                }
-            )
-        else:
-            for _, search, news, _ in found:
-                stdout().print(f"{search.name}: {len(news.new)} new", markup=False)
-                for hit in news.new:
-                    stdout().print(
-                        f"  {hit.rank:>4}  {hit.patent}  {hit.score:.3f}  {hit.title}", markup=False, soft_wrap=True
-                    )
-        if any(news.new for _, _, news, _ in found):
-            raise typer.Exit(EXIT_NEWS)
+    from patsearch.cli.output import notice, print_json, stdout
+    from patsearch.engine import open_index
+    from patsearch.engine.wire import hits_json
+    from patsearch.record import SavedSearch, render_page
+
+    searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
+    found = []
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    with open_index(index) as engine:
+        for path, search in searches:
+            news = search.rerun(engine)
+            page = None
+            if out is not None and news.new:
+                page = out / f"{path.stem}.html"
+                only_new = replace(news.record, hits=news.new)
+                page.write_text(render_page(only_new, engine.thumbnails), encoding="utf-8")
+                notice(f"wrote {page}")
+            # Last: results that could not be reported count as not shown.
+            if not keep:
+                news.after.save(path)
+            found.append((path, search, news, page))
+    if as_json:
+        print_json(
+            {
+                "searches": [
+                    {
+                        "file": str(path),
+                        "name": search.name,
+                        "checked": news.record.asked,
+                        "page": str(page) if page else None,
+                        "new": hits_json(news.new),
+                    }
+                    for path, search, news, page in found
+                ]
+            }
+        )
+    else:
+        for _, search, news, _ in found:
+            stdout().print(f"{search.name}: {len(news.new)} new", markup=False)
+            for hit in news.new:
+                stdout().print(
+                    f"  {hit.rank:>4}  {hit.patent}  {hit.score:.3f}  {hit.title}", markup=False, soft_wrap=True
+                )
+    if any(news.new for _, _, news, _ in found):
+        raise typer.Exit(EXIT_NEWS)

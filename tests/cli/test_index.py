@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -91,7 +92,34 @@ def test_delete_by_patent_filter_and_id_then_compact(index: Path, capsys: pytest
         assert list(engine.backend.ids()) == left[1:]
 
 
-def test_delete_wants_to_be_told_what(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), ("", 130), ("y\n", 0)])
+def test_delete_asks_on_a_terminal(
+    index: Path, answer: str, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ask(capsys, "info", index)["drawings"]
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert run("index", "delete", index, "--patent", "D900,000") == code
+    printed = capsys.readouterr()
+    assert f"drawings from {index}? [y/N]" in printed.err + printed.out
+    gone = before - ask(capsys, "info", index)["drawings"]
+    assert gone == (0 if code else 2)
+
+
+def test_delete_does_not_ask_scripts(
+    index: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert run("index", "delete", index, "--patent", "D900,000", "--yes") == 0
+    assert "?" not in capsys.readouterr().err
+    assert ask(capsys, "delete", index, "--patent", "D900,001")["deleted"] == 2
+
+
+def test_delete_needs_to_know_what(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("index", "delete", index) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
