@@ -130,7 +130,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root folder of what the first stage makes: its COPY and RUN instructions are carried out below a folder."""
     if "PATSEARCH_IMAGE" not in os.environ:
         pytest.skip("installs 500 MB of packages from an index: set PATSEARCH_IMAGE=1")
-    pytest.importorskip("pip", reason="needs pip")
     root = tmp_path_factory.mktemp("image")
     tools = root / "bin"
     tools.mkdir()
