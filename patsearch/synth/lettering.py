@@ -1,13 +1,17 @@
 """Figure labels in many hands: `FIG. 1`, `Fig. 1`, `FIGURE 1`.
 
 Three sources of letters that are there on every machine: Pillow's built-in scalable font, OpenCV's
-built-in ones, and a stroke alphabet drawn as by hand. The fonts of the system are left alone, so that
-a seed means the same sheet everywhere.
+built-in ones, and a stroke alphabet drawn as by hand (`lettering.json`). The fonts of the system are
+left alone, so that a seed means the same sheet everywhere.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -26,53 +30,19 @@ _OPENCV = (
     cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 )
 
-# Strokes of capital height 1, y upwards; small letters reach 0.65. A point is a stroke of one point.
-_ALPHABET: dict[str, tuple[float, list[list[tuple[float, float]]]]] = {
-    "F": (0.6, [[(0, 0), (0, 1), (0.55, 1)], [(0, 0.55), (0.45, 0.55)]]),
-    "I": (0.1, [[(0, 0), (0, 1)]]),
-    "G": (0.75, [[(0.7, 0.8), (0.4, 1), (0.05, 0.7), (0.05, 0.3), (0.4, 0), (0.7, 0.2), (0.7, 0.45), (0.45, 0.45)]]),
-    "U": (0.7, [[(0, 1), (0, 0.3), (0.3, 0), (0.6, 0.3), (0.6, 1)]]),
-    "R": (0.65, [[(0, 0), (0, 1), (0.35, 1), (0.55, 0.78), (0.35, 0.52), (0, 0.5)], [(0.3, 0.5), (0.6, 0)]]),
-    "E": (0.6, [[(0.55, 1), (0, 1), (0, 0), (0.55, 0)], [(0, 0.52), (0.45, 0.52)]]),
-    "f": (0.4, [[(0.4, 0.95), (0.25, 1), (0.15, 0.8), (0.15, 0)], [(0, 0.6), (0.35, 0.6)]]),
-    "i": (0.1, [[(0, 0), (0, 0.65)], [(0, 0.9)]]),
-    "g": (
-        0.55,
-        [
-            [(0.45, 0.6), (0.2, 0.65), (0, 0.35), (0.2, 0.05), (0.45, 0.15)],
-            [(0.45, 0.65), (0.45, -0.2), (0.2, -0.35), (0, -0.25)],
-        ],
-    ),
-    "u": (0.55, [[(0, 0.65), (0, 0.2), (0.2, 0), (0.45, 0.15)], [(0.45, 0.65), (0.45, 0)]]),
-    "r": (0.35, [[(0, 0.65), (0, 0)], [(0, 0.4), (0.15, 0.62), (0.35, 0.6)]]),
-    "e": (0.55, [[(0, 0.35), (0.48, 0.38), (0.25, 0.65), (0, 0.35), (0.2, 0), (0.48, 0.12)]]),
-    ".": (0.1, [[(0, 0.02)]]),
-    " ": (0.25, []),
-    "0": (0.6, [[(0.28, 1), (0, 0.7), (0, 0.3), (0.28, 0), (0.55, 0.3), (0.55, 0.7), (0.28, 1)]]),
-    "1": (0.35, [[(0, 0.75), (0.25, 1), (0.25, 0)]]),
-    "2": (0.6, [[(0, 0.75), (0.27, 1), (0.52, 0.75), (0.25, 0.35), (0, 0)], [(0, 0), (0.55, 0)]]),
-    "3": (0.6, [[(0, 0.85), (0.28, 1), (0.5, 0.77), (0.2, 0.54)], [(0.2, 0.54), (0.55, 0.3), (0.28, 0), (0, 0.15)]]),
-    "4": (0.6, [[(0.42, 0), (0.42, 1)], [(0.42, 1), (0, 0.3)], [(0, 0.3), (0.58, 0.3)]]),
-    "5": (
-        0.6,
-        [
-            [(0.5, 1), (0.05, 1)],
-            [(0.05, 1), (0.02, 0.55)],
-            [(0.02, 0.55), (0.3, 0.65), (0.55, 0.35), (0.28, 0), (0, 0.12)],
-        ],
-    ),
-    "6": (0.6, [[(0.48, 0.92), (0.2, 0.85), (0, 0.35), (0.27, 0), (0.52, 0.28), (0.27, 0.55), (0.02, 0.32)]]),
-    "7": (0.6, [[(0, 1), (0.55, 1)], [(0.55, 1), (0.2, 0)]]),
-    "8": (
-        0.6,
-        [
-            [(0.27, 0.54), (0.03, 0.77), (0.27, 1), (0.5, 0.77), (0.27, 0.54)],
-            [(0.27, 0.54), (0, 0.27), (0.27, 0), (0.55, 0.27), (0.27, 0.54)],
-        ],
-    ),
-    "9": (0.6, [[(0.5, 0.68), (0.25, 0.45), (0, 0.7), (0.25, 1), (0.5, 0.68), (0.42, 0.2), (0.2, 0)]]),
-}
 _STRAIGHT = frozenset("FIEr471.")
+
+
+class _Letter(TypedDict):
+    """Strokes of capital height 1, y upwards; small letters reach 0.65. A point is a stroke of one point."""
+
+    width: float
+    strokes: list[list[tuple[float, float]]]
+
+
+@cache
+def _alphabet() -> dict[str, _Letter]:
+    return dict(json.loads(files("patsearch.synth").joinpath("lettering.json").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +130,12 @@ class Lettering:
         margin, x = self.height, 0.0
         lines = []
         for character in text:
-            width, strokes = _ALPHABET[character]
-            for stroke in strokes:
+            letter = _alphabet()[character]
+            for stroke in letter["strokes"]:
                 points = np.array(stroke, np.float64) + rng.normal(0, 0.018, (len(stroke), 2)) + (x, 0.0)
                 curve = points if character in _STRAIGHT or len(points) < 3 else spline(points, 8 * len(points))
                 lines.append(np.column_stack([curve[:, 0], 1 - curve[:, 1]]) * self.height + margin)
-            x += width + 0.22
+            x += letter["width"] + 0.22
         page = np.full((int(3 * margin), int(x * self.height) + 2 * margin), 255, np.uint8)
         thickness = max(2, round(self.weight * self.height))
         for line in lines:
