@@ -1,8 +1,8 @@
 """What a backend does with a collection: how much it misses, how fast it answers, how big it is.
 
 `ann_recall@k` compares the backend's own answers with the exact ones over the same drawings: it
-says what approximation costs, and nothing of whether the exact answer is any good. Searches are
-timed one at a time, as a user waits for them, after a warm-up.
+says what approximation costs, not whether the exact answer is good. Searches are timed one at a time,
+as a user waits for them, after a warm-up.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class BackendFigures:
         engine: what answers searches, in the backend's own words.
         vectors: drawings stored.
         bytes_per_vector: bytes on disk of the whole index, payloads included, per drawing.
-        upserts_per_second: drawings stored per second; None for an index that was there.
+        upserts_per_second: drawings stored per second; None for an existing index.
         depth: places that `map` and `exact_map` look at, the largest k of ann_recall.
         map: mean average precision of the backend's own answers without a filter, drawings of the same patent being
-            relevant; NaN where no query asked has another drawing of its patent.
-        exact_map: the same of the exact answers to the same queries.
+            relevant; NaN where no query has another drawing of its patent.
+        exact_map: that of the exact answers to the same queries.
         per_second_by_clients: number of clients -> searches per second of all of them at once, in threads of
             one process; empty where it was not measured.
         series: without a filter first, then with.
@@ -128,8 +128,8 @@ class BackendFigures:
 def built_backend(name: str, spec: IndexSpec, collection: Collection) -> Iterator[tuple[Backend, float]]:
     """A fresh index on a backend, and the drawings stored per second; it is deleted afterwards.
 
-    The time includes what makes them durable and what builds the search structure. The index is opened anew for
-    searching, as a user's is.
+    The time includes making them durable and building the search structure. The index is opened
+    again for searching, as a user's is.
 
     Args:
         name: `faiss`, `qdrant`: in a temporary folder; `qdrant=http://host:6333`: on a server.
@@ -157,8 +157,8 @@ def load_backend(name: str) -> tuple[type[Backend], str]:
     """The backend of `faiss` or `qdrant=URL`, and the address of the server, empty for none.
 
     Raises:
-        PluginError: there is no such backend.
-        UsageError: it has no servers, or the address is none.
+        PluginError: no backend has this name.
+        UsageError: it does not run on servers, or the address is not valid.
     """
     plugin, _, url = name.partition("=")
     kind: type[Backend] = load("backend", plugin)
@@ -185,9 +185,9 @@ def measure_backend(
 
     Args:
         backend: holds exactly the drawings of `collection`.
-        queries: rows of the collection to ask with; a sample of `searches` is drawn.
-        filters: each is measured too, beside no filter.
-        ks: the k of ann_recall@k; the timed searches ask for the smallest.
+        queries: rows of the collection to search with; a sample of `searches` is drawn.
+        filters: each is measured in addition to no filter.
+        ks: the k of ann_recall@k; the timed searches return the smallest.
         clients: numbers of clients to search with at once, without a filter.
         advance: called after each filter with the number of queries.
     """
@@ -246,7 +246,7 @@ def _answers(
     """For each row the ids of the backend's first k, the row itself left out."""
     answers = []
     for row in rows:
-        # One more than asked for: the query finds itself, which proves nothing.
+        # One more than needed: the query finds itself, which proves nothing.
         hits = backend.search(collection.vectors[row], k=k + 1, where=where)[0]
         itself = collection.drawings[int(row)].id
         answers.append([hit.drawing.id for hit in hits if hit.drawing.id != itself])
@@ -266,7 +266,7 @@ def _precision(collection: Collection, rows: NDArray[np.int64], answers: Sequenc
 
 
 def _at_once(backend: Backend, vectors: Vectors, clients: int, k: int) -> float:
-    """Searches per second of so many threads together."""
+    """Searches per second of N threads together."""
     with ThreadPoolExecutor(clients) as pool:
         start = time.perf_counter()
         list(pool.map(lambda vector: backend.search(vector, k=k), vectors))

@@ -1,8 +1,8 @@
 """Two runs side by side: is the difference more than chance, and can they be compared at all?
 
-The drawings of one patent rise and fall together, so patents and not drawings are the units of
-chance: in the randomisation test a patent's queries swap their values between the runs all
-together, in the bootstrap whole patents are drawn. The statistic is the mean over queries in both.
+The drawings of one patent rise and fall together, so patents, not drawings, are the units of chance:
+the randomisation test swaps the values of a patent's queries between the runs together, the bootstrap
+draws whole patents. The statistic is the mean over queries in both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEFAULT_METRICS = ("map", "mrr", "hit_rate@1", "hit_rate@10", "recall@10", "ndcg
 _ROUNDS = 10_000
 _LEAST_ROUNDS = 1_000
 _CELLS = 1 << 22  # random numbers held at a time
-_MOST_CELLS = 1 << 27  # drawn in all: with very many patents fewer rounds do
+_MOST_CELLS = 1 << 27  # drawn in total: with very many patents fewer rounds suffice
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Comparison:
         comparable: whether queries, gallery and judgements are the same in both.
         reasons: why they are not, or what else differs between the runs.
         queries: number of judged queries in both: what the differences are means over.
-        patents: number of patents that these are of.
+        patents: number of patents that these belong to.
         differences: by metric; empty where the runs share no query.
     """
 
@@ -100,8 +100,8 @@ def compare(
 ) -> Comparison:
     """Compare two runs over the judged queries that both have.
 
-    Where the galleries or judgements differ the values are shown all the same, marked as not
-    comparable: a smaller gallery alone makes every metric better.
+    Where the galleries or judgements differ, the values are shown but marked as not comparable: a smaller
+    gallery alone improves every metric.
 
     Args:
         rounds: of randomisation and of the bootstrap; 10,000 if None, fewer with very many patents.
@@ -128,11 +128,11 @@ def compare(
 
 
 def compare_with_baseline(result: BenchResult) -> Comparison | None:
-    """The evaluation asked for (second) against the untrained baseline (first) on the same protocol."""
-    asked = result.evaluations[0]
-    alike = (e for e in result.evaluations if e.protocol == asked.protocol and e.asking == asked.asking)
-    baseline = next((e for e in alike if e.baseline), None)
-    return None if baseline is None else compare(as_run(baseline), as_run(asked))
+    """The first evaluation (as second) against the untrained baseline (as first) on the same protocol."""
+    first = result.evaluations[0]
+    same = (e for e in result.evaluations if e.protocol == first.protocol and e.asking == first.asking)
+    baseline = next((e for e in same if e.baseline), None)
+    return None if baseline is None else compare(as_run(baseline), as_run(first))
 
 
 def _difference(

@@ -1,15 +1,15 @@
-"""Retrieval datasets: which drawings ask, which are searched, and which answers are right.
+"""Retrieval datasets: the queries, the drawings that are searched, and the right answers.
 
 Two ways to make one from a collection of drawings:
 
-- `leave_one_out`: every drawing asks for the other drawings of its patent;
+- `leave_one_out`: every drawing is a query for the other drawings of its patent;
 - `from_lists`: lists of queries and gallery, with judgements (TREC) or labels (DeepPatent).
 
-A query that is in the gallery too is left out of its own ranking, always.
+A query that is also in the gallery is always left out of its own ranking.
 
 A front page (`D00000`) repeats another sheet of its patent in about half of the patents. With front
 pages in the gallery, the best hit of such a sheet is its own copy and every metric rises; without
-them, the task is to find another view. Both are reported where asked for, never mixed.
+them, the task is to find another view. Both can be reported, never mixed.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class RetrievalDataset:
         relevance: for each query the relevant gallery positions (not rows).
         own: (Q,) int64, the query's own gallery position, -1 where it is not in the gallery.
         protocol: what counts as a drawing.
-        distractors: number of gallery drawings that were added to be wrong.
-        notes: what a reader of the figures should know.
+        distractors: number of gallery drawings that are right for no query.
+        notes: what to know when reading the figures.
     """
 
     name: str
@@ -76,7 +76,7 @@ class RetrievalDataset:
 
     @property
     def leave_one_out(self) -> bool:
-        """Whether queries are taken from the gallery."""
+        """Whether queries come from the gallery."""
         return bool((self.own >= 0).any())
 
     @property
@@ -102,9 +102,9 @@ class RetrievalDataset:
         return self.collection.vectors[self.gallery]
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits that stand for queries, gallery and judgements, not for the vectors.
+        """Sixteen hex digits that identify queries, gallery and judgements, not the vectors.
 
-        Two runs can be compared query by query where it is the same.
+        Two runs with the same fingerprint can be compared query by query.
         """
         digest = hashlib.blake2b(digest_size=8)
         for rows in (self.queries, self.gallery):
@@ -114,7 +114,7 @@ class RetrievalDataset:
         return digest.hexdigest()
 
     def sampled(self, count: int, seed: int = 0) -> RetrievalDataset:
-        """At most `count` of the queries that have something to find, drawn at random; same gallery."""
+        """Up to `count` of the queries that have something to find, drawn at random; same gallery."""
         able = np.flatnonzero(self.relevance.counts)
         if len(able) <= count:
             return self
@@ -137,11 +137,11 @@ def leave_one_out(
     distractors: Collection | None = None,
     notes: Sequence[str] = (),
 ) -> RetrievalDataset:
-    """Every drawing asks for the other drawings of its patent.
+    """Every drawing is a query for the other drawings of its patent.
 
     Args:
-        collection: the drawings that ask and are looked for.
-        protocol: without front pages, `D00000` neither asks nor is looked for nor distracts.
+        collection: queries and right answers.
+        protocol: without front pages, `D00000` is not a query, an answer or a distractor.
         where: only matching drawings of `collection`; distractors are not filtered.
         distractors: drawings added to the gallery. Those of a patent that is in `collection` too
             are left out: they would be right answers counted as wrong.
@@ -150,11 +150,11 @@ def leave_one_out(
         UsageError: no drawing is left.
     """
     where = where or Filter()
-    told = list(notes)
+    noted = list(notes)
     own = collection.kept([_wanted(d, protocol) and where.matches(d) for d in collection.drawings])
     if not len(own):
         raise UsageError(
-            f"{name} holds no drawing to ask with ({protocol}{f', {where}' if where else ''}).",
+            f"{name} has no drawing to search with ({protocol}{f', {where}' if where else ''}).",
             hint="Check the filter, and whether the drawings were ingested.",
         )
     everything, added = own, 0
@@ -165,15 +165,15 @@ def leave_one_out(
             [u and d.patent not in patents for u, d in zip(usable, distractors.drawings, strict=True)]
         )
         if dropped := sum(usable) - len(foreign):
-            told.append(f"{dropped} distractors left out: their patents are in the dataset")
+            noted.append(f"{dropped} distractors left out: their patents are in the dataset")
         everything, added = own.joined(foreign), len(foreign)
-    asking = {d.id for d in own.drawings}
-    queries = np.array([row for row, d in enumerate(everything.drawings) if d.id in asking], dtype=np.int64)
+    ids = {d.id for d in own.drawings}
+    queries = np.array([row for row, d in enumerate(everything.drawings) if d.id in ids], dtype=np.int64)
     gallery = np.arange(len(everything), dtype=np.int64)
     patents_of = [d.patent for d in everything.drawings]
     relevance = Relevance.same_group([patents_of[q] for q in queries], patents_of, queries)
-    told.append("every drawing asks for the others of its patent; it is left out of its own ranking")
-    return RetrievalDataset(name, everything, queries, gallery, relevance, queries, protocol, added, tuple(told))
+    noted.append("every drawing is a query for the others of its patent; it is left out of its own ranking")
+    return RetrievalDataset(name, everything, queries, gallery, relevance, queries, protocol, added, tuple(noted))
 
 
 def from_lists(
@@ -193,7 +193,7 @@ def from_lists(
     Args:
         query_ids, gallery_ids: drawings of the collection.
         judgements: which drawings are right for which query.
-        labels: group of each drawing id, in place of judgements: the same group is right.
+        labels: group of each drawing id, instead of judgements: the same group is right.
         distractors: drawings added to the gallery.
 
     Raises:
@@ -210,14 +210,14 @@ def from_lists(
     queries = np.unique(_rows(row_of, query_ids))
     position_of = {int(row): position for position, row in enumerate(gallery)}
     own = np.array([position_of.get(int(row), -1) for row in queries], dtype=np.int64)
-    asking = [everything.drawings[row].id for row in queries]
+    query_ids = [everything.drawings[row].id for row in queries]
     searched = [everything.drawings[row].id for row in gallery]
     if labels is not None:
-        # A distractor has no label; its own id keeps it in a group of its own.
+        # A distractor has no label; its id makes it a group by itself.
         groups = [labels.get(i, f"\0{i}") for i in searched]
-        relevance = Relevance.same_group([labels[i] for i in asking], groups, own)
+        relevance = Relevance.same_group([labels[i] for i in query_ids], groups, own)
     else:
-        relevance = Relevance.from_qrels(asking, searched, judgements or {}, own)
+        relevance = Relevance.from_qrels(query_ids, searched, judgements or {}, own)
     return RetrievalDataset(
         name, everything, queries, gallery, relevance, own, protocol, len(added), tuple(notes)
     )  # fmt: skip
@@ -230,5 +230,5 @@ def _wanted(drawing: Drawing, protocol: Protocol) -> bool:
 def _rows(row_of: Mapping[str, int], ids: Sequence[str]) -> Positions:
     missing = [i for i in ids if i not in row_of]
     if missing:
-        raise UsageError(f"{len(missing)} listed drawings are not there, {missing[0]} for one.")
+        raise UsageError(f"{len(missing)} listed drawings were not found, such as {missing[0]}.")
     return np.array([row_of[i] for i in ids], dtype=np.int64)

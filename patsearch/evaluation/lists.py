@@ -4,7 +4,7 @@
                                 paths are relative to the list's folder; without an id the path is it
     qrels.txt                   `query-id 0 drawing-id degree`, degrees above 0 are relevant
 
-Empty lines and lines that begin with # are passed over.
+Empty lines and lines that begin with # are skipped.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def read_images(path: Path) -> list[ListedImage]:
     """The images that a list names, in its order.
 
     Raises:
-        InputError: unreadable, empty, or an id occurs twice. The images themselves are not looked at.
+        InputError: unreadable, empty, or an id occurs twice. The images themselves are not opened.
     """
     images: dict[str, ListedImage] = {}
     for number, line in _lines(path):
         name, tab, file = line.partition("\t")
         name, file = name.strip(), (file if tab else name).strip()
         if not name or not file:
-            raise InputError(f"{path}, line {number}: no path.", hint="Write a path, or an id, a tab and a path.")
+            raise InputError(f"{path}, line {number} has no path.", hint="Write a path, or an id, a tab and a path.")
         if name in images:
             raise InputError(f"{path}, line {number}: {name} occurs twice.", hint="Leave one of them out.")
         images[name] = ListedImage(name, path.parent / file)
@@ -63,7 +63,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, float]]:
                 raise ValueError(degree)
         except ValueError as error:
             raise InputError(
-                f"{path}, line {number}: {line[:60]!r} is no judgement.",
+                f"{path}, line {number}: {line[:60]!r} is not a judgement.",
                 hint="Write query-id 0 drawing-id degree, with blanks between and none inside.",
             ) from error
         judgements.setdefault(query, {})[drawing] = value
@@ -81,7 +81,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     yield number, text
     except FileNotFoundError as error:
         raise InputError(
-            f"{path} is not there.", hint="A TREC dataset has queries.txt, gallery.txt and qrels.txt."
+            f"{path} does not exist.", hint="A TREC dataset has queries.txt, gallery.txt and qrels.txt."
         ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8.", hint="Is it a list?") from error
+        raise InputError(f"{path} is not UTF-8 text.", hint="Is it a list?") from error

@@ -1,7 +1,7 @@
-"""From a named dataset to vectors: ingest what is no index yet, and read them back.
+"""From a named dataset to vectors: ingest sources into an index and read it back.
 
-Sources go through the same ingest as a user's, into an index of their own for each encoder and
-each way of taking sheets. With a folder to keep them in, a second run finds them there.
+Sources go through the same ingest as a user's, into a separate index for each encoder and each way of
+taking sheets. A second run with the same folder finds them there.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from patsearch.ingest import Progress as IngestProgress
 
 Thumbnail = Callable[[str], bytes | None]
-# Called with what is going on, how much of it is done, and how much there is (None if unknown).
+# Called with the current step, how much of it is done, and the total (None if unknown).
 Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What one encoder made of a dataset and its distractors.
+    """The vectors of a dataset and its distractors by one encoder.
 
     Attributes:
         encoder: name, sha256, dim, and whether it is an untrained baseline.
         spec: of an index that may hold these vectors.
         collection: the dataset's own drawings, front pages included.
-        distractors: the others; None where there are none.
+        distractors: the others; None if there are none.
         thumbnail: PNG bytes by drawing id.
-        ingests: the ingest's own reports, in the order of work.
+        ingests: the reports of the ingests, in order.
         notes: what could not be read.
         stored: the user's own index, where the dataset is one, and the name of its backend.
     """
@@ -64,7 +64,7 @@ class Material:
 
 @dataclass(slots=True)
 class _Gathered:
-    """What comes together while a material is made."""
+    """What is collected while a material is made."""
 
     engines: list[Engine] = field(default_factory=list)
     ingests: list[JsonDict] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Workshop:
         distractors: sources, or `index:DIR`, whose drawings are added to the gallery.
         folder: where to keep the indexes that are made; None is a temporary folder.
         workers: worker processes of an ingest; None is one a core.
-        progress: told what is going on.
+        progress: called with each step.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Workshop:
         self._folder = folder or Path(self._stack.enter_context(TemporaryDirectory(prefix="patsearch-bench-")))
 
     def material(self, encoder: Encoder | None, *, whole_sheets: bool) -> Material:
-        """The dataset's vectors by an encoder; None is the index's own, where the dataset is one.
+        """The dataset's vectors by an encoder; None is that of the index, if the dataset is an index.
 
         Raises:
             InputError: nothing of a dataset or of distractors could be read.
@@ -125,7 +125,7 @@ class Workshop:
     def oriented(self, encoder: Encoder | None, asking: Asking, *, whole_sheets: bool) -> Collection:
         """The dataset's drawings encoded in other orientations, side by side (`OrientedEncoder`).
 
-        Not of an index, which holds no pictures to turn.
+        Not for an index, which has no pictures to turn.
         """
         gathered, turning = _Gathered(), OrientedEncoder(encoder or load_encoder(), asking)
         if self.spec.kind == "trec":
@@ -184,7 +184,7 @@ class Workshop:
                     kind = "whole sheets" if engine.spec.whole_sheets else "figures"
                     raise UsageError(
                         f"The distractors {spec.name} are {kind}; the dataset's drawings are not.",
-                        hint="Name the source in place of the index.",
+                        hint="Name the source instead of the index.",
                     )
             else:
                 engine = self._ingested(gathered, spec, encoder, whole_sheets)
@@ -218,9 +218,7 @@ class Workshop:
         gathered.notes += _unread([str(problem) for problem in report.failed])
         engine = self._open(gathered, index)
         if report.failed and not engine.backend.count():
-            raise SourceError(
-                f"Nothing of {spec.name} could be read. {report.failed[0]}", hint="Check what the dataset names."
-            )
+            raise SourceError(f"Nothing of {spec.name} could be read. {report.failed[0]}", hint="Check the dataset.")
         return engine
 
     def _open(self, gathered: _Gathered, index: Path) -> Engine:
@@ -236,12 +234,12 @@ class Workshop:
 
 
 def describe_encoder(card: EncoderCard) -> JsonDict:
-    """What a run file says of an encoder."""
+    """What a run file says about an encoder."""
     return {"name": card.name, "sha256": card.sha256, "dim": card.dim, "baseline": card.baseline}
 
 
 def describe_spec(spec: IndexSpec) -> JsonDict:
-    """The same of an index, without loading its encoder; `baseline` is None where only that would tell."""
+    """The same for an index, without loading its encoder; `baseline` is None where that is unknown."""
     known = {card.sha256: card.baseline for card in shipped_cards()}
     return {
         "name": spec.encoder,

@@ -1,13 +1,13 @@
-"""Retrieval metrics as pure functions of the ranks at which the relevant items stand.
+"""Retrieval metrics as pure functions of the ranks of the relevant items.
 
-A ranking is given by `ranks`: the 1-based places of the relevant items, ascending. That is all
-that a metric on binary relevance can see of it, and it stays small where the gallery is large.
+A ranking is given by `ranks`: the 1-based places of the relevant items, ascending. A metric on binary
+relevance needs nothing else, and it stays small where the gallery is large.
 `relevant` is the number of relevant items in the gallery; it exceeds `len(ranks)` where a ranking
 was cut off before all were found, and equals it (the default) for a whole ranking.
 
 A query without relevant items has no value: every function returns NaN for it, and `mean` drops
 it (ranx and trec_eval would count it as 0). Two recalls are never mixed: `recall_at_k` compares
-with relevance judgements, `ann_recall_at_k` an engine's answer with the exact one.
+with relevance judgements, `ann_recall_at_k` a backend's answer with the exact one.
 
 | name            | divisor of the query's value                    | ranx         |
 |-----------------|-------------------------------------------------|--------------|
@@ -38,7 +38,7 @@ DEFAULT_TOP_K = (1, 5, 10, 20, 50, 100)
 
 @dataclass(frozen=True, slots=True)
 class QueryRanks:
-    """Where the relevant items of one query stand.
+    """The ranks of the relevant items of one query.
 
     Attributes:
         ranks: (R,) int64, 1-based, ascending, ties broken by id.
@@ -162,7 +162,7 @@ def ndcg_at_k(ranks: Ranks, k: int | None = None, *, gains: Values | None = None
 
 
 def ann_recall_at_k(found: Sequence[str], exact: Sequence[str], k: int) -> float:
-    """Share of the exact first k that an engine found among its own first k.
+    """Share of the exact first k that a backend found among its own first k.
 
     The divisor is the length of the exact answer, k or fewer where a filter leaves fewer drawings.
     NaN where the exact answer is empty: the query is dropped. Both lists must break ties in the
@@ -188,7 +188,7 @@ def mean(values: Values) -> float:
 def mean_over_groups(values: Values, groups: Sequence[str]) -> float:
     """Mean over groups of the mean over each group's queries: every patent weighs the same.
 
-    NaN (no relevant item) is dropped, and with it a group that has nothing else. NaN if none is left.
+    NaN (no relevant item) is dropped, and with it a group without any other value. NaN if none is left.
     """
     kept = ~np.isnan(values)
     if not kept.any():

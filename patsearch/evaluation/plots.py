@@ -60,7 +60,7 @@ def curves(
 
 
 def histogram(title: str, values: Mapping[str, Sequence[float]], *, bins: int = 20, x_label: str) -> str:
-    """Shares of values in [0, 1] by bins of equal width, one outline a series; NaN is left out."""
+    """Shares of values in [0, 1] by bins of equal width, one outline per series; NaN is left out."""
     shares: dict[str, list[float]] = {}
     for name, series in values.items():
         kept = [v for v in series if not math.isnan(v)]

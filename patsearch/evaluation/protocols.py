@@ -24,7 +24,7 @@ def build_dataset(spec: DatasetSpec, material: Material, protocol: Protocol, whe
         where: chooses queries and gallery among the dataset's own drawings, never among distractors.
 
     Raises:
-        UsageError: nothing is left to ask with or to find.
+        UsageError: no query or no relevant drawing is left.
         InputError: a list cannot be read.
     """
     notes = material.notes
@@ -33,7 +33,7 @@ def build_dataset(spec: DatasetSpec, material: Material, protocol: Protocol, whe
     if spec.kind == "trec":
         return _trec(spec, material, protocol, where)
     if protocol.front_pages and not any(d.front_page for d in material.collection.drawings):
-        notes = (*notes, "there are no front pages in it")
+        notes = (*notes, "it has no front pages")
     return leave_one_out(
         spec.name, material.collection, protocol=protocol, where=where, distractors=material.distractors, notes=notes
     )
@@ -58,7 +58,7 @@ def _deeppatent(spec: DatasetSpec, material: Material, protocol: Protocol, where
     """DeepPatent (Kucer et al., WACV 2022): queries and gallery disjoint, same label = relevant.
 
     The lists' label decides, not the patent's number; a label means nothing beyond its two lists.
-    To the letter are whole sheets with front pages and photographs, no filter and no distractors.
+    The published protocol is whole sheets with front pages and photographs, no filter and no distractors.
     """
     known = _kept(material.collection, where, protocol)
     by_sheet: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -68,7 +68,7 @@ def _deeppatent(spec: DatasetSpec, material: Material, protocol: Protocol, where
     labels: dict[str, str] = {}
     lists = [_listed(path, by_sheet, labels) for path in deeppatent_lists(spec)]
     if not all(lists):
-        raise UsageError(f"No drawing that the lists of {spec.name} name is there.", hint="Check the folder.")
+        raise UsageError(f"No drawing in the lists of {spec.name} was found.", hint="Check the folder.")
     exact = protocol.whole_sheets and protocol.front_pages and not where and not material.distractors
     note = (
         "the published protocol" if exact else "not the published protocol, which takes whole sheets with front pages"

@@ -1,4 +1,4 @@
-"""Retrieval quality: rank a dataset exactly, and keep of every query what reports need."""
+"""Retrieval quality: rank a dataset exactly, and keep what reports need about every query."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class QueryRecord:
 
     @property
     def ranks(self) -> metrics.QueryRanks:
-        """Where the relevant drawings stand."""
+        """The ranks of the relevant drawings."""
         return self.ranked.ranks
 
     @property
@@ -67,7 +67,7 @@ class Quality:
     seconds: float
 
     def top(self, record: QueryRecord, count: int | None = None) -> list[Place]:
-        """The first places of a query's ranking, as many as were kept if `count` is None."""
+        """The first places of a query's ranking; all that were kept if `count` is None."""
         one = record.ranked
         right = set(one.relevant.tolist())
         pairs = zip(one.top[:count].tolist(), one.top_scores[:count].tolist(), strict=True)
@@ -109,7 +109,7 @@ def measure_quality(
         depth: places kept of each ranking, for run files and pictures.
         block_bytes, advance: see `ranking.rank`.
         asking: refinements of the search.
-        asked: (Q, V, dim) float32, what the queries ask with; None is with their own vectors.
+        asked: (Q, V, dim) float32, the vectors of the queries; None is those in the dataset.
     """
     start = time.perf_counter()
     ranked = rank(

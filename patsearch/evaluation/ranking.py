@@ -30,15 +30,15 @@ Vectors = NDArray[np.float32]
 
 DEFAULT_BLOCK_BYTES = 64 << 20
 _TILE_ROWS = 4096  # gallery rows that are widened to float64 at a time
-_SORT_FROM = 24  # so many relevant items of one query are ranked faster by one sort than by counting
+_SORT_FROM = 24  # from this number of relevant items, one sort is faster than counting
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The ranking of one query, as far as anybody looks at it.
+    """The ranking of one query, as far as it is needed.
 
     Attributes:
-        ranks: where the relevant items stand.
+        ranks: of the relevant items.
         relevant: (R,) int64, their gallery positions, in the order of `ranks.ranks`.
         relevant_scores: (R,) float32, in the same order.
         top: (n,) int64, gallery positions of the first n places, best first.
@@ -74,7 +74,7 @@ def rank(
         own: (Q,) gallery position that is left out of the query's ranking (the query itself, in
             leave-one-out), -1 for none.
         top: number of places to return.
-        block_bytes: bound on the scores held at a time (about twice as much is needed in all).
+        block_bytes: bound on the scores held at a time (about twice as much is needed in total).
         advance: called with the number of queries done since the last call.
         expansion: each vector is expanded by what it finds first, the query itself left out.
         rerank: replaces the scores, the query itself left out.

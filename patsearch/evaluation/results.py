@@ -1,4 +1,4 @@
-"""What a benchmark is asked for, and what comes of it."""
+"""The options and the results of a benchmark."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class BenchOptions:
         distractors: added to the gallery.
         encoder: name; None is the default one, or the index's own.
         baseline: also measure the untrained baseline; None is to do so where it is installed.
-        whole_sheets, front_pages: None is the dataset's own way (`default_protocol`).
+        whole_sheets, front_pages: None is the dataset's default (`default_protocol`).
         all_protocols: the four of figures or sheets, with or without front pages.
         where: chooses queries and gallery, never distractors.
         backends: to measure; none is quality alone.
         folder: where to keep the indexes made; None is a temporary folder.
         searches: timed searches a filter.
-        queries: at most so many, drawn at random; None is all.
+        queries: up to N, drawn at random; None is all.
         depth: places of each ranking to keep for run files.
-        asking: how queries are asked; where not plain, plain asking is measured beside it.
+        asking: how queries are put; plain queries are measured in addition.
     """
 
     dataset: DatasetSpec
@@ -94,7 +94,7 @@ class Evaluation:
         dataset: name, fingerprint, protocol, counts and notes (`describe_dataset`).
         encoder: name, sha256, dim, baseline.
         baseline: whether it was measured for comparison.
-        asking: how queries were asked.
+        asking: how queries were put.
         ingests: reports of the ingests that made the vectors.
         worst: the queries with the lowest average precision, one a patent.
     """
@@ -110,7 +110,7 @@ class Evaluation:
 
     @property
     def slug(self) -> str:
-        """For file names: protocol and encoder, and how queries were asked where that is not plain."""
+        """For file names: protocol, encoder and query options."""
         name = _plain(str(self.encoder["name"]))[-60:]
         return f"{self.protocol.slug}-{name}" + "".join(f"-{_plain(part)}" for part in self.asking.parts())
 
@@ -121,7 +121,7 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """Everything that was measured; the first evaluation is the one that was asked for."""
+    """Everything that was measured; the first evaluation is that of the options."""
 
     options: BenchOptions
     evaluations: tuple[Evaluation, ...]

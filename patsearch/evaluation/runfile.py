@@ -4,8 +4,8 @@
     sheets-lite0-imagenet.run      `query-id Q0 drawing-id rank score tag`, the first places
     sheets-lite0-imagenet.qrels    `query-id 0 drawing-id degree`
 
-The JSON holds the ranks of all relevant drawings of each query: any metric of `metrics` can be
-computed from it again, and two runs be compared query by query.
+The JSON has the ranks of all relevant drawings of each query: any metric of `metrics` can be computed
+from it, and two runs can be compared query by query.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TOP_IN_JSON = 10  # the .run file holds all
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """What comparing needs of a run: a run file read back, or an evaluation just made.
+    """What a comparison needs of a run: a run file read back, or an evaluation.
 
     Attributes:
         path: where it was read from; None for an evaluation.
@@ -53,10 +53,10 @@ class SavedRun:
 
 
 def result_json(result: BenchResult) -> JsonDict:
-    """What `patsearch bench --json` prints: figures without the single queries.
+    """What `patsearch bench --json` prints: all figures except those of single queries.
 
-    `dataset`, `encoder` and `metrics` are those of the evaluation that was asked for; `evaluations`
-    has them all, `engines` every backend in full and `timings` the first one's in short.
+    `dataset`, `encoder` and `metrics` are those of the first evaluation; `evaluations` has all of them,
+    `engines` every backend in full and `timings` a summary of the first one.
     """
     first = result.evaluations[0]
     return finite(
@@ -161,18 +161,20 @@ def read_run(path: Path) -> SavedRun:
     """Read a JSON run file.
 
     Raises:
-        InputError: not there, no run file, or written by a newer patsearch.
+        InputError: it does not exist, is not a run file, or is of a newer patsearch.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is larger than {_MAX_BYTES:,} bytes.", hint="Is it a run file?")
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Name a .json of bench --out.") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", hint="Name a .json of bench run --out."
+        ) from error
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}.", hint="Name a .json of bench --out.") from error
+        raise InputError(f"{path} is not JSON: {error}.", hint="Name a .json of bench run --out.") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(f"{path} is no run of patsearch bench.", hint="Name a .json of bench --out.")
+        raise InputError(f"{path} is not a run of patsearch bench.", hint="Name a .json of bench run --out.")
     if document.get("version") != VERSION:
         raise InputError(
             f"{path} has the format version {document.get('version')}; this patsearch reads {VERSION}.",
@@ -246,7 +248,7 @@ def _read_ranks(query: JsonDict) -> QueryRanks:
     last = np.array(query.get("last_ranks", query["ranks"]), dtype=np.int64)
     gains = np.array(query.get("gains", np.ones(len(ranks))), dtype=np.float64)
     if len(last) != len(ranks) or len(gains) != len(ranks) or (ranks < 1).any() or (np.diff(ranks) <= 0).any():
-        raise ValueError(f"query {query['id']} has no proper ranks")
+        raise ValueError(f"query {query['id']} has ranks that are not valid")
     return QueryRanks(ranks, last, gains)
 
 

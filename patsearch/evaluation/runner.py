@@ -1,4 +1,4 @@
-"""A benchmark from options to figures: quality by protocol and encoder, then the engines."""
+"""A benchmark from options to figures: quality by protocol and encoder, then the backends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from patsearch.evaluation.specs import DatasetSpec
 from patsearch.filters import Filter
 from patsearch.types import JsonDict
 
-# Queries pictured in a report: of the evaluation asked for, and of each other one.
+# Queries shown as pictures in a report: of the first evaluation, and of each other one.
 WORST = 12
 CLIENTS = (1, 2, 4, 8)  # at once, for the rate of searches
 WORST_OF_OTHERS = 4
@@ -43,7 +43,7 @@ def run_bench(options: BenchOptions, *, progress: Progress | None = None) -> Ben
     """Measure.
 
     Args:
-        progress: called with what is going on, how much of it is done, and how much there is.
+        progress: called with the current step, how much of it is done, and the total.
 
     Raises:
         UsageError: options that contradict each other, or nothing to measure on.
@@ -120,7 +120,7 @@ class _Run:
 
 
 def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
-    """What a run file says of the dataset."""
+    """What a run file says about the dataset."""
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint(),
@@ -189,7 +189,7 @@ def _protocols(options: BenchOptions) -> list[Protocol]:
 
 
 def _true_protocol(options: BenchOptions, material: Material, protocol: Protocol) -> Protocol:
-    """An index says for itself whether it holds sheets."""
+    """Whether an index holds sheets is known from the index."""
     if options.dataset.kind != "index":
         return protocol
     holds = material.spec.whole_sheets
@@ -216,7 +216,7 @@ def _evaluate(
     if not dataset.judged:
         raise UsageError(
             f"No query of {dataset.name} has anything to find ({dataset.protocol}).",
-            hint="Leave-one-out needs patents with two drawings or more.",
+            hint="Leave-one-out needs patents with at least two drawings.",
         )
     done = 0
 

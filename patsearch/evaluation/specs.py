@@ -25,10 +25,10 @@ _HINT = "Name index:DIR, deeppatent:DIR?split=test, trec:DIR, or what ingest rea
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """A dataset as it was asked for, nothing read yet.
+    """A dataset as it was named; nothing has been read yet.
 
     Attributes:
-        kind: how to make it.
+        kind: how it is built.
         paths: one folder, or the sources.
         split: of DeepPatent: `test` or `val`.
         lists: of DeepPatent: folder of the list files; None is to look in the dataset's own.
@@ -52,7 +52,7 @@ def parse_dataset(texts: Sequence[str]) -> DatasetSpec:
     """Read what `--dataset` was given, once or several times.
 
     Raises:
-        UsageError: nothing, an unknown parameter, or a named dataset beside another one.
+        UsageError: nothing, an unknown parameter, or a named dataset together with another one.
     """
     if not texts:
         raise UsageError("No dataset given.", hint=_HINT)
@@ -71,7 +71,7 @@ def _parse_one(text: str) -> DatasetSpec:
         return DatasetSpec("source", (Path(text).expanduser(),))
     folder, question, query = rest.partition("?") if kind == "deeppatent" else (rest, "", "")
     if not folder:
-        raise UsageError(f"The dataset {text!r} names no folder.", hint=_HINT)
+        raise UsageError(f"Invalid --dataset {text!r}: expected a folder after the colon.", hint=_HINT)
     path = (Path(folder).expanduser(),)
     if not question:
         return DatasetSpec(kind, path)
@@ -80,7 +80,7 @@ def _parse_one(text: str) -> DatasetSpec:
     if parameters or split not in ("test", "val"):
         wrong = next(iter(parameters), f"split={split}")
         raise UsageError(
-            f"The dataset {text!r} has the parameter {wrong!r}.", hint="Known: split=test, split=val, lists=DIR."
+            f"Invalid --dataset {text!r}: unknown parameter {wrong!r}.", hint="Known: split=test, split=val, lists=DIR."
         )
     return DatasetSpec(kind, path, split, Path(lists).expanduser() if lists else None)
 

@@ -1,9 +1,9 @@
 """The rows of the suite `seed`: what the literature on DeepPatent compares, and the recipes that go beyond it.
 
-With a small budget on a CPU no row can be trained as its recipe says. What is changed is the same for all rows,
-said here and printed with the table: CPU seconds, side of the drawings, backbone, learning rates, moving average,
-and which vectors are searched. A row's own are its losses, its way of drawing batches and its augmentations, and
-the network where that is what the row is about (`Row.changes` says which).
+With a small budget on a CPU, no row can be trained as its recipe says. The changes are the same for all rows and
+printed with the table: CPU seconds, side of the drawings, backbone, learning rates, moving average, and which
+vectors are searched. A row keeps its losses, its way of drawing batches and its augmentations, and the network
+where that is what the row is about (`Row.changes`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Row:
 
     Attributes:
         name: in the table.
-        recipe: what is trained; of an untrained row the network that is taken as it starts.
-        kind: "taken" (an encoder that needs no training), "untrained" or "trained".
-        published: mean average precision on DeepPatent's test split as published, None where nothing was.
+        recipe: what is trained; of an untrained row, the network it starts from.
+        kind: "taken" (an existing encoder), "untrained" or "trained".
+        published: mean average precision on DeepPatent's test split as published, or None.
         published_as: the network and size of that figure.
         changes: of the recipe, with a small budget, beyond those of all rows.
     """
@@ -69,10 +69,12 @@ def rows_of(suite: str, names: Sequence[str]) -> tuple[Row, ...]:
         UsageError: no such suite or row.
     """
     if suite not in SUITES:
-        raise UsageError(f"There is no suite {suite!r}.", hint=f"Known: {', '.join(SUITES)}.")
+        raise UsageError(f"Invalid suite {suite!r}.", hint=f"Known: {', '.join(SUITES)}.")
     known = {row.name: row for row in SUITES[suite]}
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"The suite {suite} has no row {unknown[0]!r}.", hint=f"Known: {', '.join(known)}.")
+        raise UsageError(
+            f"Invalid --rows {unknown[0]!r}: the suite {suite} has no such row.", hint=f"Known: {', '.join(known)}."
+        )
     return tuple(row for row in known.values() if not names or row.name in names)
 
 
@@ -92,7 +94,7 @@ def small_budget(*, cpu_seconds: float, size: int, families: Sequence[str]) -> t
         f"search.size={size}",
         "network.pooling=gem",
         "network.embedding=pooled",
-        # The figures of the table are taken of the last weights: what is held out chooses none.
+        # The table's figures are those of the last weights: held-out designs select nothing.
         "validation.every=1000000",
         "validation.designs=20",
     )

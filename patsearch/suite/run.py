@@ -1,12 +1,12 @@
-"""A suite: every row's encoder trained or taken under one budget on one corpus, and one table.
+"""A suite: every row's encoder trained or loaded under one budget on one corpus, and one table.
 
-    OUT/cache/                    the drawings of the corpus, where it was not a cache already
+    OUT/cache/                    the drawings of the corpus, unless it is a cache
     OUT/rows/NAME/run/            the run of a row, as `patsearch train` leaves it
     OUT/rows/NAME/result.json     what was measured; a row that has one is not trained again
     OUT/table.{md,json,html}
 
-Each row runs in a process of its own, so that its CPU time and memory are its own. A suite that is stopped or
-killed goes on: finished rows are kept, and the row at work goes on from its last saved state.
+Each row runs in its own process, so that its CPU time and memory can be measured. A suite that was stopped or
+killed resumes: finished rows are kept, and the current row resumes from its last saved state.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from patsearch.types import JsonDict
 
 Progress = Callable[[str, str, float], None]
 RESULT = "result.json"
-# Of the families of a corpus so many are held out whole, at least one.
+# Share of the corpus's families that are held out whole, at least one.
 HELD_FAMILIES = 0.1
 _JOIN_SECONDS = 120
 
 
 class Stopped(PatsearchError):
-    """Somebody stopped a row; what is finished stays."""
+    """A row was stopped; finished rows are kept."""
 
     exit_code = 130
 
@@ -53,12 +53,12 @@ class SuiteOptions:
         suite: its name, "seed".
         data: caches, or sources that ingest reads.
         out: folder.
-        cpu_seconds: of training, for each row.
+        cpu_seconds: of training per row.
         rows: names; none for all.
         size: side of the drawings in pixels.
         scores: further test sets.
         changes: of every trained row's recipe, the user's own.
-        threads: of torch. Several wait for one another, and that counts as CPU time where the machine is busy.
+        threads: of torch. Several wait for one another, which counts as CPU time on a busy machine.
         families: held out whole; None for a tenth of the corpus's, chosen by a hash of their names.
     """
 
@@ -79,7 +79,7 @@ class SuiteResult:
     """What a suite found.
 
     Attributes:
-        options: as asked for.
+        options: as given.
         corpus: name, counts and fingerprint of the drawings.
         common: the changes of every trained row.
         rows: by name, in order: the row, what its recipe changed beyond `common`, and its figures.
@@ -116,15 +116,15 @@ class SuiteResult:
 
 
 def run_suite(options: SuiteOptions, *, progress: Progress | None = None) -> SuiteResult:
-    """Run what is not finished, and read what is.
+    """Run the unfinished rows, and read the finished ones.
 
     Args:
-        progress: called with the row, what is going on, and how much of it is done.
+        progress: called with the row, the current step, and how much of it is done.
 
     Raises:
         UsageError: no such suite or row; the folder holds another corpus, budget or recipe.
-        Stopped: a row was stopped; the message names it. A row that fails is in the result with its reason, and
-            is tried again by the next run.
+        Stopped: a row was stopped; the message names it. A failed row is in the result with its reason, and the
+            next run tries it again.
         PatsearchError: the corpus cannot be read.
     """
     progress = progress or (lambda *_: None)
@@ -141,7 +141,6 @@ def run_suite(options: SuiteOptions, *, progress: Progress | None = None) -> Sui
     corpus = _describe(cache, options, families)
     found: list[tuple[Row, JsonDict]] = []
     for row in rows:
-        # An encoder that is taken has nothing that could be changed.
         recipe = recipe_of(row, common, options.changes)
         found.append((row, _row(row, recipe, cache, corpus, options=options, progress=progress)))
     return SuiteResult(options, corpus, common, tuple(found), describe_environment())
@@ -156,8 +155,8 @@ def _row(
     done = _read(folder / RESULT)
     if done and done.get("key") != key:
         raise UsageError(
-            f"{folder} holds this row with another corpus, budget or recipe.",
-            hint="Take another --out, or delete that folder to have the row made again.",
+            f"{folder} has results of another corpus, budget or recipe.",
+            hint="Use another --out, or delete that folder to repeat the row.",
         )
     job = without(Job(row, recipe, cache.folders, folder, options.scores, True, options.threads, options.size), done)
     if done and not job.held and not job.scores:
@@ -168,7 +167,7 @@ def _row(
         progress(row.name, f"failed: {result['failed']}", 1.0)
         return {"changes": [*row.changes], "scores": {}, **result}
     if not result["finished"]:
-        raise Stopped(f"The row {row.name} was stopped.", hint="The same command goes on where it was.")
+        raise Stopped(f"The row {row.name} was stopped.", hint="Run the same command to resume.")
     # Peak memory and training are those of the process that trained, not of one that scored more later.
     merged = {**result, **done, "key": key, "changes": [*row.changes]}
     merged["scores"] = {**done.get("scores", {}), **result["scores"]}
@@ -197,7 +196,7 @@ def _in_a_process(job: Job, progress: Progress) -> JsonDict:
         process.join(_JOIN_SECONDS)
         return {"failed": f"Its process ended with {process.exitcode} and without a result. Out of memory?"}
     finally:
-        # A training process that is told to end saves its state first.
+        # A training process that is terminated saves its state first.
         if process.is_alive():
             process.join(1)
         if process.is_alive():
@@ -206,7 +205,7 @@ def _in_a_process(job: Job, progress: Progress) -> JsonDict:
 
 
 def _figures(done: JsonDict, options: SuiteOptions) -> JsonDict:
-    """The figures that were asked for."""
+    """The figures with the requested test sets."""
     wanted = {test.name for test in options.scores}
     scores = {name: value for name, value in done["scores"].items() if name in wanted}
     return {name: value for name, value in done.items() if name != "key"} | {"scores": scores}
@@ -218,7 +217,7 @@ def _read(path: Path) -> JsonDict:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.", hint="Delete it: the row is measured again.") from error
+        raise UsageError(f"{path} cannot be read: {error}.", hint="Delete it to measure the row again.") from error
     return content if isinstance(content, dict) else {}
 
 

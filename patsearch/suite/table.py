@@ -37,7 +37,7 @@ def columns(result: SuiteResult) -> list[str]:
 
 
 def cells(result: SuiteResult) -> list[list[str]]:
-    """The table, a list of texts for each row: mAP, and of sketches the share that finds its design first."""
+    """The table, a list of texts per row: mAP, and for sketches the share that find their design first."""
     return [_cells(row, figures, result.score_names) for row, figures in result.rows]
 
 
@@ -67,7 +67,7 @@ def _cells(row: Row, figures: JsonDict, score_names: Sequence[str]) -> list[str]
 
 
 def facts(result: SuiteResult) -> list[tuple[str, str]]:
-    """What stands above the table."""
+    """What is written above the table."""
     corpus, options, machine = result.corpus, result.options, result.environment
     held = corpus["held_out_families"]
     facts = [
@@ -82,12 +82,12 @@ def facts(result: SuiteResult) -> list[tuple[str, str]]:
             f"{corpus['held_out_family_designs']:,} designs of {len(held)} families that no row has seen"
             + (f" ({', '.join(held)})" if held else ""),
         ),
-        ("Budget", f"{options.cpu_seconds:g} CPU seconds of training a row, drawings at {options.size} px"),
-        ("Of all trained rows", "; ".join(result.common)),
+        ("Budget", f"{options.cpu_seconds:g} CPU seconds of training per row, drawings at {options.size} px"),
+        ("All trained rows", "; ".join(result.common)),
     ]
     facts += [("Set by the user", "; ".join(options.changes))] if options.changes else []
     own = [f"{row.name}: {', '.join(row.changes)}" for row, _ in result.rows if row.changes]
-    facts += [("Of one row alone", "; ".join(own))] if own else []
+    facts += [("Single rows", "; ".join(own))] if own else []
     for test in options.scores:
         of = next((f["scores"][test.name] for _, f in result.rows if test.name in f["scores"]), None)
         if of is not None:
@@ -104,7 +104,7 @@ def facts(result: SuiteResult) -> list[tuple[str, str]]:
 
 
 def to_markdown(result: SuiteResult) -> str:
-    """The table and what stands above it."""
+    """The facts and the table."""
     lines = [f"- **{name}**: {text}" for name, text in facts(result)]
     head = columns(result)
     rows = [head, ["---", *["---:"] * (len(head) - 1)], *cells(result)]
@@ -112,7 +112,7 @@ def to_markdown(result: SuiteResult) -> str:
 
 
 def to_html(result: SuiteResult) -> str:
-    """The table, and the same as bars."""
+    """The table, and the same as bar charts."""
     shown = {row.name: figures for row, figures in result.rows if "failed" not in figures}
     held = {
         name: _numbers(

@@ -1,4 +1,4 @@
-"""One row of a suite, in a process of its own: train or take the encoder, and measure it."""
+"""One row of a suite, in its own process: train or load the encoder, and measure it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _RATE_BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class ScoreSet:
-    """A test set beside the held-out designs.
+    """A test set in addition to the held-out designs.
 
     Attributes:
         name: in the table.
-        dataset, distractors: as `patsearch bench` takes them.
+        dataset, distractors: as in `patsearch bench run`.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Job:
     """What a worker needs.
 
     Attributes:
-        row: which one.
-        recipe: resolved.
+        row: the row.
+        recipe: with all changes.
         caches: folders of the drawings.
         folder: of the row.
-        scores: test sets that are to be measured.
-        held: whether the held-out designs are to be measured.
-        threads: of torch; None to leave them as they are.
-        size: side of the drawings of an encoder that is taken.
+        scores: test sets to measure.
+        held: whether to measure the held-out designs.
+        threads: of torch; None is its default.
+        size: side of the drawings of an existing encoder.
     """
 
     row: Row
@@ -85,10 +85,10 @@ def work(job: Job, pipe: Connection) -> None:
 
 
 def measure(job: Job, progress: Progress) -> JsonDict:
-    """The figures of a row; of a run that was stopped, {"finished": False} alone.
+    """The figures of a row, or only {"finished": False} for a run that was stopped.
 
     Raises:
-        PatsearchError: whatever training, loading and measuring raise.
+        PatsearchError: training, loading or measuring failed.
     """
     import cv2
 
@@ -135,7 +135,7 @@ def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, progres
 
 
 def _encoder(job: Job, cache: DrawingCache, progress: Progress) -> tuple[str, JsonDict]:
-    """Name of the row's encoder, and what making it took."""
+    """Name of the row's encoder, and the cost of making it."""
     nothing: JsonDict = {"finished": True, "samples": 0, "steps": 0, "cpu_seconds": 0.0, "start": "", "loss": None}
     if job.row.kind == TAKEN:
         return f"{job.recipe.encoder}:8?size={job.size}", nothing
@@ -168,10 +168,10 @@ def _encoder(job: Job, cache: DrawingCache, progress: Progress) -> tuple[str, Js
 
 
 def with_start(recipe: Recipe, run: Path) -> tuple[Recipe, Network]:
-    """The recipe and its network, begun at random where the pretrained weights cannot be had.
+    """The recipe and its network, with random weights where the pretrained ones are not available.
 
     Args:
-        run: folder of the run; one that was begun goes on with the weights that it began with.
+        run: folder of the run; an existing run keeps the weights that it began with.
 
     Raises:
         EncoderError: the network cannot be built.
@@ -190,7 +190,7 @@ def with_start(recipe: Recipe, run: Path) -> tuple[Recipe, Network]:
         try:
             return changed, build(changed)
         except EncoderError:
-            raise error from None  # it is not for the weights that it cannot be built
+            raise error from None  # the weights are not why it cannot be built
 
 
 def _untrained(job: Job, recipe: Recipe, network: Network) -> str:
@@ -198,7 +198,7 @@ def _untrained(job: Job, recipe: Recipe, network: Network) -> str:
 
     card = EncoderCard(
         name=job.row.name,
-        title=f"{recipe.network.architecture} as it starts: the untrained baseline",
+        title=f"{recipe.network.architecture} before training: the untrained baseline",
         dim=0,
         preprocessing=Preprocessing(size=recipe.search_size),
         sha256="",
@@ -212,7 +212,7 @@ def _untrained(job: Job, recipe: Recipe, network: Network) -> str:
 def _vectors(
     encoder: ArrayEncoder, cache: DrawingCache, chosen: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-    """Vectors, designs and whether they are sketches, of the drawings that can be read."""
+    """Vectors, designs and whether they are sketches, of the readable drawings."""
     designs: list[int] = []
     sketches: list[bool] = []
     drawings: list[NDArray[np.uint8]] = []
@@ -231,7 +231,7 @@ def _vectors(
 
 
 def _rate(encoder: ArrayEncoder, cache: DrawingCache) -> float:
-    """Drawings a second of CPU time, all threads together."""
+    """Drawings per second of CPU time, all threads together."""
     drawings = [cache.drawing(design % len(cache), 0) for design in range(_RATE_BATCH)]
     some = np.stack([encoder_input(drawing, encoder.preprocessing) for drawing in drawings])
     encoder.encode_arrays(some)
@@ -282,6 +282,6 @@ def _plain(value: float | None) -> float | None:
 
 
 def without(job: Job, done: JsonDict) -> Job:
-    """The job less what is measured already."""
+    """The job without what has been measured."""
     known = done.get("scores", {})
     return replace(job, held="held" not in done, scores=tuple(test for test in job.scores if test.name not in known))

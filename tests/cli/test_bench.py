@@ -37,7 +37,7 @@ def test_tables(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     for word in ("map", "hit_rate@1", "recall@10", "ndcg@10", "ann_recall@10", "p95", "with front", "locarno=06"):
         assert word in out
-    assert "every drawing asks" in err
+    assert "every drawing is a query" in err
     assert max(len(line) for line in out.splitlines() if "drawings" not in line) <= 80
 
 

@@ -72,7 +72,7 @@ class TestLeaveOneOut:
         assert len(dataset.queries) == 1
 
     def test_nothing_left_is_an_error(self) -> None:
-        with pytest.raises(UsageError, match="holds no drawing to ask with"):
+        with pytest.raises(UsageError, match="has no drawing to search with"):
             leave_one_out("x", collection("A/1"), protocol=WITHOUT, where=parse_filter("patent=B"))
         with pytest.raises(UsageError, match="without front pages"):
             leave_one_out("x", collection("A/0"), protocol=WITHOUT)
@@ -112,7 +112,7 @@ class TestFromLists:
             from_lists("x", drawings, ["A-D00001"], ["A-D00002"], protocol=WITH)
         with pytest.raises(UsageError, match="empty list of gallery drawings"):
             from_lists("x", drawings, ["A-D00001"], [], protocol=WITH, labels={})
-        with pytest.raises(UsageError, match="1 listed drawings are not there, gone"):
+        with pytest.raises(UsageError, match="1 listed drawings were not found, such as gone"):
             from_lists("x", drawings, ["gone"], ["A-D00002"], protocol=WITH, labels={})
 
 

@@ -23,7 +23,7 @@ def test_images_by_path_and_by_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "names no image"), ("a.png\na.png\n", "line 2: a.png occurs twice"), ("q1\t\n", "line 1: no path")],
+    [("", "names no image"), ("a.png\na.png\n", "line 2: a.png occurs twice"), ("q1\t\n", "line 1 has no path")],
 )
 def test_bad_lists(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -31,10 +31,10 @@ def test_bad_lists(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_list_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         read_images(tmp_path / "none.txt")
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8 text in UTF-8"):
         read_images(tmp_path / "image.png")
 
 
@@ -45,7 +45,7 @@ def test_qrels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["q1 0 d1", "q1 0 d1 yes", "q1 0 d1 1 more", "q1 0 d1 nan"])
 def test_bad_qrels(tmp_path: Path, line: str) -> None:
-    with pytest.raises(InputError, match=r"line 2: .* is no judgement"):
+    with pytest.raises(InputError, match=r"line 2: .* is not a judgement"):
         read_qrels(write(tmp_path / "qrels.txt", f"q1 0 d1 1\n{line}\n"))
 
 

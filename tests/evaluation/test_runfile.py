@@ -107,10 +107,10 @@ def _change(path: Path, **values: Any) -> Path:
 def test_damage_is_told(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_run(tmp_path / "none.json")
-    with pytest.raises(InputError, match="no run of patsearch bench"):
+    with pytest.raises(InputError, match="not a run of patsearch bench"):
         read_run(_change(tmp_path / saved.rename(tmp_path / "a.json").name, format="other"))
     (tmp_path / "b.json").write_text("not json")
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         read_run(tmp_path / "b.json")
     with pytest.raises(InputError, match="format version 99"):
         read_run(_change(tmp_path / "a.json", format="patsearch-bench", version=99))

@@ -190,9 +190,9 @@ def test_another_budget_needs_another_folder(corpus: Path, tmp_path: Path) -> No
 
 
 def test_wrong_names_are_told_at_once(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no suite 'nonsense'"):
+    with pytest.raises(UsageError, match="Invalid suite 'nonsense'"):
         rows_of("nonsense", ())
-    with pytest.raises(UsageError, match="no row 'nonsense'"):
+    with pytest.raises(UsageError, match="Invalid --rows 'nonsense'"):
         rows_of("seed", ("nonsense",))
     with pytest.raises(SettingsError, match="unknown key"):
         run_suite(options(corpus, tmp_path, "ri-lbp", changes=("schedule.nonsense=1",)))
