@@ -4,7 +4,7 @@
 
 Prints figures a second of wall time and of CPU time for each engine, batch and number of threads, the
 time to load the encoder in a fresh process, and the time of preprocessing. Each cell is measured in a
-process of its own, after a warm-up. OpenVINO is measured where it is installed, 8 bits where synthetic drawings to
+separate process, after a warm-up. OpenVINO is measured where it is installed, 8 bits where synthetic drawings to
 calibrate on can be drawn (extra `synth`). The engines `shipped` and `torch shipped` are the default encoder as ingest
 calls it, with its looks at the whole and at a window, and the same in torch, at its own size. Figures of one run on one
 machine compare with each other only.
@@ -211,7 +211,7 @@ def measurable(engines: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Run every cell in a process of its own and print a table."""
+    """Run every cell in a separate process and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="measuring time a cell")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="sides of the drawings")

@@ -33,7 +33,7 @@ def read_pairs(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.u
     for kind in ("sketch", "edge"):
         paths = sorted(folder.rglob(f"{name}_{kind}_db_test.mat"))
         if not paths:
-            raise SystemExit(f"there is no {name}_{kind}_db_test.mat in {folder}")
+            raise SystemExit(f"No {name}_{kind}_db_test.mat found in {folder}.")
         images = np.asarray(loadmat(paths[0])["data"], np.uint8)
         found.append(images if np.median(images) > 127 else 255 - images)
     sketches, edges = found

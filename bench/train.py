@@ -2,10 +2,10 @@
 
     python bench/train.py [--recipe fast] [--data CACHE] [--sizes 128 256] [--set schedule.precision=bf16]
 
-Both loops take turns, a few steps each, so that other work on the machine slows both alike; a ratio is the
+Both loops take turns, a few steps each, so that other work on the machine slows both equally; a ratio is the
 median over the rounds. The bare loop runs the same network on a batch of the same size and calls backward
 on the mean of what comes out: no drawings, no loss, no optimiser, no average of the weights. On a GPU the
-share of time in which kernels run is measured with torch's profiler in steps of their own. On a CPU that others
+share of time in which kernels run is measured with torch's profiler in separate steps. On a CPU that others
 use, take `--clock cpu --threads 1`: seconds are then those that the process had.
 
 Without --data a small synthetic corpus is drawn first (needs the `synth` extra).

@@ -1,7 +1,7 @@
-"""Synthetic text lines as they stand on drawing sheets, to train the label reader on.
+"""Synthetic text lines as on drawing sheets, to train the label reader on.
 
 Each sample is a tight 1-bit-like crop with the string it reads. Strokes, hatching, dashes and text
-that stands on its head or side are negatives: they read as nothing.
+that is upside down or on its side are negatives: they read as nothing.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def negative(rng: random.Random) -> Grey:  # noqa: PLR0912 - one branch a kind o
 
 
 def tight(paper: Grey) -> Grey | None:
-    """The paper trimmed to its ink; None where there is none."""
+    """The paper trimmed to its ink; None if there is none."""
     left, top, width, height = cv2.boundingRect((paper < 128).astype(np.uint8))
     if width < 3 or height < 6:
         return None
@@ -309,7 +309,7 @@ def tight(paper: Grey) -> Grey | None:
 
 
 def sample(names: list[str], rng: random.Random) -> tuple[Grey, str]:
-    """One crop, tight, and what it reads; the empty string for what is no upright text."""
+    """One crop, tight, and what it reads; the empty string if it is not upright text."""
     while True:
         kind = rng.random()
         if kind < 0.28:

@@ -4,10 +4,9 @@
     python tools/make_encoder.py --shapes ../shapes --out made --patents DIR --distractors DIR --sketches DIR
     python tools/make_encoder.py --small --out made
 
-What is made is said in `tools/encoder.toml`. Every step leaves its result in a folder under --out, is left out where
-that is there already, and goes on where it was interrupted. The encoder ends up in OUT/encoder, in 8 bits, with a card
-that holds the scores on the sets that were named, and those of the untrained baseline beside them; in OUT/float it
-lies in float32.
+`tools/encoder.toml` says what is made. Every step leaves its result in a folder under --out; a finished step is
+skipped, an interrupted one resumes. The encoder ends up in OUT/encoder, in 8 bits, with a card that holds its scores on the sets
+given, next to those of the untrained baseline; OUT/float has it in float32.
 
 --small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
 
@@ -57,7 +56,7 @@ SMALL_RUN = (
 
 
 def call(*words: object) -> str:
-    """Run a command and give what it printed; what it says beside that is shown."""
+    """Run a command and return its stdout; its stderr is shown."""
     text = [str(word) for word in words]
     print("$", " ".join(text), flush=True)
     done = subprocess.run(text, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
@@ -209,7 +208,7 @@ def finish(
 
 
 def main() -> None:
-    """Make what is still missing."""
+    """Run the steps that are still missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", type=Path, default=HERE / "encoder.toml", help="what to make")
     parser.add_argument("--shapes", default="", help="folder of the shape pack; without it, synthetic families alone")
@@ -217,7 +216,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a useless encoder in a minute")
     parser.add_argument("--patents", help="patents to measure on, as `patsearch bench --dataset`")
     parser.add_argument("--distractors", help="drawings that join the gallery")
-    parser.add_argument("--filter", default="kind=S1", help="which of the patents ask")
+    parser.add_argument("--filter", default="kind=S1", help="which of the patents are queries")
     parser.add_argument("--sketches", help="folder for bench/sketches.py")
     arguments = parser.parse_args()
     arguments.out = arguments.out.absolute()

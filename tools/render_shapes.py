@@ -2,7 +2,7 @@
 
     python tools/render_shapes.py --shapes ../shapes --designs 3000 --out cache --processes 2
 
-Every design gets views as a design patent shows them, each in a style of its own, and free-hand sketches
+Every design gets views as a design patent shows them, each in its own style, and free-hand sketches
 of some of these views; all are run through the package's preprocessing. Running the command again goes
 on where it stopped. Same seed and arguments, same drawings.
 
@@ -55,7 +55,7 @@ LINES, FINE_LINES = 560, 840  # longer side of the depth buffer, pixels; of draw
 DRAWN = (420, 720)  # side of a drawing before preprocessing, pixels
 LARGEST, SMALLEST = (560, 860), 260  # the same, where the figures of a page share a scale
 MOST_SMALLER = 3.5
-# Where windows are cut out, drawings are made as large as a sheet at 300 dpi, and the pen has so many pixels.
+# Where windows are cut out, drawings are made as large as a sheet at 300 dpi, and lines have this many pixels.
 SHEET, PEN = (700, 1900), (1.1, 5.5)
 DITHERED = 0.6  # share of the scanners that know black and white alone
 LEAST_INK = 1.5  # mean of a window that is kept, of 255
@@ -206,7 +206,7 @@ class Scanner:
         threshold: below it is black; None for grey.
         blur: standard deviation in pixels, before the threshold.
         noise: standard deviation in grey levels, before the threshold: how ragged edges are.
-        dithered: greys become dots (Floyd and Steinberg, An adaptive algorithm for spatial greyscale, 1976) in place of
+        dithered: greys become dots (Floyd and Steinberg, An adaptive algorithm for spatial greyscale, 1976) instead of
             the threshold.
         strength: 0 to 1, of the ink.
     """
@@ -268,7 +268,7 @@ class Page:
 
     @classmethod
     def on_sheet(cls, rendered: list[Lines], hand: Style, dice: Dice) -> Page:
-        """A page at 300 dpi, on which a pen is as wide as pens are, however large the figures."""
+        """A page at 300 dpi, on which lines are as wide as a real pen's for figures of any size."""
         page = cls.of(rendered, dice)
         side = dice.whole(*SHEET)
         pen = PEN[0] * (PEN[1] / PEN[0]) ** dice.rng.random()
@@ -281,7 +281,7 @@ class Page:
 
 
 def detail(drawing: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """An enlarged part of a drawing, about a point where there is ink; the drawing where nothing is found."""
+    """An enlarged part of a drawing, about a point with ink; the drawing itself if none is found."""
     ink_at = np.argwhere(drawing < 128)
     side = int(len(drawing) * rng.uniform(0.3, 0.55))
     for y, x in ink_at[rng.integers(len(ink_at), size=4)] if len(ink_at) else ():
@@ -341,10 +341,10 @@ def main() -> None:
     parser.add_argument("--ornaments", type=float, default=0.0, help="share of shapes with details on flat sides")
     parser.add_argument("--bare", type=float, default=0.0, help="share of shapes whose bare sides are shown too")
     parser.add_argument("--details", type=float, default=0.0, help="share of drawings that show an enlarged part")
-    parser.add_argument("--page-pen", type=float, default=0.0, help="of one hand: share with one pen and scale a page")
+    parser.add_argument("--page-pen", type=float, default=0.0, help="of one hand: share with a style per page")
     parser.add_argument("--one-bit", type=float, default=0.0, help="share of designs in black and white alone")
     parser.add_argument(
-        "--windows", type=int, default=0, help="densest windows of each drawing at 300 dpi, in place of the drawing"
+        "--windows", type=int, default=0, help="densest windows of each drawing at 300 dpi, instead of the drawing"
     )
     parser.add_argument("--most", type=int, default=0, help="designs drawn at most, a fair choice of all; 0 for all")
     parser.add_argument("--seed", type=int, default=7)

@@ -5,7 +5,7 @@
     python tools/train_encoder.py export --state run/state.safetensors --cache cache --name lite0-drawings --out weights
 
 Training is `patsearch train fast --data cache --out run`. Exporting writes the ONNX graph node by node, with
-weights between ImageNet's and the trained ones where that is wanted.
+weights between ImageNet's and the trained ones on request.
 
 Needs the `synth`, `train` and `dev` extras; run only by developers.
 """
@@ -48,7 +48,7 @@ def scores(network: Any, cache: DrawingCache, *, size: int, limit: int) -> dict[
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Train until the budget is spent, or go on where that was interrupted."""
+    """Train until the budget is spent, or resume an interrupted run."""
     caches = [text for folder in arguments.cache for text in ("--data", str(folder))]
     changes = [text for change in arguments.set for text in ("--set", change)]
     threads = ["--threads", str(arguments.threads)]

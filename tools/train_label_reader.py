@@ -2,7 +2,7 @@
 
     python tools/train_label_reader.py --out patsearch/drawings/weights/label-reader.onnx
 
-Needs the `train` and `dev` extras and as many free fonts as possible (`fc-list` is asked). No sheet
+Needs the `train` and `dev` extras and many free fonts (found with `fc-list`). No sheet
 of a real patent is used. The network is a small convolutional CTC reader (Graves et al. 2006).
 """
 

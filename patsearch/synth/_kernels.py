@@ -25,7 +25,7 @@ except ImportError as error:
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 NOTHING, SILHOUETTE, OCCLUSION, CREASE = 0, 1, 2, 3
-"""What lies between two neighbouring pixels: silhouette against the page, a part in front of another, a sharp edge."""
+"""The edges between two neighbouring pixels: silhouette against the page, a part in front of another, a sharp edge."""
 
 _PART_SHIFT = 2  # a crack's label is kind + (part << 2)
 

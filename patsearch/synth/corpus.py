@@ -1,6 +1,6 @@
 """Writing a corpus: the office's weekly archives, the DeepPatent layout, or plain images.
 
-The same seed gives the same bytes, whatever the number of processes: a design follows from seed and
+The same seed gives the same bytes with any number of processes: a design follows from seed and
 number alone, and archives carry the day of the issue as their only time.
 """
 
@@ -101,7 +101,7 @@ def write_corpus(
     weekly: int = 50,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CorpusReport:
-    """Write designs, numbered from USD9000001, and `designs.jsonl` beside them.
+    """Write designs, numbered from USD9000001, and `designs.jsonl` next to them.
 
     Args:
         out: a folder that is empty or does not exist.
@@ -112,7 +112,7 @@ def write_corpus(
         families: names of those to draw from, None for all.
         near_duplicates: share of the designs that repeat an earlier one in other proportions.
         weekly: designs granted in one week.
-        on_progress: called with the designs done and wanted after each.
+        on_progress: called after each design with the numbers done and requested.
 
     Raises:
         UsageError: the folder is not empty, or an argument makes no sense.
@@ -160,7 +160,7 @@ def _known(layout: str) -> Layout:
     for known in LAYOUTS:
         if layout == known:
             return known
-    raise UsageError(f"There is no layout {layout!r}.", hint=f"Use {', '.join(LAYOUTS)}.")
+    raise UsageError(f"Invalid --layout {layout!r}.", hint=f"Use {', '.join(LAYOUTS)}.")
 
 
 def _checked_size(layout: Layout, size: int | None) -> int:
@@ -172,7 +172,7 @@ def _checked_size(layout: Layout, size: int | None) -> int:
 
 def _refuse_unless_empty(out: Path) -> None:
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder.", hint="Name a folder to write to.")
+        raise UsageError(f"{out} is not a folder.", hint="Give --out a folder to write to.")
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty.", hint="Name a new folder, or remove what is there.")
 
@@ -271,7 +271,7 @@ def _grant_zip(design: Design, grant: Grant, sheets: list[DrawnSheet]) -> bytes:
 
 
 def _write_weeks(out: Path, designs: Iterator[_Made]) -> list[str]:
-    """One archive a week; one that is not finished bears another name."""
+    """One archive per week; an unfinished one has another name."""
     names = []
     for granted, week in groupby(designs, key=lambda made: made.granted):
         issue = f"I{granted:%Y%m%d}"

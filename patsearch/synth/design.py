@@ -1,4 +1,4 @@
-"""Designs: which object number i of a corpus is, whatever process asks.
+"""Designs: which object is number i of a corpus, in any process.
 
 Everything about a design follows from the corpus's seed and the design's number, so that several
 processes make one corpus and any part of it can be made again alone.
@@ -33,7 +33,7 @@ class Plan:
 
     Attributes:
         near_duplicate_of: number of the design whose construction it repeats in slightly other
-            proportions, None for a design of its own.
+            proportions, None for an independent design.
     """
 
     seed: int
@@ -52,7 +52,7 @@ class Design:
 
     Attributes:
         unclaimed: parts drawn in broken lines in every view.
-        attempt: how many objects were thrown away before this one, for want of different views.
+        attempt: how many objects were thrown away before this one, because its views were too similar.
     """
 
     plan: Plan
@@ -147,7 +147,7 @@ def render_views(
     size: int = 224,
     unclaimed: frozenset[int] = frozenset(),
 ) -> NDArray[np.uint8]:
-    """Draw the views of an object, each in a random style of its own, one in eight turned on its side.
+    """Draw the views of an object, each in its own random style, one in eight turned on its side.
 
     Returns:
         (len(views), size, size) uint8, black on white.

@@ -25,7 +25,7 @@ _OWNER = "patsearch synthetic designs"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the office would say of a design.
+    """What the office would publish about a design.
 
     Attributes:
         number: normal form, `USD9000001`.

@@ -96,7 +96,7 @@ class Mesh:
 
 
 class Assembly:
-    """Collects the solids of an object; each `add` is a part of its own unless `part` names one."""
+    """Collects the solids of an object; each `add` is a new part unless `part` names one."""
 
     def __init__(self) -> None:
         self._solids: list[Solid] = []

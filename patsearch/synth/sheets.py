@@ -33,7 +33,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class PlacedFigure:
-    """Where a figure and its label stand on the upright sheet: left, top, right, bottom in pixels."""
+    """Where a figure and its label are on the upright sheet: left, top, right, bottom in pixels."""
 
     figure: str
     view: str
@@ -47,7 +47,7 @@ class DrawnSheet:
 
     Attributes:
         name: `D00001`; `D00000` is the front page's.
-        page: (h, w) uint8, 0 or 255, as it is stored (turned, where it is).
+        page: (h, w) uint8, 0 or 255, as stored (turned, if in landscape).
         turned: whether it was turned by 90 degrees anticlockwise, as sheets in landscape are printed.
     """
 
@@ -70,7 +70,7 @@ def draw_sheets(design: Design, *, size: int = FULL_SIZE) -> Iterator[DrawnSheet
 
 
 class _Draughtsman:
-    """Lays out one design: the same hand for its labels, a habit of how many figures go on a page."""
+    """Lays out one design: the same handwriting for its labels, a usual number of figures per page."""
 
     def __init__(self, design: Design, size: int) -> None:
         self.dice = Dice(design.plan.rng(SHEETS))
@@ -122,7 +122,7 @@ class _Draughtsman:
             top += label.shape[0] + gap
         else:
             label_top += high + gap
-        # An unsteady hand and wide pens go a little beyond the figure; the margin holds them.
+        # An unsteady hand and wide lines go a little beyond the figure; the margin holds them.
         x0, y0 = max(left - margin // 2, 0), max(top - margin // 2, 0)
         region = page[y0 : top + high + margin // 2, x0 : left + wide + margin // 2]
         ink_on(region, lines, style, dice.rng, factor=factor, origin=(float(left - x0), float(top - y0)))
@@ -136,7 +136,7 @@ class _Draughtsman:
 
 
 def _trimmed(name: str, page: NDArray[np.uint8], placed: list[PlacedFigure], *, turned: bool) -> DrawnSheet:
-    """Cut the page to its ink, as the office does, and turn it where it is in landscape."""
+    """Cut the page to its ink, as the office does, and turn it if it is in landscape."""
     left, top, right, bottom = _extent(page)
     moved = tuple(
         PlacedFigure(
@@ -154,7 +154,7 @@ def _front_page(pages: list[DrawnSheet], dice: Dice) -> DrawnSheet:
     upright = np.rot90(source.page, -1) if source.turned else source.page
     figure = source.figures[0]
     left, top, right, bottom = figure.box
-    # The figure's own box may still hold nothing else: labels and other figures lie beside it.
+    # The figure's own box must still hold nothing else: labels and other figures are next to it.
     copy = PlacedFigure(figure.figure, figure.view, (0, 0, right - left, bottom - top))
     return DrawnSheet("D00000", np.ascontiguousarray(upright[top:bottom, left:right]), (copy,))
 
@@ -164,7 +164,7 @@ def tiff_bytes(sheet: DrawnSheet) -> bytes:
     note = (
         f"**DRAWING;{'OGFIG' if sheet.name == 'D00000' else 'PG0' + sheet.name[1:]};BW;{'L' if sheet.turned else 'P'}"
     )
-    ink = Image.fromarray(sheet.page < 128)  # bits of 1 are ink, as WhiteIsZero wants them
+    ink = Image.fromarray(sheet.page < 128)  # bits of 1 are ink, as WhiteIsZero needs them
     buffer = io.BytesIO()
     ink.save(buffer, "TIFF", compression="group4", dpi=(DPI, DPI), tiffinfo={270: note})
     return _white_is_zero(buffer.getvalue())
@@ -173,7 +173,7 @@ def tiff_bytes(sheet: DrawnSheet) -> bytes:
 def _white_is_zero(tiff: bytes) -> bytes:
     """The same bits with the photometric interpretation of the office.
 
-    Pillow writes BlackIsZero; asked for the other, some versions turn every pixel over in a loop of
+    Pillow writes BlackIsZero; told to write the other, some versions turn every pixel over in a loop of
     Python, a quarter of a second a sheet, and some do not. So the tag is set afterwards.
     """
     data = bytearray(tiff)

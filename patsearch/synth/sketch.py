@@ -29,7 +29,7 @@ class Hand:
         longest: strokes are broken into pieces of about this length.
         twice: share of strokes that are drawn a second time.
         omitted: share of the inner strokes left out; short ones first.
-        tilt: radians by which the page lies askew.
+        tilt: radians by which the page is rotated.
         squeeze: share by which proportions are off.
     """
 

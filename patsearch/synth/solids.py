@@ -33,7 +33,7 @@ def circle(n: int = 64, a: float = 1.0, b: float | None = None) -> Curve:
 
 
 def superellipse(power: float, n: int = 64, a: float = 1.0, b: float = 1.0) -> Curve:
-    """|x/a|^power + |y/b|^power = 1: an ellipse at 2, nearly a rectangle at 8."""
+    """|x/a|^power + |y/b|^power = 1: an ellipse at 2, almost a rectangle at 8."""
     angle = np.arange(n) / n * TAU
     c, s = np.cos(angle), np.sin(angle)
     exponent = 2.0 / power

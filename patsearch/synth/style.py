@@ -1,7 +1,7 @@
 """How a draughtsman inks lines: widths, broken lines, shading, an unsteady hand.
 
 Lengths are in points: 1/224 of the drawing's longer side, so that one style means the same at every
-size. A style is drawn anew for each drawing. One kept for a whole object would be a short cut that a
+size. Each drawing gets a new style. One kept for a whole object would be a short cut that a
 network learns; only which parts are disclaimed belongs to the object.
 """
 
@@ -23,7 +23,7 @@ SUPERSAMPLING = 3
 _SILHOUETTE, _OCCLUSION = 1, 2
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 Hatching = Literal["none", "lines", "stipple", "sheen", "limb"]
-# Cumulated: of the drawings in a random style, so many are shaded like this.
+# Cumulated: the share of drawings in a random style that are shaded like this.
 _SHADINGS: tuple[tuple[Hatching, float], ...] = (("lines", 0.10), ("stipple", 0.20), ("sheen", 0.38), ("limb", 0.52))
 _DASHES = {"dash": (4.0, 2.2), "short": (2.2, 1.6), "chain": (6.0, 1.6, 1.2, 1.6)}
 
@@ -35,7 +35,7 @@ class Style:
     Attributes:
         width: of lines, points.
         contour: width of the silhouette.
-        dashes: lengths drawn and left out in turn, for the parts that are not claimed.
+        dashes: lengths drawn and left out alternately, for the parts that are not claimed.
         unclaimed: those parts.
         hatching: how surfaces are shaded. "lines" and "stipple" darken what is turned from the light, "limb" what
             curves away from the eye; "sheen" is a few strokes that say: this is flat, or glass.
@@ -84,10 +84,10 @@ class Style:
         )
 
     def enlarged(self, factor: float, *, pen: float = 1.0) -> Style:
-        """The same pen on a figure that is smaller by that factor: on one page, a small figure's lines are as wide.
+        """The same style on a figure that is smaller by that factor: on one page, all lines are equally wide.
 
         Args:
-            pen: by which lines are wider still.
+            pen: factor by which lines are wider still.
         """
         return replace(
             self,
@@ -146,7 +146,7 @@ def ink_on(
     Args:
         canvas: (height, width) uint8, changed in place.
         factor: pixels of the page for one of `lines`.
-        origin: where the upper left corner of the drawing comes to lie, x and y.
+        origin: where the upper left corner of the drawing is put, x and y.
     """
     point = factor * max(lines.size) / POINTS
     waver = _Waver(lines.size, style.wobble * point, rng) if style.wobble > 0 else None
@@ -189,7 +189,7 @@ def draw_strokes(canvas: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64
 
 
 def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[np.float64]]:
-    """Cut a line (n, 2) into dashes: lengths drawn and left out in turn, along the line."""
+    """Cut a line (n, 2) into dashes: lengths drawn and left out alternately, along the line."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     if along[-1] <= lengths[0]:
         return [line]
@@ -232,7 +232,7 @@ def limb_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDA
     for offset in np.arange(-reach, reach, step):
         points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
         facing = np.abs(lines.normals_at(points)[:, 2])
-        # Every stroke ends at a steepness of its own: together they fade out.
+        # Every stroke ends at its own steepness: together they fade out.
         steep = (facing > 0) & (facing < rng.uniform(0.15, 0.75))
         gaps = (t / (step * rng.uniform(6, 18)) + rng.random()) % 1 < 0.85
         strokes += _runs(points, steep & gaps, int(1.5 * step / sample))

@@ -21,14 +21,14 @@ _SIDE = 32
 
 
 def choose_views(mesh: Mesh, dice: Dice, *, count: int, flat: bool = False, bare: bool = False) -> list[View]:
-    """Up to `count` views of an object, none blank, none a bare rectangle or ellipse, no two alike.
+    """Up to `count` views of an object, none blank, none a bare rectangle or ellipse, no two equal.
 
     The rear of a bottle that looks like its front is left out, as applicants do; perspective views
     from other sides take the place of what was left out.
 
     Args:
         flat: the object is a flat one, which is shown from the front.
-        bare: bare rectangles and ellipses stay: most applicants show all six sides, whatever is on them.
+        bare: bare rectangles and ellipses stay: most applicants show all six sides, even bare ones.
     """
     chosen: list[View] = []
     known: list[tuple[NDArray[np.float32], float | None]] = []
@@ -76,7 +76,7 @@ def _bare_shapes() -> list[NDArray[np.float32]]:
 
 
 def _candidates(dice: Dice, *, flat: bool) -> list[View]:
-    """Views in the order in which they are wanted: a perspective one, the six sides shuffled, more perspectives."""
+    """Views in the order of preference: a perspective one, the six sides shuffled, more perspectives."""
     strength = dice.between(0.05, 0.4) if dice.chance(0.6) else 0.0
     azimuth, elevation = dice.between(-65, -25), dice.between(14, 40)
     if flat:

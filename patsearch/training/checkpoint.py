@@ -1,4 +1,4 @@
-"""What a run keeps on disk: the whole state, to go on exactly, and checkpoints that can be searched with.
+"""What a run keeps on disk: the whole state, to resume exactly, and checkpoints to search with.
 
 A state is one safetensors file: weights, averaged weights, the loss's own weights, the optimiser's moments; its
 metadata says the rest. Both a state and a checkpoint folder are replaced as a whole.
@@ -29,7 +29,7 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     """Write a state; whoever reads the path sees the old one or the new, also after a power cut.
 
     Args:
-        metadata: by name, whatever JSON can hold.
+        metadata: by name, anything that JSON can hold.
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as part:
@@ -54,7 +54,7 @@ def unusable(path: Path, error: Exception) -> InputError:
     """The error for a state that cannot be used."""
     reason = " ".join(str(error).split())[:200]
     return InputError(
-        f"The training state {path} cannot be used: {reason}.", hint="Take another folder for a new run, with --out."
+        f"The training state {path} cannot be used: {reason}.", hint="Start a new run in another folder, with --out."
     )
 
 
@@ -90,7 +90,7 @@ def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def slim(state: Path, path: Path) -> None:
     """Keep of a state what a new run can start from: the averaged weights, in half precision, and what network it is.
 
-    The recipe is left out: it names folders of the machine it ran on, and such files are passed on.
+    The recipe is left out: it names folders of the machine it ran on, and these files are shared.
     """
     with safe_open(state, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(AVERAGED)]  # noqa: SIM118  (no mapping)
@@ -100,7 +100,7 @@ def slim(state: Path, path: Path) -> None:
 
 
 def write_checkpoint(folder: Path, network: Network, card: EncoderCard, recipe: str) -> EncoderCard:
-    """A checkpoint folder with the recipe beside it. An old one stays until the new one is whole."""
+    """Write a checkpoint folder, recipe included. An old one stays until the new one is complete."""
     part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")
     shutil.rmtree(part, ignore_errors=True)
     card = save_checkpoint(part, network, card)

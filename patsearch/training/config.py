@@ -1,4 +1,4 @@
-"""Recipes: everything that decides how a run goes, besides its drawings.
+"""Recipes: everything that decides how a run goes, except its drawings.
 
     [network]     what is trained, from which weights, and which of its vectors are searched
     [data]        sides of the drawings in the course of the run, what is held out
@@ -91,7 +91,7 @@ class BatchSection(Section):
         designs, drawings: designs of a batch, over all processes, and drawings of each.
         accumulate: batches whose gradients are added up before one update; pairs are made within a batch alone.
         least: designs with fewer drawings are not trained on.
-        labels: what losses tell apart: "design", or "type-and-domain" (`patsearch.training.data.classes`).
+        labels: the classes that losses distinguish: "design", or "type-and-domain" (`patsearch.training.data.classes`).
     """
 
     sampler: str = "pk"
@@ -132,14 +132,13 @@ class ScheduleSection(Section):
         rate, head_rate: learning rates of the backbone, and of what begins at random: projection, class centres.
         weight_decay: of matrices and kernels, not of biases and normalisations.
         clip: largest norm of the gradient, of all weights together; 0 for none.
-        average: decay a step of the moving average of the weights, which is what is kept; 0 for none.
-        frozen_stages: the stem and so many of the backbone's first stages keep their weights and statistics; 0
-            for none.
+        average: decay per step of the moving average of the weights, which is kept; 0 for none.
+        frozen_stages: N keeps weights and statistics of the stem and of the backbone's first N stages; 0 for none.
         precision: of the products ("fp32", "bf16", "fp16"); weights and losses are always fp32.
         compile: let torch.compile translate the network.
         channels_last: memory order of images.
         seed: of batches, augmentations and new weights.
-        save_seconds: the state is saved at least so often, and at the end of each epoch.
+        save_seconds: the state is saved at least this often, and at the end of each epoch.
         log_steps: steps between two rows of the log.
     """
 
@@ -191,7 +190,7 @@ class ValidationSection(Section):
 
     Attributes:
         every: steps between two validations; None for the end of each epoch.
-        designs: at most so many of the held-out groups, and as many of the held-out families.
+        designs: at most N of the held-out groups, and at most N of the held-out families.
         size: side in pixels; None for the one that is searched with.
         metric: the best weights are those that do best here; "map" is the mean of the two that begin so.
     """
@@ -207,7 +206,7 @@ class SearchSection(Section):
 
     Attributes:
         size: side at which it takes drawings; None for that of the last stage.
-        rotations: whether a benchmark asks with turned copies too.
+        rotations: whether a benchmark queries with turned copies too.
         rerank: whether a benchmark re-ranks.
     """
 

@@ -94,7 +94,7 @@ def join(device: str | None = None) -> Group:
     """This process's place among those that torchrun started; alone where it started none.
 
     Args:
-        device: "cpu", "cuda", "cuda:1", ...; None for a GPU where there is one.
+        device: "cpu", "cuda", "cuda:1", ...; None for a GPU if there is one.
 
     Raises:
         UsageError: no such device.
@@ -104,10 +104,10 @@ def join(device: str | None = None) -> Group:
     try:
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
-        raise UsageError(f"There is no device {device!r}.", hint="Use cpu or cuda.") from error
+        raise UsageError(f"Invalid --device {device!r}: expected cpu, cuda or cuda:N.") from error
     if chosen.type == "cuda":
         if not torch.cuda.is_available():
-            raise UsageError("There is no GPU that torch can use.", hint="Use --device cpu.")
+            raise UsageError("torch finds no GPU that it can use.", hint="Use --device cpu.")
         if device in (None, "cuda"):
             chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)

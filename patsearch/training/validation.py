@@ -34,7 +34,7 @@ def embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
 
 
 def pooled_embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
-    """(N, features): the same of the pooled features before the projection, whatever is searched."""
+    """(N, features): the same for the pooled features before the projection, even if the projection is searched."""
     return _encode(network, lambda pixels: network.pooled(network.normalised(pixels)), drawings)
 
 
@@ -59,7 +59,7 @@ def retrieval(vectors: Embeddings, designs: NDArray[np.int64], sketches: NDArray
 
     Returns:
         `map`: mean average precision of every view against all other views; `sketch_hit@1`: the share of
-        sketches whose nearest view is of the sketched design. NaN where there is nothing to measure.
+        sketches whose nearest view is of the sketched design. NaN if nothing can be measured.
     """
     views = np.flatnonzero(~sketches)
     places = np.full(len(vectors), -1)

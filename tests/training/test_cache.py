@@ -71,7 +71,7 @@ def test_a_shard_without_its_record_is_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_bad_caches_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no drawings"):
+    with pytest.raises(InputError, match="No drawings"):
         DrawingCache(tmp_path)
     with pytest.raises(ValueError, match="differ in number"):
         write_shard(tmp_path, 0, [Record("a", "g", "f", (VIEW,))], np.zeros((2, 8, 8), np.uint8))

@@ -471,7 +471,7 @@ def test_wrong_batches_are_refused(case: Case) -> None:
 @pytest.mark.parametrize("case", WITH_CENTRES, ids=str)
 @pytest.mark.parametrize("label", [5, -1])
 def test_a_label_that_is_no_class_is_refused(case: Case, label: int) -> None:
-    with pytest.raises(UsageError, match=f"label {label} is no class: there are 5"):
+    with pytest.raises(UsageError, match=f"label {label} is not a class: expected 0 to 4"):
         case.make()(rows(), torch.tensor([0, 1, label, 2, 0, 1]))
 
 
@@ -480,7 +480,7 @@ def test_a_label_that_is_no_class_is_refused(case: Case, label: int) -> None:
     [
         (InfoNCE, {"temperature": 0}, "temperature must be above 0, not 0"),
         (InfoNCE, {"temperature": math.nan}, "not nan"),
-        (InfoNCE, {"temperature": 2.0, "learn_temperature": True}, "within 0.01 and 1"),
+        (InfoNCE, {"temperature": 2.0, "learn_temperature": True}, "between 0.01 and 1"),
         (SupCon, {"temperature": -1}, "temperature"),
         (BatchHardTriplet, {"margin": 2.5}, "margin must be at least 0 and at most 2, not 2.5"),
         (SemiHardTriplet, {"margin": 5}, "margin must be at least 0 and at most 4"),

@@ -127,12 +127,12 @@ def test_evaluation_draws_no_sample() -> None:
 
 @pytest.mark.parametrize("wrong", [{"share": 0.0}, {"share": 1.1}, {"subcentres": 0}])
 def test_wrong_centres_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(SettingsError, match="no centres"):
+    with pytest.raises(SettingsError, match="No centres"):
         Centres(4, 10, **wrong)  # type: ignore[arg-type]
 
 
 def test_a_label_outside_is_refused_where_classes_are_sampled_too() -> None:
-    with pytest.raises(UsageError, match="label 10 is no class: there are 10, from 0"):
+    with pytest.raises(UsageError, match="label 10 is not a class: expected 0 to 9"):
         Centres(4, 10, share=0.5)(torch.tensor([1, 10]))
 
 

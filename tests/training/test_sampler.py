@@ -138,7 +138,7 @@ def test_impossible_pk_batches_are_refused(designs: int, drawings: int, ranks: i
 
 
 def test_unknown_names_and_ranks_are_refused() -> None:
-    with pytest.raises(UsageError, match="no sampler 'p'"):
+    with pytest.raises(UsageError, match="Unknown sampler 'p'"):
         make_sampler("p", corpus(), range(60), designs=2, drawings=2)
     with pytest.raises(UsageError, match="process 2 of 2"):
         make_sampler("pk", corpus(), range(60), designs=2, drawings=2, rank=2, ranks=2)

@@ -205,7 +205,7 @@ def test_memory_that_does_not_suffice_is_one_line_and_loses_nothing(
     assert code == 2
     assert out == ""
     assert err.count("\n") == 1
-    assert "memory does not suffice for step 3. The state of step 3 is kept" in err
+    assert "memory is too small for step 3. The state of step 3 is kept" in err
     assert "batch.accumulate" in err
     monkeypatch.undo()
     assert command("--out", run, "--set", "schedule.save_seconds=0")[0] == 0
@@ -250,7 +250,7 @@ def test_an_error_that_is_none_of_ours_keeps_its_traceback(
         (["--set", "network.architecture=efficientnet_b99"], 5, "timm has no model 'efficientnet_b99'"),
         (["--set", "batch.designs=500"], 2, "No batch of 500 designs"),
         (["--set", "network.start=nowhere"], 3, "The weights nowhere cannot be read"),
-        (["--device", "toaster"], 2, "There is no device 'toaster'"),
+        (["--device", "toaster"], 2, "Invalid --device 'toaster'"),
         (["--tensorboard"], 2, "TensorBoard is not installed. pip install tensorboard"),
     ],
 )

@@ -1,12 +1,12 @@
 """A second look at the densest windows of a drawing, at its own scale: what a `Details` graph of `lite0` must know.
 
-A whole figure at 256 pixels shows its shape and little of the pen. Windows at the scale of the sheet show strokes as
-the draughtsman drew and the scanner saw them, and these the drawings of one patent share, whatever their views. The
-vectors of both looks stand beside each other. The whole is looked at in two sizes, for free-hand lines are found better
-in a smaller one. All of them lie in one square (`patsearch.encoder.preprocess`).
+A whole figure at 256 pixels shows its shape and little of its style. Windows at the scale of the sheet show strokes as
+the draughtsman drew and the scanner saw them, and the drawings of one patent share these in all views. The
+vectors of both are concatenated. The whole is encoded in two sizes, because free-hand lines are found better in a
+smaller one. All of them are in one square (`patsearch.encoder.preprocess`).
 
-A small picture has no windows, and an enlarged one has blurred strokes for details. In place of the local part, such
-drawings have an axis of their own, the more the wider their edges are. So they are compared by shape, and what comes in
+A small picture has no windows, and an enlarged one has blurred strokes for details. Instead of the local part, such
+drawings have a separate axis, the more the wider their edges are. So they are compared by shape, and what comes in
 the format of the query is preferred, as drawings of one patent do.
 """
 
@@ -29,12 +29,12 @@ class Details:
     """How a drawing's densest windows add to its vector.
 
     Attributes:
-        weight: of their part beside that of the whole drawing.
+        weight: of their part relative to that of the whole drawing.
         shares: of the whole drawing's vectors, of the larger and of the smaller copy, which are added.
         axes: (C, dim) float32, orthonormal, along which the local part is kept.
         sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which it does not
             count at all.
-        weights: of the network that looks at windows, where it is another one.
+        weights: of the network for windows, if it is another one.
     """
 
     weight: float

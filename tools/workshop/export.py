@@ -31,7 +31,7 @@ def interpolate(start: Weights, end: Weights, share: float) -> Weights:
     """Weights a share of the way from `start` (0) to `end` (1), statistics of normalisation included.
 
     Wortsman et al., Robust fine-tuning of zero-shot models (2022), section 3: between pretrained and
-    fine-tuned weights lie networks that do better than either on data unlike that of the fine-tuning.
+    fine-tuned weights there are networks that do better than either on data unlike that of the fine-tuning.
     """
     missing = end.keys() - start.keys()
     if missing:
@@ -56,9 +56,9 @@ def export_encoder(
         card: name and preprocessing decide; dimension and fingerprint are filled in.
         folder: to write into.
         whitening: of the pooled features of unit length.
-        details: a second look at windows of the drawing, in place of a whitening.
+        details: windows of the drawing in addition, instead of a whitening.
         half: keep the weights in half precision in the file, which changes the vectors a little.
-        check: (N, size, size) uint8 drawings on which both must agree; random blots where none are given.
+        check: (N, size, size) uint8 drawings on which both must agree; random blots if none are given.
 
     Returns:
         The card as written.
@@ -176,7 +176,7 @@ def read_backbone(path: Path, *, last: bool = False) -> Weights:
 
 
 def _blots(size: int, count: int = 8) -> NDArray[np.uint8]:
-    """Drawings of a kind: black rectangles on white."""
+    """Simple drawings: black rectangles on white."""
     rng = np.random.default_rng(0)
     drawings = np.full((count, size, size), 255, np.uint8)
     for drawing in drawings:

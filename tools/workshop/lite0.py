@@ -69,7 +69,7 @@ def timm_names() -> dict[str, str]:
 
 
 def build_network(weights: Weights | None, *, projection: int | None = None, power: int = 3) -> Network:
-    """The network with generalised-mean pooling; random weights where none are given."""
+    """The network with generalised-mean pooling; random weights if none are given."""
     network = Network(NetworkConfig(ARCHITECTURE, pooling="gem", gem_power=float(power), projection=projection))
     if weights is not None:
         load_pretrained(network, weights)

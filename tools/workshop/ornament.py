@@ -50,7 +50,7 @@ class Place:
 
 
 def decorate(mesh: Mesh, dice: Dice, *, most: int = 3) -> Mesh:
-    """The object with one to `most` ornaments, each a part of its own; as it is where no flat surface has room."""
+    """The object with one to `most` ornaments, each a separate part; unchanged if no flat surface has room."""
     places = flat_places(mesh)
     if not places:
         return mesh

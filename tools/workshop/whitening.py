@@ -2,7 +2,7 @@
 
 Mikolajczyk, Matas: Improving Descriptors for Fast Tree Matching by Optimal Linear Projection (2007);
 Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation (2018), section 4. Directions in
-which drawings of one design differ (their view, their pen) are shrunk until they vary alike; what is left is
+which drawings of one design differ (their view, their style) are shrunk until they vary equally; what is left is
 rotated to the axes along which designs differ most, and cut after `dim` of them.
 
 It is fitted in seconds on vectors of the training designs, and shipped as one matrix in the encoder's graph.

@@ -23,7 +23,7 @@ from patsearch.synth.solids import (
     tube,
 )
 
-_ALONG = turn_y(np.pi / 2)  # what stands upright comes to lie along x
+_ALONG = turn_y(np.pi / 2)  # from upright to along x
 
 
 @family("Hand tool", "Screwdriver", "Hammer", uspc=("D8/107", "D8/82", "D8/75"), locarno="08-05")

@@ -18,7 +18,7 @@ class Family:
     Attributes:
         name: unique; held-out sets are cut by it.
         titles: how a patent might call it; each design picks one.
-        uspc: codes in normal form that such designs bear, the first mostly; each design picks one.
+        uspc: codes in normal form of such designs, mostly the first; each design picks one.
         locarno: code in normal form.
         build: draws one object; all that is random comes from the dice.
         flat: a drawing on a surface (an icon, a pattern): shown from the front alone.

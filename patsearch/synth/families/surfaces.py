@@ -97,7 +97,7 @@ def _cone(width: float, depth: float, height: float) -> Solid:
     flat=True,
 )
 def screen(dice: Dice) -> Assembly:
-    """A display with icons, fields and bars, upright and nearly flat."""
+    """A display with icons, fields and bars, upright and almost flat."""
     assembly = Assembly()
     width, height = dice.pick((0.7, 1.3), (1.4, 0.85), (1.0, 1.0))
     stand = turn_x(np.pi / 2)

@@ -40,7 +40,7 @@ class Augmentation:
         shear, stretch: largest shear, and largest share by which the proportions are off.
         zoom: smallest size, as a share of the original.
         thicker, thinner: stroke width changed by a pixel or two of the cached drawing.
-        sketched: a free-hand copy in place of the drawing (`patsearch.training.augment.sketchify`).
+        sketched: a free-hand copy instead of the drawing (`patsearch.training.augment.sketchify`).
         unhatched: hatching and stippling taken out (`patsearch.training.augment.hatching`).
         wobbly: lines unsteady, by a smooth random displacement.
         wobble: largest displacement in pixels of a drawing of 224.
@@ -50,7 +50,7 @@ class Augmentation:
         paler: lines grey.
         one_bit: a threshold, as of a black-and-white scan.
         grain: noise on paper and lines.
-        cropped: a part at the scale of the cached drawing, in place of the whole made smaller.
+        cropped: a part at the scale of the cached drawing, instead of the whole at a smaller size.
     """
 
     mirror: float = 0.3
@@ -109,7 +109,7 @@ _STRENGTHS = ("tilt", "shear", "stretch", "zoom")  # done to every drawing, more
 
 
 def alone(spec: Augmentation, name: str) -> Augmentation:
-    """One augmentation as `spec` has it, done to every drawing, and no other; none where it is off in `spec`."""
+    """One augmentation as set in `spec`, done to every drawing, and no other; none if it is off in `spec`."""
     value: float = getattr(spec, name)
     return replace(spec, **OFF | {name: value if name in _STRENGTHS or value == OFF[name] else 1.0})
 
@@ -180,7 +180,7 @@ def _move(ink: Grey, spec: Augmentation, rng: np.random.Generator) -> Grey:
 
 
 def _wobble(ink: Grey, matrix: NDArray[np.float64], most: float, rng: np.random.Generator) -> Grey:
-    """The affine map, with a smooth random displacement of at most `most` pixels beside it."""
+    """The affine map, plus a smooth random displacement of at most `most` pixels."""
     side = ink.shape[0]
     knots = int(rng.integers(6, 16))
     # Cubic interpolation overshoots the random knots by little; a uniform distribution has no far outliers.
@@ -244,7 +244,7 @@ def _scan(ink: Grey, spec: Augmentation, rng: np.random.Generator, grain: np.ran
 
 @lru_cache(maxsize=4)
 def _noise(side: int) -> NDArray[np.float32]:
-    """White noise that every drawing gets another part of: to draw it anew costs more than all the rest."""
+    """White noise; every drawing gets another part of it. New noise for each would cost more than all the rest."""
     noise = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
     noise.flags.writeable = False
     return noise

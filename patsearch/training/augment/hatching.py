@@ -1,6 +1,6 @@
 """Hatching and stippling taken out of a drawing, as a sketch or another draughtsman would leave them out.
 
-Hatching is told by its texture, not line by line: where lines stand so close that the gaps between them
+Hatching is recognised by its texture, not line by line: where lines are so close that the gaps between them
 close, and run so much in one direction that their gradients agree (the coherence of the structure tensor).
 Stippling is specks that touch nothing.
 
@@ -20,7 +20,7 @@ _UNIT = 224  # lengths below are given for a drawing of this side
 _GAP = 5.5  # between two lines of one hatching, at most
 _PATCH = 13.0  # hatching covers at least a square of this side
 _WINDOW = 15  # pixels over which directions are compared
-_COHERENT = 0.55  # 0 all directions alike, 1 all lines parallel
+_COHERENT = 0.55  # 0 all directions equal, 1 all lines parallel
 _SPECK = 3.2  # side of a dot, at most; the dashes of a broken line are longer
 _INK_ABOVE = 56
 _BLACK = 255
@@ -55,7 +55,7 @@ def _specks(lines: Ink, scale: float) -> Ink:
 
 
 def _dense(lines: Ink, scale: float) -> Ink:
-    """Where lines stand close, without solid black and without the border, which the contour runs along."""
+    """Where lines are close together, without solid black and without the border, which the contour runs along."""
     gap, patch = _square(_GAP * scale), _square(_PATCH * scale)
     filled = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, gap)
     solid = cv2.morphologyEx(lines, cv2.MORPH_OPEN, _square(4 * scale))

@@ -2,7 +2,7 @@
 
 A drawing is taken as areas of paper between its lines. The outlines of the large areas are followed, the
 outer contour first; where two areas share a line it is followed once. What was followed is cut into strokes,
-each with an unsteadiness, a displacement, an overshoot and a width of its own. Hatching, stippling and small
+each with an unsteadiness, a displacement, an overshoot and a width.  Hatching, stippling and small
 parts go by themselves, because the areas between their lines are small.
 
 It needs a picture only. Whoever has the object itself draws better with `patsearch.synth.sketch`.
@@ -90,7 +90,7 @@ def sketchify(ink: Ink, rng: np.random.Generator, pen: Pen | None = None) -> Ink
     if not strokes:
         return ink
     page = np.zeros_like(ink)
-    # A pen has a few widths, not one a stroke: strokes of one width are drawn in one call.
+    # A pen has a few widths, not one per stroke: strokes of one width are drawn in one call.
     widths = np.maximum(1, np.rint(scale * pen.width + rng.uniform(-0.3, 0.3, len(strokes)))).astype(int)
     points = _by_hand(strokes, pen, scale, rng)
     for width in np.unique(widths).tolist():
@@ -159,7 +159,7 @@ def _by_hand(strokes: list[Line], pen: Pen, scale: float, rng: np.random.Generat
     """The strokes, each displaced as a whole and unsteady along its way, in OpenCV's coordinates."""
     lengths = np.array([len(line) for line in strokes])
     points = np.concatenate(strokes)
-    # One unsteady line is cut into those of all strokes: a few large operations in place of many small ones.
+    # One unsteady line is cut into those of all strokes: a few large operations instead of many small ones.
     ways = np.arange(0, len(points) + _STEP, max(1.0, 14 * scale / _STEP))
     tremor = rng.normal(0, pen.tremor * scale, (2, len(ways)))
     drift = rng.normal(0, pen.drift * scale / 2, (len(strokes), 2))

@@ -2,7 +2,7 @@
 
 Sheets are read, split into figures and preprocessed in worker processes as in an ingest; here the results are
 packed into shards. A shard also keeps which units of the source went into it and what of them could not be
-read, so that a run that was killed goes on behind its last shard and ends with the same cache.
+read, so that a killed run resumes after its last shard and ends with the same cache.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from patsearch.training.data.cache import CACHE, DrawingCache, Record, pack, sha
 from patsearch.training.data.facts import Labels
 
 REPORT = "report.json"
-_SHARD = 64  # designs; what a killed run does again at most
-# Raised when the way from sheets to drawings changes so that old caches ought to be made again.
+_SHARD = 64  # designs; the most that a killed run does again
+# Raised when the way from sheets to drawings changes so much that old caches must be rebuilt.
 _RECIPE = 1
 
 
@@ -44,7 +44,7 @@ class BuildOptions:
         front_pages: keep front pages (`D00000`) too; they repeat another drawing.
         processes: workers; None is one a core, 0 works in this process.
         kind: plug-in name of the sources; None recognises each by looking.
-        source: what the user says of the sources, DeepPatent's lists for one.
+        source: options of the sources, for example DeepPatent's lists.
     """
 
     whole_sheets: bool = False
@@ -56,12 +56,12 @@ class BuildOptions:
 
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did; counts are of the whole cache, also of what earlier runs put there.
+    """What a build did; counts are of the whole cache, earlier runs included.
 
     Attributes:
         designs, drawings: in the cache.
-        single: designs with one drawing, from which nothing can be learned: they are in the cache, and
-            samplers leave them out.
+        single: designs with one drawing, from which nothing can be learned: the cache holds them, samplers leave
+            them out.
         added: designs that this run added.
         failed: what could not be read, with the reason.
         seconds: wall time of this run.
@@ -78,7 +78,7 @@ class BuildReport:
 
     @property
     def exit_code(self) -> int:
-        """0 where everything that was named is in the cache; 9 where a file failed; 130 where stopped."""
+        """0 if everything is in the cache; 9 if a file failed; 130 if stopped."""
         if self.interrupted:
             return 130
         return EXIT_FAILED_FILES if self.failed else 0
@@ -96,7 +96,7 @@ def open_data(
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[DrawingCache, BuildReport | None]:
-    """The drawings of caches, or of sources after a cache of them was built; and what building it did.
+    """The drawings of caches, or of sources after building a cache of them; and the report of that build.
 
     Args:
         data: either caches or sources.
@@ -111,7 +111,7 @@ def open_data(
     caches = [folder for folder in folders if is_cache(folder)]
     if caches and len(caches) < len(folders):
         other = next(folder for folder in folders if folder not in caches)
-        raise UsageError(f"{caches[0]} is a cache and {other} is none.", hint="Build a cache of the other ones first.")
+        raise UsageError(f"{caches[0]} is a cache and {other} is not.", hint="Build a cache of the others first.")
     if caches:
         return DrawingCache(*caches), None
     report = build_cache(folders, store, preprocessing, options, on_progress=on_progress)
@@ -131,26 +131,26 @@ def build_cache(
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> BuildReport:
-    """Put the drawings of sources into a cache; what is there already stays and is not read again.
+    """Put the drawings of sources into a cache; drawings that it already holds are not read again.
 
     Args:
-        sources: archives, lists, folders: whatever `ingest` takes.
-        out: folder of the cache; made where there is none.
+        sources: archives, lists, folders: anything that `ingest` reads.
+        out: folder of the cache; created if missing.
         preprocessing: of the encoder to be trained; its size is the largest that can be trained at.
         on_progress: called after each patent.
 
     Returns:
-        What was done and what failed; also written to `report.json`. A file that cannot be read is in there
-        and stops nothing.
+        What was done and what failed; also written to `report.json`. A file that cannot be read is listed there
+        and does not stop the build.
 
     Raises:
-        SourceError: a source is not there, or holds nothing that can be read.
-        InputError: not one drawing could be read.
+        SourceError: a source is missing, or holds nothing that can be read.
+        InputError: no drawing could be read.
         UsageError: the cache was begun with other settings.
     """
     options = options or BuildOptions()
     if not sources:
-        raise UsageError("There is nothing to build a cache of.", hint="Name an archive or a folder.")
+        raise UsageError("No source given.", hint="Name an archive or a folder.")
     opened = [open_source(path, kind=options.kind, options=options.source) for path in sources]
     labels = {id(source): Labels(source) for source in opened}
     out.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def build_cache(
     try:
         for source in opened:
             build.report.failed += labels[id(source)].problems
-            build.take_in(source, labels[id(source)])
+            build.add(source, labels[id(source)])
     except KeyboardInterrupt:
         build.report.interrupted = True
     finally:
@@ -170,7 +170,7 @@ def build_cache(
         _write_json(out / REPORT, build.report.to_json())
     if not build.report.drawings and not build.report.interrupted:
         reasons = "; ".join(map(str, build.report.failed[:3])) or "the sources hold no patents"
-        raise InputError(f"Not one drawing could be read: {reasons}.", hint=f"All reasons: {out / REPORT}")
+        raise InputError(f"No drawing could be read: {reasons}.", hint=f"All reasons: {out / REPORT}")
     return build.report
 
 
@@ -205,11 +205,11 @@ class _Build:
                 self._number = int(path.stem) + 1
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise InputError(
-                    f"The shard {path} cannot be read: {error}.", hint="Delete it: what is missing is made again."
+                    f"The shard {path} cannot be read: {error}.", hint="Delete it: the next run makes it again."
                 ) from error
 
-    def take_in(self, source: Source, labels: Labels) -> None:
-        """All units of a source that are not in the cache."""
+    def add(self, source: Source, labels: Labels) -> None:
+        """Add all units of a source that are not in the cache."""
         options = self._options
         settings = WorkerSettings(
             encoder=None,
@@ -256,7 +256,7 @@ class _Build:
         if result.failed is not None:
             problems.append(Problem(where, result.failed))
         elif result.patent in self._designs and result.drawings:
-            problems.append(Problem(where, f"{result.patent} is in the cache already; left out"))
+            problems.append(Problem(where, f"{result.patent} is already in the cache; left out"))
         elif result.drawings and isinstance(result.figures, np.ndarray):
             record = labels.record(result.patent, result.drawings)
             pending.records.append(record)
@@ -303,7 +303,7 @@ class _Pending:
 
 
 def _claim(out: Path, preprocessing: Preprocessing, options: BuildOptions) -> None:
-    """Say how the cache is made, or refuse to go on with one that is made in another way."""
+    """Write down how the cache is made; refuse a cache that was made in another way."""
     wanted = {
         "preprocessing": preprocessing.to_json(),
         "whole_sheets": options.whole_sheets,
@@ -313,7 +313,7 @@ def _claim(out: Path, preprocessing: Preprocessing, options: BuildOptions) -> No
     path = out / CACHE
     if not path.exists():
         if shard_path(out, 0).exists():
-            raise UsageError(f"{out} holds drawings that were not built of sources.", hint="Name another folder.")
+            raise UsageError(f"{out} holds drawings that were not built from sources.", hint="Name another folder.")
         _write_json(path, wanted)
         return
     try:

@@ -2,13 +2,13 @@
 
 A cache is a folder of shards, each a few dozen designs:
 
-    00012.bin     the drawings in turn, each deflated (`pack`)
+    00012.bin     the drawings one after another, each deflated (`pack`)
     00012.json    {"size": S, "ends": [end of each drawing in the .bin file], "records": [a `Record` each]}
 
 The JSON file is written last: a shard without one is unfinished and is made again.
 
-A line drawing is white to nine tenths. Which pixels bear ink, and how dark they are, is deflated apart: the
-first is regular, the second nearly noise, and together they take less than PNG does (docs/research/training-data.md).
+Nine tenths of a line drawing are white. Where the ink is and how dark it is are deflated separately: the first is
+regular, the second almost noise, and together they take less than PNG does (docs/research/training-data.md).
 """
 
 from __future__ import annotations
@@ -45,12 +45,11 @@ class Record:
         group: designs of one group are near duplicates of one another; they share a side of every split.
         family: what kind of object it is: a parametric family, the collection of a shape, or a patent's main
             class ("locarno 14", "uspc D14"); empty where nothing is known.
-        kinds: of its drawings in turn, "view" or "sketch".
-        aspects: of its drawings in turn, the view as the caption tells it ("perspective", "front" ...), empty
-            where it tells none; no entries at all where it tells none of any drawing.
-        split: the side on which the source puts the design, "train", "validation" or "test"; empty where it
-            puts it on none.
-        hand: whether one pen drew all its views, as in a patent; augmentation then leaves them one pen.
+        kinds: of each drawing, "view" or "sketch".
+        aspects: of each drawing, the view that its caption names ("perspective", "front" ...), empty if it names
+            none; no entries at all if no caption names one.
+        split: the side on which the source puts the design, "train", "validation" or "test"; empty if on none.
+        hand: whether all its views have one style, as in a patent; augmentation then keeps one style.
     """
 
     design: str
@@ -105,7 +104,7 @@ def write_shard(folder: Path, number: int, records: Sequence[Record], drawings: 
     """Write one shard; a reader sees all of it or none.
 
     Args:
-        drawings: (n, size, size), the rows of all records in turn.
+        drawings: (n, size, size), the drawings of all records one after another.
 
     Raises:
         ValueError: the records name more or fewer drawings than there are.
@@ -122,7 +121,7 @@ def write_packed(
     size: int,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """`write_shard` for drawings that are packed already; `more` stands in the JSON file beside them."""
+    """`write_shard` for packed drawings; `more` is added to the JSON file."""
     if sum(len(record.kinds) for record in records) != len(packed):
         raise ValueError("The records and the drawings differ in number.")
     ends = np.cumsum([len(data) for data in packed], dtype=np.int64).tolist()
@@ -134,7 +133,7 @@ def write_packed(
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """The drawings of a shard, each read when it is wanted.
+    """The drawings of a shard, each read on demand.
 
     The file is opened for every drawing: that costs a hundredth of inflating it, and thousands of shards need
     neither descriptors nor anything that threads and processes would have to share.
@@ -157,7 +156,7 @@ class _Packed:
 
 
 class DrawingCache:
-    """All complete shards of one or several folders; their drawings are read one by one when asked for.
+    """All complete shards of one or several folders; their drawings are read one by one on demand.
 
     Pickles as the names of its folders, so that processes that load drawings open it for themselves.
 
@@ -167,7 +166,7 @@ class DrawingCache:
     Attributes:
         records: all designs.
         size: side of a drawing in pixels.
-        preprocessing: how the drawings were made; None where a folder does not say (`cache.json`).
+        preprocessing: how the drawings were made; None if a folder does not say (`cache.json`).
 
     Raises:
         InputError: no shard, a malformed one, or sizes that differ.
@@ -184,7 +183,7 @@ class DrawingCache:
                 sizes.add(self._add(path))
         where = ", ".join(map(str, folders))
         if not self.records:
-            raise InputError(f"There are no drawings in {where}.", hint="Build a cache there first.")
+            raise InputError(f"No drawings found in {where}.", hint="Build a cache there first.")
         if len(sizes) > 1:
             raise InputError(f"The shards of {where} differ in size: {sorted(sizes)}.")
         self.size = sizes.pop()
@@ -197,7 +196,7 @@ class DrawingCache:
         return DrawingCache, self.folders
 
     def _add(self, path: Path) -> int:
-        """Take in one shard; the side of its drawings."""
+        """Add one shard; returns the side of its drawings."""
         try:
             content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             records = [_record(entry) for entry in content["records"]]
@@ -219,7 +218,7 @@ class DrawingCache:
         """(size, size) uint8, white = 255: drawing `number` of design `design`.
 
         Raises:
-            ImageError: what lies on disk is damaged or gone.
+            ImageError: the file on disk is damaged or gone.
         """
         shard, first = self._places[design]
         return self._shards[shard][first + number]

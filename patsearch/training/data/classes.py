@@ -1,4 +1,4 @@
-"""What a loss learns to tell apart: designs, or what kind of drawing of what kind of object a drawing is."""
+"""The classes that a loss distinguishes: designs, or kinds of drawing and kinds of object."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from patsearch.training.data.cache import SKETCH, Record
 from patsearch.training.data.facts import ASPECTS
 
 DESIGN, TYPE_AND_DOMAIN = "design", "type-and-domain"
-# What a drawing is: of a view that its caption names, of one that it does not name, or a sketch.
+# The view that a caption names, a view that it does not name, or a sketch.
 TYPES = (*ASPECTS, "view", SKETCH)
 
 
 class Labelling:
     """Class ids of drawings.
 
-    With "design", those of the sampler. With "type-and-domain", domain * len(TYPES) + type: the type is what the
-    drawing's caption says of the view, the domain the design's family; losses take the two apart again.
+    With "design", those of the sampler. With "type-and-domain", domain * len(TYPES) + type: the type is the
+    view that the drawing's caption names, the domain the design's family; losses separate the two again.
 
     Args:
         kind: "design" or "type-and-domain".
@@ -31,7 +31,7 @@ class Labelling:
         classes: number of class ids.
 
     Raises:
-        UsageError: fewer than two families where they are to be told apart.
+        UsageError: fewer than two families where the loss should distinguish them.
     """
 
     def __init__(self, kind: str, records: Sequence[Record], trained: NDArray[np.int64]) -> None:
@@ -42,7 +42,7 @@ class Labelling:
         domains = sorted({records[design].family for design in trained.tolist()})
         if len(domains) < 2:
             raise UsageError(
-                "The drawings are all of one kind of object: there is no domain to tell.",
+                "The drawings are all of one kind of object, so no domain can be learned.",
                 hint="Take data with classes, or batch.labels=design.",
             )
         places = {name: place for place, name in enumerate(domains)}

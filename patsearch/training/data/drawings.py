@@ -1,4 +1,4 @@
-"""Drawings to calibrate on and to compare encoders with: of a cache, of a source, or of the synthetic corpus."""
+"""Drawings to calibrate with and to compare encoders on: from a cache, a source, or the synthetic corpus."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int
 
     Raises:
         InputError: they cannot be read.
-        EncoderError: no data, and no synthetic corpus can be drawn.
-        UsageError: there are fewer than two.
+        EncoderError: no data given, and the synthetic corpus cannot be drawn.
+        UsageError: fewer than two drawings.
     """
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
@@ -44,7 +44,7 @@ def some_drawings(data: Sequence[Path], preprocessing: Preprocessing, count: int
         ]
         chosen = sorted(places)[:count]
         if len(chosen) < 2:
-            raise UsageError("There are too few drawings.", hint="Name a source or a cache with more of them.")
+            raise UsageError("Too few drawings: at least two are needed.", hint="Name a larger source or cache.")
         drawings = [cache.drawing(design, number) for _, design, number in chosen]
         return np.stack(drawings if built else [encoder_input(drawing, preprocessing) for drawing in drawings])
 
@@ -68,7 +68,7 @@ def _synthetic(folder: Path, designs: int) -> Path:
         write_corpus(folder, designs=designs, seed=0)
     except (ImportError, PluginError) as error:
         raise EncoderError(
-            "Without drawings of yours, synthetic ones are drawn, and that needs the extra synth.",
+            "Without --drawings, synthetic ones are drawn, and that needs the extra synth.",
             hint="Name drawings with --drawings SOURCE, or pip install 'patsearch[synth]'.",
         ) from error
     return folder

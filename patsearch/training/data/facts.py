@@ -1,4 +1,4 @@
-"""What is known of a patent beside its drawings, as training uses it: family, near duplicates, side of the split."""
+"""What training knows about a patent apart from its drawings: family, near duplicates, side of the split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from patsearch.types import Drawing, JsonDict
 
 # As `patsearch.synth.corpus` names it, which needs the `synth` extra to be imported.
 SIDECAR = "designs.jsonl"
-# Words of a caption, the first that is there tells the view: "front perspective view" is a perspective one.
+# Words of a caption; the first that occurs decides the view: "front perspective view" is a perspective one.
 ASPECTS = {
     "perspective": r"perspective|isometric|three-quarter|oblique",
     "exploded": r"exploded",
@@ -33,7 +33,7 @@ ASPECTS = {
     "side": r"side|end|profile|elevation(?:al)?",
 }
 _ASPECT = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in ASPECTS.items()), re.IGNORECASE)
-# Parts of a list's name, the first that is there counts: `train_patent_val.txt` is for validation.
+# Parts of a list's name; the first that occurs counts: `train_patent_val.txt` is for validation.
 _SIDES = {"test": TEST, "val": VALIDATION, "trn": TRAIN, "train": TRAIN}
 
 
@@ -48,16 +48,16 @@ class _Facts:
 
 
 class Labels:
-    """The facts that lie beside a source's drawings.
+    """The facts that a source gives about its drawings.
 
-    DeepPatent's lists say by their names on which side of the split a patent is: "trn", "val" or "test". The
+    The names of DeepPatent's lists say on which side of the split a patent is: "trn", "val" or "test". The
     sidecar of a synthetic corpus says family, near duplicates and views.
 
     Args:
         source: read for its lists and its sidecar, not for its drawings.
 
     Attributes:
-        problems: what contradicts itself.
+        problems: contradictions found.
 
     Raises:
         SourceError: a list or the sidecar cannot be read.
@@ -72,7 +72,7 @@ class Labels:
             self._read_sidecar(sidecar)
 
     def record(self, patent: str, drawings: Sequence[Drawing]) -> Record:
-        """The record of a patent's drawings, in turn."""
+        """The record of a patent with these drawings."""
         facts = self._facts.get(patent, _Facts())
         aspects = tuple(aspect(d.view or facts.views.get(d.sheet, "")) for d in drawings)
         return Record(
@@ -82,7 +82,7 @@ class Labels:
             kinds=(VIEW,) * len(drawings),
             aspects=aspects if any(aspects) else (),
             split=facts.split,
-            # One office's sheets of one patent come from one hand; synthetic figures each have a style.
+            # The sheets of one patent share one style; each synthetic figure has its own.
             hand=not facts.family,
         )
 
@@ -97,12 +97,12 @@ class Labels:
                 patent = normal_number(key.partition("-")[0])
                 facts = self._facts.setdefault(patent, _Facts(split=side))
                 if facts.split != side:
-                    # Held out is the safe side: what is tested must not have been learned.
-                    reason = f"{patent} is in lists of two splits; it counts as held out"
+                    # Held out is the safe side: nothing that is tested may be learned.
+                    reason = f"{patent} is in the lists of two splits and counts as held out"
                     self._complain(path, reason)
                     facts.split = next(s for s in (TEST, VALIDATION, "") if s in (facts.split, side))
                 if labels.setdefault(label, patent) != patent:
-                    self._complain(path, f"label {label} stands for {labels[label]} and for {patent}")
+                    self._complain(path, f"label {label} means {labels[label]} and {patent}")
 
     def _complain(self, path: Path, reason: str) -> None:
         problem = Problem(printable(path), reason)
@@ -121,7 +121,7 @@ class Labels:
                         sheet = Path(figure["file"]).stem.rpartition("-")[2]
                         facts.views[sheet] = str(figure["view"])
             except (KeyError, TypeError) as error:
-                raise SourceError(f"{printable(path)}, line {number}: no design ({error!r}).") from error
+                raise SourceError(f"{printable(path)}, line {number}: not a design ({error!r}).") from error
         # A near duplicate may repeat a near duplicate: the group is called after the first of them.
         for facts in self._facts.values():
             seen = set[str]()
@@ -131,7 +131,7 @@ class Labels:
 
 
 def aspect(caption: str) -> str:
-    """The view that a caption speaks of, one of `ASPECTS`; empty where it tells none."""
+    """The view that a caption names, one of `ASPECTS`; empty if it names none."""
     found = _ASPECT.findall(caption)
     words = {name for groups in found for name, text in zip(ASPECTS, groups, strict=True) if text}
     return next((name for name in ASPECTS if name in words), "")

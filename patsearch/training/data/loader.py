@@ -1,6 +1,6 @@
 """Batches of changed drawings, made ahead of the network that learns from them.
 
-A batch is a function of the recipe's seed and its number alone, by whatever thread and in whatever order it is made.
+A batch depends on the recipe's seed and its number alone, whichever thread makes it and in any order.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Loaded:
 
 
 class Loader:
-    """Makes batches, on threads of its own or in the caller's.
+    """Makes batches, on its own threads or on the caller's.
 
     OpenCV and zlib, where the time goes, let other threads run.
 
@@ -52,7 +52,7 @@ class Loader:
         augmentation: how they are changed.
         labelling: what the class ids of the drawings are; None for those of the sampler.
         seed: of the changes.
-        workers: threads; 0 to make each batch when it is asked for.
+        workers: threads; 0 to make each batch on demand.
         pinned: put batches where a GPU can fetch them by itself.
     """
 
@@ -74,7 +74,7 @@ class Loader:
         self._pending: dict[tuple[int, int], Future[Loaded]] = {}
 
     def batch(self, number: int, size: int) -> Loaded:
-        """Batch `number`, its drawings at `size` pixels. Ask for them in turn."""
+        """Batch `number`, its drawings at `size` pixels. To be called with ascending numbers."""
         if self._pool is None:
             return self._make(number, self._sampler.batch(number), size)
         wanted = [(number + ahead, size) for ahead in range(_AHEAD * self._workers)]
@@ -102,7 +102,7 @@ class Loader:
             labels[row] = self._labelling(design, which, int(batch.labels[source]))
             rng = np.random.default_rng([self._seed, _AUGMENT, number, rank * count + row])
             record = self._cache.records[design]
-            # The views of a patent share pen and scanner; a sketch of it has its own.
+            # The views of a patent share style and scanner; a sketch of it has its own.
             shared = record.hand and record.kinds[which] == VIEW
             hand = np.random.default_rng([self._seed, _HAND, number, design]) if shared else None
             rows.append(augment(drawing, self._augmentation, rng, size=size, hand=hand))
@@ -114,7 +114,7 @@ class Loader:
     def _readable(
         self, row: int, places: list[tuple[int, int]], unreadable: list[tuple[int, int]]
     ) -> tuple[NDArray[np.uint8], tuple[int, int], int]:
-        """The drawing of a row, else another of its design, else that of another row; what it is, and the row."""
+        """The drawing of a row, else another of its design, else that of another row; then its place, and the row."""
         error: InputError | None = None
         for source in [row, *(other for other in range(len(places)) if other != row)]:
             design, number = places[source]
@@ -132,7 +132,7 @@ class Loader:
 
 
 def workers_for(device: torch.device, wanted: int | None, cores: Callable[[], int]) -> int:
-    """Threads of a loader: what is wanted, else none beside a CPU's own work and several beside a GPU."""
+    """Threads of a loader: the number given, else none next to a CPU's own work and several next to a GPU."""
     if wanted is not None:
         return wanted
     return max(1, min(12, cores() - 2)) if device.type == "cuda" else 0

@@ -1,10 +1,9 @@
-"""Which drawings make a batch. A batch is a function of seed and step alone: a run that was interrupted, or
-that is spread over several processes, draws the same ones.
+"""Which drawings make a batch. A batch depends on seed and step alone: a run that was interrupted, or that is
+spread over several processes, draws the same ones.
 
-A class is a design, that is a patent, because "of the same patent" is what counts as found. The near
-duplicates of a group are classes of their own: a loss with class centres is to tell them apart in the
-end, but in one batch of P x K drawings they would be the hardest negatives every time, so that no two
-designs of one group meet in such a batch.
+A class is a design, that is a patent, because a result counts as found if it is "of the same patent". Each near
+duplicate of a group is a separate class: a loss with class centres should distinguish them in the end. In one
+batch of P x K drawings they would be the hardest negatives every time, so no two designs of one group meet there.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Sampler(ABC):
         designs: P, for one process.
         drawings: K.
         seed: of the order.
-        least: designs with fewer drawings are left out; one drawing alone has no partner to be drawn to.
+        least: designs with fewer drawings are left out; a single drawing has no partner.
         rank, ranks: number of this process, and how many there are.
 
     Attributes:
@@ -60,7 +59,7 @@ class Sampler(ABC):
         batches_per_epoch: steps in which about every class is drawn once.
 
     Raises:
-        UsageError: nothing to draw from, or P, K or the rank make no sense.
+        UsageError: nothing to draw from, or P, K or the rank is not valid.
     """
 
     name: str
@@ -101,7 +100,7 @@ class Sampler(ABC):
 
     @abstractmethod
     def _prepare(self, records: Sequence[Record]) -> None:
-        """Set `batches_per_epoch`, and refuse what this sampler cannot do."""
+        """Set `batches_per_epoch`, and refuse arguments that this sampler cannot use."""
 
     @abstractmethod
     def _classes_of(self, step: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -125,7 +124,7 @@ class Sampler(ABC):
             step += 1
 
     def _shuffled(self, epoch: int, count: int) -> NDArray[np.int64]:
-        """The order of an epoch; the last one is kept, since a step asks for it again."""
+        """The order of an epoch; the last one is kept, because the next step needs it again."""
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng([self.seed, _ORDER, epoch]).permutation(count)
         return self._order[1]
@@ -153,7 +152,7 @@ class PKSampler(Sampler):
             raise UsageError(
                 f"No batch of {count} designs with {self.drawings} drawings can be drawn from "
                 f"{len(self._groups)} groups.",
-                hint="Take at least 2 designs, and at most as many as there are groups.",
+                hint="Take at least 2 designs, and at most one per group.",
             )
         self.batches_per_epoch = len(self._groups) // count
 
@@ -174,7 +173,7 @@ class ClassBalancedSampler(Sampler):
 
     name = "class-balanced"
 
-    def _prepare(self, records: Sequence[Record]) -> None:  # noqa: ARG002 - it needs to know no more
+    def _prepare(self, records: Sequence[Record]) -> None:  # noqa: ARG002 - it needs nothing else
         self.batches_per_epoch = -(-self.classes // (self.designs * self.ranks))
 
     def _classes_of(self, step: int, rng: np.random.Generator) -> NDArray[np.int64]:  # noqa: ARG002 - by position alone
@@ -210,7 +209,7 @@ def make_sampler(
         UsageError: no sampler of that name, or arguments that it refuses.
     """
     if name not in SAMPLERS:
-        raise UsageError(f"There is no sampler {name!r}.", hint=f"Use {' or '.join(SAMPLERS)}.")
+        raise UsageError(f"Unknown sampler {name!r}.", hint=f"Use {' or '.join(SAMPLERS)}.")
     return SAMPLERS[name](
         records, chosen, designs=designs, drawings=drawings, seed=seed, least=least, rank=rank, ranks=ranks
     )

@@ -1,4 +1,4 @@
-"""A picture of what a network is trained on: one batch, and each augmentation alone."""
+"""A picture of the training input: one batch, and each augmentation alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_batch(
 ) -> None:
     """Write a PNG: at left the first batch, at right what every augmentation does.
 
-    The batch has a row a design with its name, class id and family; its drawings are those of step 0 in a
+    The batch has one row per design with its name, class id and family; its drawings are those of step 0 in a
     training with this seed. At right the columns are drawings of the batch as the cache has them, and
     below, each row, with one augmentation as it is set, done to every drawing; those that are off say so.
 
@@ -35,7 +35,7 @@ def show_batch(
         size: at which the network sees them; larger ones are shrunk for the picture.
 
     Raises:
-        ImageError: a drawing cannot be read, and nothing can stand for it.
+        ImageError: a drawing cannot be read, and no other can replace it.
     """
     loader = Loader(cache, sampler, augmentation, seed=seed)
     try:
@@ -66,7 +66,7 @@ def show_batch(
 
 
 def _examples(cache: DrawingCache, sampler: Sampler, size: int) -> list[Grey]:
-    """A drawing each of some designs, with the most ink there is in a batch's worth: effects show on detail."""
+    """One drawing each of the designs with the most ink in a batch: effects show on detail."""
     found: list[tuple[int, Grey]] = []
     for design in sampler.designs_of_classes[: 4 * _COLUMNS].tolist():
         drawing = cache.drawing(design, 0)
@@ -75,7 +75,7 @@ def _examples(cache: DrawingCache, sampler: Sampler, size: int) -> list[Grey]:
 
 
 def _table(rows: Sequence[tuple[str, Sequence[Grey]]], side: int) -> Image.Image:
-    """Rows of drawings with a text beside each."""
+    """Rows of drawings with a text next to each."""
     columns = max(1, *(len(drawings) for _, drawings in rows))
     font = ImageFont.load_default(_TEXT)
     height = max(side, 4 * (_TEXT + 4)) + _GAP

@@ -1,4 +1,4 @@
-"""Which designs are learned from and which are held out, told by patent so that no patent is on both sides."""
+"""Which designs are trained on and which are held out; split by patent, so that no patent is on both sides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Split:
 
 
 def split_designs(records: Sequence[Record], *, families: Sequence[str] = (), share: float = 0.06) -> Split:
-    """Split by a hash of the group, which no later addition to the corpus changes.
+    """Split by a hash of the group, which later additions to the corpus do not change.
 
     Designs whose source says on which side they are (`Record.split`, from DeepPatent's own lists) stay there.
 

@@ -1,1 +1,1 @@
-"""A trained network as an ONNX file, in 8 bits where that is wanted, and how two encoders compare."""
+"""A trained network as an ONNX file, in float32 or in 8 bits, and a comparison of two encoders."""

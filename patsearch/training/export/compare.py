@@ -1,4 +1,4 @@
-"""Two encoders on the same drawings: how alike their vectors and their rankings are, which is better, which faster."""
+"""Two encoders on the same drawings: how similar their vectors and rankings are, which is better, which is faster."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EncoderComparison:
 
     Attributes:
         first, second: each for itself.
-        drawings: so many.
+        drawings: their number.
         cosine_mean, cosine_least: of their vectors of the same drawing; None where dimensions differ, and without
             meaning unless one was made of the other.
         top: of the 10 drawings nearest to each, the share that both agree on.

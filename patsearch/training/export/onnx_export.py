@@ -36,11 +36,11 @@ class Exported:
     """What was written.
 
     Attributes:
-        path: the .onnx file; its card lies beside it.
+        path: the .onnx file; its card is next to it.
         card: as written.
         bytes: size of the file.
         mean, least: cosine of its vectors and the original's, on the drawings of the check.
-        drawings: so many.
+        drawings: their number.
     """
 
     path: Path
@@ -101,10 +101,10 @@ def write_checked(
         data: the model.
         card: its fingerprint is filled in, and what the check found is added to its notes.
         drawings: (N, size, size) uint8.
-        refuse: says of the (N,) cosines whether they are too low.
+        refuse: whether the (N,) cosines are too low.
 
     Raises:
-        EncoderError: they are, or the model does not load. Nothing is left behind.
+        EncoderError: they are too low, or the model does not load. No file is left behind.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
@@ -136,7 +136,7 @@ def _graph(network: Network, size: int) -> bytes:
     example = torch.zeros((2, 1, size, size), dtype=torch.uint8)
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter's own, of its own parts
+            warnings.simplefilter("ignore")  # the exporter warns about its own parts
             program = torch.onnx.export(
                 searched,
                 (example,),

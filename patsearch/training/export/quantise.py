@@ -110,7 +110,7 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
 
 
 def _depths(nodes: Sequence[Any]) -> dict[str, int]:
-    """For each layer of a network by name, how many lie before it: a graph may hold several networks side by side.
+    """For each layer of a network by name, how many come before it: a graph may hold several networks side by side.
 
     Layers are convolutions, and products with others behind them; the last product is a projection. A convolution with
     no layer before and none behind it is a measurement of the drawing, and no network's.
@@ -135,8 +135,8 @@ def _depths(nodes: Sequence[Any]) -> dict[str, int]:
 
 
 def _in_bytes(nodes: Sequence[Any], kept: int) -> list[str]:
-    """Names of the nodes to compute in bytes: layers before which `kept` or more lie, what clips their results, and
-    the sums that they are part of.
+    """Names of the nodes to compute in bytes: layers with `kept` or more layers before them, the nodes that clip their
+    results, and the sums that they are part of.
 
     Raises:
         ValueError: there are none.

@@ -9,8 +9,8 @@ the own class becomes
 and the rest is the softmax family's (`margin_softmax`).
 
 Beyond theta = pi - m, cos(theta + m) would rise again, and a row on the wrong side of the sphere would be
-rewarded for going farther. The authors' code goes on with cos(theta) - m sin(m) there, which falls further
-with theta; so does this. With `easy_margin`, also theirs, the margin is only asked of rows with theta below
+rewarded for going farther. The authors' code continues with cos(theta) - m sin(m) there, which falls further
+with theta; so does this. With `easy_margin`, also theirs, the margin only applies to rows with theta below
 90 degrees: gentler at the start of a training from scratch; it leaves cos(theta) as it is elsewhere.
 
 The cosine is kept off +-1 by 1e-7, where the slope of sin(theta) is infinite.

@@ -17,7 +17,7 @@ from patsearch.errors import SettingsError, UsageError
 
 
 class Loss(nn.Module, ABC):
-    """Derives from `torch.nn.Module`, because some losses have weights of their own.
+    """Derives from `torch.nn.Module`, because some losses have weights.
 
     A subclass takes its options as further keyword arguments, with defaults, and implements `value`.
 
@@ -59,7 +59,7 @@ class Loss(nn.Module, ABC):
             labels: (N,) int64, the class of each row.
 
         Raises:
-            UsageError: shapes or kinds that do not belong together, or a label that is no class.
+            UsageError: shapes or kinds that do not belong together, or a label that is not a class.
         """
         if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1] or embeddings.shape[1] != self.dim:
             shapes = f"{tuple(embeddings.shape)} and {tuple(labels.shape)}"
@@ -81,7 +81,7 @@ class Loss(nn.Module, ABC):
         """Hear how much of the training is done, before a step: margins may grow with it.
 
         Args:
-            share: 0 at the first step, 1 at the end; what lies outside is cut off.
+            share: 0 at the first step, 1 at the end; values outside are cut off.
         """
         self.share = min(1.0, max(0.0, share))
 
@@ -105,7 +105,7 @@ def check(
         whole: only whole numbers.
 
     Raises:
-        SettingsError: it is; also where it is not a number.
+        SettingsError: it is, or it is not a number.
     """
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if number and low <= value <= high and math.isfinite(value) and not (above and value == low):  # type: ignore[operator, arg-type]

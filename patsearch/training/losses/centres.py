@@ -86,7 +86,7 @@ class Centres(nn.Module):
         super().__init__()
         if classes < 1 or subcentres < 1 or dim < 1 or not 0 < share <= 1:
             raise SettingsError(
-                f"There are no centres for {classes} classes x {subcentres} of dimension {dim} at a share of {share}.",
+                f"No centres for {classes} classes x {subcentres} of dimension {dim} at a share of {share}.",
                 hint="At least one of each; the share of the classes in a step is above 0 and at most 1.",
             )
         self.classes, self.share, self.seed = classes, share, seed
@@ -98,12 +98,12 @@ class Centres(nn.Module):
         """The centres of a step with these labels, (N,) int64.
 
         Raises:
-            UsageError: a label that is no class.
+            UsageError: a label that is not a class.
         """
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= self.classes:
             raise UsageError(
-                f"The label {low if low < 0 else high} is no class: there are {self.classes}, from 0.",
+                f"The label {low if low < 0 else high} is not a class: expected 0 to {self.classes - 1}.",
                 hint="The batches come from other classes than the loss was made for.",
             )
         if self.share == 1 or not self.training:
@@ -113,7 +113,7 @@ class Centres(nn.Module):
 
     def _sample(self, labels: Tensor) -> Tensor:
         """Classes of a step, ascending: those of the labels, and others at random."""
-        # On the CPU whatever the device: the same sample everywhere.
+        # On the CPU for every device: the same sample everywhere.
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + int(self.drawn)) % 2**63)
         self.drawn += 1
         ranks = torch.rand(self.classes, generator=generator)

@@ -3,7 +3,7 @@
 Wang et al.: CosFace: Large Margin Cosine Loss for Deep Face Recognition (2018), eq. 4. The cosine of the
 own class becomes cos(theta) - m; the rest is the softmax family's (`margin_softmax`). AM-Softmax is the same.
 
-Corner cases: none of its own; the margin is linear in the cosine everywhere.
+Corner cases: none; the margin is linear in the cosine everywhere.
 """
 
 from __future__ import annotations

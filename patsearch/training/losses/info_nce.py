@@ -6,12 +6,12 @@ other classes:
 
     L(i, p) = -log( exp(s_ip / t) / (exp(s_ip / t) + sum over n in N(i) of exp(s_in / t)) )
 
-and the mean over all pairs. Other positives of i stand in no denominator, so that they do not push one
+and the mean over all pairs. Other positives of i are in no denominator, so that they do not push one
 another away (unlike SupCon's eq. 2). With two rows a class this is NT-Xent (SimCLR) without the second
 view of other positives.
 
 Both directions: CLIP, with two kinds of rows, averages the loss from images to texts and that from texts to
-images. In a labelled batch there is one kind of rows, and each pair is asked in both orders: (i, p) against the
+images. In a labelled batch there is one kind of rows, and each pair counts in both orders: (i, p) against the
 negatives of i, (p, i) against those of p. Both are in the mean, so the loss is symmetric without an option.
 
 The temperature may be learned, as in CLIP (Radford et al. 2021, section 2.5): what is learned is log(1 / t),
@@ -41,11 +41,11 @@ class InfoNCE(Loss):
 
     Args:
         dim, classes: as in `Loss`.
-        temperature: divides the cosines, no unit; 0.05 to 0.2 are usual. Where it is learned, the first one.
+        temperature: divides the cosines, no unit; 0.05 to 0.2 are usual. If learned, the first one.
         learn_temperature: whether it is learned; it is then kept within 0.01 and 1.
 
     Attributes:
-        log_factor: log(1 / temperature), a scalar parameter; None where it is not learned.
+        log_factor: log(1 / temperature), a scalar parameter; None if it is not learned.
     """
 
     def __init__(self, *, dim: int, classes: int, temperature: float = 0.07, learn_temperature: bool = False) -> None:
@@ -54,7 +54,7 @@ class InfoNCE(Loss):
         check_flag(self, "learn_temperature", learn_temperature)
         if learn_temperature and not 1 / _LARGEST_FACTOR <= temperature <= 1:
             raise SettingsError(
-                f"InfoNCE: a learned temperature lies within 0.01 and 1, and cannot begin at {temperature}.",
+                f"InfoNCE: a learned temperature must begin between 0.01 and 1, not at {temperature}.",
                 hint="Begin at 0.07, as CLIP does, or leave learn_temperature out.",
             )
         self._fixed = temperature

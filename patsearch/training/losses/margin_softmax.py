@@ -1,13 +1,13 @@
 """What the losses of the softmax family share: class centres, a margin on the own class, cross-entropy.
 
-Each row x has a cosine with the centre of every class; that of its own class y is made worse by a margin,
-all are multiplied by a scale, and cross-entropy asks for the own class:
+Each row x has a cosine with the centre of every class; that of the own class y is made worse by a margin,
+all are multiplied by a scale, and cross-entropy is taken with the own class:
 
     L = -log( exp(scale * margined(cos_y)) / (exp(scale * margined(cos_y)) + sum over c != y of exp(scale * cos_c)) )
 
 and the mean over the rows. The margin is part of the graph: the gradient goes through it.
 
-With `focal_gamma` > 0 each row is weighted by (1 - p)^gamma, p the probability of its own class with the
+With `focal_gamma` > 0 each row is weighted by (1 - p)^gamma, p the probability of the own class with the
 margin in it (Lin et al.: Focal Loss for Dense Object Detection (2017), eq. 4).
 """
 

@@ -2,7 +2,7 @@
 
 Deng, Guo, Liu, Gong, Zafeiriou: Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web
 Faces (2020), section 3.2. Each class has K centres; a row's cosine with a class is that with the closest of
-them, and ArcFace goes on from there. For drawings: a design seen from the front and from below need not
+them, and ArcFace continues from there. For drawings: a design seen from the front and from below need not
 share one centre.
 
 Corner cases are ArcFace's; with one sub-centre it is ArcFace.

@@ -9,7 +9,7 @@ and P(i) those of its class:
 and the mean over the anchors that have a positive (the paper writes a sum; its code takes the mean).
 
 Corner cases: rows without a partner of their class serve as negatives only; a batch without a positive pair
-gives 0. Other positives stand in the denominator, so that with K rows a class the loss cannot fall below
+gives 0. Other positives are in the denominator, so that with K rows a class the loss cannot fall below
 log(K - 1), and a batch of one class alone is not 0: it pulls the cosines together until they are equal.
 """
 

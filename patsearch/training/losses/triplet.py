@@ -31,8 +31,8 @@ class BatchHardTriplet(Loss):
 
     Args:
         dim, classes: as in `Loss`; not used.
-        margin: Euclidean distance of unit vectors, which lies between 0 and 2; None is the soft margin too.
-        soft_margin: the soft margin, in place of `margin`.
+        margin: Euclidean distance of unit vectors, between 0 and 2; None is the soft margin too.
+        soft_margin: the soft margin, instead of `margin`.
     """
 
     def __init__(self, *, dim: int, classes: int, margin: float | None = 0.3, soft_margin: bool = False) -> None:

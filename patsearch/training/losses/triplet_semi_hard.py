@@ -26,7 +26,7 @@ class SemiHardTriplet(Loss):
 
     Args:
         dim, classes: as in `Loss`.
-        margin: squared Euclidean distance of unit vectors, which lies between 0 and 4.
+        margin: squared Euclidean distance of unit vectors, between 0 and 4.
     """
 
     def __init__(self, *, dim: int, classes: int, margin: float = 0.2) -> None:

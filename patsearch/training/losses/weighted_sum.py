@@ -59,7 +59,7 @@ class WeightedSum(Loss):
     ) -> None:
         super().__init__(dim=dim, classes=classes)
         if not parts or len(parts) != len(weights):
-            raise SettingsError(f"A sum of {len(parts)} losses needs as many weights, not {len(weights)}.")
+            raise SettingsError(f"A sum of {len(parts)} losses needs {len(parts)} weights, not {len(weights)}.")
         if any((part.dim, part.classes) != (dim, classes) for part in parts):
             raise SettingsError("The losses of a sum must be made for the same dimension and classes.")
         for weight in weights:

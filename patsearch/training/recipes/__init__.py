@@ -6,7 +6,7 @@
     epochs = 20
 
 What a recipe says replaces what the extended one says, key by key. Two things go together: a recipe that
-names another loss begins its options anew, and one that gives a budget drops the other's, whatever its unit.
+names another loss starts with empty options, and one that gives a budget drops the other's, of any unit.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(table)
     except ValidationError as error:
-        # A misspelt key explains what else is missing: it is said first.
+        # A misspelt key explains what else is missing: it is reported first.
         first = min(error.errors(include_url=False), key=lambda entry: entry["type"] != "extra_forbidden")
         place = [str(part) for part in first["loc"]]
         key = ".".join(place)
@@ -98,7 +98,7 @@ def _find(name: str, folder: Path | None) -> Path:
     if not path.is_file():
         close = get_close_matches(name, recipe_names(), n=3)
         known = f"Close: {', '.join(close)}." if close else f"Known: {', '.join(recipe_names())}, or a path."
-        raise SettingsError(f"There is no recipe {name!r}.", hint=known)
+        raise SettingsError(f"Unknown recipe {name!r}.", hint=known)
     return path
 
 
@@ -136,11 +136,11 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
 
 
 def _change(text: str) -> Table:
-    """The table that "a.b=c" stands for."""
+    """The table that "a.b=c" means."""
     key, equals, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts):
-        raise SettingsError(f"{text!r} is no change of a recipe.", hint="For example: --set schedule.steps=100")
+        raise SettingsError(f"Invalid --set {text!r}: expected KEY=VALUE.", hint="Example: --set schedule.steps=100")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
