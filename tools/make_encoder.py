@@ -5,8 +5,8 @@
     python tools/make_encoder.py --small --out made
 
 `tools/encoder.toml` says what is made. Every step leaves its result in a folder under --out; a finished step is
-skipped, an interrupted one resumes. The encoder ends up in OUT/encoder, in 8 bits, with a card that holds its scores on the sets
-given, next to those of the untrained baseline; OUT/float has it in float32.
+skipped, an interrupted one resumes. The encoder ends up in OUT/encoder, in 8 bits, with a card that holds its scores
+on the sets given, next to those of the untrained baseline; OUT/float has it in float32.
 
 --small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
 
@@ -200,8 +200,8 @@ def finish(
     if arguments.sketches:
         scores += sketch_scores(f"onnx:{path}", arguments.sketches)
         baseline += sketch_scores(BASELINE, arguments.sketches)
-    beside = "; ".join(f"{score.dataset}: {score.metric} {score.value:.3f}" for score in baseline)
-    notes = " ".join(filter(None, [beside and f"Beside it, the untrained {BASELINE}: {beside}.", card.notes]))
+    compared = "; ".join(f"{score.dataset}: {score.metric} {score.value:.3f}" for score in baseline)
+    notes = " ".join(filter(None, [compared and f"For comparison, the untrained {BASELINE}: {compared}.", card.notes]))
     card = replace(card, scores=tuple(scores), notes=notes)
     card.save(path.with_suffix(".json"))
     return path

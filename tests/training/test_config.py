@@ -129,7 +129,7 @@ def test_what_makes_no_sense_is_named(text: str, message: str, tmp_path: Path) -
 def test_unknown_recipes(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Unknown recipe 'fst'\. Close: fast"):
         load_recipe("fst")
-    with pytest.raises(SettingsError, match=r"no recipe .*Known: "):
+    with pytest.raises(SettingsError, match=r"Unknown recipe .*Known: "):
         load_recipe(tmp_path / "nothing.toml")
 
 
