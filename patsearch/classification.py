@@ -8,8 +8,8 @@
 | ipc     | `G06F3/01`    | as CPC                                       |
 
 A code is matched by hierarchy, never by raw characters: `D2` is an ancestor of `D2/947` and not of
-`D20/10`. USPC subclasses with decimals (`D7/401.2`) are subclasses of their own: the text of the
-code does not tell their place in the schedule, so `D7/401` does not include them.
+`D20/10`. USPC subclasses with decimals (`D7/401.2`) are separate subclasses: the text of the
+code does not show their place in the schedule, so `D7/401` does not include them.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ class ClassCode:
 
 
 def parse_code(scheme: str, text: str) -> ClassCode:
-    """Read a code as people write it (`d14/126`, `14.02`, `G06F 3/01`).
+    """Read a code as it is commonly written (`d14/126`, `14.02`, `G06F 3/01`).
 
     Raises:
-        FilterError: the scheme is unknown or the text is no code of that scheme.
+        FilterError: the scheme is unknown or the text is not a code of that scheme.
     """
     if scheme not in SCHEMES:
         raise FilterError(f"Unknown classification scheme {scheme!r}.", hint="Use " + ", ".join(SCHEMES) + ".")
     code = _NORMALISERS[scheme](text.strip().upper())
     if code is None:
-        raise FilterError(f"{text!r} is no {scheme} code.", hint=f"Examples: {_EXAMPLES[scheme]}.")
+        raise FilterError(f"{text!r} is not a {scheme} code.", hint=f"Examples: {_EXAMPLES[scheme]}.")
     return ClassCode(scheme, code)
 
 
 def try_code(scheme: Scheme, text: str) -> ClassCode | None:
-    """Like `parse_code`, but None where the text is no code of that scheme."""
+    """Like `parse_code`, but None where the text is not a code of that scheme."""
     code = _NORMALISERS[scheme](text.strip().upper())
     return None if code is None else ClassCode(scheme, code)
 
@@ -88,7 +88,7 @@ def uspc_from_grant(text: str) -> ClassCode | None:
 
 
 def is_design_class(code: str) -> bool:
-    """Whether a normal USPC code lies in the design classes D1 to D34 or D99."""
+    """Whether a normal USPC code is in the design classes D1 to D34 or D99."""
     match = re.match(r"^D(\d{1,2})(?:/|$)", code)
     return match is not None and (1 <= int(match.group(1)) <= _LAST_DESIGN_CLASS or match.group(1) == "99")
 

@@ -1,24 +1,24 @@
 """Every error that patsearch raises on purpose.
 
-    PatsearchError                 exit code 1, one line for people
-    ├── UsageError           2     what was asked for makes no sense
-    │   ├── FilterError            a filter that cannot be understood
+    PatsearchError                 exit code 1, printed as one line
+    ├── UsageError           2     the request is not valid
+    │   ├── FilterError            a filter that is not valid
     │   └── SettingsError          an unknown or malformed setting
     ├── InputError           3     a file or folder that cannot be used
     │   ├── ImageError             a picture that cannot be used: damaged, blank
-    │   │   ├── UnknownFormat      no picture of a format that is read
+    │   │   ├── UnknownFormat      not a picture of a known format
     │   │   └── ImageTooLarge      larger than the bounds allow
     │   └── SourceError            an archive, grant or list that cannot be read
     ├── VectorIndexError      4     the index refuses
     │   ├── IndexNotFound          no index at that path
     │   ├── IndexLocked            another process is writing
-    │   ├── IndexDamaged           what is on disk contradicts itself
+    │   ├── IndexDamaged           its files contradict each other
     │   ├── IndexVersionError      written by a newer patsearch
-    │   └── EncoderMismatch        the vectors of another encoder
+    │   └── EncoderMismatch        vectors of another encoder
     ├── EncoderError         5     an encoder that cannot be loaded or run
-    ├── BackendError         6     an engine or server that cannot be reached or failed
+    ├── BackendError         6     a backend or server that cannot be reached or failed
     ├── PluginError          7     no plug-in of that name, or one that does not load
-    └── StorageError         8     disk full, read-only or otherwise refusing
+    └── StorageError         8     the disk is full, read-only or refuses
 
 The library raises these; only the command line's entry point turns them into text. Anything else
 that escapes is a bug and keeps its traceback.
@@ -32,7 +32,7 @@ class PatsearchError(Exception):
 
     Args:
         message: what happened, naming the file, field or address concerned.
-        hint: what to do next; printed behind the message.
+        hint: what to do next; printed after the message.
     """
 
     exit_code = 1
@@ -55,13 +55,13 @@ def _rebuild(cls: type[PatsearchError], message: str, hint: str | None) -> Patse
 
 
 class UsageError(PatsearchError):
-    """What was asked for makes no sense."""
+    """The request is not valid."""
 
     exit_code = 2
 
 
 class FilterError(UsageError):
-    """A filter that cannot be understood: unknown key, bad date, bad class code."""
+    """A filter that is not valid: unknown key, bad date, bad class code."""
 
 
 class SettingsError(UsageError):
@@ -79,7 +79,7 @@ class ImageError(InputError):
 
 
 class UnknownFormat(ImageError):
-    """Not a picture of a format that is read."""
+    """Not a picture of a known format."""
 
 
 class ImageTooLarge(ImageError):
@@ -105,7 +105,7 @@ class IndexLocked(VectorIndexError):
 
 
 class IndexDamaged(VectorIndexError):
-    """What is on disk contradicts itself."""
+    """The files of the index contradict each other."""
 
 
 class IndexVersionError(VectorIndexError):
@@ -123,7 +123,7 @@ class EncoderError(PatsearchError):
 
 
 class BackendError(PatsearchError):
-    """An engine or server that cannot be reached, or that failed."""
+    """A backend or server that cannot be reached, or that failed."""
 
     exit_code = 6
 
@@ -135,6 +135,6 @@ class PluginError(PatsearchError):
 
 
 class StorageError(PatsearchError):
-    """The disk is full, read-only or otherwise refuses."""
+    """The disk is full, read-only or refuses for another reason."""
 
     exit_code = 8

@@ -15,7 +15,7 @@ engine and is tested against it.
 | `kind` `patent` `figure`            | `=` `!=`         | as printed; `patent` in any way of writing   |
 
 A negated condition is true exactly where the plain one is false, so `granted!=2015` includes
-drawings without a date. A date shorter than a day stands for its whole span: `granted>2015` begins
+drawings without a date. A year or a month means its whole span: `granted>2015` begins
 on 2016-01-01, `granted<=2015-03` ends on 2015-03-31.
 """
 
@@ -45,7 +45,7 @@ KEYS = ("locarno", "uspc", "cpc", "ipc", "class", "granted", "filed", "title", "
 
 @dataclass(frozen=True, slots=True)
 class HasClass:
-    """The patent bears one of these codes, or a code below one of them."""
+    """The patent has one of these codes, or a code below one of them."""
 
     codes: frozenset[ClassCode]
 
@@ -55,7 +55,7 @@ class HasClass:
 
 @dataclass(frozen=True, slots=True)
 class DateIn:
-    """The date lies in one of these closed ranges; None is an open end. No date never matches."""
+    """The date is in one of these closed ranges; None is an open end. No date never matches."""
 
     field: DateField
     ranges: tuple[tuple[date | None, date | None], ...]
@@ -168,6 +168,15 @@ def not_patent(number: str) -> Filter:
     return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
 
 
+def is_storable(text: str) -> bool:
+    """False for bytes of a command line that are not UTF-8: they arrive as lone surrogates, which nothing stores."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def text_words(text: str) -> list[str]:
     """The words of a title or caption, case-folded: what `~` compares."""
     return _WORD.findall(text.casefold())
@@ -184,7 +193,7 @@ def _parse_condition(text: str) -> Filter:
     if key not in KEYS:
         raise FilterError(f"Unknown filter key {key!r}.", hint="Known keys: " + ", ".join(KEYS) + ".")
     if not values:
-        raise FilterError(f"The filter {text!r} has no value.", hint=f"Write for instance {_example(key)}.")
+        raise FilterError(f"The filter {text!r} has no value.", hint=f"Example: {_example(key)}.")
     test, notices = _parse_test(key, operator, values, text)
     return Filter((Condition(test, negated=operator.startswith("!"), text=text.strip()),), notices)
 
@@ -215,12 +224,12 @@ def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]
         found = {code for scheme in schemes if (code := try_code(scheme, value))}
         design = try_code("uspc", value) if key == "cpc" else None
         if design and is_design_class(design.code):
-            # No CPC code is D14; designs bear US classes, and people ask for them by this key.
+            # D14 is not a CPC code: designs have US classes, and users often look for them under this key.
             found.add(design)
             also = " as well as CPC" if len(found) > 1 else ""
-            notices.append(f"{key}={value}: designs bear no CPC; matched as US design class {design.code}{also}.")
+            notices.append(f"{key}={value}: designs have no CPC codes; matched as US design class {design.code}{also}.")
         if not found:
-            raise FilterError(f"{value!r} is no {key} code.", hint=f"Write for instance {_example(key)}.")
+            raise FilterError(f"{value!r} is not a {key} code.", hint=f"Example: {_example(key)}.")
         codes |= found
     return HasClass(frozenset(codes)), tuple(notices)
 
@@ -268,14 +277,14 @@ def _span(value: str, text: str) -> tuple[date, date]:
         return date(year, month, day), date(year, month, day)
     except ValueError as error:
         raise FilterError(
-            f"{value.strip()!r} is no date, in the filter {text!r}.", hint="Write 2015, 2015-03 or 2015-03-24."
+            f"{value.strip()!r} is not a date, in the filter {text!r}.", hint="Write 2015, 2015-03 or 2015-03-24."
         ) from error
 
 
 def _allow(operator: str, allowed: tuple[str, ...], key: str, text: str) -> None:
     if operator not in allowed:
         raise FilterError(
-            f"The key {key!r} does not go with {operator!r}, in {text!r}.", hint=f"Write for instance {_example(key)}."
+            f"The key {key!r} does not go with {operator!r}, in {text!r}.", hint=f"Example: {_example(key)}."
         )
 
 

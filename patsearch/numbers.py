@@ -20,8 +20,8 @@ def normal_number(text: str) -> str:
     """The stored form of a patent number: office, series letters and digits, nothing else.
 
     `USD907292S`, `USD0907292`, `D907,292` and `US D907292 S1` all become `USD907292`;
-    `US 12,448,135 B2` becomes `US12448135`. Text that is no patent number (a folder name in a
-    collection of one's own) is returned as it is, blanks trimmed.
+    `US 12,448,135 B2` becomes `US12448135`. Text that is not a patent number (a folder name in a
+    private collection) is returned unchanged, blanks trimmed.
     """
     stripped = text.strip()
     packed = re.sub(r"[\s,./-]", "", stripped).upper()

@@ -1,4 +1,4 @@
-"""SQLite as the index uses it: durable, several readers and one writer, errors as ours."""
+"""SQLite as the index uses it: durable, several readers and one writer, patsearch's own errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 from patsearch.errors import IndexDamaged, IndexLocked, IndexVersionError, StorageError
 
 _BUSY_SECONDS = 30.0
-_ANY_VERSION = "PRAGMA schema_version"  # reads the file's header, whatever tables it has
+_ANY_VERSION = "PRAGMA schema_version"  # reads the file's header and no table
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _uri(path: Path) -> str:
-    """`file:` address of a path; `Path.as_uri` names the host of a Windows share where SQLite wants none."""
+    """`file:` address of a path; `Path.as_uri` names the host of a Windows share, which SQLite does not accept."""
     text = path.resolve().as_posix()
     return f"file://{'' if text.startswith('/') else '/'}{quote(text, safe='/:')}"
 

@@ -1,7 +1,7 @@
 """What class codes are called, and where an office shows a patent.
 
 `class-titles.csv` has the titles of the classes of the Locarno Classification (WIPO) and of the design
-classes of the United States Patent Classification (USPTO). Subclasses bear the title of their class.
+classes of the United States Patent Classification (USPTO). Subclasses have the title of their class.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def link_of(number: str) -> str | None:
     """An office's page of a patent: the USPTO's public search for its own, Espacenet for others.
 
     Args:
-        number: in any way of writing; None is returned for a name that is no patent number.
+        number: in any way of writing; None is returned for a name that is not a patent number.
     """
     match = _NUMBER.match(normal_number(number))
     if match is None:

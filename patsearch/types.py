@@ -23,9 +23,9 @@ class Drawing:
         figure: the figure's number as its label reads (`1`, `2A`), None where unknown.
         view: the caption of the figure, "perspective view of a chair", None where unknown.
         front_page: whether the sheet is the front-page copy (`D00000`).
-        turned: degrees clockwise by which the sheet was turned to stand upright: 0, 90, 180, 270.
+        turned: degrees clockwise by which the sheet was turned upright: 0, 90, 180, 270.
         box: left, top, right, bottom in pixels of the upright sheet; None for a whole sheet.
-        source: where it was ingested from, for people ("I20210105.tar").
+        source: where it was ingested from ("I20210105.tar").
     """
 
     id: str

@@ -329,7 +329,7 @@ def as_server(backend: Backend) -> ServerBackend:
     """
     if not isinstance(backend, ServerBackend) or not backend.shared:
         raise UsageError(
-            "This index is in a folder: only an index on a server can be published or dropped.",
+            "Only an index on a server can be published or dropped; this one is in a folder.",
             hint="Delete the folder, or copy the index to a server: patsearch index copy.",
         )
     return backend

@@ -11,7 +11,7 @@
             return Store(MyBackend, tmp_path_factory.mktemp("shared") / "index")
 
 Random data and filters are seeded; a failure names the filter and the seed. Scores may differ from
-the exact cosine by `TOLERANCE`, so that engines which keep half precision pass.
+the exact cosine by `TOLERANCE`, so that backends which keep half precision pass.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from patsearch.errors import EncoderMismatch
 from patsearch.types import Drawing, JsonDict
 
 _BATCH = 1024
-_SAME = 1e-5  # an engine may scale a vector to unit length again, or keep half precision of it
+_SAME = 1e-5  # a backend may scale a vector to unit length again, or keep half precision
 
 
 @dataclass(slots=True)
@@ -23,8 +23,8 @@ class CopyReport:
     Attributes:
         total: drawings in the source.
         copied: written to the target.
-        already: there already, the same.
-        others: drawings of the target that the source has not; they were left alone.
+        already: in the target already, the same.
+        others: drawings of the target that the source does not have; they were left unchanged.
     """
 
     total: int = 0
@@ -40,8 +40,8 @@ class CopyReport:
 def copy(source: Backend, target: Backend, *, on_progress: Callable[[CopyReport], None] | None = None) -> CopyReport:
     """Copy everything, in batches, in the order of ids.
 
-    What the target has already, the same, is not written again: a copy that was stopped or killed goes on where
-    it was, and one that was completed is checked by another run.
+    What the target already has is not written again: a copy that was stopped or killed resumes where
+    it stopped, and another run checks a complete one.
 
     Raises:
         EncoderMismatch: the two were made with different encoders.
@@ -49,7 +49,7 @@ def copy(source: Backend, target: Backend, *, on_progress: Callable[[CopyReport]
     if source.spec != target.spec:
         raise EncoderMismatch(
             f"The source holds vectors of {source.spec.encoder!r}, the target of {target.spec.encoder!r}.",
-            hint="Name a target of its own for each encoder.",
+            hint="Name a separate target for each encoder.",
         )
     start = time.perf_counter()
     report = CopyReport(total=source.count())

@@ -28,11 +28,11 @@ def export(backend: Backend, folder: Path, where: Filter | None = None) -> int:
     """Write what matches into a new folder, which appears whole or not at all; returns the number of drawings.
 
     Raises:
-        UsageError: the folder is there already.
+        UsageError: the folder exists already.
         StorageError: it cannot be written.
     """
     if folder.exists():
-        raise UsageError(f"{folder} is there already.", hint="Name a folder that is not.")
+        raise UsageError(f"{folder} exists already.", hint="Name a new folder.")
     part = folder.with_name(f"{folder.name}.part{os.getpid()}")
     try:
         part.mkdir(parents=True)

@@ -16,6 +16,7 @@ from patsearch.backends.embedded.generation import Generation, Snapshot
 from patsearch.backends.embedded.maintenance import copy_live, problems, remove_leftovers
 from patsearch.backends.embedded.manifest import Manifest
 from patsearch.backends.planner import Tuning
+from patsearch.backends.specfile import FORMAT
 from patsearch.errors import StorageError, UsageError, VectorIndexError
 from patsearch.files import folder_files, put_folder, storage_errors
 from patsearch.filters import Filter
@@ -81,7 +82,7 @@ class FaissBackend(Backend):
         root = Path(location)
         if read_only:
             return _steady(root, lambda: cls(root, manifests.read(root), None, tuning or Tuning()))
-        manifests.read(root)  # what is no index gets no lock file
+        manifests.read(root)  # only an index gets a lock file
         lock = WriterLock(root / _LOCK)
         try:
             manifest = manifests.read(root)
@@ -165,7 +166,7 @@ class FaissBackend(Backend):
             "deleted": seen.dead_count,
             "indexed": seen.covered,
             "generation": self._manifest.generation,
-            "format": manifests.FORMAT,
+            "format": FORMAT,
         }
 
     def verify(self) -> list[str]:

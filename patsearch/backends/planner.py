@@ -33,14 +33,14 @@ class Tuning:
     """Limits of the ways, in rows unless said otherwise; the defaults were measured with `bench/million.py`.
 
     Attributes:
-        exact_limit: below so many rows no approximate structure is built or used.
-        flat_matches: up to so many matches are compared in the original vectors.
-        scan_matches: up to so many matches are all compared.
+        exact_limit: with fewer rows no approximate structure is built or used.
+        flat_matches: up to this many matches are compared in the original vectors.
+        scan_matches: up to this many matches are all compared.
         scan_share: up to this share of the rows, matches are all compared.
         nprobe: inverted lists visited at once by a search; with a filter, as many as hold as many matches.
-        sigmas: a list is visited besides where its centroid comes so many standard deviations near to the k-th score.
+        sigmas: a list is also visited if its centroid is within this many standard deviations of the k-th score.
         refine: candidates of a compressed search that are re-ranked, as a multiple of k ...
-        refine_least: ... and at least so many more than k.
+        refine_least: ... and at least this many more than k.
         stale_share: share of rows newer than the structure at which it is rebuilt.
         threads: OpenMP threads of one search; building uses all cores.
     """

@@ -1,4 +1,4 @@
-"""`patsearch ingest`: take patents into an index."""
+"""`patsearch ingest`: patents into an index."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ def register(app: typer.Typer) -> None:
     def command(
         sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, image folders."),
         index: Path = typer.Option(
-            ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made where there is none."
+            ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made if it is missing."
         ),
         encoder: str | None = typer.Option(
             None, "--encoder", help="Encoder of a new index: a name, timm:MODEL, a checkpoint folder."
         ),
         backend: str | None = typer.Option(None, "--backend", help="Backend of a new index. [default: faiss]"),
         url: str | None = typer.Option(
-            None, "--url", help="Of a new index: the server that keeps it, http://HOST:6333[#COLLECTION]."
+            None, "--url", help="For a new index: the server that keeps it, http://HOST:6333[#COLLECTION]."
         ),
         shard: str | None = typer.Option(
-            None, "--shard", metavar="I/N", help="Only the I-th of N parts of the sources: for several machines."
+            None, "--shard", metavar="I/N", help="Only part I of N of the sources: for several machines."
         ),
         whole_sheets: bool | None = typer.Option(
-            None, "--whole-sheets/--figures", help="Index sheets as they are, not the figures on them."
+            None, "--whole-sheets/--figures", help="Index whole sheets instead of the figures on them."
         ),
         front_pages: bool = typer.Option(False, "--front-pages", help="Index the front-page copies (D00000) too."),
-        again: bool = typer.Option(False, "--again", help="Take in also what is in the index or was deleted from it."),
-        source: str | None = typer.Option(None, "--source", help="Kind of source, where looking is not enough."),
+        again: bool = typer.Option(
+            False, "--again", help="Also ingest patents that are in the index or were deleted from it."
+        ),
+        source: str | None = typer.Option(None, "--source", help="Kind of source, if it is not recognised by itself."),
         metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
         pattern: str | None = typer.Option(
-            None, "--pattern", help="How file names tell patent and figure: '{patent}_{figure}.png'."
+            None, "--pattern", help="How file names give patent and figure: '{patent}_{figure}.png'."
         ),
         lists: list[Path] | None = typer.Option(None, "--list", help="DeepPatent list file; may be repeated."),
         workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
@@ -53,9 +55,9 @@ def register(app: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
     ) -> None:
-        """Take patents into an index: sheets become figures, figures become vectors.
+        """Ingest patents into an index: sheets become figures, figures become vectors.
 
-        The same source again adds nothing; a run that was stopped goes on where it was. Exit code 9
+        The same source again adds nothing; a run that was stopped resumes. Exit code 9
         means that some files could not be read: they are listed, and written to INDEX/reports.
         """
         from patsearch.cli.output import print_json, progress, stderr
@@ -97,7 +99,10 @@ def _shard(text: str | None) -> tuple[int, int] | None:
         return None
     index, slash, total = text.partition("/")
     if not (slash and index.isdecimal() and total.isdecimal() and 1 <= int(index) <= int(total)):
-        raise UsageError(f"{text!r} is no part of the sources.", hint="Write --shard 3/16 for the third of sixteen.")
+        raise UsageError(
+            f"Invalid --shard {text!r}: expected I/N with 1 <= I <= N.",
+            hint="--shard 3/16 is the third of sixteen parts.",
+        )
     return int(index), int(total)
 
 
@@ -118,4 +123,4 @@ def _summary(report: IngestReport, index: Path, show: object) -> None:
         if len(report.failed) > _FAILURES_SHOWN:
             show(f"  and {len(report.failed) - _FAILURES_SHOWN:,} more")
     if report.interrupted:
-        show("Stopped. What was finished is kept; the same command goes on from there.")
+        show("Stopped. What was finished is kept; the same command resumes from there.")

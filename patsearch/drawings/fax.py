@@ -1,6 +1,6 @@
 """Fax-coded one-bit sheets (CCITT group 4 in TIFF) straight into an array.
 
-Pillow as it is commonly used decodes a sheet into memory of its own, from which an array takes two more
+Pillow decodes a sheet into its own memory, from which an array takes two more
 copies, and reads the file's directory in Python: together half as much again as the decoding.
 """
 
@@ -50,14 +50,14 @@ def read_fax(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
     if tags.get(_COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
         return None
     bits = np.empty((height, width), np.uint8)
-    # Pillow's bilevel images have 0 and 255 and memory of their own; a palette image has 0 and 1 and
-    # may lie in ours.
+    # Pillow's bilevel images have 0 and 255 and their own memory; a palette image has 0 and 1 and
+    # may use ours.
     target = Image.frombuffer("P", (width, height), bits, "raw", "P", 0, 1)
     try:
         target.frombytes(data, "libtiff", ("P;1", *_coding(), tags[0]))
     except (ValueError, TypeError, OSError):
         return None
-    if not target.readonly:  # a Pillow that has moved it to memory of its own
+    if not target.readonly:  # a Pillow that has moved it to its own memory
         return None
     if photometric == _BLACK_SET:
         bits -= 1  # 1 becomes 0, and 0 becomes 255

@@ -20,11 +20,11 @@ def to_grey(image: Image.Image | NDArray[np.uint8]) -> Grey:
     """(H, W) uint8 grey for an image of any mode; transparent becomes white.
 
     Raises:
-        ImageError: no pixels, or a shape or mode that is no picture.
+        ImageError: no pixels, or a shape or mode that no picture has.
     """
     grey = _pil_to_grey(image) if isinstance(image, Image.Image) else _array_to_grey(image)
     if 0 in grey.shape:
-        raise ImageError("The image has no pixels.", hint="Check the file, or the crop that was asked for.")
+        raise ImageError("The image has no pixels.", hint="Check the file, or the crop.")
     return grey
 
 

@@ -84,7 +84,7 @@ class LineFinder:
             return []
         lines = self.upright + _along(self._pieces, self._pieces.boxes[:, [1, 0, 3, 2]], self._solid.T, upright=False)
         lines.sort(key=lambda line: line.doubt)
-        # A letter alone in one direction that belongs to a row in the other is no line of its own.
+        # A letter alone in one direction that belongs to a row in the other is not a separate line.
         rows = {int(piece) for line in lines if line.glyphs > 1 for piece in line.members}
         return [line for line in lines if line.glyphs > 1 or not rows.issuperset(line.members.tolist())]
 
@@ -133,10 +133,10 @@ def _rows(boxes: Boxes, glyphs: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     tall, low = np.maximum(h[one], h[other]), np.minimum(h[one], h[other])
     end = x + w
     gap = np.maximum(x[other] - end[one], x[one] - end[other])
-    alike = (gap >= -0.6 * tall) & (low >= 0.45 * tall)
+    similar = (gap >= -0.6 * tall) & (low >= 0.45 * tall)
     rows = []
     for most in (_WIDEST * tall, *(close * low for close in _CLOSE)):
-        linked = alike & (gap <= most)
+        linked = similar & (gap <= most)
         rows.append(_joined(len(glyphs), one[linked], other[linked]))
     return rows
 
@@ -179,7 +179,7 @@ def _parts(rows: list[NDArray[np.intp]], tall_enough: NDArray[np.bool_]) -> tupl
 def _lines(boxes: Boxes, solid: NDArray[np.int32], glyphs: NDArray[np.intp], upright: bool) -> list[TextLine]:
     """The most promising rows as lines.
 
-    A label may stand so close to its figure that a piece of that joins its row, so rows are also
+    A label may be so close to its figure that a piece of the figure joins its row, so rows are also
     offered in the parts that stay together when their letters must be closer.
     """
     members, counts = _parts(_rows(boxes, glyphs), boxes[glyphs, 3] > _MIN_GLYPH + 1)

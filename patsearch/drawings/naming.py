@@ -106,7 +106,7 @@ def _fill(places: Sequence[_Place], expected: Sequence[str]) -> None:
 
 
 def _forget_repeated(group: Sequence[_Place], places: Sequence[_Place]) -> None:
-    """A number that another figure bears with better right is no number of this one."""
+    """A number that fits another figure better is not the number of this one."""
     borne = {canonical(place.label) for place in places if place.index is not None and place.label}
     for place in group:
         if place.label and canonical(place.label) in borne:

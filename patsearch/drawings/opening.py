@@ -49,7 +49,7 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
 )
 _READABLE = "PNG, JPEG, TIFF, GIF, BMP and WebP are read"
 
-# What people send that is not read, by a mark among the first bytes, and what to do about it.
+# Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF", "Export the page as PNG, for example: pdftoppm -r 200 -png FILE page."),
     (b"%!PS", "PostScript", "Convert it to PNG first."),
@@ -82,7 +82,7 @@ def open_image(
         page: page of a multi-page TIFF (or frame of a GIF), from 1.
         max_bytes: larger files are refused unread.
         max_pixels: larger pictures are refused undecoded; None means 175 million pixels for 1-bit and
-            100 million for all others, and 175 million is the most that can be asked for.
+            100 million for all others, and 175 million is the upper limit.
 
     Raises:
         UnknownFormat, ImageTooLarge: what they say; both are ImageErrors.
@@ -172,7 +172,7 @@ def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.Ima
     for mark, what, hint in _FOREIGN:
         if mark in head:
             raise UnknownFormat(f"{name} is {what}, which is not read ({_READABLE}).", hint=hint)
-    raise UnknownFormat(f"{name} is no image of a known format.", hint=f"{_READABLE}.")
+    raise UnknownFormat(f"{name} is not an image of a known format.", hint=f"{_READABLE}.")
 
 
 def _turn_to(image: ImageFile.ImageFile, page: int, name: str) -> None:

@@ -34,7 +34,7 @@ def share_out(ink: Grey, labels: list[Box]) -> Grey:
         ink: (H, W) 0/1, without labels and other sheet text.
         labels: boxes in cells, all labels reading upright; two to 255.
 
-    Where the ink cannot be told apart it stays one figure: some numbers are then absent.
+    Ink that cannot be separated stays one figure: some numbers are then absent.
     """
     coarse = _Partition(ink, labels, _BLOCKS[0])
     while len(coarse.clusters) > _MOST_CLUSTERS and coarse.block < 64:  # stippling
@@ -87,7 +87,7 @@ class _Partition:
         return out
 
     def _side(self) -> Side:
-        """On which side of their figures the labels stand, as far as the whole sheet tells.
+        """On which side of their figures the labels are, as far as the whole sheet shows.
 
         The lowest label of labels below has nothing under it, the highest of labels above nothing over it.
         """

@@ -22,7 +22,7 @@ from patsearch.drawings.grey import Grey, to_grey
 from patsearch.drawings.opening import normalise_polarity, open_image
 from patsearch.errors import ImageError, UsageError
 
-# The longer side at which light is estimated, and the kernel there: wider than any pen stroke of a
+# The longer side at which light is estimated, and the kernel there: wider than any stroke of a
 # sketch that fills its picture, narrower than a shadow.
 _SMALL = 400
 _KERNEL = 25
@@ -34,8 +34,8 @@ _WHITE_HALF = 0.5
 _MIN_PAPER = 0.7
 _MIN_INK, _MAX_INK = 0.0005, 0.25
 _MIN_LIGHT = 50
-# Ground darker than this share of the lightest ground nearby is no shadow but a dark thing: the table
-# beside the sheet, or, where there is more of it than this within the picture, a photo of an object.
+# Ground darker than this share of the lightest ground nearby is not a shadow but a dark thing: the table
+# next to the sheet, or, where there is more of it than this within the picture, a photo of an object.
 _DARK_GROUND = 0.5
 _MAX_DARK = 0.1
 # A step of the ground by this share within a pixel is an edge, not a slope of the light.
@@ -68,7 +68,7 @@ def query_image(
         clean: whether to even out the light of a photo.
 
     Raises:
-        ImageError: the picture cannot be read, or the crop lies outside of it.
+        ImageError: the picture cannot be read, or the crop is outside of it.
     """
     image = source if isinstance(source, Image.Image) else open_image(source, name=name, page=page)
     if crop is not None:
@@ -81,13 +81,13 @@ def parse_crop(text: str) -> tuple[int, int, int, int]:
     """A crop from `x,y,width,height`, in pixels of the upright picture.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a crop.
     """
     try:
         x, y, width, height = (int(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(
-            f"{text[:60]!r} is no crop.", hint="Write x,y,width,height in pixels, as in 10,20,300,400."
+            f"{text[:60]!r} is not a crop.", hint="Write x,y,width,height in pixels, as in 10,20,300,400."
         ) from error
     if x < 0 or y < 0 or width < 1 or height < 1:
         raise UsageError(f"The crop {text[:60]} is empty or begins outside.", hint="x, y >= 0; width, height >= 1.")
@@ -121,7 +121,7 @@ def _crop(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Ima
     x, y, width, height = crop
     if x < 0 or y < 0 or width < 1 or height < 1 or x + width > image.width or y + height > image.height:
         raise ImageError(
-            f"The crop {x},{y},{width},{height} does not lie within {name}.",
+            f"The crop {x},{y},{width},{height} is not within {name}.",
             hint=f"It has {image.width} x {image.height} pixels; a crop is x,y,width,height.",
         )
     return image.crop((x, y, x + width, y + height))
@@ -139,7 +139,7 @@ def _is_white(grey: Grey) -> bool:
 
 
 def _lighting(grey: Grey) -> _Lighting | None:
-    """The light on the paper, or None where the picture is no paper with lines on it."""
+    """The light on the paper, or None where the picture does not show paper with lines on it."""
     scale = min(1.0, _SMALL / max(grey.shape))
     small_size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
     small = np.asarray(cv2.resize(grey, small_size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -187,7 +187,7 @@ def _lightest_nearby(ground: Grey) -> Grey:
 
 
 def _table(ground: Grey) -> NDArray[np.bool_]:
-    """What lies beside the sheet: dark regions with a sharp edge that reach the border of the picture."""
+    """The surroundings of the sheet: dark regions with a sharp edge that reach the border of the picture."""
     thick = np.ones((3, 3), np.uint8)
     step = cv2.morphologyEx(ground, cv2.MORPH_GRADIENT, thick) > 2 * _STEP * np.maximum(ground, 1)
     count, at = cv2.connectedComponents((~step).astype(np.uint8), connectivity=4)

@@ -72,7 +72,7 @@ def rasterise(sheet: Image.Image | Grey) -> Raster:
 
 
 def _halved(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """Means of two by two pixels as an array of `shape`, as if `grey` went on in white."""
+    """Means of two by two pixels as an array of `shape`, as if white followed `grey`."""
     out = np.full(shape, 255, np.uint8)
     height, width = grey.shape
     down, across = height // 2, width // 2

@@ -1,4 +1,4 @@
-"""Finds and reads the text of a sheet that is no part of its figures."""
+"""Finds and reads the text of a sheet that does not belong to its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patsearch.drawings.reader import Line, read_lines
 
 _FIRST, _MORE = 4, 14  # candidates a pass
 _DOUBTFUL = 1.0  # not worth reading: twice what any label of 488 real sheets had
-_DOUBTFUL_BESIDE = 0.7  # not worth reading beside a label
+_DOUBTFUL_BESIDE = 0.7  # not worth reading next to a label
 _SURE = 0.55
 _VERY_SURE = 0.8
 
@@ -24,14 +24,14 @@ _VERY_SURE = 0.8
 class SheetText:
     """A line that was read.
 
-    Attributes:
-        line: where it stands.
-        meaning: what it means.
-        turn: degrees clockwise by which the sheet must turn for it to be upright.
-        sure: mean probability of its symbols.
-        text: as read.
-        candidate: the line as it was found, before its dots were added.
-        start, end: between which shares of its length in reading direction the text was seen.
+        Attributes:
+    line: where it is.
+            meaning: what it means.
+            turn: degrees clockwise by which the sheet must turn for it to be upright.
+            sure: mean probability of its symbols.
+            text: as read.
+            candidate: the line as it was found, before its dots were added.
+            start, end: between which shares of its length in reading direction the text was seen.
     """
 
     line: TextLine
@@ -53,7 +53,7 @@ class _Page:
 
     Attributes:
         raster, pieces: the sheet.
-        known: what each line reads, None where there is nothing to read.
+        known: what each line reads, None if there is nothing to read.
     """
 
     raster: Raster
@@ -62,7 +62,7 @@ class _Page:
 
 
 def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple[list[SheetText], list[SheetText]]:
-    """The labels of a sheet, and its other text that is no part of a figure."""
+    """The labels of a sheet, and its other text that does not belong to a figure."""
     page = _Page(raster, pieces)
     finder = LineFinder(raster.ink, pieces)
 
@@ -104,7 +104,7 @@ def _search(
     """Read the most promising lines that are not known yet; then more, as long as labels may be among them.
 
     Args:
-        finish: trims and completes a label; remembers, as the labels are judged anew with each pass.
+        finish: trims and completes a label; remembers, as the labels are judged again in each pass.
 
     Returns:
         What was read, and the labels among that and what was known.
@@ -133,8 +133,8 @@ def _search(
 
 
 def _read(page: _Page, lines: Sequence[TextLine], turns: tuple[int, ...]) -> list[SheetText]:
-    """Read each line as it stands: upright ones at turn 0 or 180, the others at 90 or 270."""
-    marked: dict[int, tuple[TextLine, int]] = {}  # in place of each candidate, and its turn
+    """Read each line as it is: upright ones at turn 0 or 180, the others at 90 or 270."""
+    marked: dict[int, tuple[TextLine, int]] = {}  # instead of each candidate, and its turn
     for turn in turns:
         part = [i for i, line in enumerate(lines) if line.upright == (turn % 180 == 0)]
         if part:
@@ -218,7 +218,7 @@ def _worded(text: SheetText, expected: Sequence[str]) -> SheetText:
 
 
 def _convincing(text: SheetText, expected: Sequence[str]) -> bool:
-    """Whether a label was read well enough, given where it stands and what the grant leads to expect."""
+    """Whether a label was read well enough, given its place and what the grant leads to expect."""
     number, crowding = text.meaning.number, text.line.crowding
     if number is None:
         return False
@@ -253,7 +253,7 @@ def _apart(labels: Sequence[SheetText], expected: Sequence[str]) -> list[SheetTe
 
 
 def _trimmed(page: _Page, label: SheetText) -> SheetText:
-    """A label without the pieces of a drawing that stand in its row before or after the text."""
+    """A label without the pieces of a drawing that are in its row before or after the text."""
     line = label.line
     along = 0 if line.upright else 1
     first, length = line.box[along], line.box[along + 2] - line.box[along]
@@ -274,7 +274,7 @@ def _trimmed(page: _Page, label: SheetText) -> SheetText:
 
 
 def _completed(page: _Page, label: SheetText) -> SheetText:
-    """A label whose number stands so far off that it was left out is read again with what follows it."""
+    """A label whose number is so far away that it was left out is read again with what follows it."""
     if label.meaning.number is not None:
         return label
     line = label.line
@@ -332,7 +332,7 @@ def _outermost(line: TextLine, pieces: Pieces) -> bool:
 
 
 def _once_each(labels: Sequence[SheetText]) -> tuple[list[SheetText], list[SheetText]]:
-    """Of labels that read alike the largest is the figure's own, smaller ones refer to it.
+    """Of labels with the same text the largest is the figure's own, smaller ones refer to it.
 
     Two of one size are two labels, one of them misread: the less sure one loses its number.
     """
@@ -350,7 +350,7 @@ def _once_each(labels: Sequence[SheetText]) -> tuple[list[SheetText], list[Sheet
 
 
 def _remark(text: SheetText, labels: Sequence[SheetText]) -> bool:
-    """Whether a line is "Prior Art" or another remark that stands right below or above a label."""
+    """Whether a line is "Prior Art" or another remark right below or above a label."""
     if text.meaning.kind == "remark" and text.sure > _SURE and labels:
         return True
     if text.meaning.kind == "label" or len(text.text) < 3 or text.line.glyphs < 4 or text.line.crowding >= 0.1:
@@ -369,7 +369,7 @@ def _remark(text: SheetText, labels: Sequence[SheetText]) -> bool:
 
 
 def _headers(texts: Sequence[SheetText], lines: Sequence[TextLine], raster: Raster) -> list[SheetText]:
-    """Running heads with everything that stands in their row, and page numbers at the margin."""
+    """Running heads with everything in their row, and page numbers at the margin."""
     height, width = raster.ink.shape
     found = [text for text in texts if text.meaning.kind == "header" and text.sure > _SURE]
     for text in texts:

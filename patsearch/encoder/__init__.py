@@ -6,7 +6,7 @@ Names that `load_encoder` takes:
 |-----------------------------|------------------------------------------------------------------|
 | none, or `lite0-drawings`   | the default: shipped, trained on line drawings                   |
 | `lite0-imagenet`            | the untrained baseline (needs the package `patsearch-baseline`)  |
-| `onnx:FILE`, a path `*.onnx`| an exported encoder, with its card beside it                     |
+| `onnx:FILE`, a path `*.onnx`| an exported encoder, with its card next to it                    |
 | `checkpoint:DIR`, a folder  | a trained checkpoint (needs the `train` extra)                   |
 | `timm:MODEL`                | any timm model (needs the `train` extra)                         |
 | `PLUGIN:ARGUMENT`           | an installed plug-in of the entry-point group `patsearch.encoders` |
@@ -70,7 +70,7 @@ def load_encoder(name: str | None = None, *, threads: int | None = None) -> Enco
     kind, argument = _split(name)
     encoder = plugins.load("encoder", kind)(argument, threads=threads)
     if not isinstance(encoder, Encoder):
-        raise EncoderError(f"The plug-in {kind!r} gave a {type(encoder).__name__}, which is no Encoder.")
+        raise EncoderError(f"The plug-in {kind!r} gave a {type(encoder).__name__}, which is not an Encoder.")
     return encoder
 
 

@@ -35,7 +35,7 @@ class Encoder(ABC):
 class ArrayEncoder(Encoder):
     """An encoder that works on the arrays of `preprocess`: most networks.
 
-    Ingest runs `preprocess` where it decodes, beside the network, so this split is what lets both
+    Ingest runs `preprocess` where it decodes, apart from the network, so this split lets both
     overlap; an encoder that needs the images themselves derives from `Encoder` instead.
     """
 

@@ -5,10 +5,10 @@ channels v of each look, of unit length as v':
 
     whole:  unit(sum of a v')      of the looks at the whole in two sizes, by fixed shares a
     local:  unit(sum of a v') A    of the windows, by the roots a of their ink, turned to fewer axes A
-    vector: unit(whole, g local + h e), e an axis of its own, h > 0 for drawings that are blurred or without windows
+    vector: unit(whole, g local + h e), e a separate axis, h > 0 for drawings that are blurred or without windows
 
 All lengths, g and h are numbers once a drawing is given, so that the rest is linear in v, and splits among the cells of
-the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks lie on one grid over the whole drawing.
+the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks are on one grid over the whole drawing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from patsearch.encoder.onnx_graph import Node
 # Names of the pooled channels of each look: WHOLE.0, WHOLE.1 ... and LOCAL, n count rows. With one of the endings: what
 # was averaged, and the shares of the looks, one number or, of windows, (n, count, 1).
 WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
-# The axes (C, dim); the last is empty, and of its own for drawings that have no local part.
+# The axes (C, dim); the last is empty, a separate one for drawings without a local part.
 AXES = f"{LOCAL}.axes"
 # Left, top, right, bottom of a window, in shares of the sides of the whole drawing's square.
 Place = tuple[float, float, float, float]
@@ -71,8 +71,8 @@ class DetailRegions:
         What belongs to no region is spread evenly, as in `patsearch.encoder.feature_maps.Regions`; so are the parts of
         windows whose places are not given.
         """
-        asked = np.asarray(other, np.float64)
-        whole, local = asked[: len(self.axes)], self.axes @ asked[len(self.axes) :]
+        vector = np.asarray(other, np.float64)
+        whole, local = vector[: len(self.axes)], self.axes @ vector[len(self.axes) :]
         cells = np.zeros((self.side, self.side))
         for look in self.looks:
             parts = np.einsum("c,chw->hw", (whole if look.window is None else local) * look.channels, look.shares)

@@ -7,11 +7,11 @@ f_c(x) >= 0. By Euler's theorem it is the sum of the values times its own deriva
 
     v_c = sum_x f_c(x)^p v_c^(1-p) / N = sum_x v_c r_c(x),    r_c(x) = f_c(x)^p / sum_y f_c(y)^p
 
-So a cell x of the map owns the share r_c(x) of channel c, the shares of a channel sum to one, and whatever is linear
+So a cell x of the map owns the share r_c(x) of channel c, the shares of a channel sum to one, and everything linear
 in v is split among the cells without a rest: the cosine with another vector is. For p = 1 this is the split of
 Stylianou, Souvenir and Pless, Visualizing Deep Similarity Networks (2019), section 3.
 
-Only f^p is needed, the tensor that is averaged, and not p itself. Cell (i, j) is taken to lie at its place in a grid
+Only f^p is needed, the tensor that is averaged, and not p itself. Cell (i, j) is taken to be at its place in a grid
 over the square, as everywhere: on drawings the shipped network answers a spot within 3 of 256 pixels of there.
 """
 
@@ -33,7 +33,7 @@ Run = Callable[[Sequence[str], NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
 _AVERAGES = {"GlobalAveragePool", "ReduceMean"}
 _UNIT = {"LpNormalization", "Div"}
 _LINEAR = {"MatMul", "Gemm", "Sub", "Add"}
-# What may stand between the average and the linear map: it changes channels one by one, or all by one factor.
+# What may come between the average and the linear map: it changes channels one by one, or all by one factor.
 _BY_CHANNEL = {"Flatten", "Reshape", "Squeeze", "Identity", "Pow", *_UNIT}
 # Float32 and other orders of summing; a graph that computes something else is off by far more.
 TOLERANCE = 1e-3
@@ -80,7 +80,7 @@ class Regions:
     def contributions(self, other: NDArray[np.float32], *, total: float | None = None) -> Vectors:
         """(h, w) parts of the inner product of this drawing's vector and another (dim,); they sum to it.
 
-        What belongs to no region is spread evenly: the offset of a linear map, which stands for the average cell that
+        What belongs to no region is spread evenly: the offset of a linear map, which describes the average cell that
         each one is compared with, and what a given `total` differs by from the inner product.
         """
         wanted = self.linear.wanted(np.asarray(other, np.float64)) * self.pooled  # (C,)
@@ -123,7 +123,7 @@ class FeatureMaps:
     Args:
         run: gives the named tensors, for (n, size, size) uint8 drawings.
         tail: which they are.
-        linear: what stands between pooled and mapped.
+        linear: what comes between pooled and mapped.
         output: name of the vectors.
     """
 
@@ -177,7 +177,7 @@ def find_tail(nodes: Sequence[Node], output: str) -> Tail | None:
     matrix: str | None = None
     while (node := maker.get(pooled)) is not None and node.kind in _LINEAR:
         if node.kind in ("MatMul", "Gemm"):
-            # One matrix can be handed out and multiplied with; one that is itself computed is none of ours.
+            # One matrix can be handed out and multiplied with; one that is itself computed is not such a map.
             if matrix is not None or node.inputs[1] in maker:
                 return None
             matrix = node.inputs[1]

@@ -1,7 +1,7 @@
 """Encoders in ONNX format, run by ONNX Runtime: the shipped one, and any exported checkpoint.
 
 A model takes uint8 (N, 1, size, size) grey drawings, white = 255, and gives float32 (N, dim) rows of
-unit length: scaling, channels, pooling and normalisation are part of the graph. Its card lies beside
+unit length: scaling, channels, pooling and normalisation are part of the graph. Its card is next to
 it under the same name with the ending .json.
 """
 
@@ -46,7 +46,7 @@ class OnnxEncoder(ArrayEncoder):
         threads: that are busy in one call; None for all cores. Give 1 where several processes encode.
 
     Raises:
-        EncoderError: the file cannot be read, is no such model, or is not the one of the card.
+        EncoderError: the file cannot be read, is not such a model, or does not belong to the card.
     """
 
     portable = True
@@ -98,7 +98,7 @@ class OnnxEncoder(ArrayEncoder):
 
     @cached_property
     def _narrow(self) -> onnxruntime.InferenceSession:
-        """The network once more, on one thread a call: several such calls beside each other share less than the threads
+        """The network once more, on one thread a call: several such calls at the same time share less than the threads
         of one call do, and encode a third more drawings a second on two cores."""
         return _session(self._checked(), self.path, 1)
 
@@ -106,11 +106,11 @@ class OnnxEncoder(ArrayEncoder):
     def feature_maps(self) -> FeatureMaps | DetailMaps | None:
         """What splits a vector among the regions of its drawing; None where the graph does not end in such a pooling.
 
-        It runs a second copy of the network, which is read again when this is first asked for: one that must hand out
+        It runs a second copy of the network, which is read again at the first use: one that must hand out
         tensors from its inside cannot be optimised as far as the one that searches.
 
         Raises:
-            EncoderError: the file is gone, or another by now.
+            EncoderError: the file is missing, or has changed.
         """
         data = self._checked()
         nodes = read_nodes(data)
@@ -150,7 +150,7 @@ class OnnxEncoder(ArrayEncoder):
         )
         if not fits:
             raise EncoderError(
-                f"The model {self.path} is no patsearch encoder: it must take uint8 (n, 1, {size}, {size}) "
+                f"The model {self.path} is not a patsearch encoder: it must take uint8 (n, 1, {size}, {size}) "
                 f"and give float32 (n, {dim}).",
                 hint="Its card must state the size and dimension of the model.",
             )
@@ -166,7 +166,7 @@ def _cores() -> int:
 
 
 def load(argument: str, *, threads: int | None = None) -> OnnxEncoder:
-    """The encoder `onnx:FILE`, with the card FILE.json beside FILE.onnx.
+    """The encoder `onnx:FILE`, with the card FILE.json next to FILE.onnx.
 
     Raises:
         EncoderError: one of the two cannot be read or they do not belong together.

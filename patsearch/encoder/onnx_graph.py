@@ -1,7 +1,7 @@
 """Looking into the bytes of an ONNX model without the `onnx` package, which a search does not need.
 
 Two things: the nodes of the graph, and a copy of the model that also gives tensors from its inside. ONNX Runtime
-returns declared outputs only. A model is a protocol buffer, and of those a parser joins what stands in a message
+returns declared outputs only. A model is a protocol buffer, and of those a parser joins what is in a message
 twice: "for embedded message fields, the parser merges multiple instances of the same field", repeated fields are
 concatenated (https://protobuf.dev/programming-guides/encoding/#last-one-wins). So behind the model's bytes go
 those of a ModelProto with nothing in it but a graph with some outputs. What was there before stays as it is, byte
@@ -35,7 +35,7 @@ def read_nodes(model: bytes) -> list[Node]:
     """The nodes of a model's graph, in order.
 
     Raises:
-        ValueError: the bytes are no protocol buffer.
+        ValueError: the bytes are not a protocol buffer.
     """
     view = memoryview(model)
     return [
@@ -75,7 +75,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             length = 8 if kind == _EIGHT_BYTES else 4
         else:
-            raise ValueError(f"There is no wire type {kind}.")
+            raise ValueError(f"Unknown wire type {kind}.")
         if at + length > len(data):
             raise ValueError("A field reaches beyond the end.")
         if kind == _BYTES:

@@ -8,15 +8,15 @@ its lines are thickened there (`Preprocessing.thicken`), and the rest is average
 scale, and not in the full-size drawing, makes the result nearly the same for copies of a drawing in
 different resolutions, and keeps dithered greys from turning black.
 
-An encoder may ask for windows too (`Preprocessing.windows`). They lie in its square beside the drawing then, sides in
+An encoder may need windows too (`Preprocessing.windows`). They are in its square next to the drawing then, sides in
 sevenths of the square's:
 
     the whole drawing, 4 | its densest window, 3
     ---------------------+----------------------
     a smaller copy, 3    | the next densest, 3
 
-Windows come at the drawing's own scale, where the pen and the scanner show, which drawings of one patent share. Those
-of a small drawing stay white: it is no drawing on a sheet but a copy of one, or a sketch, whose strokes say nothing.
+Windows come at the drawing's own scale, where style and scanner show, which drawings of one patent share. Those
+of a small drawing stay white: it is not a drawing on a sheet but a copy of one, or a sketch without such a style.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _INK_BELOW = 240
 _OVERSAMPLING = 4
 # Sides of the whole drawing, and of its smaller copy and of a window, in parts of the square's.
 _WHOLE, _SMALLER, _PARTS = 4, 3, 7
-# Beside windows the whole comes of a copy that is halved until it is no longer than this, whatever was given.
+# With windows, the whole drawing is made from a copy that is halved until it is no longer than this.
 _LONGEST = 960
-# Drawings are so many times as long as their place in the square at least, or have no windows.
+# Only drawings at least this many times as long as their place in the square have windows.
 _LEAST_SHRINK = 2
 # Windows begin at multiples of this, in pixels of the drawing.
 _HALVINGS = 5
@@ -61,7 +61,7 @@ class Preprocessing:
         thicken: lines grow by about this many pixels of the result; 0 is plain area averaging.
         gamma: exponent on the ink (0 paper, 1 black) after shrinking; below 1 darkens pale lines.
         version: raised whenever this module's result changes for the same values above.
-        windows: densest windows of the drawing beside it in the square, 0 to 2. With any, the whole drawing has 4/7 of
+        windows: densest windows of the drawing next to it in the square, 0 to 2. With any, the whole drawing has 4/7 of
             the square's side, and a window 3/7.
     """
 
@@ -93,11 +93,11 @@ class Preprocessing:
 
     @property
     def smaller(self) -> Preprocessing:
-        """The same for the smaller copy beside windows, which are as large."""
+        """The same for the smaller copy next to windows, which are as large."""
         return replace(self, size=self.size * _SMALLER // _PARTS, windows=0)
 
     def to_json(self) -> dict[str, Any]:
-        """The values by name, as they stand in an encoder's card; windows only where there are any."""
+        """The values by name, as in an encoder's card; `windows` only if there are any."""
         values = asdict(self)
         return values if self.windows else {name: value for name, value in values.items() if name != "windows"}
 
@@ -107,7 +107,7 @@ class Placement:
     """The way from a drawing's pixels to those of the square; all in whole pixels but for `shrink`.
 
     Attributes:
-        left, top, width, height: the part of the drawing that bears ink.
+        left, top, width, height: the part of the drawing that has ink.
         shrink: pixels of the drawing in one of the square, along the longer side of that part.
         new_left, new_top, new_width, new_height: that part in the square.
     """
@@ -123,7 +123,7 @@ class Placement:
     new_height: int
 
     def cut(self, grey: Grey) -> Grey:
-        """The part that bears ink, a view."""
+        """The part that has ink, a view."""
         return grey[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def to_square(
@@ -215,7 +215,7 @@ def _windows(grey: Grey, count: int, side: int) -> NDArray[np.uint8]:
 def window_places(grey: Grey, count: int, side: int) -> list[tuple[int, int]]:
     """Left and top of the parts with most ink of a (H, W) drawing, in its pixels; at most `count`, the densest first.
 
-    No two overlap by more than a quarter of their side; ties go in reading order. A drawing smaller than a window lies
+    No two overlap by more than a quarter of their side; ties go in reading order. A drawing smaller than a window is
     in its middle.
 
     Args:
@@ -294,20 +294,20 @@ def _half(grey: Grey) -> Grey:
 
 
 def trim(grey: Grey) -> Grey:
-    """The part that bears ink, a view; the whole image where there is none."""
+    """The part that has ink, a view; the whole image if there is none."""
     left, top, width, height = ink_box(grey)
     return grey[top : top + height, left : left + width]
 
 
 def ink_box(grey: Grey) -> tuple[int, int, int, int]:
-    """Left, top, width and height in pixels of the part that bears ink; the whole image where there is none."""
+    """Left, top, width and height in pixels of the part that has ink; the whole image if there is none."""
     _, ink = cv2.threshold(grey, _INK_BELOW - 1, 1, cv2.THRESH_BINARY_INV)
     left, top, width, height = (int(value) for value in cv2.boundingRect(ink))
     return (left, top, width, height) if width and height else (0, 0, grey.shape[1], grey.shape[0])
 
 
 def is_blank(grey: Grey) -> bool:
-    """Whether a (H, W) grey image bears no ink that `trim` would keep."""
+    """Whether a (H, W) grey image has no ink that `trim` would keep."""
     return bool(grey.min() >= _INK_BELOW)
 
 

@@ -38,10 +38,10 @@ _MOST_SIDE = 1024
 class Agreement:
     """How much each cell of a grid adds to a cosine.
 
-    The grid lies over the square that `preprocess` makes of the whole drawing.
+    The grid covers the square that `preprocess` makes of the whole drawing.
 
     Attributes:
-        query: (h, w) float32, parts of the score that lie in the asked picture's cells; by far most are not negative.
+        query: (h, w) float32, parts of the score by cell of the query; almost all of them are not negative.
         found: (h, w) float32, in the found drawing's.
         score: cosine of the two vectors. By "feature maps" each of the two arrays sums to it.
         method: by "occlusion" a value is what the score loses when the cell is covered with paper.
@@ -100,10 +100,10 @@ def _by_feature_maps(
     spec = encoder.preprocessing
     squares = np.stack([preprocess(image, spec) for image in (found, *queries)])
     regions: Sequence[Regions | DetailRegions] = maps.regions(squares)
-    there, asked = regions[0], regions[1:]
+    there, query = regions[0], regions[1:]
     vector = there.vector if given is None else given
     agreements = []
-    for image, one in zip(queries, asked, strict=True):
+    for image, one in zip(queries, query, strict=True):
         score = _cosine(one.vector, vector)
         # A small picture of what was indexed has other windows.
         places = _places(found, spec) if given is None else []
@@ -174,7 +174,7 @@ class _Covered:
 
     @classmethod
     def encoded(cls, encoder: Encoder, image: Image.Image) -> _Covered:
-        """One call of the encoder, with at most 65 drawings: where there is no ink, nothing need be covered."""
+        """One call of the encoder, with at most 65 drawings: cells without ink need not be covered."""
         if isinstance(encoder, ArrayEncoder) and not encoder.preprocessing.windows:
             square = preprocess(image, encoder.preprocessing)
             covered = _copies(square, _windows_of_square(encoder.preprocessing.size))
@@ -186,11 +186,11 @@ class _Covered:
         return cls(vectors[0], vectors[1:], list(covered))
 
     def falls(self, other: Embeddings) -> NDArray[np.float32]:
-        """(h, w): what the cosine with another vector (dim,) loses by covering each cell; 0 where there is no ink."""
+        """(h, w): what the cosine with another vector (dim,) loses by covering each cell; 0 for cells without ink."""
         falls = np.zeros((_CELLS, _CELLS), np.float32)
         scores = self.copies @ other
         for (row, column), score in zip(self.cells, scores, strict=True):
-            # A drawing that lies in one cell is blank without it, and of a blank one an encoder may say anything.
+            # A drawing within one cell is blank without it, and the vector of a blank drawing means nothing.
             falls[row, column] = self.vector @ other - (score if np.isfinite(score) else 0)
         return falls
 

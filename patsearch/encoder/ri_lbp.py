@@ -4,7 +4,7 @@ Ojala, Pietikainen, Maenpaa: Multiresolution Gray-Scale and Rotation Invariant T
 Binary Patterns (2002). A pixel is compared with P points on a circle of radius R around it; a point that is at
 least as bright gives a 1. A ring of bits with at most two changes (U <= 2, eq. 10) is counted by its number of
 ones, all other rings together: P + 2 patterns, the same for a turned picture (LBP^riu2, eq. 9). Histograms of
-several circles stand one after another (section 2.4).
+several circles follow one another (section 2.4).
 
 What the sources say, and what was chosen here where they are silent:
 
@@ -34,7 +34,7 @@ from patsearch.errors import EncoderError
 CIRCLES = ((8, 1), (16, 2), (24, 3))
 CELLS = 8
 _MOST_CELLS = 32
-# Points lie between pixels, at multiples of this share of one: the weights are then sums of powers of two, and
+# Points are between pixels, at multiples of this share of one: the weights are then sums of powers of two, and
 # the mean of equal pixels is exactly equal to them.
 _STEP = 1 / 32
 
@@ -93,7 +93,7 @@ class RiLbpEncoder(ArrayEncoder):
             title=f"Rotation-invariant local binary patterns, {cells} x {cells} cells",
             dim=cells * cells * sum(points + 2 for points, _ in CIRCLES),
             preprocessing=self.preprocessing,
-            # There are no weights: the code and these numbers decide.
+            # Without weights, the code and these numbers decide.
             sha256=fingerprint([f"ri-lbp 1 {cells} {CIRCLES} {_STEP}".encode()], self.preprocessing),
             trained_on="Nothing: local binary patterns (Ojala et al., 2002).",
             licence="Apache-2.0",

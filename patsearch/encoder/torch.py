@@ -82,7 +82,7 @@ def load_timm(argument: str, *, threads: int | None = None) -> TorchEncoder:
         threads: CPU threads of this process, None to leave them as they are.
 
     Raises:
-        EncoderError: no such model or option, or the weights cannot be had.
+        EncoderError: no such model or option, or the weights cannot be loaded.
     """
     architecture, _, query = argument.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -126,7 +126,7 @@ def load_checkpoint(argument: str, *, threads: int | None = None) -> TorchEncode
     missing = [name for name in (WEIGHTS, CONFIG, CARD) if not (folder / name).is_file()]
     if missing:
         raise EncoderError(
-            f"{folder} is no checkpoint: it lacks {', '.join(missing)}.",
+            f"{folder} is not a checkpoint: it lacks {', '.join(missing)}.",
             hint=f"A checkpoint is a folder with {WEIGHTS}, {CONFIG} and {CARD}.",
         )
     card = EncoderCard.load(folder / CARD)
@@ -162,7 +162,7 @@ def _pretrained_facts(architecture: str) -> dict[str, Any]:
 
 def _choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise EncoderError(f"timm:{argument}: {value!r} is none of {', '.join(choices)}.")
+        raise EncoderError(f"timm:{argument}: {value!r} is not one of {', '.join(choices)}.")
     return value
 
 

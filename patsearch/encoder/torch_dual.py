@@ -23,7 +23,7 @@ TWINS = {"dual_vgg11_bn": "vgg11_bn", "dual_vgg19": "vgg19", "dual_vgg19_bn": "v
 
 
 class Dual(nn.Module):
-    """Two networks of the same architecture with weights of their own; behaves as timm's models do.
+    """Two networks of the same architecture with separate weights; behaves as timm's models do.
 
     Args:
         architecture: a VGG of timm.

@@ -101,7 +101,7 @@ class Network(nn.Module):
         embedding_dim: length of what `embed` gives and is searched.
 
     Raises:
-        EncoderError: timm has no such model, or its weights cannot be had.
+        EncoderError: timm has no such model, or its weights cannot be loaded.
     """
 
     mean: Tensor
@@ -181,7 +181,7 @@ def _create(config: NetworkConfig, pretrained: bool, drop_path: float) -> Any:
         hint = f"Close: {', '.join(close)}." if close else "timm.list_models() names them."
         raise EncoderError(f"timm has no model {architecture!r}.", hint=hint)
     try:
-        # Weights drawn at random are drawn alike in every process, or an index would refuse its own encoder.
+        # Random weights are the same in every process, or an index would refuse its own encoder.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if architecture in TWINS:

@@ -1,6 +1,6 @@
 """Importing torchvision, and with it timm, where torchvision's compiled operators do not load.
 
-timm cannot be imported without torchvision. The wheel of torchvision on PyPI is built for CUDA; beside
+timm cannot be imported without torchvision. The wheel of torchvision on PyPI is built for CUDA; with
 a CPU build of torch its library of compiled operators does not load, and `import torchvision` then
 fails with "operator torchvision::nms does not exist": it describes operators to torch that nobody has
 declared. Declaring their schemas is enough for the import to pass, and timm needs nothing but

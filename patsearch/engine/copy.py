@@ -55,7 +55,7 @@ def copy_index(
     folder: Path | None = None,
     on_progress: Callable[[CopyReport], None] | None = None,
 ) -> CopyReport:
-    """Copy an index; what is there already, the same, is left as it is.
+    """Copy an index; drawings that the target already has stay as they are.
 
     Args:
         folder: of a target on a server: the index folder that searches it, for journal and thumbnails; made where

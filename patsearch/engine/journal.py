@@ -1,4 +1,4 @@
-"""The journal of an index: which units (patents of a source) have been taken in.
+"""The journal of an index: which units (patents of a source) have been ingested.
 
 A unit is written here last, after its vectors, payloads and thumbnails are durable. A run that was
 killed therefore finds every finished unit here and does the others again, which changes nothing
@@ -73,7 +73,7 @@ class Journal:
             digest = int(self.digest(), 16)
             for entry in entries:
                 old = self.get(entry.key)
-                # XOR makes the digest independent of the order in which units were taken in.
+                # XOR makes the digest independent of the order in which units were ingested.
                 digest ^= entry.digest() ^ (old.digest() if old else 0)
                 self._db.execute(
                     "INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -104,7 +104,7 @@ class Journal:
             return [Entry(*row) for row in self._db.execute(f"{_SELECT} ORDER BY key")]
 
     def save(self, path: Path) -> None:
-        """A copy of the whole journal as it is now, in a file that is not there yet."""
+        """A copy of the whole journal as it is now, in a new file."""
         save_database(self._db, path)
 
     def counts(self) -> dict[str, int]:

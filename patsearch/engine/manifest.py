@@ -1,4 +1,4 @@
-"""`index.json`: what an index is, written once when it is made."""
+"""`index.json`: what an index is, written once, when the index is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Manifest:
 
     Attributes:
         backend: plug-in name of the backend.
-        location: where the backend's data lies: a path relative to the index, or an address.
+        location: where the backend's data is: a path relative to the index, or an address.
         spec: the encoder and dimension the index was made for.
         id: drawn at random when the index was made.
     """
@@ -47,7 +47,7 @@ def read_manifest(index: Path) -> Manifest:
     Raises:
         IndexNotFound: there is none.
         IndexVersionError: a newer patsearch wrote it.
-        IndexDamaged: it cannot be understood.
+        IndexDamaged: it is not valid.
     """
     path = index / FILE
     try:
@@ -58,7 +58,7 @@ def read_manifest(index: Path) -> Manifest:
             f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR."
         ) from error
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest anew.") from error
+        raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest again.") from error
     if version > FORMAT:
         raise IndexVersionError(
             f"{index} was written by patsearch {data.get('patsearch', '?')} (format {version}); "
@@ -68,7 +68,7 @@ def read_manifest(index: Path) -> Manifest:
     try:
         return Manifest(**{**data, "spec": IndexSpec(**data["spec"])})
     except (TypeError, KeyError) as error:
-        raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest anew.") from error
+        raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest again.") from error
 
 
 def write_manifest(index: Path, manifest: Manifest) -> None:

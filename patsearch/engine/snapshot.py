@@ -2,7 +2,7 @@
 
     index.json  journal.sqlite  thumbnails.sqlite  backend/...
 
-in a plain tar archive. `backend/` holds what the engine needs: its files, or a server's own snapshot.
+in a plain tar archive. `backend/` holds the backend's data: its files, or a server's own snapshot.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def save_snapshot(index: Path, out: Path) -> int:
     Nothing can write to the index meanwhile; on a server, other folders can, and the snapshot is of one moment.
 
     Raises:
-        UsageError: the file is there already.
+        UsageError: the file exists already.
         StorageError: it cannot be written.
     """
     if out.exists():
-        raise UsageError(f"{out} is there already.", hint="Name a file that is not.")
+        raise UsageError(f"{out} exists already.", hint="Name a new file.")
     with (
         storage_errors(f"Writing {out}"),
         replacing(out, shared=True) as temporary,
@@ -62,11 +62,11 @@ def restore_snapshot(archive: Path, index: Path, *, url: str | None = None) -> N
         url: the server to restore into; by default, the one that the index was on.
 
     Raises:
-        UsageError: the folder, or the server's index of that name, is there already.
-        InputError: the file is no snapshot.
+        UsageError: the folder, or the server's index of that name, exists already.
+        InputError: the file is not a snapshot.
     """
     if index.exists() and not (index.is_dir() and not any(index.iterdir())):
-        raise UsageError(f"{index} is there already.", hint="Restore into a new folder.")
+        raise UsageError(f"{index} exists already.", hint="Restore into a new folder.")
     index.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=index.resolve().parent, prefix=".restore-") as scratch:
         folder = Path(scratch) / "index"
@@ -76,7 +76,8 @@ def restore_snapshot(archive: Path, index: Path, *, url: str | None = None) -> N
             manifest = read_manifest(folder)
         except (tarfile.TarError, OSError, IndexNotFound, IndexDamaged) as error:
             raise InputError(
-                f"{archive} is no snapshot of patsearch: {error}.", hint="Name a file of patsearch index snapshot."
+                f"{archive} is not a snapshot of patsearch: {error}.",
+                hint="Name a file made by patsearch index snapshot.",
             ) from error
         kind: type[Backend] = load("backend", manifest.backend)
         if url is not None:

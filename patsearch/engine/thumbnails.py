@@ -24,7 +24,7 @@ class Thumbnails:
             self._db.executemany("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", thumbnails)
 
     def get(self, drawing_id: str) -> bytes | None:
-        """PNG bytes, None where there is no such drawing."""
+        """PNG bytes, None for an unknown drawing."""
         with database_errors(self._path):
             row = self._db.execute("SELECT png FROM thumbnail WHERE id = ?", (drawing_id,)).fetchone()
         return None if row is None else bytes(row[0])
@@ -36,7 +36,7 @@ class Thumbnails:
                 yield drawing_id, bytes(png)
 
     def save(self, path: Path) -> None:
-        """A copy of all thumbnails as they are now, in a file that is not there yet."""
+        """A copy of all thumbnails as they are now, in a new file."""
         save_database(self._db, path)
 
     def missing(self, ids: Iterable[str]) -> list[str]:

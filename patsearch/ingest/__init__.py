@@ -1,4 +1,4 @@
-"""Taking patents in: sources, sheets to figures, vectors, the journal."""
+"""Ingesting patents: sources, sheets to figures, vectors, the journal."""
 
 from patsearch.ingest.pipeline import IngestOptions, Progress, ingest
 from patsearch.ingest.report import IngestReport

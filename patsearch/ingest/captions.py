@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from patsearch.types import Caption
 
 _LABEL = r"(?i:fig(?:ure)?s?\b)\.?\s*"
-# 3, 12A, 3a, 1.2, 3(a); also 3A-C and 3(a)-(c), whose second half is no number of its own.
+# 3, 12A, 3a, 1.2, 3(a); also 3A-C and 3(a)-(c), whose second half is not a separate number.
 _BRACKET = r"\([0-9A-Za-z]{1,2}\)"
 _NUMBER = rf"\d{{1,4}}(?:\.\d{{1,3}}(?!\d)|[A-Z]{{1,2}}(?:[-–][A-Z])?\b|[a-z]\b|{_BRACKET}(?:\s?[-–]\s?{_BRACKET})?)?"
 _JOIN = r"\s*(?:,?\s*\b(?:and|or|to|through|thru)\b|[-–—,&])\s*"
@@ -29,7 +29,7 @@ _VERB = (
     r"(?:which\s+)?(?:\w+ly\s+)?(?:is|are|being|show(?:s|ing)?|illustrat(?:es?|ing)|depict(?:s|ing)?|represent(?:s|ing)?|"
     r"presents?|provides?|displays?|discloses?|contains?|includes?|gives?|describes?|demonstrates?|compares?|plots?)\b"
 )
-# What may stand between the start of a clause and the label of the figure that it introduces.
+# What may come between the start of a clause and the label of the figure that it introduces.
 _CLAUSE = r"(?:^|(?<=[.;:,])\s+(?:and\s+|while\s+|whereas\s+)?|\s(?:and|while|whereas)\s+)"
 _INTRODUCED = re.compile(
     rf"{_CLAUSE}(?:{_LABEL}(?P<numbers>{_NUMBERS})|(?P<hague>{_HAGUE}))\s*[.,]?\s*(?:{_VERB}|[:–—])\s*[:,]?\s*"

@@ -97,7 +97,7 @@ def _classes(bibliography: Element, problems: list[str]) -> Iterator[ClassCode]:
         found.append(("IPC", _symbol(node), try_code("ipc", _symbol(node))))
     for scheme, text, code in found:
         if code is None:
-            problems.append(f"{text!r} is no {scheme} class")
+            problems.append(f"{text!r} is not a {scheme} class")
         else:
             yield code
 
@@ -129,5 +129,5 @@ def _date(text: str, what: str, problems: list[str]) -> date | None:
             return date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         pass
-    problems.append(f"{text!r} is no {what} date" if text else f"the grant has no {what} date")
+    problems.append(f"{text!r} is not a {what} date" if text else f"the grant has no {what} date")
     return None

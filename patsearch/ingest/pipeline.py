@@ -1,8 +1,8 @@
 """Ingest: source -> patents -> sheets -> figures -> vectors -> backend -> journal.
 
-The main process reads the sources and writes; worker processes do all that lies between, so that
+The main process reads the sources and writes; worker processes do everything in between, so that
 reading, decoding, encoding and writing overlap. What was stored is written to the journal last: a
-run that is stopped or killed goes on where it was, without loss and without doubles.
+run that is stopped or killed resumes where it stopped, without loss and without doubles.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class IngestOptions:
             same part, so that n workers with an index folder each can fill one server.
         whole_sheets: index sheets as they are, not the figures on them; for a new index.
         front_pages: index front pages (`D00000`) too; they repeat another sheet.
-        again: take in also what is in the index, or was deleted from it.
+        again: also ingest patents that are in the index, or were deleted from it.
         workers: worker processes; None is one a core.
         commit_every: drawings between two commits: what a killed run has to do again at most. A
             commit costs a few fsyncs, which the default makes negligible.
@@ -87,12 +87,12 @@ def ingest(
     encoder: Encoder | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
-    """Take patents into an index, which is made where there is none.
+    """Ingest patents into an index, which is made if it is missing.
 
     Args:
         sources: archives, grants or folders, each recognised by looking.
         index: the index directory.
-        encoder: one already loaded, in place of `options.encoder`.
+        encoder: one already loaded, instead of `options.encoder`.
         on_progress: called after each patent.
 
     Returns:
@@ -100,13 +100,13 @@ def ingest(
 
     Raises:
         SourceError: a source is not there or holds nothing to ingest; nothing was written.
-        EncoderMismatch, UsageError: the index was made in another way than `options` ask for.
+        EncoderMismatch, UsageError: the index was made in another way than `options` require.
         IndexLocked: another process writes to the index.
         StorageError: the disk is full or read-only; what was finished is kept.
     """
     options = options or IngestOptions()
     if not sources:
-        raise UsageError("There is nothing to ingest.", hint="Name an archive or a folder.")
+        raise UsageError("No sources given.", hint="Name an archive or a folder.")
     opened = [open_source(path, kind=options.kind, options=options.source) for path in sources]
     report = IngestReport(sources=[str(source.path) for source in opened])
     start = time.perf_counter()
@@ -328,10 +328,10 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
                 f"{index} is an index on {engine.manifest.backend!r}.", hint="Name another folder for the new index."
             )
         if options.url is not None:
-            asked = on_server(type(engine.backend), options.url, index.resolve().name)
-            if asked != engine.manifest.location:
+            location = on_server(type(engine.backend), options.url, index.resolve().name)
+            if location != engine.manifest.location:
                 raise UsageError(
-                    f"{index} keeps its vectors at {engine.manifest.location}, not at {asked}.",
+                    f"{index} keeps its vectors at {engine.manifest.location}, not at {location}.",
                     hint="Leave --url out, or name another folder for the new index.",
                 )
         if options.whole_sheets is not None and options.whole_sheets != engine.spec.whole_sheets:

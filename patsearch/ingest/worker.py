@@ -1,4 +1,4 @@
-"""What happens to one patent in a worker process: unpack, decode, split, shrink, encode, thumbnail."""
+"""One patent in a worker process: unpack, decode, split, shrink, encode, thumbnail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from patsearch.ingest.sources import Problem, Unit
 from patsearch.types import Drawing, Patent, Sheet
 
 _ENCODE_BATCH = 16  # larger batches gain nothing on one thread and hold more memory
-_TAKEN = np.empty((0, 0), np.uint8)  # in place of a figure's image that is no longer needed
+_TAKEN = np.empty((0, 0), np.uint8)  # instead of a figure's image that is no longer needed
 _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -40,9 +40,9 @@ class WorkerSettings:
         encoder: name of the encoder that each worker loads for itself; None where the main process
             encodes (an encoder on a GPU, one that cannot be loaded by its name).
         preprocessing: what to make of the figures where the main process encodes; None where its
-            encoder wants the images themselves.
-        thumbnails: make them; a cache of drawings for training has no use for any.
-        full_size: where the main process's encoder wants images, these are wanted as large as on the sheet.
+            encoder needs the images themselves.
+        thumbnails: make them; a cache of drawings for training needs none.
+        full_size: where the main process's encoder needs images, it needs them as large as on the sheet.
     """
 
     encoder: str | None
@@ -78,7 +78,7 @@ class UnitResult:
 
 
 class Worker:
-    """Processes units one after another. Lives in a process of its own, or in the caller's for tests."""
+    """Processes units one after another. Runs in a worker process, or in the caller's for tests."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
@@ -86,8 +86,8 @@ class Worker:
         encoder = self.encoder
         self.preprocessing = encoder.preprocessing if isinstance(encoder, ArrayEncoder) else settings.preprocessing
         # Windows are cut out of a drawing as it is on the sheet.
-        asked = encoder.card.preprocessing if encoder else self.preprocessing
-        self._longest = None if settings.full_size or (asked and asked.windows) else LONGEST_SIDE
+        spec = encoder.card.preprocessing if encoder else self.preprocessing
+        self._longest = None if settings.full_size or (spec and spec.windows) else LONGEST_SIDE
 
     def process(self, unit: Unit) -> UnitResult:
         """Everything for one unit; never raises what a bad file can cause."""

@@ -37,7 +37,7 @@ _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: 
 
 
 class Busy(PatsearchError):
-    """More was asked at a time than the server takes, or a picture took too long."""
+    """More queries came at a time than the server accepts, or a picture took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Workers:
         self._waiting = 0
 
     async def warm(self, spec: IndexSpec) -> None:
-        """Have the encoder loaded; raises what stands against it."""
+        """Load the encoder; raises the errors of loading it."""
         await asyncio.gather(*(self.run(load_in_worker, spec) for _ in range(self._settings.workers)))
 
     async def encode(

@@ -118,7 +118,7 @@ def test_a_slow_answer_is_asked_for_again(server: FakeServer, waits: list[float]
 def test_a_load_that_fails_keeps_what_was_acknowledged(backend: Backend, server: FakeServer) -> None:
     backend.upsert(DRAWINGS[:100], VECTORS[:100])
     server.trouble("PUT", "/points", Cut(), times=100)
-    with pytest.raises(BackendError, match=r"the connection was cut.*the same command goes on from there"):
+    with pytest.raises(BackendError, match=r"the connection was cut.*the same command resumes from there"):
         backend.upsert(DRAWINGS, VECTORS)
     assert backend.count() == 100
 
@@ -188,7 +188,7 @@ def test_a_key_is_wanted(server: FakeServer, waits: list[float], monkeypatch: py
     server.key = "right"
     with pytest.raises(BackendError) as caught:
         QdrantBackend.create(f"{server.url}#designs", SPEC)
-    check(caught.value, "wants an API key", "PATSEARCH_QDRANT_API_KEY")
+    check(caught.value, "needs an API key", "PATSEARCH_QDRANT_API_KEY")
     monkeypatch.setenv("PATSEARCH_QDRANT_API_KEY", "wrong")
     with pytest.raises(BackendError) as caught:
         QdrantBackend.create(f"{server.url}#designs", SPEC)
@@ -248,7 +248,7 @@ def test_disk_full(backend: Backend, server: FakeServer, waits: list[float], tro
     server.trouble("PUT", "/points", trouble, times=100)
     with pytest.raises(StorageError) as caught:
         backend.upsert(DRAWINGS, VECTORS)
-    check(caught.value, "no disk space left", "Free or add space", "goes on from there")
+    check(caught.value, "no disk space left", "Free or add space", "resumes from there")
     assert waits == []
     assert backend.count() == 50
 

@@ -132,7 +132,7 @@ def test_a_cut_copy_goes_on(
     assert run(*copying) == 6
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "connection was cut" in line
-    assert "goes on from there" in line
+    assert "resumes from there" in line
     assert ask(capsys, *copying[1:])["copied"] == 60
     with open_backend("qdrant", f"{server.url}#designs") as backend:
         check_same(backend)
@@ -188,7 +188,7 @@ def test_a_snapshot_of_a_folder(index: Path, tmp_path: Path, backend: str, capsy
         assert engine.verify() == []
         assert engine.thumbnails.get(DRAWINGS[0].id)
     assert run("index", "restore", tmp_path / "snap.tar", tmp_path / "again") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert run("index", "snapshot", index, tmp_path / "snap.tar") == 2
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
@@ -210,7 +210,7 @@ def test_a_snapshot_of_a_server(
 def test_what_is_no_snapshot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.tar").write_bytes(b"no tar")
     assert run("index", "restore", tmp_path / "x.tar", tmp_path / "again") == 3
-    assert "is no snapshot of patsearch" in capsys.readouterr().err
+    assert "is not a snapshot of patsearch" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
 
 

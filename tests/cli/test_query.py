@@ -137,8 +137,8 @@ def test_standard_input(index: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["{picture}", "--index", "{index}", "--filter", "colour=red"], 2, "Unknown filter key 'colour'"),
-        (["{picture}", "--index", "{index}", "--filter", "granted=2021-13"], 2, "is no date"),
-        (["{picture}", "--index", "{index}", "--crop", "1,2,3"], 2, "is no crop"),
+        (["{picture}", "--index", "{index}", "--filter", "granted=2021-13"], 2, "is not a date"),
+        (["{picture}", "--index", "{index}", "--crop", "1,2,3"], 2, "is not a crop"),
         (["{picture}", "--index", "{index}", "--crop", "5000,0,10,10"], 3, "crop"),
         (["{picture}", "--index", "{folder}/none"], 4, "There is no index at"),
         (["{folder}/none.png", "--index", "{index}"], 3, "none.png"),

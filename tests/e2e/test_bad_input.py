@@ -156,8 +156,8 @@ def test_an_unreadable_file(good: Path, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["--filter", "color=red"], 2, "Unknown filter key"),
-        (["--filter", "granted=2021-02-30"], 2, "is no date"),
-        (["--filter", "uspc=zzz"], 2, "is no uspc code"),
+        (["--filter", "granted=2021-02-30"], 2, "is not a date"),
+        (["--filter", "uspc=zzz"], 2, "is not a uspc code"),
     ],
 )
 def test_a_bad_filter(good: Path, arguments: list[str], code: int, message: str) -> None:

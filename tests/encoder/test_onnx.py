@@ -147,12 +147,12 @@ class TestLoading:
         preprocessing = values["preprocessing"]
         assert isinstance(preprocessing, Preprocessing)
         EncoderCard(**values, sha256=fingerprint([copy.read_bytes()], preprocessing)).save(copy.with_suffix(".json"))
-        with pytest.raises(EncoderError, match="is no patsearch encoder"):
+        with pytest.raises(EncoderError, match="is not a patsearch encoder"):
             load_encoder(str(copy))
 
     def test_a_plugin_must_give_an_encoder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("patsearch.plugins.load", lambda kind, name: lambda argument, threads: argument)
-        with pytest.raises(EncoderError, match="gave a str, which is no Encoder"):
+        with pytest.raises(EncoderError, match="gave a str, which is not an Encoder"):
             load_encoder("onnx:x")
 
     def test_a_missing_package_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,8 +99,8 @@ class TestTimm:
         [
             ("mobilenetv3_smal", r"no model 'mobilenetv3_smal'\. Close: .*mobilenetv3_small"),
             (f"{SMALL}?colour=red", "unknown options: colour"),
-            (f"{SMALL}?pretrained=maybe", "'maybe' is none of true, false"),
-            (f"{SMALL}?pooling=sum", "'sum' is none of native, average, gem"),
+            (f"{SMALL}?pretrained=maybe", "'maybe' is not one of true, false"),
+            (f"{SMALL}?pooling=sum", "'sum' is not one of native, average, gem"),
             (f"{SMALL}?size=big", "must be a number of pixels"),
             (f"{SMALL}?size=4", "Preprocessing out of range"),
         ],
@@ -171,7 +171,7 @@ class TestCheckpoint:
 
     def test_missing_files_are_named(self, checkpoint: Path) -> None:
         (checkpoint / CONFIG).unlink()
-        with pytest.raises(EncoderError, match=rf"is no checkpoint: it lacks {CONFIG}"):
+        with pytest.raises(EncoderError, match=rf"is not a checkpoint: it lacks {CONFIG}"):
             load_encoder(str(checkpoint))
 
     def test_changed_weights_are_refused(self, checkpoint: Path) -> None:

@@ -124,7 +124,7 @@ def test_what_is_missing_is_said() -> None:
     patent = parse_grant(re.sub(rb"<invention-title.*?</invention-title>", b"", GRANT.encode(), flags=re.DOTALL)).patent
     assert (patent.title, patent.problems) == ("", ("the grant has no title",))
     patent = parse_grant(changed("0601", "06o1")).patent
-    assert patent.problems == ("'06o1' is no Locarno class",)
+    assert patent.problems == ("'06o1' is not a Locarno class",)
     assert next(str(c) for c in patent.classes) == "locarno:14-02"
     patent = parse_grant(changed("<number-of-figures>2", "<number-of-figures>two")).patent
     assert patent.figure_count is None

@@ -157,11 +157,11 @@ def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
     )
     metadata = read_metadata(path)
     assert [str(p).partition(", ")[2] for p in metadata.problems] == [
-        "line 2: 'soon' is no date (write 2015-03-24)",
-        "line 2: 'chair' is no uspc code",
+        "line 2: 'soon' is not a date (write 2015-03-24)",
+        "line 2: 'chair' is not a uspc code",
         "line 3: the row names no patent; left out",
         "line 4: USD907292 is there twice; the first row counts",
-        "line 5: '2020-02-30' is no date (write 2015-03-24)",
+        "line 5: '2020-02-30' is not a date (write 2015-03-24)",
     ]
     assert [str(c) for c in metadata.patents["USD907292"].classes] == ["uspc:D28/47"]
     lines = tmp_path / "m.jsonl"

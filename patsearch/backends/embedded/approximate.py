@@ -1,6 +1,6 @@
 """The derived structure: inverted lists of 8-bit codes in FAISS, for indexes too large to scan.
 
-`IVFn,SQ8` with inner product: vectors lie in the list of their nearest centroid, each number of the
+`IVFn,SQ8` with inner product: vectors are in the list of their nearest centroid, each number of the
 residual in one byte. Candidates are always re-ranked with the original vectors, so codes decide
 what is found, never a score or an order. The file is mapped, not read: opening takes milliseconds,
 processes share it, and it may be deleted at any time (searches are then exact, and slower).
@@ -121,7 +121,7 @@ def stamp(folder: Path) -> tuple[int, int]:
 
 
 def load(folder: Path, dim: int, rows: int) -> Approximate | None:
-    """The structure of a folder; None where there is none, or where it cannot be what was written."""
+    """The structure of a folder; None if there is none, or if it differs from what was written."""
     fields = _pointer(folder)
     if fields is None:
         return None
@@ -146,7 +146,7 @@ def check(folder: Path) -> Iterator[str]:
         return
     path = folder / fields["file"]
     if not path.exists() or path.stat().st_size != fields["bytes"] or _crc(path) != fields["crc"]:
-        yield f"{path} is damaged; `patsearch index compact` makes it anew."
+        yield f"{path} is damaged; `patsearch index compact` builds it again."
 
 
 class Approximate:
@@ -164,12 +164,12 @@ class Approximate:
         self.lists: int = index.nlist
 
     def probe(self, queries: Embeddings, k: int, tuning: Tuning, keep: Mask | None, n: int) -> list[Rows]:
-        """The n best candidates of each query in the lists where the k best may lie.
+        """The n best candidates of each query in the lists where the k best may be.
 
         First the nearest lists are visited, as many as hold `nprobe` average lists' worth of rows to
         keep; lists without any are passed over. Then every list whose centroid comes within
         `sigmas` standard deviations of the k-th score found: few or none where the query has close
-        neighbours, many where a filter excludes its surroundings and the best lie anywhere.
+        neighbours, many where a filter excludes its surroundings and the best may be anywhere.
 
         Args:
             keep: (rows,) which rows pass; None for all.
@@ -236,10 +236,10 @@ class Approximate:
         return (found >= 0) & (found < self.rows)
 
     def _lists_of_rows(self) -> NDArray[np.int32]:
-        """(rows,) the list in which each row lies."""
+        """(rows,) the list of each row."""
         if self._list_of is None:
             faiss = _faiss()
-            # Rows left out of the structure are dead; that they seem to lie in list 0 is never seen.
+            # Rows left out of the structure are dead; that they seem to be in list 0 is never seen.
             list_of = np.zeros(self.rows, dtype=np.int32)
             for number in range(self.lists):
                 if size := self._index.invlists.list_size(number):
@@ -262,7 +262,7 @@ def _pointer(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        _log.warning("%s cannot be understood; searches are exact until `patsearch index compact`.", folder / _POINTER)
+        _log.warning("%s is not valid; searches are exact until `patsearch index compact`.", folder / _POINTER)
         return None
     return dict(fields)
 

@@ -32,7 +32,7 @@ class Snapshot:
     """What one moment's searches see; never changed.
 
     Attributes:
-        dead: (rows,) rows replaced or deleted, None where there are none.
+        dead: (rows,) rows replaced or deleted, None if there are none.
         columns: the rows' numbers of facts and captions, one array a segment.
         derived: the approximate structure, None without one.
     """
@@ -210,7 +210,7 @@ class Generation:
         return killed
 
     def stale(self) -> bool:
-        """Whether the approximate structure should be made anew."""
+        """Whether the approximate structure should be built again."""
         seen = self.snapshot
         if seen.live < self._tuning.exact_limit:
             return False

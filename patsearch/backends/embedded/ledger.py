@@ -108,7 +108,7 @@ class Ledger:
             digest = hashlib.blake2b(json.dumps([table, *values], ensure_ascii=False).encode(), digest_size=16).digest()
             f"{drawing.id}{drawing.sheet}".encode()
         except UnicodeEncodeError as error:
-            raise UsageError(f"A text of the drawing {drawing.id!r} is no valid Unicode.") from error
+            raise UsageError(f"A text of the drawing {drawing.id!r} is not valid Unicode.") from error
         if (number := self._known.get(digest)) is not None:
             return number, False
         row = db.execute(f"SELECT id FROM {table} WHERE digest = ?", (digest,)).fetchone()  # noqa: S608  two own names

@@ -2,7 +2,7 @@
 
 Each condition is decided on the facts or the captions, through dates held as arrays and inverted
 lists held in SQLite, and spread over the rows through their columns: a million rows cost a look-up
-of about a millisecond, whatever the filter.
+of about a millisecond for any filter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from patsearch.backends.embedded.catalogue import Catalogue, State
 from patsearch.backends.embedded.segments import Columns
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test, is_storable
 
 Mask = NDArray[np.bool_]
 _REMEMBERED = 16  # conditions
@@ -24,7 +24,7 @@ _NO_DATE = 0  # ordinals begin at 1
 
 
 class Masks:
-    """Filters decided on one catalogue; remembers the date columns and the conditions last asked for."""
+    """Filters decided on one catalogue; remembers the date columns and the latest conditions."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -93,11 +93,11 @@ class Masks:
                  CROSS JOIN terms AS t
                      ON t.field = json_extract(w.value, '$[0]') AND t.text = json_extract(w.value, '$[1]')
                  CROSS JOIN postings AS p ON p.term = t.id"""
-        known = [term for term in terms if _is_unicode(term[1])]
+        known = [term for term in terms if is_storable(term[1])]
         return _scatter(self._catalogue.integers(sql, (json.dumps(known),)), size)
 
     def _prefix(self, field: str, prefix: str, size: int) -> Mask:
-        if not _is_unicode(prefix):
+        if not is_storable(prefix):
             return np.zeros(size, dtype=np.bool_)
         # Every text that begins with the prefix sorts below the prefix and the last code point.
         sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
@@ -124,15 +124,6 @@ class Masks:
 
 def _on_caption(test: Test) -> bool:
     return isinstance(test, HasWords | OneOf) and test.field in ("view", "figure")
-
-
-def _is_unicode(text: str) -> bool:
-    # Bytes of a command line that are no UTF-8 arrive as lone surrogates; nothing stored holds them.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _scatter(items: NDArray[np.int64], size: int) -> Mask:

@@ -12,7 +12,7 @@ from patsearch.backends.embedded.segments import Segments
 from patsearch.types import Hit
 
 # float32 sums of the same vector may differ by this much with its place in a block; candidates this
-# close to the k-th are all kept, and ranked anew by sums that do not depend on the place.
+# close to the k-th are all kept, and ranked again by sums that do not depend on the place.
 _TOLERANCE = np.float32(1e-5)
 _QUERIES = 64  # at once: bounds the block of scores
 _ALONE = 4  # queries up to which they are multiplied one by one

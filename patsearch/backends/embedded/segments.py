@@ -38,7 +38,7 @@ class Batch:
 
 
 class Segments:
-    """The segment files of one generation. Row r lies in segment r // SEGMENT_ROWS."""
+    """The segment files of one generation. Row r is in segment r // SEGMENT_ROWS."""
 
     def __init__(self, folder: Path, dim: int, *, writable: bool) -> None:
         self._folder = folder

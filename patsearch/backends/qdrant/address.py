@@ -1,6 +1,6 @@
 """What the location of a Qdrant index means.
 
-    designs/qdrant                                  a folder: the engine in this process
+    designs/qdrant                                  a folder: Qdrant in this process
     http://host:6333#designs                        a server, and the alias of the collection
     https://host/prefix?grpc=yes&timeout=60#designs ... with options
 
@@ -67,9 +67,9 @@ def parse_address(location: str) -> Address:
         parts = urlsplit(location)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{location!r} is no address of a server: {error}.", hint=_EXAMPLE) from error
+        raise UsageError(f"{location!r} is not the address of a server: {error}.", hint=_EXAMPLE) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{location!r} is no address of a server.", hint=_EXAMPLE)
+        raise UsageError(f"{location!r} is not the address of a server.", hint=_EXAMPLE)
     if "@" in parts.netloc:
         raise UsageError("An address must not hold a password.", hint=f"Put the API key into {API_KEY}.")
     name = unquote(parts.fragment)

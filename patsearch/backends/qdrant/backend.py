@@ -1,4 +1,4 @@
-"""The backend `qdrant`: drawings as points of a server's collection, or of Qdrant's engine in this process."""
+"""The backend `qdrant`: drawings as points of a server's collection, or of Qdrant in this process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from patsearch.types import Drawing, Hit, JsonDict
 
 _WRITE = 256  # points a request
 _READ = 512
-_IDS = 1000  # servers in strict mode allow no more at once
-_BULK = 20_000  # after so many points written, a graph is rather built once at the end
-_TIES = 16_384  # equal scores are followed so far, to put them in the order of their ids
+_IDS = 1000  # the limit of servers in strict mode
+_BULK = 20_000  # after this many points, the graph is built once at the end
+_TIES = 16_384  # equal scores that are put in the order of their ids, at most
 _NORM = 1e-3
 
 
@@ -97,7 +97,7 @@ class QdrantBackend(ServerBackend):
         self._written = 0
 
     def compact(self) -> JsonDict:
-        """Let the engine give back what it can and bring its graph up to date."""
+        """Let Qdrant free what it can and bring its graph up to date."""
         self._require_writable()
         before = int(self._points.facts()["bytes"])
         self.optimize()
@@ -154,7 +154,7 @@ class QdrantBackend(ServerBackend):
         clause = translate(where)
         if clause is False:
             return
-        # Points lie in the order of their UUIDs: the ids, and they alone, are held and sorted here.
+        # Points are in the order of their UUIDs: only the ids are held and sorted here.
         found: list[str] = []
         for part in self._points.scroll(_clause(clause), batch=_IDS, fields=["id"], vectors=False):
             found += [point.payload["id"] for point in part if "id" in point.payload]
@@ -188,7 +188,7 @@ class QdrantBackend(ServerBackend):
     def _whole_ties(
         self, query: Embeddings, answer: list[Found], k: int, clause: Clause | None, exact: bool
     ) -> list[Found]:
-        """The answer, deepened while the k-th score goes on behind its end: the engine orders ties its own way."""
+        """The answer, deepened while the k-th score continues after its end: Qdrant orders ties differently."""
         limit = k + 1
         while len(answer) == limit and answer[-1].score == answer[k - 1].score and limit < _TIES:
             limit *= 4
@@ -215,7 +215,7 @@ class QdrantBackend(ServerBackend):
         }
 
     def verify(self) -> list[str]:
-        """Reads everything: payloads, ids, lengths of vectors; and what the engine itself complains about."""
+        """Reads everything: payloads, ids, lengths of vectors; and what Qdrant itself reports."""
         problems = list(self._points.problems())
         for part in self._points.scroll(None, batch=_READ, fields=True, vectors=True):
             for point in part:

@@ -1,8 +1,8 @@
-"""Filter -> clauses on payload fields, in no engine's own words; `edge` and `remote` put them in theirs.
+"""Filter -> clauses on payload fields, independent of Qdrant's packages; `edge` and `remote` translate them.
 
 Exact: a clause holds for the payload of `to_point(drawing, ...)` where the filter's condition holds for
 the drawing. A condition that no drawing can meet, or that every drawing meets, becomes a truth
-value, so that no engine is asked what it makes of an empty list or a range that ends before it begins.
+value, so that Qdrant never sees an empty list or a range that ends before it begins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
 
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test, is_storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,12 @@ def _test(test: Test) -> Clause | bool:
 
 
 def _any_of(field: str, values: list[str]) -> Clause | bool:
-    known = tuple(value for value in values if _storable(value))
+    known = tuple(value for value in values if is_storable(value))
     return AnyOf(field, known) if known else False
 
 
 def _begins(field: str, prefix: str) -> Clause | bool:
-    return Begins(field, prefix) if _storable(prefix) else False
+    return Begins(field, prefix) if is_storable(prefix) else False
 
 
 def _between(field: str, first: date | None, last: date | None) -> Clause | bool:
@@ -119,12 +119,3 @@ def _either(clauses: list[Clause | bool]) -> Clause | bool:
         return True
     real = tuple(clause for clause in clauses if not isinstance(clause, bool))
     return real[0] if len(real) == 1 else Either(real) if real else False
-
-
-def _storable(text: str) -> bool:
-    # Bytes of a command line that are no UTF-8 arrive as lone surrogates; nothing stored holds them.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,10 +1,10 @@
 """Collections on a server.
 
-The name that people use is an alias; behind it stands a collection that is named by encoder and version:
+The name in an address is an alias of a collection, which is named by encoder and version:
 
     designs  ->  designs.lite0-drawings.5a0c31e2.2
 
-so that vectors of a new encoder are loaded into a collection of their own while the old one answers,
+so that vectors of a new encoder are loaded into a separate collection while the old one answers,
 and `switch` moves the alias in one step. The collection's metadata say what it holds.
 """
 
@@ -71,7 +71,7 @@ def spec_of(connection: Connection, collection: str) -> IndexSpec:
             raise ValueError(f"vectors of {size} numbers, not {spec.dim}")
     except (KeyError, TypeError, ValueError) as error:
         raise IndexDamaged(
-            f"{where} contradicts itself: {error}.", hint="Restore a snapshot, or ingest anew."
+            f"{where} contradicts itself: {error}.", hint="Restore a snapshot, or ingest again."
         ) from error
     return spec
 

@@ -1,4 +1,4 @@
-"""One connection to a Qdrant server: requests that are tried again where that helps, and errors in our words.
+"""One connection to a Qdrant server: requests that are tried again where that helps, and errors as patsearch's own.
 
 Every request of this backend may be repeated: points are stored under ids that the drawing determines.
 """
@@ -28,7 +28,7 @@ T = TypeVar("T")
 OLDEST = (1, 19)  # matching the beginnings of words
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 15.0  # seconds
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_KEPT = "What was acknowledged is kept; the same command goes on from there."
+_KEPT = "What was acknowledged is kept; the same command resumes from there."
 _FULL = ("no space left", "out of disk", "disk is full", "insufficient storage", "disk usage")
 _MISSING = ("doesn't exist", "does not exist", "not found")
 _TROUBLES = (
@@ -73,7 +73,7 @@ class Connection:
         version: the server's, as it says it.
 
     Raises:
-        BackendError: it cannot be reached, is no Qdrant server, wants a key, or is too old.
+        BackendError: it cannot be reached, is not a Qdrant server, needs a key, or is too old.
     """
 
     def __init__(self, address: Address) -> None:
@@ -163,7 +163,7 @@ class Connection:
                 f"{where}: the server has no disk space left ({short}).", hint=f"Free or add space there. {_KEPT}"
             ), None
         if status in (401, 403) and ("strict" not in small and "forbidden:" not in small):
-            given = "refuses the API key" if environ.get(API_KEY) else "wants an API key"
+            given = "refuses the API key" if environ.get(API_KEY) else "needs an API key"
             return BackendError(f"{where}: the server {given}.", hint=f"Put the right one into {API_KEY}."), None
         if status == 404 and any(sign in small for sign in _MISSING):
             hint = "Check the address behind --url, or ingest into it again."
@@ -204,7 +204,7 @@ class Connection:
 
     def _stranger(self) -> BackendError:
         return BackendError(
-            f"What answers at {self.address.url} is no Qdrant server.",
+            f"The server at {self.address.url} is not a Qdrant server.",
             hint="Check the address; the REST interface is on port 6333, gRPC on 6334.",
         )
 

@@ -1,6 +1,6 @@
-"""Qdrant's own engine in this process, by qdrant-edge-py.
+"""Qdrant in this process, by qdrant-edge-py.
 
-Segments, write-ahead log, graph and 8-bit codes are those of the server. One process at a time has an
+Segments, write-ahead log, graph and 8-bit codes are those of the server. Only one process at a time can have an
 index open, readers included. New points are compared exactly until `optimize`.
 """
 
@@ -143,7 +143,7 @@ class EdgePoints(Points):
         return found
 
     def groups(self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool) -> None:
-        """The engine cannot group."""
+        """Qdrant Edge cannot group."""
 
     def count(self, clause: Clause | None) -> int:
         with self._shard("Counting") as shard:
@@ -210,7 +210,7 @@ class EdgePoints(Points):
 
     @contextmanager
     def _shard(self, doing: str) -> Iterator[edge.EdgeShard]:
-        # Held only to look: the engine serves several threads at once, and `close` waits for none of them.
+        # Held only to look: Qdrant serves several threads at once, and `close` does not wait for them.
         with self._mutex:
             shard = self._open
         if shard is None:
@@ -221,7 +221,7 @@ class EdgePoints(Points):
 
 @contextmanager
 def _errors(doing: str) -> Iterator[None]:
-    """The engine raises bare Exception; its text is all there is to go by."""
+    """Qdrant Edge raises bare Exception: only its text shows the cause."""
     try:
         yield
     except Exception as error:
@@ -236,7 +236,7 @@ def _errors(doing: str) -> Iterator[None]:
 
 
 def _sync_log(log: Path) -> None:
-    """Make the log's files durable; the engine renames them as they fill, in a thread of its own."""
+    """Make the log's files durable; Qdrant renames them as they fill, in a separate thread."""
     names: set[Path] = set()
     while (found := set(log.iterdir())) != names:
         names = found
@@ -291,7 +291,7 @@ def _condition(clause: Clause) -> Any:
         case Begins(field, prefix):
             return edge.FieldCondition(field, match=edge.MatchPrefix(prefix))
         case Between(field, first, last):
-            # Without any bound the engine would match everything, a field that is not there included.
+            # Without any bound Qdrant would match everything, also where the field is missing.
             low = "0001-01-01T00:00:00Z" if first is None else moment(first)
             high = None if last is None else moment(last)
             return edge.FieldCondition(field, range=edge.RangeDateTime(gte=low, lte=high))

@@ -1,21 +1,18 @@
-"""An index of Qdrant's in a folder: the file that says so, and the lock of the one process that has it open.
+"""A Qdrant index in a folder: the file that describes it, and the lock of the one process that has it open.
 
-index.json      format, which engine wrote the rest, encoder and dimension
+index.json      format, encoder and dimension
 process.lock    held by the one process that has it open; its number is in process.pid
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from patsearch.backends.base import IndexSpec
-from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVersionError, UsageError
-from patsearch.files import storage_errors, write_bytes
+from patsearch.backends.specfile import read_spec, write_spec
+from patsearch.errors import IndexDamaged, IndexLocked, UsageError
 from patsearch.lock import WriterLock
 
-FORMAT = 1
 _ENGINE = "edge"
 FILE = "index.json"
 LOCK = "process.lock"
@@ -32,15 +29,13 @@ def lock(root: Path) -> WriterLock:
     except IndexLocked as error:
         raise IndexLocked(
             error.message.replace("is writing to", "has open") if error.message else "The index is open elsewhere.",
-            hint="One process at a time can have an index of Qdrant's own engine open: wait, or use a server.",
+            hint="Only one process at a time can open a Qdrant index in a folder: wait, or use a server.",
         ) from error
 
 
 def write(root: Path, spec: IndexSpec) -> None:
     """Write what the folder holds; from then on it is an index."""
-    text = json.dumps({"format": FORMAT, "engine": _ENGINE, "spec": asdict(spec)}, indent=2)
-    with storage_errors(f"Writing {root / FILE}"):
-        write_bytes(root / FILE, text.encode())
+    write_spec(root / FILE, spec, engine=_ENGINE)
 
 
 def require_none(root: Path) -> None:
@@ -50,30 +45,12 @@ def require_none(root: Path) -> None:
 
 
 def read(root: Path) -> IndexSpec:
-    """The encoder and dimension of an index.
-
-    Raises:
-        IndexNotFound, IndexVersionError, IndexDamaged: there is none, it is too new, or broken.
-    """
-    path = root / FILE
-    if not path.is_file():
-        raise IndexNotFound(f"There is no index in {root}.", hint="Make one with: patsearch ingest SOURCE --index DIR.")
-    with storage_errors(f"Reading {path}"):
-        data = path.read_bytes()
-    try:
-        fields = json.loads(data)
-        if int(fields["format"]) > FORMAT:
-            raise IndexVersionError(
-                f"The index in {root} has format {fields['format']}; this patsearch reads up to format {FORMAT}.",
-                hint="Upgrade patsearch.",
-            )
-        spec = IndexSpec(**fields["spec"])
-        if fields["engine"] != _ENGINE or type(spec.dim) is not int or spec.dim < 1:
-            raise ValueError("a field has an impossible value")
-    except (ValueError, KeyError, TypeError) as error:
+    """The encoder and dimension of an index; errors as of `read_spec`."""
+    spec, fields = read_spec(root / FILE, engine=str)
+    if fields["engine"] != _ENGINE:
         raise IndexDamaged(
-            f"{path} cannot be understood: {error}.", hint="Restore the index from a backup, or ingest into a new one."
-        ) from error
+            f"{root / FILE} is not valid: engine {fields['engine']!r}.", hint="Ingest into a new folder."
+        )
     return spec
 
 

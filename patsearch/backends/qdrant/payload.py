@@ -51,7 +51,7 @@ INDEXED: dict[str, IndexKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What an engine stores: an id (a UUID), a payload, a vector (dim,) unless it was not asked for."""
+    """A stored point: an id (a UUID), a payload, and a vector (dim,) if it was requested."""
 
     id: str
     payload: JsonDict
@@ -59,7 +59,7 @@ class Point:
 
 
 def point_id(drawing_id: str) -> str:
-    """The UUID under which a drawing lies: always the same, so that storing twice replaces."""
+    """The UUID of a drawing: always the same, so that storing twice replaces."""
     return str(uuid.uuid5(_NAMESPACE, drawing_id))
 
 
@@ -125,7 +125,7 @@ def _facts(drawing: Drawing) -> JsonDict:
 def _code(text: str) -> ClassCode:
     scheme, _, code = text.partition(":")
     if scheme not in SCHEMES:
-        raise ValueError(f"{text!r} is no class code")
+        raise ValueError(f"{text!r} is not a class code")
     return ClassCode(scheme, code)
 
 

@@ -16,7 +16,7 @@ from patsearch.types import JsonDict
 # Measured on 200,000 vectors of 512 numbers (bench/backends.py): 8-bit codes in memory, the best ones
 # compared again in the original.
 EF_SEARCH = 128
-# A filter by class leaves islands in the graph. With 128 a query from outside of the classes asked for missed one of
+# A filter by class leaves islands in the graph. With 128 a query from outside of the filter's classes missed one of
 # its ten in twenty-five (class 10%: recall 0.975, 30%: 0.963).
 EF_FILTERED = 512
 OVERSAMPLING = 2.0
@@ -27,8 +27,8 @@ FULL_SCAN_KB = 10_000  # matches of a filter up to this size are compared one by
 INDEXING_KB = 20_000  # segments smaller than this are searched without a graph
 
 
-# Beside the original (4 bytes a number), the 8-bit code (1) and the graph, a drawing's payload and its
-# indexes take about so much on disk; measured as above.
+# In addition to the original (4 bytes a number), the 8-bit code (1) and the graph, a drawing's payload and its
+# indexes take about this much on disk; measured as above.
 _BYTES_OF_PAYLOAD = 2_000
 
 
@@ -38,7 +38,7 @@ def ef_search(clause: Clause | None) -> int:
 
 
 def estimated_bytes(points: int, dim: int) -> int:
-    """Bytes on disk of so many drawings."""
+    """Bytes on disk of that many drawings."""
     return points * (5 * dim + 2 * 4 * HNSW_M + _BYTES_OF_PAYLOAD)
 
 
@@ -85,7 +85,7 @@ class Points(ABC):
     def scroll(
         self, clause: Clause | None, *, batch: int, fields: Sequence[str] | bool, vectors: bool
     ) -> Iterator[list[Point]]:
-        """Everything that matches, in batches, in the engine's own order."""
+        """Everything that matches, in batches, in Qdrant's own order."""
 
     @abstractmethod
     def defer(self) -> None:
@@ -101,7 +101,7 @@ class Points(ABC):
 
     @abstractmethod
     def problems(self) -> Iterator[str]:
-        """What the engine itself says is wrong, one sentence each."""
+        """The problems that Qdrant reports, one sentence each."""
 
     @abstractmethod
     def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
@@ -123,4 +123,4 @@ class Points(ABC):
     def groups(
         self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
     ) -> list[list[Found]] | None:
-        """The best `limit` patents, each with its best `size` points; None where the engine cannot group."""
+        """The best `limit` patents, each with its best `size` points; None where Qdrant cannot group."""

@@ -25,7 +25,7 @@ from patsearch.types import JsonDict
 T = TypeVar("T")
 
 _QUERIES = 16  # a request
-_DISTINCT = 100_000  # values asked for at once; beyond, all points are read
+_DISTINCT = 100_000  # values requested at once; for more, all points are read
 _POLL = 0.5  # seconds between two looks at the optimizer
 _EARLY = date(1, 1, 1)
 
@@ -34,7 +34,7 @@ class RemotePoints(Points):
     """Points on a server.
 
     The collection behind the alias is looked up once, when it is opened: after a switch, who searched the
-    old one goes on to do so.
+    old one continues to do so.
     """
 
     shared = True
@@ -197,7 +197,7 @@ class RemotePoints(Points):
                     f"The server's optimizer has stopped in {self.collection}: {text}.",
                     hint="Searches stay right but slow; see the server's log, its memory and disk.",
                 )
-            # Grey: it waits for the next write to go on, which is none of our business.
+            # Grey: it continues with the next write, which does not concern us.
             quiet = 0 if info.status == models.CollectionStatus.YELLOW else quiet + 1
             if quiet < 2:
                 sleep(_POLL)

@@ -1,6 +1,6 @@
 """A server's collection as a file, and a file as a collection.
 
-In a cluster, a snapshot holds the shards of the node that is asked: copy the index instead (docs/operate/clusters.md).
+In a cluster, a snapshot holds the shards of one node: copy the index instead (docs/operate/clusters.md).
 """
 
 from __future__ import annotations

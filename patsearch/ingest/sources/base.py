@@ -24,9 +24,9 @@ class Unit(ABC):
 
     Attributes:
         key: stable identity within any copy of the source: `USD0907292-20210105`.
-        fingerprint: hex digest of the content. The same content again has the same one, wherever it
-            lies; a corrected grant has another and replaces the old one.
-        origin: where it came from, for people: `I20210105.tar`.
+        fingerprint: hex digest of the content. The same content has the same one in any
+            place; a corrected grant has another and replaces the old one.
+        origin: where it came from: `I20210105.tar`.
         size: bytes as stored, for progress.
     """
 
@@ -69,7 +69,7 @@ class SourceOptions:
 
     Attributes:
         metadata: CSV, TSV or JSON Lines file with a row a patent (see docs/reference/formats.md).
-        pattern: how file names tell patent and figure: a template with braces,
+        pattern: how file names give patent and figure: a template with braces,
             `{patent}_{figure}.png`, or a regular expression with the named groups `patent` and,
             optionally, `figure`.
         lists: DeepPatent list files; only what they name is read.
@@ -90,9 +90,9 @@ class Source(ABC):
     Attributes:
         name: the name it is registered under.
         looks_for: what `recognises` looks for, in words for an error message.
-        takes: names of the `SourceOptions` that mean something to it; others are refused.
-        precedence: who is asked first whether it recognises a path; the smallest. The folder of
-            images takes whatever holds an image and comes last, at 90.
+        takes: names of the `SourceOptions` that it uses; others are refused.
+        precedence: the order in which sources look at a path, smallest first. The folder of
+            images accepts everything that holds an image and comes last, at 90.
     """
 
     name: ClassVar[str]

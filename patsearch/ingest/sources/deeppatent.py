@@ -4,7 +4,7 @@
     test_query_patent.txt:  I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png 1
 
 A list's label is the running number of the patent within that family of lists (query and gallery
-of one split) and means nothing outside of it: patents are told by the file name.
+of one split) and means nothing outside of it: patents are distinguished by the file name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
 from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import Folder, natural_key, printable, walk
+from patsearch.ingest.sources.folders import holds, natural_key, parse_day, printable, readable, walk
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
 from patsearch.ingest.sources.metadata import read_metadata
 from patsearch.numbers import normal_number
@@ -43,15 +42,7 @@ class DeepPatentSource(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        seen = 0
-        for folder in walk(path) if path.is_dir() else ():
-            if isinstance(folder, Folder):
-                if any(_is_sheet(file) for file in folder.files):
-                    return True
-                seen += 1 + len(folder.files)
-                if seen > _LOOK_AT:
-                    break
-        return False
+        return path.is_dir() and holds(path, _is_sheet, most=_LOOK_AT)
 
     def units(self) -> Iterator[Unit | Problem]:
         metadata = read_metadata(self.options.metadata).patents if self.options.metadata else {}
@@ -62,14 +53,14 @@ class DeepPatentSource(Source):
             key, files = found
             number, _, day = key.partition("-")
             patent = metadata.get(normal_number(number), Patent(number=normal_number(number)))
-            patent = replace(patent, granted=patent.granted or _date(day))
+            patent = replace(patent, granted=patent.granted or parse_day(day))
             yield patent_files(key, patent, files, printable(files[0].path.parent.name))
 
     def total(self) -> int | None:
         return sum(not isinstance(found, Problem) for found in self._patents())
 
     def _patents(self) -> Iterator[tuple[str, list[SheetFile]] | Problem]:
-        """Each patent's key and sheets. Names are gathered first: a patent may lie in several folders."""
+        """Each patent's key and sheets. Names are gathered first: a patent may be in several folders."""
         sheets: dict[str, dict[str, SheetFile]] = {}
         for file in self._files():
             if isinstance(file, Problem):
@@ -110,26 +101,25 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     """A list file: relative path of an image and its label, a line each, in the order of the file.
 
     Raises:
-        SourceError: it cannot be read, or a line is no path and label, or leads out of the folder.
+        SourceError: it cannot be read, or a line is not a path and a label, or leads out of the folder.
     """
     entries: list[tuple[str, int]] = []
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                match = _LABEL.match(line)
-                name = PurePosixPath(match["path"].replace("\\", "/")) if match else PurePosixPath("..")
-                if match is None or name.is_absolute() or ".." in name.parts:
-                    raise SourceError(
-                        f"{printable(path)}, line {number}: not a relative path and a label.",
-                        hint="A line reads: I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png 1",
-                    )
-                entries.append((str(name), int(match["label"])))
-    except OSError as error:
-        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+        with readable(path):
+            lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"{printable(path)}: not a text file in UTF-8.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        match = _LABEL.match(line)
+        name = PurePosixPath(match["path"].replace("\\", "/")) if match else PurePosixPath("..")
+        if match is None or name.is_absolute() or ".." in name.parts:
+            raise SourceError(
+                f"{printable(path)}, line {number}: not a relative path and a label.",
+                hint="A line reads: I20181127/USD0834581-20181127/USD0834581-20181127-D00002.png 1",
+            )
+        entries.append((str(name), int(match["label"])))
     return entries
 
 
@@ -141,10 +131,3 @@ def sheet_key(name: str) -> str | None:
 
 def _is_sheet(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and bool(_NAME.match(file.stem))
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        return None

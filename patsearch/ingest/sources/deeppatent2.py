@@ -5,7 +5,7 @@
     2019/Segmented/USD0836880-20190101-D00001_1.png      figures that were cut from them
 
 The original sheets are read and cut as any other sheet, so that drawings come out as those of a query do;
-the figures of `Segmented` stand in where a sheet is missing. Object and viewpoint become the view of a
+the figures of `Segmented` replace a missing sheet. Object and viewpoint become the view of a
 figure, "front elevational view of pet treat", the patent's title its title.
 """
 
@@ -14,17 +14,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
 from patsearch.ingest.sources.base import Problem, Source, Unit
 from patsearch.ingest.sources.deeppatent import FRONT_PAGE, sheet_key
-from patsearch.ingest.sources.folders import natural_key, printable
+from patsearch.ingest.sources.folders import natural_key, parse_day, printable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.jsonstream import Span, objects, read_object
-from patsearch.ingest.sources.metadata import read_metadata
+from patsearch.ingest.sources.metadata import one_line, read_metadata
 from patsearch.numbers import normal_number
 from patsearch.types import Caption, JsonDict, Patent
 
@@ -38,7 +37,7 @@ class DeepPatent2Source(Source):
     """A year of DeepPatent2, or a folder of years."""
 
     name = "deeppatent2"
-    looks_for = f"{_LIST} beside folders {_SHEETS} and {_FIGURES}"
+    looks_for = f"{_LIST} next to folders {_SHEETS} and {_FIGURES}"
     takes: ClassVar[frozenset[str]] = frozenset({"metadata"})
     precedence: ClassVar[int] = 15  # before DeepPatent, whose names the sheets have
 
@@ -75,7 +74,7 @@ class DeepPatent2Source(Source):
         return sum(len(year.figures) for year in self._years())
 
     def _years(self) -> list[_Year]:
-        """Where each patent's figures stand in the lists. Offsets alone are kept, not what they lead to."""
+        """The places of each patent's figures in the lists. Only offsets are kept, not the figures."""
         if self._found is None:
             self._found = [_read(path) for path in _lists(self.path)]
         return self._found
@@ -140,7 +139,7 @@ def _patent(year: _Year, key: str, missing: list[str]) -> tuple[Patent, list[She
     files = _files(year.path.parent, key, figures, missing, problems)
     if not files and problems:
         return Problem(f"{printable(year.path)}: {key}", problems[0])
-    day = _date(_text(figures[0].get("patentdate"))) or _date(key.partition("-")[2])
+    day = parse_day(_text(figures[0].get("patentdate"))) or parse_day(key.partition("-")[2])
     patent = Patent(
         number=normal_number(key.partition("-")[0]),
         title=next(filter(None, titles), ""),
@@ -161,7 +160,7 @@ def _files(folder: Path, key: str, figures: list[JsonDict], missing: list[str], 
         wanted = [(_SHEETS, sheet)] if sheet else []
         stand_ins = [(_FIGURES, name) for name in dict.fromkeys(by_sheet[sheet]) if name]
         unsafe = [name for _, name in wanted + stand_ins if not _is_safe(name, key)]
-        problems += [f"{name!r} is no image of this patent; left out" for name in unsafe]
+        problems += [f"{name!r} is not an image of this patent; left out" for name in unsafe]
         paths = [_existing(folder / kind, name, key) for kind, name in wanted if name not in unsafe]
         if not any(paths):
             paths = [_existing(folder / kind, name, key) for kind, name in stand_ins if name not in unsafe]
@@ -192,7 +191,7 @@ def _existing(folder: Path, name: str, key: str) -> Path | None:
 
 
 def _key(value: object) -> str | None:
-    """`USD0836880-20190101`, as the sheets are named; None where it is none."""
+    """`USD0836880-20190101`, as the sheets are named; None for other values."""
     text = _text(value)
     return text.upper() if sheet_key(f"{text}-D00001.png") == text.upper() else None
 
@@ -205,14 +204,4 @@ def _view(figure: JsonDict) -> str:
 
 
 def _text(value: object) -> str:
-    """A value as one line of text; nothing for what is no text or number."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return ""
-    return " ".join(str(value).split())[:_LONGEST_TEXT]
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+    return one_line(value)[:_LONGEST_TEXT]

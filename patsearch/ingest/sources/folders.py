@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
@@ -68,14 +70,46 @@ def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Fold
         yield from _walk(entry, seen, depth + 1)
 
 
+def holds(path: Path, fits: Callable[[Path], bool], *, most: int) -> bool:
+    """Whether a file, or one of those below a folder, fits; looks at up to `most` files and folders."""
+    if path.is_file():
+        return fits(path)
+    seen = 0
+    for folder in walk(path):
+        if isinstance(folder, Folder):
+            if any(fits(file) for file in folder.files):
+                return True
+            seen += 1 + len(folder.files)
+            if seen > most:
+                break
+    return False
+
+
+@contextmanager
+def readable(where: Path | str) -> Iterator[None]:
+    """Raises SourceError, naming the place, where the operating system refuses to read."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{printable(where)}: cannot be read ({error.strerror or error}).") from error
+
+
 def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
     """Sort key under which the numbers in names count as numbers."""
     parts = re.split(r"(\d+)", path.name if isinstance(path, Path) else path)
     return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
 
 
+def parse_day(text: str) -> date | None:
+    """The day of `20181127` or `2018-11-27`; None for any other text."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def printable(path: Path | str) -> str:
-    """A path as valid text: bytes that are no UTF-8 as `\\xe9`, so that it can be printed and stored."""
+    """A path as valid text: bytes that are not UTF-8 as `\\xe9`, so that it can be printed and stored."""
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
@@ -85,11 +119,8 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         SourceError: it cannot be read, or holds more than `limit` bytes.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+    with readable(path), path.open("rb") as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise SourceError(f"{printable(path)}: more than the {limit >> 20} MB allowed.")
     return data
@@ -104,13 +135,10 @@ def fingerprint(paths: Sequence[Path]) -> tuple[str, int]:
     digest, size = blake2b(digest_size=16), 0
     for path in paths:
         part = blake2b(digest_size=16)
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    part.update(chunk)
-                    size += len(chunk)
-        except OSError as error:
-            raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
-        # A digest of fixed length behind each name: no two lists of files run together alike.
+        with readable(path), path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                part.update(chunk)
+                size += len(chunk)
+        # A digest of fixed length after each name: no two lists of files give the same bytes.
         digest.update(os.fsencode(path.name) + b"\0" + part.digest())
     return digest.hexdigest(), size

@@ -1,4 +1,4 @@
-"""The two packings of a grant: a ZIP (in a tar or by itself), and files that lie in a folder."""
+"""The two packings of a grant: a ZIP (in a tar or by itself), and files in a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from patsearch.errors import SourceError
 from patsearch.ingest.grant import MAX_XML, Grant, parse_grant
 from patsearch.ingest.sources.base import Unit
-from patsearch.ingest.sources.folders import natural_key, printable, read_file
+from patsearch.ingest.sources.folders import natural_key, printable, read_file, readable
 from patsearch.ingest.sources.imagefiles import sheet_names
 from patsearch.ingest.sources.unzip import MAX_MEMBER, unzip
 from patsearch.types import Patent, Sheet
@@ -46,12 +46,9 @@ class GrantZip(Unit):
         return _with_sheets(grant, images, tuple(unpacked.problems))
 
     def _read(self, where: str) -> bytes:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.offset)
-                data = file.read(self.size)
-        except OSError as error:
-            raise SourceError(f"{where}: cannot be read ({error.strerror or error}).") from error
+        with readable(where), self.path.open("rb") as file:
+            file.seek(self.offset)
+            data = file.read(self.size)
         if len(data) != self.size:
             raise SourceError(f"{where}: changed or was cut short while it was being read.")
         return data
@@ -59,7 +56,7 @@ class GrantZip(Unit):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantFiles(Unit):
-    """A grant's XML on disk with the sheets that lie beside it, of which there may be none."""
+    """A grant's XML on disk with the sheets next to it, if there are any."""
 
     xml: Path
     images: tuple[Path, ...]
@@ -101,7 +98,7 @@ def _with_sheets(grant: Grant, files: dict[str, bytes], problems: tuple[str, ...
 
 
 def _page(file: str) -> str:
-    """`D00001`, from the name of a sheet's file; the whole name where it is none of the office's."""
+    """`D00001`, from the name of a sheet's file; the whole name where it does not follow the office's rules."""
     match = SHEET_NAME.search(Path(file).stem)
     return match["name"].upper() if match else Path(file).stem
 

@@ -18,7 +18,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class SheetFile:
-    """One sheet that lies in a file of its own."""
+    """One sheet in its own file."""
 
     path: Path
     name: str
@@ -52,7 +52,7 @@ class PatentFiles(Unit):
 
 
 def sheet_names(names: list[str]) -> list[str]:
-    """Names made safe for a URL or file name, as the ids of drawings have to be, and told apart."""
+    """Names made safe for a URL or file name, as the ids of drawings have to be, and unique."""
     safe: list[str] = []
     taken: set[str] = set()
     for name in names:

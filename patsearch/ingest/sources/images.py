@@ -1,4 +1,4 @@
-"""A folder of images: the name of a sub-folder is the patent, or a pattern tells it from file names.
+"""A folder of images: the name of a sub-folder is the patent, or a pattern finds it in file names.
 
 USD907292/1.png  USD907292/2.png        patent USD907292 with two sheets
 USD907293.png                           patent USD907293 with one
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from patsearch.errors import UsageError
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
-from patsearch.ingest.sources.folders import Folder, natural_key, printable, walk
+from patsearch.ingest.sources.folders import Folder, holds, natural_key, printable, walk
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import normal_number
@@ -37,17 +37,7 @@ class ImageFolderSource(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        if path.is_file():
-            return _is_image(path)
-        seen = 0
-        for folder in walk(path):
-            if isinstance(folder, Folder):
-                if any(_is_image(file) for file in folder.files):
-                    return True
-                seen += 1 + len(folder.files)
-                if seen > _LOOK_AT:
-                    break
-        return False
+        return holds(path, _is_image, most=_LOOK_AT)
 
     def units(self) -> Iterator[Unit | Problem]:
         metadata = read_metadata(self.options.metadata) if self.options.metadata else Metadata()
@@ -94,7 +84,9 @@ class ImageFolderSource(Source):
                     doubled = True
             if doubled:
                 # To join A/views and B/views into one patent would be wrong, and a guess.
-                reason = "another folder gives a patent of the same name; left out: tell patents by a name pattern"
+                reason = (
+                    "another folder gives a patent of the same name; left out: distinguish patents by a name pattern"
+                )
                 yield Problem(printable(folder.path), reason)
         if unfit:
             yield Problem(printable(unfit[0]), f"the name does not fit the pattern; {len(unfit)} images are left out")
@@ -117,14 +109,14 @@ class ImageFolderSource(Source):
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
-    """The regular expression of a name pattern, which must tell the patent.
+    """The regular expression of a name pattern, which must give the patent.
 
     A template has `{patent}`, `{figure}` and `*` (any text but `/`); a regular expression has the
     named group `patent` and may have `figure`. It must fit the whole file name, or the path below
     the source's folder; in both the suffix may be left out.
 
     Raises:
-        UsageError: it does not tell the patent, or is no regular expression.
+        UsageError: it does not give the patent, or is not a regular expression.
     """
     source = text
     if "(?P<" not in text:
@@ -140,8 +132,8 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         raise UsageError(f"The name pattern {text!r} cannot be read ({error}).") from error
     if "patent" not in pattern.groupindex:
         raise UsageError(
-            f"The name pattern {text!r} does not say where the patent stands.",
-            hint="Write for instance {patent}_{figure}.png or (?P<patent>[^_]+)_(?P<figure>\\d+).",
+            f"The name pattern {text!r} does not say where the patent is.",
+            hint="Examples: {patent}_{figure}.png, (?P<patent>[^_]+)_(?P<figure>\\d+).",
         )
     return pattern
 

@@ -1,4 +1,4 @@
-"""The objects of a JSON file too large to be loaded: one at a time, and where each lies."""
+"""The objects of a JSON file too large to be loaded: one at a time, and the place of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from patsearch.errors import SourceError
-from patsearch.ingest.sources.folders import printable
+from patsearch.ingest.sources.folders import printable, readable
 from patsearch.types import JsonDict
 
 _CHUNK = 1 << 20
@@ -19,7 +19,7 @@ _BETWEEN = b" \t\r\n,"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where an object lies in its file, in bytes."""
+    """The place of an object in its file, in bytes."""
 
     start: int
     length: int
@@ -28,29 +28,26 @@ class Span:
 def objects(path: Path) -> Iterator[tuple[Span, JsonDict]]:
     """The objects of an array, or of a file with one object after another, in bounded memory.
 
-    Text within them is as the bytes stand in the file (each byte a character): `read_object` decodes it.
+    Text within them is as the bytes are in the file (each byte a character): `read_object` decodes it.
 
     Raises:
-        SourceError: the file cannot be read, is no such list, or an object of it is malformed or of more
+        SourceError: the file cannot be read, is not such a list, or an object of it is malformed or has more
             than 1 MB; what came before was yielded.
     """
-    try:
-        with path.open("rb") as file:
-            yield from _objects(path, file)
-    except OSError as error:
-        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
+    with readable(path), path.open("rb") as file:
+        yield from _objects(path, file)
 
 
 def read_object(file: BinaryIO, span: Span) -> JsonDict:
     """One object, its text in UTF-8.
 
     Raises:
-        ValueError: what lies there is no object in UTF-8.
+        ValueError: the place does not hold an object in UTF-8.
     """
     file.seek(span.start)
     value: Any = json.loads(file.read(span.length).decode("utf-8"))
     if not isinstance(value, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return value
 
 
@@ -87,7 +84,7 @@ def _objects(path: Path, file: BinaryIO) -> Iterator[tuple[Span, JsonDict]]:
             yield Span(start + at, end - at), value
             at = end
         elif head:
-            raise SourceError(f"{printable(path)}: no list of JSON objects (byte {start + at}).")
+            raise SourceError(f"{printable(path)}: not a list of JSON objects (byte {start + at}).")
         else:
             more = file.read(_CHUNK)
             if not more:

@@ -18,7 +18,7 @@ from typing import Any
 from patsearch.classification import SCHEMES, ClassCode, try_code
 from patsearch.errors import SourceError
 from patsearch.ingest.sources.base import Problem
-from patsearch.ingest.sources.folders import printable
+from patsearch.ingest.sources.folders import parse_day, printable, readable
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
@@ -45,7 +45,7 @@ def read_metadata(path: Path) -> Metadata:
     """Read a table. A bad value leaves its field empty, a bad row is left out; both are problems.
 
     Raises:
-        SourceError: it cannot be read, is no table of these kinds, or has no column `patent`.
+        SourceError: it cannot be read, is not a table of these kinds, or has no column `patent`.
     """
     result = Metadata()
     for line, row in _rows(path, result.problems):
@@ -56,7 +56,7 @@ def read_metadata(path: Path) -> Metadata:
                 f"{where}: there is no column 'patent'.",
                 hint=f"Known columns: {', '.join(COLUMNS)}.",
             )
-        number = normal_number(_text(values["patent"]))
+        number = normal_number(one_line(values["patent"]))
         if not number:
             result.problems.append(Problem(where, "the row names no patent; left out"))
         elif number in result.patents:
@@ -68,12 +68,11 @@ def read_metadata(path: Path) -> Metadata:
 
 def _patent(number: str, values: dict[str, Any], where: str, problems: list[Problem]) -> Patent:
     def day(column: str) -> date | None:
-        text = _text(values.get(column))
-        try:
-            return date.fromisoformat(text) if text else None
-        except ValueError:
-            problems.append(Problem(where, f"{text!r} is no date (write 2015-03-24)"))
-            return None
+        text = one_line(values.get(column))
+        found = parse_day(text)
+        if text and found is None:
+            problems.append(Problem(where, f"{text!r} is not a date (write 2015-03-24)"))
+        return found
 
     granted, filed = day("granted"), day("filed")
     classes: list[ClassCode] = []
@@ -86,8 +85,8 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
                 classes.append(code)
     return Patent(
         number=number,
-        title=_text(values.get("title")),
-        kind=_text(values.get("kind")),
+        title=one_line(values.get("title")),
+        kind=one_line(values.get("kind")),
         granted=granted,
         filed=filed,
         classes=tuple(dict.fromkeys(classes)),
@@ -100,7 +99,7 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, 
         kinds = ", ".join([*_DELIMITERS, *_JSON_LINES])
         raise SourceError(f"{printable(path)}: unknown kind of table {suffix!r}.", hint=f"Use one of {kinds}.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
             if suffix in _JSON_LINES:
                 yield from _json_rows(path, iter(lambda: file.readline(_LONGEST_LINE), ""), problems)
             else:
@@ -109,8 +108,6 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, 
                     raise SourceError(f"{printable(path)}: the table is empty.")
                 for row in reader:
                     yield reader.line_num, row
-    except OSError as error:
-        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{printable(path)}: not in UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from error
     except csv.Error as error:
@@ -132,11 +129,11 @@ def _json_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Ite
             problems.append(Problem(f"{printable(path)}, line {number}", "not a JSON object; left out"))
 
 
-def _text(value: object) -> str:
-    """A cell as one line of text; nothing for what is no text or number."""
+def one_line(value: object) -> str:
+    """A value as one line of text; nothing for other values than text and numbers."""
     return " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _list(value: object) -> list[str]:
-    parts = value if isinstance(value, list) else re.split(r"[;|]", _text(value))
-    return [text for part in parts if (text := _text(part))]
+    parts = value if isinstance(value, list) else re.split(r"[;|]", one_line(value))
+    return [text for part in parts if (text := one_line(part))]

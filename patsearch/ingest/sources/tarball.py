@@ -1,7 +1,7 @@
 """Streaming through a tar: one member after the other, never unpacked, never trusted.
 
 `tarfile` ends silently at a header that it cannot read and at the end of a file cut between two
-members. A reader that remembers the last block tells both from a proper end.
+members. A reader that remembers the last block distinguishes both from a proper end.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Member:
 
     Attributes:
         offset: where its content begins in the tar, None where the tar is compressed.
-        data: its content where the tar is compressed, since there is no way back to it; else None.
+        data: its content where the tar is compressed, since it cannot be read again; else None.
         digest: hex digest of its content; empty where contents were not read.
     """
 

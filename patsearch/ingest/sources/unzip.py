@@ -24,7 +24,7 @@ MAX_RATIO = 500  # unpacked to packed, of members beyond the size below: deflate
 _RATIO_FROM = 16 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a ZIP's directory
 _ENCRYPTED = 0x1
-# What zipfile and zlib raise at damage, beyond the errors of their own.
+# What zipfile and zlib raise at damage, in addition to their own errors.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -6,7 +6,7 @@
                             USD0907292-20210105-D00000.TIF    the front page's figure
                             USD0907292-20210105-D00001.TIF    the first sheet ...
 
-The utility grants of a week lie beside the designs (`UTIL12448/`), reissues, plants and SIRs too;
+The utility grants of a week are next to the designs (`UTIL12448/`), reissues, plants and SIRs too;
 `-SUPP` archives (sequence listings, tables) and `DTDS` are passed over. Listing reads each archive
 once, to fingerprint the grants in it: about a second a gigabyte from memory, else the disk's pace.
 """
@@ -22,7 +22,7 @@ from typing import ClassVar
 from patsearch.errors import SourceError
 from patsearch.ingest.sources import tarball
 from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import Folder, fingerprint, printable, read_file, walk
+from patsearch.ingest.sources.folders import Folder, fingerprint, holds, printable, read_file, walk
 from patsearch.ingest.sources.grants import GRANT_NAME, IMAGES, SHEET_NAME, GrantFiles, GrantZip, grant_key
 from patsearch.ingest.sources.unzip import MAX_ZIP
 
@@ -40,17 +40,7 @@ class UsptoSource(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        if path.is_file():
-            return _looks_like_grants(path)
-        seen = 0
-        for folder in walk(path):
-            if isinstance(folder, Folder):
-                if any(_looks_like_grants(file) for file in folder.files):
-                    return True
-                seen += 1 + len(folder.files)
-                if seen > _LOOK_AT:
-                    break
-        return False
+        return holds(path, _looks_like_grants, most=_LOOK_AT)
 
     def units(self) -> Iterator[Unit | Problem]:
         seen: dict[str, str] = {}
@@ -146,12 +136,12 @@ def _in_file(path: Path) -> Unit | Problem:
 
 
 def _loose(folder: Folder) -> Iterator[Unit | Problem]:
-    """Grants whose text lies in a folder as a file of its own, with or without sheets beside it."""
+    """Grants whose text is a file in a folder, with or without sheets next to it."""
     xmls = [f for f in folder.files if f.suffix.lower() == ".xml"]
     images: dict[str, list[Path]] = {}
     for file in folder.files if xmls else ():
         if file.suffix.lower() in IMAGES:
-            # Beside several texts a sheet belongs to the one whose name it begins with.
+            # With several texts, a sheet belongs to the one whose name it begins with.
             owner = xmls[0].stem if len(xmls) == 1 else SHEET_NAME.sub("", file.stem)
             images.setdefault(owner.casefold(), []).append(file)
     for xml in xmls:
@@ -190,7 +180,7 @@ def _looks_like_grants(file: Path) -> bool:
                 head = opened.read(4096)
         except OSError:
             return False
-        # The first member's name stands in clear at the head of a ZIP.
+        # The first member's name is not packed at the head of a ZIP.
         return b"us-patent-grant" in head or (head.startswith(b"PK") and bool(_GRANT_INSIDE.search(head)))
     return False
 

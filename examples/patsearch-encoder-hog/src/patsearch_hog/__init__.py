@@ -24,7 +24,7 @@ class HogEncoder(ArrayEncoder):
         cells: cells along each side of the drawing, 2 to 32.
     """
 
-    # A worker process may load it again by its name: there is nothing in it but a number.
+    # A worker process may load it again by its name: it holds nothing but a number.
     portable = True
 
     def __init__(self, cells: int = DEFAULT_CELLS) -> None:
@@ -37,7 +37,7 @@ class HogEncoder(ArrayEncoder):
             title=f"Histograms of oriented gradients, {cells} x {cells} cells",
             dim=cells * cells * BINS,
             preprocessing=self.preprocessing,
-            # There are no weights: what shapes the vectors is the code and its one number.
+            # Without weights, the code and its one number shape the vectors.
             sha256=fingerprint([f"hog 1 {cells} {BINS}".encode()], self.preprocessing),
             licence="Apache-2.0",
             baseline=True,
@@ -72,7 +72,7 @@ def load(argument: str, *, threads: int | None = None) -> HogEncoder:
     """What `patsearch.load_encoder("hog")` and `"hog:16"` call; `threads` means nothing here.
 
     Raises:
-        EncoderError: the argument is no number of cells.
+        EncoderError: the argument is not a number of cells.
     """
     del threads
     try:
