@@ -36,6 +36,9 @@ MinScore = Annotated[
     float | None, typer.Option("--min-score", min=-1, max=1, help="Leave out results that score less.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Never approximate.")]
+MaxPerClass = Annotated[
+    int | None, typer.Option("--max-per-class", min=1, help="Up to N patents of one main class, Locarno or else US.")
+]
 Relevant = Annotated[
     list[str] | None,
     typer.Option("--relevant", metavar="DRAWING", help="Find more like this drawing of an earlier search; repeatable."),
@@ -70,6 +73,7 @@ def query(
     drawings: Drawings = False,
     min_score: MinScore = None,
     exact: Exact = False,
+    max_per_class: MaxPerClass = None,
     rerank: RerankText = None,
     expand: ExpandText = None,
     relevant: Relevant = None,
@@ -97,6 +101,7 @@ def query(
         min_score=min_score,
         exact=exact,
         mirror=mirror,
+        max_per_class=max_per_class,
         rerank=rerank,
         expansion=expand,
         relevant=relevant or (),

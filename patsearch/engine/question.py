@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -39,6 +39,8 @@ from patsearch.types import JsonDict, PatentHit
 if TYPE_CHECKING:
     from patsearch.engine.engine import Engine
 
+# Results that a search looks through for patents of other classes.
+_DEEPEST = 10_000
 T = TypeVar("T")
 
 
@@ -69,6 +71,7 @@ class Question(BaseModel):
         rerank: re-rank the best, see `Rerank`; scores are then not cosines any more.
         expansion: repeat the search with what was found first, see `Expansion`.
         relevant, irrelevant: ids of indexed drawings that move the query; relevant ones alone are a query.
+        max_per_class: up to this many patents of one main class: Locarno, or US where a patent has no Locarno class.
         shape: compare by shape alone, where the encoder distinguishes drawing styles (`EncoderCard.shape_dim`).
 
     Raises:
@@ -106,6 +109,9 @@ class Question(BaseModel):
     )
     irrelevant: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
         default=(), description="Ids of drawings marked as irrelevant."
+    )
+    max_per_class: int | None = Field(
+        default=None, ge=1, description="Up to N patents of one main class, Locarno or else US."
     )
     shape: bool = Field(default=False, description="Compare by shape alone, whatever the drawing style.")
 
@@ -160,6 +166,7 @@ class Question(BaseModel):
             self.irrelevant and f"marked as irrelevant: {', '.join(self.irrelevant)}",
             self.crop and "cropped to x {}, y {}, width {}, height {}".format(*self.crop),
             self.min_score is not None and f"score at least {self.min_score}",
+            self.max_per_class and f"up to {self.max_per_class} patents per class",
             self.exact and "exact",
         ]
         return [word for word in said if isinstance(word, str) and word]
@@ -228,7 +235,31 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
     fusion = Fusion(engine.backend, query, where, question.exact, question.rerank)
     if question.expansion:
         fusion = fusion.expanded(question.expansion)
-    hits = fusion.drawings(question.top) if question.drawings else fusion.patents(question.top)
+    find = fusion.drawings if question.drawings else fusion.patents
+    hits = _spread(find, question.top, question.max_per_class) if question.max_per_class else find(question.top)
     if question.min_score is not None:
         hits = [hit for hit in hits if hit.score >= question.min_score]
     return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start)
+
+
+def _spread(find: Callable[[int], list[PatentHit]], top: int, most: int) -> list[PatentHit]:
+    """The best results with up to `most` patents of each main class, searched as deep as that takes; ranked again."""
+    depth = top
+    while True:
+        found = find(depth)
+        patents: dict[str, set[str]] = {}
+        kept = []
+        for hit in found:
+            of_class = patents.setdefault(_main_class(hit) or hit.patent, set())
+            if len(of_class | {hit.patent}) <= most:
+                of_class.add(hit.patent)
+                kept.append(hit)
+        if len(kept) >= top or len(found) < depth or depth >= _DEEPEST:
+            return [replace(hit, rank=rank) for rank, hit in enumerate(kept[:top], start=1)]
+        depth = min(4 * depth, max(_DEEPEST, top))
+
+
+def _main_class(hit: PatentHit) -> str | None:
+    """The top of the first Locarno code, or else of the first US code; None where the patent has neither."""
+    codes = [code for scheme in ("locarno", "uspc") for code in hit.classes if code.scheme == scheme]
+    return f"{codes[0].scheme} {codes[0].ancestors[0]}" if codes else None

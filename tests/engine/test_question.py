@@ -14,6 +14,7 @@ from patsearch.engine.question import form_fields
 from patsearch.engine.wire import HitAnswer, hits_json
 from patsearch.errors import FilterError, ImageError, InputError, UsageError
 from patsearch.ingest import IngestOptions, ingest
+from patsearch.types import PatentHit
 
 GIVEN: dict[str, Any] = {
     "like": "D907,292",
@@ -29,6 +30,7 @@ GIVEN: dict[str, Any] = {
     "expansion": Expansion(3, 2.0),
     "relevant": ("USD900001-D00001-1",),
     "irrelevant": ("USD900002-D00001-1", "USD900003-D00001-1"),
+    "max_per_class": 2,
     "shape": True,
 }
 DESIGNS = 6
@@ -81,6 +83,7 @@ def test_options_of_a_saved_search_of_version_0_1_0() -> None:
         ({"min_score": float("nan")}, "Invalid min_score nan"),
         ({"rotations": "perhaps"}, "Invalid rotations 'perhaps'"),
         ({"relevant": 7}, "Invalid relevant 7"),
+        ({"max_per_class": 0}, "Invalid max_per_class 0"),
         ({"colour": "red"}, "no option 'colour'"),
         ({"where": "colour=red"}, "Unknown filter key"),
         ({"crop": "1,2,3"}, "crop"),
@@ -129,6 +132,28 @@ def test_the_library_knows_what_the_command_line_knows(engine: Engine, tmp_path:
         engine.search(picture, relevant="x")
     with pytest.raises(UsageError, match="nothing to search with but"):
         engine.search(irrelevant=[last])
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_results_of_one_main_class_are_limited(engine: Engine, most: int) -> None:
+    def main_class(hit: PatentHit) -> str:
+        return next(code.ancestors[0] for code in hit.classes if code.scheme == "locarno")
+
+    picture = draw_design(0, 0)
+    everything = engine.search(picture, k=50)
+    wanted = [
+        hit.patent
+        for place, hit in enumerate(everything)
+        if [main_class(other) for other in everything[:place]].count(main_class(hit)) < most
+    ]
+    assert len(wanted) < len(everything)
+    limited = engine.search(picture, k=len(wanted), max_per_class=most)
+    assert [hit.patent for hit in limited] == wanted
+    assert [hit.rank for hit in limited] == list(range(1, len(wanted) + 1))
+    assert engine.search(picture, k=2, max_per_class=most) == limited[:2]
+    singles = engine.search(picture, k=50, max_per_class=most, drawings=True)
+    assert {hit.patent for hit in singles} == set(wanted)
+    assert f"up to {most} patents per class" in Question(max_per_class=most).words()
 
 
 def test_an_answer_can_be_asked_for_again_with_its_vectors(engine: Engine) -> None:
