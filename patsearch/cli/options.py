@@ -18,7 +18,7 @@ Filters = Annotated[
 Rotations = Annotated[bool, typer.Option("--rotations", help="Also try copies turned by 90, 180, 270 degrees.")]
 Mirror = Annotated[bool, typer.Option("--mirror", help="Also try mirrored copies.")]
 Shape = Annotated[
-    bool, typer.Option("--shape", help="Compare by shape alone, whatever the drawing style: for sketches and photos.")
+    bool, typer.Option("--shape", help="Compare by shape alone, not by drawing style too: for sketches and photos.")
 ]
 RerankText = Annotated[
     str | None,

@@ -62,7 +62,7 @@ class Engine:
         """The index's own encoder, loaded when it is first needed.
 
         Raises:
-            EncoderMismatch: the encoder of that name has other weights or preprocessing by now.
+            EncoderMismatch: the encoder of that name now has other weights or preprocessing.
         """
         encoder = self._given_encoder or load_encoder(self.spec.encoder)
         check_encoder(encoder, self.spec)
@@ -117,10 +117,10 @@ class Engine:
         self.backend.upsert(drawings, embeddings)
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Remove drawings by id, with their thumbnails; returns how many were there.
+        """Delete drawings by id, with their thumbnails; returns how many there were.
 
         A patent that has lost all its drawings is remembered as deleted: ingesting its archive
-        again does not bring it back, unless told to.
+        again does not bring it back, unless `again` is set.
         """
         touched = {drawing.patent for drawing, _ in self.backend.get(ids).values()}
         removed = self.backend.delete(ids)
@@ -132,7 +132,7 @@ class Engine:
         return self.backend.count(only_patent(patent))
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits that stand for the index's content, whatever way it came about."""
+        """Sixteen hex digits that identify the index's contents, however they were ingested."""
         return self.journal.digest()[:16]
 
     def info(self) -> JsonDict:
@@ -153,7 +153,7 @@ class Engine:
         }
 
     def verify(self) -> list[str]:
-        """Every contradiction between backend, journal and thumbnails; empty where all is well."""
+        """Every contradiction between backend, journal and thumbnails; empty for an intact index."""
         problems = list(self.backend.verify())
         stored: dict[str, int] = {}
         journal = self.journal.drawings()
@@ -162,7 +162,7 @@ class Engine:
                 stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
             own = [d.id for d in drawings if d.patent in journal or not is_shared(self.backend)]
             problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own)]
-        # What other folders have put into a shared store is in their journals.
+        # What other folders have written to a shared store is in their journals.
         for patent in sorted(journal if is_shared(self.backend) else stored.keys() | journal.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
                 problems.append(
@@ -191,7 +191,7 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
         encoder: one already loaded; by default the index's own is loaded when first needed.
 
     Raises:
-        IndexNotFound, IndexVersionError, IndexDamaged: there is none, it is too new, or broken.
+        IndexNotFound, IndexVersionError, IndexDamaged: it does not exist, is too new, or is broken.
         IndexLocked: opened for writing while another process writes.
         EncoderMismatch: the encoder given is not the index's.
     """
@@ -199,11 +199,11 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
     manifest = read_manifest(index)
     store: Backend = load("backend", manifest.backend).open(manifest.resolve(index), read_only=read_only)
     if store.spec != manifest.spec:
-        # On a server, somebody has put vectors of another encoder behind the same name.
+        # On a server, the same name can have been given to vectors of another encoder.
         store.close()
         raise EncoderMismatch(
             f"The index {index} was made with the encoder {manifest.spec.encoder!r} "
-            f"({manifest.spec.encoder_sha256[:12]}), but {manifest.location} by now holds vectors of "
+            f"({manifest.spec.encoder_sha256[:12]}), but {manifest.location} now holds vectors of "
             f"{store.spec.encoder!r} ({store.spec.encoder_sha256[:12]}).",
             hint="Use the index folder that was made with that encoder.",
         )
@@ -227,7 +227,7 @@ def create_index(
     Raises:
         UsageError: the folder holds something else, or the backend has no servers.
         EncoderMismatch: the server has an index of that name with another encoder's vectors.
-        PluginError: there is no such backend.
+        PluginError: the backend does not exist.
     """
     card = encoder.card
     spec = IndexSpec(encoder=card.name, encoder_sha256=card.sha256, dim=card.dim, whole_sheets=whole_sheets)
@@ -237,7 +237,7 @@ def create_index(
 def create_from_spec(
     path: Path | str, spec: IndexSpec, *, backend: str, url: str | None = None, encoder: Encoder | None = None
 ) -> Engine:
-    """Like `create_index`, for vectors that are there already: no encoder is loaded."""
+    """Like `create_index`, for existing vectors: no encoder is loaded."""
     index = Path(path)
     kind: type[Backend] = load("backend", backend)
     location = on_server(kind, url, index.resolve().name) if url else backend
@@ -283,7 +283,7 @@ def _assemble(index: Path, manifest: Manifest, backend: Backend, encoder: Encode
 
 
 def check_encoder(encoder: Encoder, spec: IndexSpec) -> None:
-    """Refuse an encoder whose vectors do not belong into an index.
+    """Refuse an encoder whose vectors do not belong in an index.
 
     Raises:
         EncoderMismatch: other weights, other preprocessing or another dimension.

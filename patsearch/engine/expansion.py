@@ -1,6 +1,6 @@
-"""Query expansion: ask again with a mean of the query and what it found first.
+"""Query expansion: repeat the search with a mean of the query and its first results.
 
-Average query expansion (Chum et al.: Total Recall (2007), section 4.2) weighs all alike; alpha query expansion
+Average query expansion (Chum et al.: Total Recall (2007), section 4.2) weighs all equally; alpha query expansion
 (Radenović, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation (2018), section 3.3) weighs
 what was found by its cosine to the power of alpha. With x_1 .. x_n the first n drawings found by q:
 
@@ -21,7 +21,7 @@ from patsearch.errors import UsageError
 
 Floats = NDArray[np.float32]
 
-_HINT = "Write n,alpha, as in 3,3; alpha 0 weighs all alike."
+_HINT = "Write n,alpha, as in 3,3; alpha 0 weighs all equally."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Expansion:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= 1000 or not 0 <= self.alpha <= 100:
             raise UsageError(
-                f"A query cannot be expanded by {self.count} drawings with alpha {self.alpha}.",
+                f"Invalid expansion by {self.count} drawings with alpha {self.alpha}.",
                 hint="1 to 1000 drawings; alpha, an exponent, is 0 to 100.",
             )
 
@@ -51,13 +51,13 @@ class Expansion:
         """From `n,alpha`.
 
         Raises:
-            UsageError: it is something else, or out of range.
+            UsageError: the text is not valid, or a value is out of range.
         """
         try:
             count, alpha = text.split(",")
             numbers = int(count), float(alpha)
         except ValueError as error:
-            raise UsageError(f"{text!r} does not say how to expand the query.", hint=_HINT) from error
+            raise UsageError(f"Invalid expand {text!r}: expected N,ALPHA.", hint=_HINT) from error
         return cls(*numbers)
 
     def __str__(self) -> str:

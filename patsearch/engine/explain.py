@@ -1,8 +1,8 @@
 """Why a drawing was found: the regions of a query's pictures and of the drawing that agree most, as pictures.
 
 What is shown is grey PNG: a picture, and of the same shape its heat, white where the two agree most. Heat is the
-share of the score that lies in a region (`patsearch.encoder.regions`), taken where there is ink: a cell of the
-encoder's grid covers some paper too, and nobody looks for reasons there.
+share of the score that comes from a region (`patsearch.encoder.regions`), taken where there is ink: a cell of the
+encoder's grid also covers some paper, which explains nothing.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def explain(
         split: treat each picture as a sheet, as the search does.
 
     Raises:
-        ImageError: a picture is blank, or there is none.
+        ImageError: a picture is blank, or none is given.
     """
     if not pictures:
-        raise ImageError("There is no picture to compare.", hint="Give at least one image file.")
+        raise ImageError("The query has no picture to compare.", hint="Give at least one image file.")
     found = open_image(found_png, name="The found drawing")
     best: list[tuple[Image.Image, Agreement]] = []
     for number, picture in enumerate(pictures, start=1):
@@ -128,7 +128,7 @@ def heated(grey: Grey, parts: NDArray[np.float32], spec: Preprocessing) -> Heate
 
 
 def _near_ink(shown: Grey) -> NDArray[np.float32]:
-    """(H, W) in 0 to 1: whether there is ink, fading out beside it."""
+    """(H, W) in 0 to 1: whether there is ink, fading out around it."""
     reach = max(2, round(_REACH * max(shown.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.dilate((shown < _INK_BELOW).astype(np.float32), kernel)

@@ -32,7 +32,7 @@ class Picture:
         """What is searched: cropped, dark on white, the light of a photograph evened out.
 
         Raises:
-            ImageError: the picture cannot be read, or the crop lies outside it.
+            ImageError: the picture cannot be read, or the crop is not within it.
         """
         return query_image(self.source, name=self.name, crop=crop)
 

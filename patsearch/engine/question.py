@@ -64,7 +64,7 @@ class Question(BaseModel):
         top: number of results, or fewer.
         rotations: also try every picture turned by 90, 180 and 270 degrees.
         crop: left, top, width, height in pixels of the upright pictures.
-        drawings: single drawings, each a hit of its own, not grouped by patent.
+        drawings: single drawings, each a separate hit, not grouped by patent.
         min_score: leave out results that score less.
         exact: never approximate.
         mirror: also try every picture mirrored; with `rotations`, each of the turned ones too.
@@ -113,7 +113,7 @@ class Question(BaseModel):
     max_per_class: int | None = Field(
         default=None, ge=1, description="Up to N patents of one main class, Locarno or else US."
     )
-    shape: bool = Field(default=False, description="Compare by shape alone, whatever the drawing style.")
+    shape: bool = Field(default=False, description="Compare by shape alone, not by drawing style too.")
 
     if not TYPE_CHECKING:  # type checkers know the fields by their annotations
 

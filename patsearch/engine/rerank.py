@@ -13,7 +13,7 @@ p and its candidates as points, d = 1 - cosine, and N(x, k) the point x itself a
     score(g) = (1 - lambda) J(p, g) + lambda cosine(p, g)                     (eq. 12, as 1 - distance)
 
 As in the authors' code x is the first of its own neighbours, k1 / 2 is rounded to even halves and V has the sum 1.
-Unlike there, no other query takes part, and only so many candidates do, which is what a search engine can
+Unlike there, no other query and only a limited number of candidates take part, which is what a search engine can
 afford; beyond them J is 0. With as many candidates as the gallery has drawings it is the whole ranking.
 """
 
@@ -29,7 +29,7 @@ from patsearch.errors import UsageError
 
 Floats = NDArray[np.float32]
 
-_HINT = "Write k1,k2,lambda and, if you like, the number of candidates: 20,6,0.3 or 20,6,0.3,500."
+_HINT = "Write k1,k2,lambda and optionally the number of candidates: 7,2,0.5 or 7,2,0.5,500."
 DEFAULT_CANDIDATES = 200
 # Matrices of candidates x candidates are held in memory.
 _MOST_CANDIDATES = 5000
@@ -42,8 +42,8 @@ class Rerank:
     Attributes:
         k1: neighbours that must be mutual; about as many as a design has drawings, or a few times that.
         k2: neighbours over which encodings are averaged, 1 for none; at most k1.
-        weight: lambda, the weight of the cosine beside the overlap of neighbours, 0 to 1.
-        candidates: so many of the best by cosine take part.
+        weight: lambda, the weight of the cosine relative to the overlap of neighbours, 0 to 1.
+        candidates: number of the best by cosine that take part.
 
     Raises:
         UsageError: a value out of range.
@@ -67,14 +67,14 @@ class Rerank:
         """From `k1,k2,lambda` or `k1,k2,lambda,candidates`.
 
         Raises:
-            UsageError: it is neither, or out of range.
+            UsageError: the text is not valid, or a value is out of range.
         """
         try:
             k1, k2, weight, *rest = text.split(",")
             (candidates,) = (int(part) for part in rest or [str(DEFAULT_CANDIDATES)])
             values = int(k1), int(k2), float(weight)
         except ValueError as error:
-            raise UsageError(f"{text!r} does not say how to re-rank.", hint=_HINT) from error
+            raise UsageError(f"Invalid rerank {text!r}: expected K1,K2,LAMBDA.", hint=_HINT) from error
         return cls(*values, candidates)
 
     def __str__(self) -> str:

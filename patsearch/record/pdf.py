@@ -1,4 +1,4 @@
-"""A search record as PDF: query pictures, what was asked, and the results with their drawings, page by page."""
+"""A search record as PDF: query pictures, the question, and the results with their drawings, page by page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FONTS = (
 
 
 def render_pdf(record: SearchRecord, thumbnails: Thumbnails) -> bytes:
-    """The record as PDF, A4 upright; letters that no font at hand knows become question marks.
+    """The record as PDF, A4 upright; letters that no available font has become question marks.
 
     Args:
         thumbnails: of the index that was searched.

@@ -1,7 +1,7 @@
-"""A saved search: one file with everything needed to ask it again of an index that has grown.
+"""A saved search: one file with everything that is needed to repeat it in an index that has grown.
 
 The file is JSON: pictures as PNG, the query's vectors, filter, options, the encoder's fingerprint, and the
-patents that have been shown. News are patents found now that have not been shown before.
+patents that have been shown. New results are patents found now that have not been shown before.
 """
 
 from __future__ import annotations
@@ -76,12 +76,14 @@ class SavedSearch(BaseModel):
         """Read a file.
 
         Raises:
-            InputError: it is missing, too large, or no saved search.
+            InputError: it is missing, too large, or not a saved search.
         """
         hint = "Save one: patsearch query drawing.png --index DIR --save FILE."
         try:
             if path.stat().st_size > _MAX_BYTES:
-                raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: no saved search.", hint=hint)
+                raise InputError(
+                    f"{path} is larger than {_MAX_BYTES >> 20} MiB, too large for a saved search.", hint=hint
+                )
             data = path.read_bytes()
         except OSError as error:
             raise InputError(f"Cannot read the saved search {path}: {error.strerror}.", hint=hint) from error
@@ -89,10 +91,10 @@ class SavedSearch(BaseModel):
 
     @classmethod
     def read(cls, data: bytes, *, name: str) -> Self:
-        """From the bytes of a file that errors call by its name.
+        """From a file's bytes; errors use `name`.
 
         Raises:
-            InputError: it is no saved search.
+            InputError: it is not a saved search.
         """
         try:
             saved = cls.model_validate_json(data)
@@ -100,7 +102,7 @@ class SavedSearch(BaseModel):
             saved.question()
         except (ValidationError, Base64Error, ValueError, UsageError) as error:
             raise InputError(
-                f"{name} is no saved search: {_reason(error)}.",
+                f"{name} is not a saved search: {_reason(error)}.",
                 hint="Save one: patsearch query drawing.png --index DIR --save FILE.",
             ) from error
         return saved
@@ -115,7 +117,7 @@ class SavedSearch(BaseModel):
             write_text(path, self.model_dump_json(indent=1), shared=True)
 
     def query(self) -> QueryVectors:
-        """The vectors that were asked with."""
+        """The query's vectors."""
         numbers = np.frombuffer(b64decode(self.vectors, validate=True), dtype="<f4")
         rows, rest = divmod(len(numbers), len(self.picture))
         if rest or not 0 < rows <= _MAX_DIM or sorted(set(self.picture)) != list(range(max(self.picture) + 1)):
@@ -130,7 +132,7 @@ class SavedSearch(BaseModel):
         return self.options.replaced(pictures=pictures, like=self.like, where=self.where)
 
     def rerun(self, engine: Engine) -> News:
-        """Ask again.
+        """Repeat the search.
 
         Raises:
             EncoderMismatch: the index was made with another encoder than the search.
@@ -140,7 +142,7 @@ class SavedSearch(BaseModel):
                 f"The search {self.name!r} was saved with the encoder {self.encoder!r} ({self.encoder_sha256[:12]}), "
                 f"but the index {engine.path} was made with {engine.spec.encoder!r} "
                 f"({engine.spec.encoder_sha256[:12]}).",
-                hint="Ask with the pictures again, and save that search.",
+                hint="Search with the pictures again, and save that search.",
             )
         record = SearchRecord.of(engine, search(engine, self.question(), self.query()))
         new = tuple(hit for hit in record.hits if hit.patent not in self.shown)
@@ -156,11 +158,11 @@ class SavedSearch(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What asking again gave.
+    """What repeating a search gave.
 
     Attributes:
         record: of the whole search as it is now.
-        new: its hits that had not been shown.
+        new: its hits that had not been shown before.
         after: the saved search with these shown.
     """
 

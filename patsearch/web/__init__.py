@@ -2,15 +2,15 @@
 
 | module     | what it does                                                              |
 |------------|---------------------------------------------------------------------------|
-| `settings` | what a server is told when it starts                                      |
+| `settings` | a server's settings                                                       |
 | `gate`     | before a request's body is read: host, origin, token, size, time, headers |
 | `workers`  | processes that decode and encode what was uploaded, killed when they hang |
-| `live`     | the index, opened once, shared, and opened anew when it was replaced      |
-| `facets`   | what a filter leaves: classes, years, kinds                               |
+| `live`     | the index, opened once, shared, and reopened when it was replaced         |
+| `facets`   | what a filter selects: classes, years, kinds                              |
 | `asking`   | the form of a search -> vectors -> record                                 |
 | `routes`   | the API's addresses                                                       |
 | `schemas`  | the shapes of its answers, for its description                            |
-| `telemetry`| logs and metrics of this server, which leave it for nobody                |
+| `telemetry`| logs and metrics of this server, which are sent nowhere                   |
 | `app`      | all of it in one ASGI application                                         |
 | `serve`    | that application behind uvicorn                                           |
 """

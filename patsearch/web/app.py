@@ -61,7 +61,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     """The application over one index. Its worker processes live as long as its lifespan.
 
     Raises:
-        VectorIndexError: there is no index, or it cannot be opened.
+        VectorIndexError: the index does not exist, or cannot be opened.
     """
     metrics = Metrics()
     index = LiveIndex(settings.index)
@@ -75,7 +75,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 await service.workers.warm(engine.spec)
             yield
         except PatsearchError as error:
-            # The server around this only says that something failed; who started it wants to know what.
+            # The server around this only says that something failed; the user needs to know what.
             app.state.failure = error
             raise
         finally:
@@ -84,7 +84,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app = FastAPI(
         title="patsearch",
         version=__version__,
-        summary="Find patent drawings that look alike.",
+        summary="Search patent drawings by picture.",
         lifespan=lifespan,
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
@@ -113,16 +113,16 @@ def _add_pages(app: FastAPI, service: Service) -> None:
 
 
 def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
-    """Every error in one shape, and none with a traceback or a path of this machine's in it."""
+    """Every error in one shape, without tracebacks and paths of this machine."""
 
     async def ours(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, PatsearchError)
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        # Messages name the index by its path, which is nobody's business on the other side.
+        # Messages name the index by its path, which clients must not see.
         message = error.message.replace(str(settings.index), settings.index.name)
         body = error_body(type(error).__name__, message, error.hint)
         if status >= 500 and not isinstance(error, Busy):
-            # What stands in the way may name files of this machine: that is for its log.
+            # The reason may name files of this machine: only the log gets it.
             LOGGER.error("cannot answer", extra={"fields": {"reason": str(error)}})
             body = error_body(type(error).__name__, _CANNOT.get(status, _CANNOT[503]))
         return JSONResponse(body, status, _RETRY_AFTER if status == 503 else None)
@@ -144,7 +144,7 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
 
     async def bug(_: Request, error: Exception) -> JSONResponse:
         LOGGER.error("a bug", exc_info=error)
-        return JSONResponse(error_body("InternalError", "Something went wrong here; it is in the server's log."), 500)
+        return JSONResponse(error_body("InternalError", "The server failed; its log says why."), 500)
 
     app.add_exception_handler(PatsearchError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -153,6 +153,6 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
 
 
 _CANNOT = {
-    501: "This server lacks a part that the answer needs; its log says which.",
+    501: "The answer needs a package that this server does not have; the server's log says which.",
     503: "The index cannot be searched at the moment; the server's log says why.",
 }

@@ -1,4 +1,4 @@
-"""What a filter leaves: how many patents of which classes, years and kinds."""
+"""What a filter selects: how many patents of which classes, years and kinds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REMEMBERED = 64
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Every patent of one state of the index, by one of its drawings that stands for it."""
+    """Every patent of one state of the index, represented by one of its drawings."""
 
     fingerprint: tuple[str, int]
     patents: tuple[Drawing, ...]
@@ -29,8 +29,8 @@ class _Table:
 class Facets:
     """Counts of one index; read once for each state of it, and counted once for each filter.
 
-    Conditions on single drawings (`view`, `figure`) cannot be decided on a patent, and are decided by asking the
-    backend instead.
+    Conditions on single drawings (`view`, `figure`) cannot be decided for a patent: the backend
+    decides them.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -89,7 +89,7 @@ def _summary(patents: Iterable[Drawing], *, drawings: int) -> JsonDict:
     count = 0
     for patent in patents:
         count += 1
-        # A patent counts once in a class, however many of its codes lie there.
+        # A patent counts once in a class, however many of its codes belong to it.
         for scheme, code in {(c.scheme, a) for c in patent.classes for a in c.ancestors if c.scheme in classes}:
             classes[scheme][code] += 1
         if patent.granted:
@@ -106,7 +106,7 @@ def _summary(patents: Iterable[Drawing], *, drawings: int) -> JsonDict:
 
 
 def _tree(scheme: Scheme, counts: dict[str, int]) -> list[JsonDict]:
-    """Main classes and what lies below each, in the order of their numbers."""
+    """Main classes and their subclasses, in the order of their numbers."""
     main: dict[str, JsonDict] = {}
     for code in sorted(counts, key=_by_number):
         top = ClassCode(scheme, code).ancestors[0]
@@ -119,7 +119,7 @@ def _tree(scheme: Scheme, counts: dict[str, int]) -> list[JsonDict]:
 
 
 def _by_number(code: str) -> tuple[object, ...]:
-    """`D2` before `D14`, `D14/9` before `D14/126`; a class before what lies below it."""
+    """`D2` before `D14`, `D14/9` before `D14/126`; a class before its subclasses."""
     head, _, tail = code.replace("-", "/").partition("/")
     letters = "".join(c for c in head if not c.isdigit())
     digits = "".join(c for c in head if c.isdigit())

@@ -1,7 +1,6 @@
 """What every request passes before its body is read: host, origin, token, size, time; and headers of every answer.
 
-A middleware and not a part of the routes, because the framework reads a body before it asks a route
-whether the request may come in.
+A middleware and not a part of the routes, because the framework reads a body before a route can refuse it.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "patsearch_session"
 API = "/api/v1"
-# The page and what it needs to ask for a token, and the probe of a load balancer.
+# The page and what it needs to sign in, and the probe of a load balancer.
 _OPEN = ("/static/", "/favicon.ico")
 _OPEN_EXACT = ("/", f"{API}/health", f"{API}/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-# Every guess takes a while, right or wrong by one letter or by all.
+# Every wrong token takes this long, however close it is.
 WRONG_TOKEN_SECONDS = 0.2
 
 _CONTENT_POLICY = (
@@ -54,7 +53,7 @@ _HEADERS = tuple(
 
 
 class Refusal(Exception):
-    """A request that is answered without being let in."""
+    """A request that is refused before its body is read."""
 
     def __init__(self, status: int, kind: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -64,12 +63,12 @@ class Refusal(Exception):
 
 
 def error_body(kind: str, message: str, hint: str | None = None) -> dict[str, Any]:
-    """The body of every answer that is an error."""
+    """The body of every error."""
     return {"error": {"kind": kind, "message": message, "hint": hint or None}}
 
 
 def session_value(token: str) -> str:
-    """What the page's cookie holds in place of the token, from which the token cannot be found."""
+    """What the page's cookie holds instead of the token; the token cannot be derived from it."""
     return hmac.new(token.encode(), b"patsearch page session", hashlib.sha256).hexdigest()
 
 
@@ -108,7 +107,7 @@ class Gate:
             self._note(scope, status, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern and not the address asked for: anybody can invent addresses.
+        # The route's pattern, not the requested address: addresses can be made up without limit.
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
@@ -127,10 +126,10 @@ class Gate:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self._settings.allows_host(_without_port(host)):
-            raise Refusal(403, "HostNotAllowed", "The server is not to be called by this name.",
+            raise Refusal(403, "HostNotAllowed", "The server does not answer to this host name.",
                           "Start it with --allow-host NAME.")  # fmt: skip
         if scope["method"] not in _SAFE and not _same_origin(headers, host):
-            raise Refusal(403, "OtherSite", "A page of another site must not send requests here.")
+            raise Refusal(403, "OtherSite", "A page of another site cannot send requests here.")
         path = scope["path"]
         if not (path in _OPEN_EXACT or path.startswith(_OPEN)) and not self._bears_token(headers):
             await asyncio.sleep(WRONG_TOKEN_SECONDS)
@@ -156,14 +155,14 @@ class Gate:
     # ------------------------------------------------------------------ the body
 
     def _bounded(self, receive: Receive) -> Receive:
-        """The body as it comes in, as long as it is neither too long nor too late."""
-        # Exceptions of the framework's own kind: it lets them through its reading of a form.
+        """The body, within the limits of size and time."""
+        # The framework's own exceptions pass through its reading of a form.
         deadline = time.monotonic() + self._settings.body_seconds
         got, whole = 0, False
 
         async def bounded() -> Message:
             nonlocal got, whole
-            if whole:  # what comes now is the client going away
+            if whole:  # the only message now is that the client has gone
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
@@ -189,7 +188,7 @@ def _refusal_headers(status: int) -> dict[str, str]:
 
 
 def equal(given: str, wanted: str) -> bool:
-    """Whether a secret is the right one, in a time that does not tell how much of it is."""
+    """Whether a secret is the right one, in a time that does not reveal how close it is."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
@@ -198,7 +197,7 @@ def _without_port(host: str) -> str:
 
 
 def _same_origin(headers: dict[str, str], host: str) -> bool:
-    """Whether no page of another site is behind the request, as far as its browser says."""
+    """Whether the request is not from a page of another site, as far as the browser says."""
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")

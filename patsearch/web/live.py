@@ -1,4 +1,4 @@
-"""The index of a server: opened once, shared by all requests, opened anew when another took its place."""
+"""The index of a server: opened once, shared by all requests, reopened when another index replaced it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Stamp = tuple[int | None, ...]
 class LiveIndex:
     """What requests borrow the engine from.
 
-    What an ingest adds is seen by the engine itself, at the next search. This looks for what it cannot see:
-    that the folder was replaced by another index, or that its files were not all there yet.
+    The engine itself sees what an ingest adds, at the next search. This class sees what the engine cannot: that
+    another index replaced the folder, or that not all of its files existed yet.
     """
 
     def __init__(self, path: Path) -> None:
         """Open it.
 
         Raises:
-            VectorIndexError: there is none, or it cannot be opened.
+            VectorIndexError: it does not exist, or cannot be opened.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -69,16 +69,16 @@ class LiveIndex:
         try:
             new = _Shared(open_index(self._path))
         except PatsearchError as error:
-            # Half-way through being replaced: what is open still answers.
-            LOGGER.warning("the index cannot be opened anew", extra={"fields": {"reason": str(error)}})
+            # It is being replaced: the open one still answers.
+            LOGGER.warning("the index cannot be reopened", extra={"fields": {"reason": str(error)}})
             return
         old, self._shared, self._stamp = self._shared, new, stamp
         old.retire()
-        LOGGER.info("opened the index anew")
+        LOGGER.info("reopened the index")
 
 
 class _Shared:
-    """An engine and how many use it; closed when it was replaced and nobody does any more."""
+    """An engine and how many use it; closed when it was replaced and the last user is done."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -100,7 +100,7 @@ class _Shared:
 
 
 def _stamp(path: Path) -> Stamp:
-    """Which index lies there, by its manifest, and which of its databases exist, by their inodes."""
+    """Which index is there, by its manifest, and which of its databases exist, by their inodes."""
     return tuple(_inode(path / name) for name in (MANIFEST, JOURNAL, THUMBNAILS))
 
 

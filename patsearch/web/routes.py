@@ -30,7 +30,7 @@ from patsearch.web.telemetry import Metrics
 from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads
 
 _API_VERSION = 1
-# Patents change seldom, and a drawing's picture only when its patent is taken in anew.
+# Patents change seldom, and a drawing's picture only when its patent is ingested again.
 _CACHED = "private, max-age=300"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ErrorAnswer} for status in (400, 401, 403, 408, 413, 422, 503)
@@ -43,7 +43,7 @@ _RECORD_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {}, "application/pdf": {}}}, **_NOT_FOUND, **_PICTURES
 }  # fmt: skip
-# A saved search is a file of its user's: it may ask for much, but not for everything.
+# A saved search is the user's file: a server bounds what it may request.
 _MOST_SAVED_VECTORS = 512
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Service:
         return await self.with_index(lambda engine, _: work(engine))
 
     async def with_index(self, work: Callable[[Engine, Facets], T]) -> T:
-        """Work with the engine and its facets, likewise."""
+        """Work with the engine and its facets in a thread."""
 
         def call() -> T:
             with self.index.borrowed() as (engine, facets):
@@ -73,7 +73,7 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self.threads, call)
 
     async def encode(self, asked: Asked) -> Encoded | None:
-        """The vectors of what was uploaded; None where nothing was."""
+        """The vectors of the uploads; None where there are none."""
         if not asked.uploads:
             return None
         with self.index.borrowed() as (engine, _):
@@ -98,7 +98,7 @@ def make_router(service: Service) -> APIRouter:
     return router
 
 
-# ---------------------------------------------------------------------- what there is
+# ---------------------------------------------------------------------- the index and its contents
 
 
 def _describing(router: APIRouter, service: Service) -> None:
@@ -117,7 +117,7 @@ def _describing(router: APIRouter, service: Service) -> None:
 
     @router.get("/index", response_model=schemas.IndexAnswer)
     async def index() -> JSONResponse:
-        """What is searched, and what one request may hold."""
+        """What the index is, and the limits of one request."""
 
         def describe(engine: Engine) -> JsonDict:
             spec = engine.spec
@@ -141,7 +141,7 @@ def _describing(router: APIRouter, service: Service) -> None:
 
     @router.get("/facets", response_model=schemas.FacetsAnswer)
     async def count_facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
-        """Classes, years and kinds of the patents that a filter leaves."""
+        """Classes, years and kinds of the patents that a filter selects."""
         where = filter_of(filter)
         return JSONResponse(await service.with_index(lambda _, facets: facets.count(where)))
 
@@ -173,7 +173,7 @@ def _describing(router: APIRouter, service: Service) -> None:
         return Response(png, media_type="image/png", headers={"cache-control": _CACHED})
 
 
-# ---------------------------------------------------------------------- asking
+# ---------------------------------------------------------------------- searching
 
 
 def _searching(router: APIRouter, service: Service, form: Any) -> None:
@@ -230,7 +230,7 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
         asked: Asked = form,
         kind: Annotated[Literal["html", "pdf"], Query(alias="format")] = "html",
     ) -> Response:
-        """The search record as a file: what was asked, of what and when, and what was found."""
+        """The search record as a file: the question, the index, the time, and what was found."""
         encoded = await service.encode(asked)
 
         def write(engine: Engine) -> bytes:
@@ -244,7 +244,7 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
 
     @router.post("/records", responses={**_NOT_FOUND, **_PICTURES})
     async def save(asked: Asked = form, name: Annotated[str, Query(max_length=200)] = "search") -> JSONResponse:
-        """The search as a file that can be asked again, here or by `patsearch watch`."""
+        """The search as a file that can be repeated, here or by `patsearch watch`."""
         encoded = await service.encode(asked)
 
         def keep(engine: Engine) -> SavedSearch:
@@ -258,12 +258,12 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
 
     @router.post("/records/rerun", response_model=schemas.RerunAnswer, responses=_RERUN)
     async def rerun(record: Annotated[UploadFile, File(description="A saved search.")]) -> JSONResponse:
-        """Ask a saved search again; `new` are the patents that it has not shown before."""
+        """Repeat a saved search; `new` are the patents that it has not shown before."""
         saved = SavedSearch.read(await record.read(), name="The file")
         if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
             raise UsageError(
-                "The saved search asks for more than this server takes.",
-                hint=f"At most {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
+                "The saved search is larger than this server allows.",
+                hint=f"Up to {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
             )
         news = await service.with_engine(saved.rerun)
         found = public(news.record)

@@ -14,20 +14,20 @@ from patsearch.web.app import create_app
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import log_to
 
-# What is being answered when the server is told to stop may take so long to its end.
+# Seconds for the current requests when the server is told to stop.
 _GRACE = 20
 
 
 def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: None) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are answered first.
+    """Serve until SIGINT or SIGTERM; current requests are answered first.
 
     Args:
-        ready: called with the page's address once it can be asked.
+        ready: called with the page's address once it answers.
 
     Raises:
-        VectorIndexError: there is no index, or it cannot be opened.
-        EncoderError, EncoderMismatch: the index's encoder is not to be had.
-        UsageError: the address is taken or not this machine's.
+        VectorIndexError: the index does not exist, or cannot be opened.
+        EncoderError, EncoderMismatch: the index's encoder is not available.
+        UsageError: the address is in use, or not this machine's.
     """
     log_to()
     with _listen(settings) as listener:
@@ -46,14 +46,14 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
             ws="none",
         )
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        # uvicorn stops at either signal, and afterwards sends it to itself again: this is how a server ends, no error.
+        # uvicorn stops at either signal and afterwards sends it to itself again: a normal end, not an error.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}/")).run(sockets=[listener])
         except SystemExit:
-            # uvicorn's way of saying that the application did not start; what stood in the way is more use.
+            # uvicorn's way of saying that the application did not start; the reason is more useful.
             if app.state.failure is None:
                 raise
             raise app.state.failure from None
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
 
 
 def _listen(settings: ServerSettings) -> socket.socket:
-    """A bound socket: taken before anything is loaded, so that a wrong address is said at once."""
+    """A bound socket: made before anything is loaded, so that a wrong address is reported at once."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=512)

@@ -1,4 +1,4 @@
-"""What a server is told when it starts."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ServerSettings:
         index: folder of the index that is searched.
         host: address to listen at; only this machine can reach a loopback address.
         allowed_hosts: names under which browsers may call a server that others can reach; none for any.
-        token: what requests must bear; None for no token.
+        token: the token that requests must send; None for no token.
         workers: processes that decode and encode pictures.
         max_bytes: of one request's body.
         max_picture_bytes: of one uploaded picture.
@@ -31,7 +31,7 @@ class ServerSettings:
         max_pictures: of one query.
         body_seconds: in which a request's body must have arrived.
         work_seconds: in which the pictures of one query must have been decoded and encoded.
-        waiting: queries that may wait for a worker process; more are answered with 503.
+        waiting: queries that may wait for a worker process; others are answered with 503.
     """
 
     index: Path
@@ -52,13 +52,13 @@ class ServerSettings:
         if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
             raise UsageError(
                 f"The token has {len(self.token)} characters.",
-                hint=f"Take at least {_SHORTEST_TOKEN} random ones: "
+                hint=f"Use at least {_SHORTEST_TOKEN} random ones: "
                 "python -c 'import secrets; print(secrets.token_urlsafe())'.",
             )
 
     @property
     def loopback(self) -> bool:
-        """Whether nobody but this machine can reach the server."""
+        """Whether only this machine can reach the server."""
         if self.host == "localhost":
             return True
         try:
@@ -69,8 +69,8 @@ class ServerSettings:
     def allows_host(self, name: str) -> bool:
         """Whether a browser may call the server by this name (the Host header without its port).
 
-        A page of another site can make its own name point to this machine (DNS rebinding); what its
-        browser sends then still bears that name.
+        A page of another site can make its own name point to this machine (DNS rebinding); its browser
+        then still sends that name.
         """
         name = name.lower()
         if self.loopback:

@@ -1,7 +1,7 @@
-"""Logs and metrics of one server. Nothing of either leaves it unless somebody asks for /metrics.
+"""Logs and metrics of one server. They leave it only by a request for /metrics.
 
-Logs are one JSON object a line on stderr; of a request they hold no more than its address and what
-became of it: no picture, no filter, no token.
+Logs are one JSON object a line on stderr; of a request they hold only its address and
+outcome: no picture, no filter, no token.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def log_to(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
 
 
 class Metrics:
-    """What a server counts, in a registry of its own."""
+    """What a server counts, in its own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

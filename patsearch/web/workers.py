@@ -1,7 +1,7 @@
 """Worker processes that decode and encode what was uploaded.
 
-A picture that anybody sent is decoded here and nowhere else: a decoder that hangs or eats memory takes
-its process with it and not the server. A process whose time is over is killed and replaced.
+Uploaded pictures are decoded only here: a decoder that hangs or fills the memory stops its process, not the server. A
+process that takes too long is killed and replaced.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Busy(PatsearchError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One picture as it was sent, and what is to be done to it first.
+    """One picture as it was sent, and how it is cropped and turned.
 
     Attributes:
-        name: what it is called in answers.
+        name: its name in answers.
         crop: x, y, width, height in pixels of the upright picture.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
     """
@@ -74,7 +74,7 @@ def encode_uploads(
 
     Raises:
         ImageError: one of them cannot be used.
-        EncoderError, EncoderMismatch: the index's encoder is not to be had.
+        EncoderError, EncoderMismatch: the index's encoder is not available.
     """
     images = [_image(upload, max_pixels) for upload in uploads]
     query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
@@ -119,8 +119,8 @@ def _encoder(spec: IndexSpec) -> Encoder:
 class Workers:
     """The pool, the queue before it, and a memory of what was encoded a moment ago.
 
-    Asking again with the same pictures (another filter, the next page, marks) finds their vectors here. They
-    are kept in memory alone, the last few hundred queries, and gone with the server.
+    Another search with the same pictures (another filter, the next page, marks) finds their vectors here. Only the
+    last few hundred queries are kept, only in memory.
     """
 
     _REMEMBERED = 256
@@ -160,21 +160,21 @@ class Workers:
         """Call a function of a module in a worker process.
 
         Raises:
-            Busy: too many wait, or its time was over.
+            Busy: too many wait, or it took too long.
             ImageError: the process died of what it was given.
         """
         if self._waiting >= self._settings.waiting + self._settings.workers:
             self._metrics.refused.labels("Busy").inc()
-            raise Busy("The server is busy.", hint="Ask again in a moment.")
+            raise Busy("The server is busy.", hint="Try again in a moment.")
         self._waiting += 1
         self._metrics.waiting.set(self._waiting)
         try:
             future = self._pool.schedule(function, args=arguments, timeout=self._settings.work_seconds)
             return await asyncio.wrap_future(future)
         except TimeoutError as error:
-            LOGGER.warning("a worker was killed: its time was over")
+            LOGGER.warning("a worker was killed: it took too long")
             raise Busy(
-                f"The pictures were not understood within {self._settings.work_seconds:g} seconds.",
+                f"The pictures could not be read within {self._settings.work_seconds:g} seconds.",
                 hint="Send a smaller copy, or fewer pictures.",
             ) from error
         except (ProcessExpired, MemoryError) as error:

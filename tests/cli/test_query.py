@@ -144,9 +144,9 @@ def test_standard_input(index: Path) -> None:
         (["{folder}/none.png", "--index", "{index}"], 3, "none.png"),
         (["{index}/index.json", "--index", "{index}"], 3, "index.json"),
         (["--index", "{index}"], 2, "nothing to search with"),
-        (["{picture}", "--index", "{index}", "--rerank", "20"], 2, "does not say how to re-rank"),
+        (["{picture}", "--index", "{index}", "--rerank", "20"], 2, "Invalid rerank '20'"),
         (["{picture}", "--index", "{index}", "--rerank", "5,6,0.3"], 2, "out of range"),
-        (["{picture}", "--index", "{index}", "--expand", "x"], 2, "does not say how to expand"),
+        (["{picture}", "--index", "{index}", "--expand", "x"], 2, "Invalid expand 'x'"),
         (["--like", "D1234567", "--index", "{index}"], 3, "USD1234567 is not in the index"),
     ],
 )

@@ -87,9 +87,9 @@ def test_options_of_a_saved_search_of_version_0_1_0() -> None:
         ({"colour": "red"}, "no option 'colour'"),
         ({"where": "colour=red"}, "Unknown filter key"),
         ({"crop": "1,2,3"}, "crop"),
-        ({"rerank": "20"}, "re-rank"),
+        ({"rerank": "20"}, "Invalid rerank '20'"),
         ({"rerank": {"k1": 2, "k2": 3}}, "out of range"),
-        ({"expansion": "x"}, "expand"),
+        ({"expansion": "x"}, "Invalid expand 'x'"),
     ],
 )
 def test_what_is_not_valid_is_said(options: dict[str, Any], message: str) -> None:

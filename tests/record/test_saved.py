@@ -88,7 +88,7 @@ def test_options_and_filter_are_kept(saved: Path, tmp_path: Path) -> None:
 def test_a_damaged_file_is_told(saved: Path, damage: object) -> None:
     assert callable(damage)
     saved.write_text(damage(saved.read_text()))
-    with pytest.raises(InputError, match="no saved search"):
+    with pytest.raises(InputError, match="is not a saved search"):
         SavedSearch.load(saved)
 
 

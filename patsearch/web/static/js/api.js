@@ -1,4 +1,4 @@
-/** Asking the server: errors in words, signing in when it asks for it, trying again when it is busy. */
+/** Requests to the server: errors in words, signing in when it requires a token, another try when it is busy. */
 
 const BASE = new URL("api/v1/", document.baseURI);
 const TRIES = 5;
@@ -18,9 +18,9 @@ export class ApiError extends Error {
   }
 }
 
-/** What the page does when the server asks for a token, or is busy; set by main.js. */
+/** What the page does when the server requires a token, or is busy; set by main.js. */
 export const hooks = {
-  /** @type {() => Promise<boolean>} whether somebody signed in */
+  /** @type {() => Promise<boolean>} whether the user signed in */
   signIn: async () => false,
   /** @type {(attempt: number, of: number) => void} attempt 0: no longer busy */
   busy: () => {},
@@ -36,7 +36,7 @@ export const thumbnail = (drawing) => address(`drawings/${encodeURIComponent(dra
  * One request, with all that it takes to get an answer.
  * @param {string} path below /api/v1/
  * @param {RequestInit} [init]
- * @returns {Promise<Response>} an answer that is no error
+ * @returns {Promise<Response>} an answer that is not an error
  * @throws {ApiError}
  */
 export async function request(path, init = {}) {

@@ -1,4 +1,4 @@
-/** The drawing surface: mouse, pen and touch; lines have the width that was chosen, whatever the pressure. */
+/** The drawing surface: mouse, pen and touch; lines have the chosen width at any pressure. */
 
 import { byId, isTyping } from "./dom.js";
 import { addPictures } from "./pictures.js";
@@ -69,7 +69,7 @@ function at(event) {
 
 /** @param {PointerEvent} event */
 function down(event) {
-  // One pointer draws; a second finger or a palm beside a pen does not.
+  // One pointer draws; a second finger, or a palm next to a pen, does not.
   if (pointer !== null || (event.pointerType === "mouse" && event.button !== 0)) return;
   event.preventDefault();
   pointer = event.pointerId;

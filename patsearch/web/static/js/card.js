@@ -65,13 +65,13 @@ function action(name, text, props) {
 export function card(hit, actions, { fresh, canExplain }) {
   const id = `hit-${hit.rank}`;
   const image = h("img", { src: thumbnail(hit.drawing.id), alt: `${caption(hit.drawing)} of ${hit.patent}`, loading: "lazy", decoding: "async" });
-  image.addEventListener("error", () => image.replaceWith(h("span", { class: "no-picture" }, "No picture here")));
+  image.addEventListener("error", () => image.replaceWith(h("span", { class: "no-picture" }, "No picture")));
   const others = hit.drawings.filter((d) => d.id !== hit.drawing.id).slice(0, 5);
   const strip = others.length
     ? h("span", { class: "strip" }, ...others.map((d) => h("img", { src: thumbnail(d.id), alt: "", loading: "lazy", decoding: "async", title: caption(d) })))
     : null;
   const open = h("button", { type: "button", class: "open", "aria-label": `All drawings of ${hit.patent}, ${hit.title}`, data: { testid: "open-patent" }, on: { click: () => actions.open(hit) } }, h("span", { class: "picture" }, image), strip);
-  const title = h("h3", { id, class: "title", title: hit.title }, hit.title || "Without a title");
+  const title = h("h3", { id, class: "title", title: hit.title }, hit.title || "No title");
   const head = h("div", { class: "card-head" }, title, h("span", { class: "score", title: "Score: 1 is the same" }, h("span", { class: "unseen" }, "Score "), showScore(hit.score)));
   const facts = h("p", { class: "facts" }, numberLink(hit), hit.granted ? h("span", {}, h("span", { class: "unseen" }, "granted "), h("time", { datetime: hit.granted, title: "Granted" }, hit.granted)) : null, h("span", { class: "figure", title: caption(hit.drawing) }, figureName(hit.drawing)));
   const named = (/** @type {string} */ text) => `${text}: ${hit.patent}`;

@@ -49,7 +49,7 @@ export class ClassTree {
     this.refresh();
   }
 
-  /** New counts, in the tree as it stands. @param {Node[]} nodes */
+  /** New counts, in the tree as it is. @param {Node[]} nodes */
   count(nodes) {
     this.#counts = new Map(nodes.flatMap((n) => [[n.code, n.count], ...(n.children ?? []).map((c) => [c.code, c.count])]));
     for (const row of this.#rows.values()) this.#showCount(row);
@@ -138,7 +138,7 @@ export class ClassTree {
   /** @param {Row} row */
   #choose(row) {
     if (row.box.checked) {
-      // A class stands for all below it.
+      // A class includes all classes below it.
       for (const code of [...this.#chosen]) if (/^[-/]/.test(code.slice(row.code.length)) && code.startsWith(row.code)) this.#chosen.delete(code);
       this.#chosen.add(row.code);
     } else this.#chosen.delete(row.code);

@@ -63,7 +63,7 @@ function apply() {
   if (!edited) return;
   const crop = edited.image && box ? box.crop() : null;
   const { id } = edited;
-  // The picture may be part of a question that was asked: that one stays as it was.
+  // The picture may be part of the question of the results shown, which must not change.
   state.pictures = state.pictures.map((p) => (p.id === id ? { ...p, crop, turn } : p));
   byId("crop-dialog").close();
   emit("pictures");

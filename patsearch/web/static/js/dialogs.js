@@ -1,4 +1,4 @@
-/** Native dialogs: opening them, closing them by their buttons or a click beside them, and the small ones. */
+/** Native dialogs: opening them, closing them by their buttons or a click outside, and the small ones. */
 
 import { ApiError, signIn } from "./api.js";
 import { byId } from "./dom.js";
@@ -13,7 +13,7 @@ export function openDialog(id) {
 export function startDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
-    // Nothing that was typed or cropped is lost by a click beside the dialog.
+    // Nothing that was typed or cropped is lost by a click outside the dialog.
     if (dialog.querySelector("form") || dialog.id === "crop-dialog") continue;
     dialog.addEventListener("pointerdown", (event) => {
       if (event.target === dialog) dialog.close();
@@ -89,7 +89,7 @@ async function tokenDialog() {
 
 const SIGNED_IN = "patsearch.signed-in";
 
-/** The cookie cannot be read here: that somebody signed in is noted beside it. @param {boolean} signedIn */
+/** The page cannot read the cookie, so it keeps a separate note that the user signed in. @param {boolean} signedIn */
 export function remember(signedIn) {
   try {
     if (signedIn) localStorage.setItem(SIGNED_IN, "1");

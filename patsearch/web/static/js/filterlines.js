@@ -20,7 +20,7 @@ export function filterLines(filters, without = null) {
 }
 
 /**
- * What is shown of each active filter, and how it is taken away.
+ * What is shown of each active filter, and how it is removed.
  * @param {Filters} filters
  * @returns {{text: string, title?: string, remove: () => void}[]}
  */

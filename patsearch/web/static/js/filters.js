@@ -20,19 +20,19 @@ let counting = null;
 const countSoon = debounce(() => void count(), 120);
 const searchSoon = debounce(searchIfShown, 250);
 
-/** A filter was changed: show it, count anew, and ask again. */
+/** A filter was changed: show it, count again, and repeat the search. */
 function changed() {
   emit("filters");
   countSoon();
   searchSoon();
 }
 
-/** Count what the filters leave. Each part is counted without itself, to show what it could be instead. */
+/** Count what the filters select. Each part is counted without itself, to show what it could be instead. */
 async function count() {
   counting?.abort();
   const mine = new AbortController();
   counting = mine;
-  /** @type {Map<string, Promise<any>>} the same lines are asked for once */
+  /** @type {Map<string, Promise<any>>} the same lines are requested once */
   const asked = new Map();
   const ask = (/** @type {any} */ without) => {
     const lines = filterLines(filters, without);
@@ -53,7 +53,7 @@ async function count() {
   }
 }
 
-/** Everything there is, before any filter. */
+/** The whole index, without a filter. */
 export async function loadFilters() {
   const all = await facets([]);
   trees.locarno.build(all.classes.locarno ?? []);

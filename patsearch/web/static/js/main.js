@@ -42,7 +42,7 @@ async function start() {
     try {
       await signOut();
       remember(false);
-      location.reload(); // nothing that was shown stays
+      location.reload(); // nothing of the results stays on the page
     } catch (error) {
       showError(error);
     }
@@ -52,7 +52,7 @@ async function start() {
     await loadIndex();
     await loadFilters();
   } catch (error) {
-    byId("index-info").textContent = "The index is not there";
+    byId("index-info").textContent = "The index is not available";
     showError(error);
   }
 }

@@ -15,9 +15,9 @@ let nextId = 1;
 /** @typedef {import("./state.js").Picture} Picture */
 
 /**
- * Take files into the query, within the server's limits.
+ * Add files to the query, within the server's limits.
  * @param {Iterable<File>} files
- * @param {number | null} [replace] id of a picture that the first file takes the place of
+ * @param {number | null} [replace] id of a picture that the first file replaces
  * @param {boolean} [drawn] on the page's canvas
  * @returns {Promise<number | null>} id of the last one taken
  */
@@ -30,7 +30,7 @@ export async function addPictures(files, replace = null, drawn = false) {
     const place = state.pictures.findIndex((p) => p.id === replace);
     if (place >= 0) state.pictures = state.pictures.with(place, picture);
     else state.pictures = [...state.pictures, picture];
-    // Pictures of one's own and "more like this" are different questions.
+    // The user's own pictures and "more like this" are different questions.
     state.seeds = [];
     last = picture.id;
     changed = true;
@@ -50,16 +50,16 @@ async function take(file, replace, drawn) {
   if (!file.size) return refuse(`${file.name} is empty.`, "");
   if (limits) {
     if (kept.length >= limits.pictures) {
-      return refuse(`${file.name} was left out.`, `One query takes at most ${plural(limits.pictures, "picture")}.`);
+      return refuse(`${file.name} was left out.`, `One query takes up to ${plural(limits.pictures, "picture")}.`);
     }
     if (file.size > limits.picture_bytes) {
       return refuse(`${file.name} is larger than ${Math.floor(limits.picture_bytes / MIB)} MiB.`);
     }
     if (kept.reduce((sum, p) => sum + p.file.size, file.size) > limits.bytes * 0.98) {
-      return refuse(`${file.name} was left out.`, `One query takes at most ${Math.floor(limits.bytes / MIB)} MiB in all.`);
+      return refuse(`${file.name} was left out.`, `One query takes up to ${Math.floor(limits.bytes / MIB)} MiB in all.`);
     }
   }
-  // Held in memory: a file that is changed on the disk meanwhile could no longer be sent.
+  // Held in memory: a file that changes on the disk in the meantime could not be sent.
   const data = new File([await file.arrayBuffer()], file.name, { type: file.type });
   const image = await decode(data);
   if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
@@ -171,7 +171,7 @@ function startPasteButton() {
         if (type) files.push(new File([await item.getType(type)], `pasted.${type.slice(6)}`, { type }));
       }
       if (files.length) await addPictures(files);
-      else note("info", "There is no picture on the clipboard.", "Copy a picture first.");
+      else note("info", "The clipboard has no picture.", "Copy a picture first.");
     } catch {
       note("warning", "The browser did not let this page read the clipboard.", "Press Ctrl+V instead.");
     }

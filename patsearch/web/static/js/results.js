@@ -1,4 +1,4 @@
-/** The grid of results, and what stands around it. */
+/** The grid of results, and the elements around it. */
 
 import { card, figureName } from "./card.js";
 import { byId, h, plural } from "./dom.js";
@@ -56,7 +56,7 @@ function appended(first) {
   setState("done");
   byId("results-summary").textContent = `${state.more ? "The first " : ""}${plural(state.hits.length, "patent")}`;
   after();
-  // Reading goes on at the first new one; the page itself stays where it is.
+  // Reading continues at the first new one; the page does not scroll.
   const next = list().children[first]?.querySelector("article");
   if (next) focusCard(next, { scroll: false });
 }
@@ -79,11 +79,11 @@ function showEmpty(any) {
   empty.hidden = any;
   if (any) return;
   if (state.asked || state.saved) {
-    empty.replaceChildren(h("p", { class: "lead" }, "Nothing found"), h("p", { class: "muted" }, "Loosen the filters, or lower the least score."));
+    empty.replaceChildren(h("p", { class: "lead" }, "Nothing found"), h("p", { class: "muted" }, "Use fewer filters, or a lower score."));
   } else {
     empty.replaceChildren(
       h("p", { class: "lead" }, "What looks like it?"),
-      h("p", { class: "muted" }, "Drop a drawing here, paste one, or draw. The patents whose drawings look most like it appear here, most alike first."),
+      h("p", { class: "muted" }, "Drop a drawing here, paste one, or draw. The patents whose drawings look most like it appear here, most similar first."),
     );
   }
 }
@@ -119,7 +119,7 @@ function focusCard(article, { scroll = true } = {}) {
   if (scroll) article.scrollIntoView({ block: "nearest" });
 }
 
-/** How many results stand in a row now. @param {HTMLElement[]} all */
+/** How many results are in a row now. @param {HTMLElement[]} all */
 function columns(all) {
   const top = all[0]?.offsetTop;
   const next = all.findIndex((c) => c.offsetTop !== top);

@@ -1,4 +1,4 @@
-/** Asking, asking for more, and going back. */
+/** Searching, showing more, and going back. */
 
 import { postForm } from "./api.js";
 import { clearNotes, note, showError } from "./notes.js";
@@ -7,7 +7,7 @@ import { emit, markedIds, state } from "./state.js";
 
 /** @typedef {{pictures: any[], seeds: any[], like: string, marks: any[], applied: any}} Before */
 
-/** @type {AbortController | null} the search under way: a newer one replaces it */
+/** @type {AbortController | null} the current search: a newer one replaces it */
 let running = null;
 /** @type {Before[]} */
 const before = [];
@@ -17,7 +17,7 @@ export async function search() {
   const question = currentQuestion();
   clearNotes();
   if (isEmpty(question)) {
-    note("info", "There is nothing to search with yet.", "Drop a drawing, paste one, draw, or give a patent number.");
+    note("info", "The query is empty.", "Drop a drawing, paste one, draw, or give a patent number.");
     return;
   }
   await ask(question, async (signal) => {
@@ -45,13 +45,13 @@ export async function showMore() {
   });
 }
 
-/** Ask with the same pictures and all that is marked. */
+/** Search with the same pictures and all marks. */
 export function searchAgain() {
   state.applied = markedIds();
   return search();
 }
 
-/** Ask with a drawing of the index in place of the pictures. @param {import("./state.js").Seed} seed */
+/** Search with a drawing of the index instead of the pictures. @param {import("./state.js").Seed} seed */
 export function moreLike(seed) {
   before.push(snapshot());
   Object.assign(state, { pictures: [], seeds: [seed], like: "" });
@@ -60,7 +60,7 @@ export function moreLike(seed) {
   return search();
 }
 
-/** Whether there is a question to go back to. */
+/** Whether there is an earlier question to go back to. */
 export const canGoBack = () => before.length > 0;
 
 export function goBack() {
@@ -96,7 +96,7 @@ function snapshot() {
 }
 
 /**
- * Run one request at a time; an older one is given up.
+ * Run one request at a time; an older one is cancelled.
  * @param {unknown} question
  * @param {(signal: AbortSignal) => Promise<void>} work
  */

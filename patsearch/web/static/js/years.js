@@ -52,7 +52,7 @@ export class Years {
     this.#bars.forEach((bar, place) => {
       const year = this.#first + place;
       const count = byYear.get(year) ?? 0;
-      // A year with a single patent is still seen beside one with thousands.
+      // A year with a single patent is still visible next to one with thousands.
       const height = count ? Math.max(6, (count / most) * 100) : 0;
       /** @type {HTMLElement} */ (bar.firstElementChild).style.height = `${height}%`;
       const text = `${year}: ${plural(count, "patent")}`;
