@@ -1,10 +1,10 @@
-"""How a benchmark asks: drawings as they are, or turned and mirrored, and with which refinements.
+"""How the queries of a benchmark are put: as they are, or turned and mirrored, and with which refinements.
 
 A query that is tried in several orientations has a vector for each; a drawing's score is its best cosine over
 them. Only queries are turned, never the gallery.
 
 The vectors of other orientations come from the drawings' source, through the same ingest as the upright
-ones: an encoder that turns what it is given writes the vectors of all orientations side by side.
+ones: an encoder that turns its images writes the vectors of all orientations side by side.
 """
 
 from __future__ import annotations
@@ -47,33 +47,30 @@ class Asking(Question):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.turn not in (0, *_TURNS):
-            raise UsageError(f"Queries cannot be turned by {self.turn} degrees.", hint="Use 90, 180 or 270.")
+            raise UsageError(f"Invalid --turn {self.turn}: expected 90, 180 or 270.")
         return self
 
     @property
     def oriented(self) -> bool:
-        """Whether other vectors are needed than those of the drawings as they stand."""
+        """Whether other vectors are needed than those of the upright drawings."""
         return bool(self.turn) or self.rotations or self.mirror
 
     @property
     def orientations(self) -> int:
-        """Number of vectors a query."""
+        """Number of vectors per query."""
         return (4 if self.rotations else 1) * (2 if self.mirror else 1)
 
     def orient(self, image: Image.Image) -> list[Image.Image]:
         """The image in all orientations that are tried."""
-        stood = image.transpose(_TURNS[self.turn]) if self.turn else image
-        return turned(stood, rotations=self.rotations, mirror=self.mirror)
+        upright = image.transpose(_TURNS[self.turn]) if self.turn else image
+        return turned(upright, rotations=self.rotations, mirror=self.mirror)
 
     def parts(self) -> list[str]:
-        """In words, one by one; empty for plain asking."""
-        words = [f"turned by {self.turn}"] if self.turn else []
-        words += ["rotations"] if self.rotations else []
-        words += ["mirror"] if self.mirror else []
-        words += ["shape"] if self.shape else []
-        words += [f"expand {self.expansion}"] if self.expansion else []
-        words += [f"rerank {self.rerank}"] if self.rerank else []
-        return words
+        """The options one by one; empty for plain queries."""
+        flags = [name for name in ("rotations", "mirror", "shape") if getattr(self, name)]
+        refined = {"expand": self.expansion, "rerank": self.rerank}
+        values = [f"{name} {value}" for name, value in refined.items() if value]
+        return [f"turned by {self.turn}"] * bool(self.turn) + flags + values
 
     def __str__(self) -> str:
         return ", ".join(self.parts()) or "plain"
@@ -120,14 +117,14 @@ def asked_vectors(dataset: RetrievalDataset, oriented: Collection, asking: Askin
         oriented: vectors of an `OrientedEncoder`, of all queries at least.
 
     Raises:
-        UsageError: a query is not there.
+        UsageError: a query was not found.
     """
     row_of = {drawing.id: row for row, drawing in enumerate(oriented.drawings)}
     ids = [dataset.query(number).id for number in range(len(dataset.queries))]
     missing = [i for i in ids if i not in row_of]
     if missing:
         raise UsageError(
-            f"{len(missing)} queries were not there when the drawings were read again, {missing[0]} for one.",
+            f"{len(missing)} queries were not found when the drawings were read again, such as {missing[0]}.",
             hint="Has the source changed? Use another --index folder.",
         )
     wide = oriented.vectors[[row_of[i] for i in ids]].reshape(len(ids), asking.orientations, -1)

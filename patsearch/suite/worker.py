@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.encoder import ArrayEncoder, EncoderCard, Preprocessing, load_encoder
-from patsearch.errors import EncoderError, InputError, PatsearchError
+from patsearch.errors import EncoderError, PatsearchError
 from patsearch.evaluation.specs import DatasetSpec
 from patsearch.suite.rows import TAKEN, UNTRAINED, Row
 from patsearch.training.augment.augmentation import encoder_input
 from patsearch.training.config import Recipe
-from patsearch.training.data.cache import SKETCH, DrawingCache
+from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.splits import split_designs
 from patsearch.training.memory import keep_memory
 from patsearch.types import JsonDict
@@ -213,21 +213,12 @@ def _vectors(
     encoder: ArrayEncoder, cache: DrawingCache, chosen: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """Vectors, designs and whether they are sketches, of the readable drawings."""
-    designs: list[int] = []
-    sketches: list[bool] = []
-    drawings: list[NDArray[np.uint8]] = []
-    for design in chosen:
-        for number, kind in enumerate(cache.records[design].kinds):
-            try:
-                drawing = cache.drawing(design, number)
-            except InputError:
-                continue
-            drawings.append(encoder_input(drawing, encoder.preprocessing))
-            designs.append(design)
-            sketches.append(kind == SKETCH)
-    if not drawings:
+    found = list(cache.readable(chosen))
+    if not found:
         return np.empty((0, encoder.card.dim), np.float32), np.empty(0, np.int64), np.empty(0, np.bool_)
-    return encoder.encode_arrays(np.stack(drawings)), np.array(designs, np.int64), np.array(sketches, np.bool_)
+    designs, sketches, drawings = zip(*found, strict=True)
+    sized = np.stack([encoder_input(drawing, encoder.preprocessing) for drawing in drawings])
+    return encoder.encode_arrays(sized), np.array(designs, np.int64), np.array(sketches, np.bool_)
 
 
 def _rate(encoder: ArrayEncoder, cache: DrawingCache) -> float:

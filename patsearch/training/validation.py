@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from patsearch.encoder.torch_network import Network
-from patsearch.errors import InputError
 from patsearch.evaluation.metrics import average_precision, ranks_of
 from patsearch.training.augment.augmentation import fit
-from patsearch.training.data.cache import SKETCH, DrawingCache
+from patsearch.training.data.cache import DrawingCache
 
 Embeddings = NDArray[np.float32]
 Grey = NDArray[np.uint8]
@@ -87,16 +86,11 @@ def validate(network: Network, cache: DrawingCache, chosen: Sequence[int], *, si
     designs: list[int] = []
     sketches: list[bool] = []
 
-    def readable() -> Iterable[Grey]:
-        for design in chosen:
-            for number, kind in enumerate(cache.records[design].kinds):
-                try:
-                    drawing = fit(cache.drawing(design, number), size)
-                except InputError:
-                    continue
-                designs.append(design)
-                sketches.append(kind == SKETCH)
-                yield drawing
+    def noted() -> Iterable[Grey]:
+        for design, sketch, drawing in cache.readable(chosen):
+            designs.append(design)
+            sketches.append(sketch)
+            yield fit(drawing, size)
 
-    vectors = embeddings(network, readable())
+    vectors = embeddings(network, noted())
     return retrieval(vectors, np.array(designs, np.int64), np.array(sketches, np.bool_))

@@ -140,12 +140,12 @@ def test_queries_find_their_vectors_by_id() -> None:
     asked = asked_vectors(dataset, wide, asking)
     np.testing.assert_allclose(asked[:, 0], dataset.query_vectors(), atol=1e-6)
     np.testing.assert_allclose(asked[:, 1], -dataset.query_vectors(), atol=1e-6)
-    with pytest.raises(UsageError, match="9 queries were not there"):
+    with pytest.raises(UsageError, match="9 queries were not found"):
         asked_vectors(dataset, wide.kept([False] * 12), asking)
 
 
 def test_queries_turn_by_right_angles_only() -> None:
-    with pytest.raises(UsageError, match="45 degrees"):
+    with pytest.raises(UsageError, match="Invalid --turn 45"):
         Asking(turn=45)
 
 

@@ -108,7 +108,6 @@ def command(
     Quality is ranked exactly over the whole gallery; ann_recall@k is the share of that which a backend finds.
     Docs: docs/research/metrics.md.
     """
-    from patsearch.engine import Expansion, Rerank
     from patsearch.evaluation.asking import Asking
     from patsearch.evaluation.results import BenchOptions
     from patsearch.evaluation.specs import parse_dataset
@@ -133,13 +132,8 @@ def command(
         workers=workers,
         searches=searches,
         queries=queries,
-        asking=Asking(
-            turn=turn,
-            rotations=rotations,
-            mirror=mirror,
-            shape=shape,
-            expansion=Expansion.parse(expand) if expand else None,
-            rerank=Rerank.parse(rerank) if rerank else None,
+        asking=Asking().replaced(
+            turn=turn, rotations=rotations, mirror=mirror, shape=shape, expansion=expand, rerank=rerank
         ),
     )
     _measure(options, out=out, html=html, as_json=as_json, quiet=quiet)

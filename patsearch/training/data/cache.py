@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -222,6 +223,13 @@ class DrawingCache:
         """
         shard, first = self._places[design]
         return self._shards[shard][first + number]
+
+    def readable(self, designs: Iterable[int]) -> Iterator[tuple[int, bool, NDArray[np.uint8]]]:
+        """The drawings of some designs, without those that cannot be read: design, whether it is a sketch, drawing."""
+        for design in designs:
+            for number, kind in enumerate(self.records[design].kinds):
+                with suppress(InputError):
+                    yield design, kind == SKETCH, self.drawing(design, number)
 
 
 def _preprocessing(folder: Path) -> Preprocessing | None:

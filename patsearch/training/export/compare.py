@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.encoder import ArrayEncoder
-from patsearch.errors import InputError, UsageError
+from patsearch.errors import UsageError
 from patsearch.training.augment.augmentation import encoder_input
-from patsearch.training.data.cache import SKETCH, DrawingCache
+from patsearch.training.data.cache import DrawingCache
 from patsearch.training.validation import retrieval
 from patsearch.types import JsonDict
 
@@ -70,19 +71,10 @@ def compare_encoders(first: ArrayEncoder, second: ArrayEncoder, cache: DrawingCa
     Raises:
         UsageError: fewer than three drawings.
     """
-    places: list[tuple[int, int]] = []
-    for design, record in enumerate(cache.records):
-        places += [(design, number) for number in range(len(record.kinds))]
-    drawings, designs, sketches = [], [], []
-    for design, number in places:
-        try:
-            drawings.append(cache.drawing(design, number))
-        except InputError:
-            continue
-        designs.append(design)
-        sketches.append(cache.records[design].kinds[number] == SKETCH)
-    if len(drawings) < 3:
-        raise UsageError(f"{len(drawings)} drawings are too few to compare on.", hint="Name a larger source.")
+    readable = list(cache.readable(range(len(cache))))
+    if len(readable) < 3:
+        raise UsageError(f"{len(readable)} drawings are too few to compare on.", hint="Name a larger source.")
+    designs, sketches, drawings = zip(*readable, strict=True)
     rows, sides = [], []
     for encoder in (first, second):
         vectors, rate = _encoded(encoder, drawings)
@@ -116,7 +108,7 @@ def agreement(first: NDArray[np.float32], second: NDArray[np.float32], top: int)
     return shared / (count * top)
 
 
-def _encoded(encoder: ArrayEncoder, drawings: list[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], float]:
+def _encoded(encoder: ArrayEncoder, drawings: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], float]:
     sized = np.stack([encoder_input(drawing, encoder.preprocessing) for drawing in drawings])
     encoder.encode_arrays(sized[:2])  # the first call is slower
     start = time.process_time()
