@@ -2,7 +2,7 @@
 
     python bench/augment.py CACHE [CACHE ...] [--drawings 300]
 
-A row is one augmentation done to every drawing, less what no augmentation costs (random numbers, the copy).
+A row is one augmentation of every drawing, minus the cost of no augmentation (random numbers, the copy).
 """
 
 from __future__ import annotations

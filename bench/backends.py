@@ -1,7 +1,7 @@
 """Both backends over the same vectors in one run: load, size, memory, recall and time under filters, clients at once.
 
     python bench/backends.py --rows 200000 --engine faiss --engine qdrant --folder /tmp/engines --out engines.json
-    python bench/backends.py ... --engine qdrant=http://localhost:6333       # a server beside them
+    python bench/backends.py ... --engine qdrant=http://localhost:6333       # a server in addition
 
 `qdrant` alone is Qdrant's engine in this process (qdrant-edge-py); every row says what answered. Data, queries
 and filters are those of `bench/million.py`: filters by date are random with respect to the content, filters
@@ -43,7 +43,7 @@ def located(engine: str, work: Path) -> tuple[str, str]:
 
 
 def load(name: str, location: str, data: Generator, work: Path) -> dict[str, Any]:
-    """Store everything as an ingest does, then build what searches want; seconds by stage."""
+    """Store everything as an ingest does, then build the search structure; seconds by stage."""
     vectors = data.read(work)
     with create_backend(name, location, SPEC) as backend:
         start = time.perf_counter()
@@ -56,7 +56,7 @@ def load(name: str, location: str, data: Generator, work: Path) -> dict[str, Any
 
 
 def measure(name: str, location: str, work: Path) -> dict[str, Any]:
-    """In a process of its own: every cell one query at a time, then unfiltered from several threads."""
+    """In a separate process: every cell one query at a time, then unfiltered from several threads."""
     cells = json.loads((work / "cells.json").read_text())
     report: dict[str, Any] = {"cells": {}}
     start = time.perf_counter()
@@ -64,11 +64,11 @@ def measure(name: str, location: str, work: Path) -> dict[str, Any]:
         report["open_ms"] = 1e3 * (time.perf_counter() - start)
         for cell in cells:
             where = parse_filter(cell["filter"]) if cell["filter"] else Filter()
-            asked = np.load(work / cell["file"])
-            for query in asked[:WARM_UP]:
+            vectors = np.load(work / cell["file"])
+            for query in vectors[:WARM_UP]:
                 backend.search(query, k=K, where=where)
             found, clock = [], Clock()
-            for query in asked[WARM_UP:]:
+            for query in vectors[WARM_UP:]:
                 with clock:
                     (hits,) = backend.search(query, k=K, where=where)
                 found.append([int(hit.drawing.id.split("-")[1]) for hit in hits])

@@ -2,8 +2,8 @@
 
     python bench/ingest.py ARCHIVE... [--sheets 2000] [--json FILE]
 
-The grants of the archives are repeated under new numbers until there are as many sheets as asked for;
-the copies lie in a temporary archive and are ingested into a temporary index by the real command.
+The grants of the archives are repeated under new numbers until there are as many sheets as requested;
+the copies are in a temporary archive and are ingested into a temporary index by the real command.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ Queries are further drawings of indexed patents. Patents are granted on random d
 are random with respect to the content) and bear their class's code (filters by class select whole
 clusters; half of those queries come from the classes selected, half from others).
 
-The measuring process first asks 1,500 unfiltered queries (it maps the structure as it goes; the median of
-the first 100 is reported as that of a fresh process); each cell asks 100 other queries to warm up, then
+The measuring process first answers 1,500 unfiltered queries (it maps the structure as it goes; the median of
+the first 100 is reported as that of a fresh process); each cell answers 100 other queries to warm up, then
 the timed ones, one by one.
 
 Memory is that of a fresh process that opened the index and answered every query: RssAnon (its own)
@@ -73,7 +73,7 @@ class Generator:
         self.day_of = self.rng.integers(0, DAYS, patents)
         self.patent_of = np.sort(self.rng.integers(0, patents, rows))
         self._class_centres = self._noise(self.rng, self.classes)
-        # A stream of its own, so that questions are the same whether data were made or reused.
+        # A separate stream, so that the queries are the same whether data were made or reused.
         self.asking = np.random.default_rng([seed, 1])
 
     def _noise(self, rng: np.random.Generator, count: int) -> Vectors:
@@ -206,7 +206,7 @@ def flat_truth(vectors: Vectors, cells: list[dict[str, Any]]) -> None:
 
 
 def measure(folder: Path, work: Path) -> None:
-    """In a process of its own: open, ask everything one by one, print times, answers and memory as JSON."""
+    """In a separate process: open, answer everything one by one, print times, answers and memory as JSON."""
     cells = json.loads((work / "cells.json").read_text())
     start = time.perf_counter()
     report: dict[str, Any] = {"cells": {}}
@@ -219,8 +219,8 @@ def measure(folder: Path, work: Path) -> None:
         report["fresh_p50_ms"] = float(np.median(fresh.wall[:100]))
         for cell in cells:
             where: Filter = parse_filter(cell["filter"]) if cell["filter"] else Filter()
-            asked = np.load(work / cell["file"])
-            warm_up, queries = asked[:WARM_UP], asked[WARM_UP:]
+            vectors = np.load(work / cell["file"])
+            warm_up, queries = vectors[:WARM_UP], vectors[WARM_UP:]
             for query in warm_up:
                 backend.search(query, k=K, where=where)
             found, clock = [], Clock()

@@ -1,11 +1,11 @@
-"""The server under load, beside the engine called directly in the same run.
+"""The server under load, and the engine called directly in the same run.
 
     python bench/serve.py [--rows 100000] [--clients 32] [--seconds 60] [--workers 2] [--json]
 
-An index of random unit vectors of the default encoder's length and a server over it are made. Clients, threads of a
-process of their own, each ask one question after the other with pictures that are all different, so that nothing is
-remembered of any. Before and after, the same pictures are asked of the engine in a process with as many threads as the
-server has workers: decoded, cleaned, encoded, searched. Memory is that of the server and its workers together.
+The script makes an index of random unit vectors of the default encoder's length and starts a server over it. Clients,
+threads of a separate process, send one search after the other with pictures that are all different, so that no cache
+helps. Before and after, the engine answers the same pictures in a process with as many threads as the server has
+workers: decoded, cleaned, encoded, searched. Memory is that of the server and its workers together.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def bodies() -> list[bytes]:
 
 
 def clients(host: str, port: int, count: int, seconds: float) -> dict[str, Any]:
-    """Ask from so many threads; what came back, and how long each took."""
-    asked, until = bodies(), time.perf_counter() + seconds
+    """Send requests from N threads; what came back, and how long each took."""
+    requests, until = bodies(), time.perf_counter() + seconds
     seen: list[list[tuple[int, float]]] = [[] for _ in range(count)]
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
@@ -92,7 +92,7 @@ def clients(host: str, port: int, count: int, seconds: float) -> dict[str, Any]:
         place = number * 37
         while time.perf_counter() < until:
             start = time.perf_counter()
-            connection.request("POST", "/api/v1/search", asked[place % PICTURES], headers)
+            connection.request("POST", "/api/v1/search", requests[place % PICTURES], headers)
             response = connection.getresponse()
             response.read()
             seen[number].append((response.status, time.perf_counter() - start))
@@ -145,7 +145,7 @@ def resident(process: psutil.Process) -> float:
 
 
 def isolated(what: str, *arguments: object) -> Any:
-    """Run one of the parts above in a process of its own."""
+    """Run one of the parts above in its own process."""
     command = [sys.executable, __file__, "--part", what, *(str(argument) for argument in arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -65,7 +65,7 @@ def measure(quality: Quality, image: Image.Image, split: SplitSheet, truth: dict
     """Compare a split sheet with what the eye sees, in cells of 4 by 4 pixels, and count.
 
     A figure is whole when it holds at least 98 % of the ink in its true box and at most 2 % of its own
-    ink lies outside. Ink where true boxes overlap counts neither way. Text is left when more than 5 %
+    ink is outside. Ink where true boxes overlap counts neither way. Text is left when more than 5 %
     of the ink of its box is found in a figure.
     """
     name = f"{truth['patent']} {truth['sheet']}"

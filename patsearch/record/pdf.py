@@ -21,7 +21,7 @@ _PICTURE, _BEST, _OTHER = 45.0, 38.0, 17.0  # sides of the boxes that drawings a
 _OTHERS = 6
 _MOST_PICTURES = 32
 _LINE = 4.6
-# A font with most of the world's letters, where the system has one; the fonts inside every PDF reader know Latin-1.
+# A font with most of the world's letters, if the system has one; the built-in fonts of PDF have Latin-1 only.
 _FONTS = (
     Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     Path("/usr/share/fonts/TTF/DejaVuSans.ttf"),
@@ -76,7 +76,7 @@ class _Writer:
             self.pdf.set_y(y + _PICTURE + 2)
 
     def _hit(self, hit: PatentHit) -> None:
-        """One result: the best drawing at the left, words and the other drawings at its right."""
+        """One result: the best drawing on the left, text and the other drawings on the right."""
         pdf, best = self.pdf, hit.drawing
         others = hit.drawings[1 : 1 + _OTHERS]
         marked = mark(hit, self.record.question)
@@ -101,7 +101,7 @@ class _Writer:
         for place, other in enumerate(others):
             self._image(self.thumbnails.get(other.drawing.id), _MARGIN + _BEST + 4 + place * (_OTHER + 2), y, _OTHER)
         used = y + (_OTHER if others else 0)
-        # A title so long that it broke the page leaves its drawing behind.
+        # A title may be so long that it continues on the next page, without its drawing.
         pdf.set_y((used if pdf.page != page else max(used, top + _BEST)) + 2)
 
     def _text(self, text: str, *, size: float, left: float = _MARGIN, link: str | None = None) -> None:
@@ -123,7 +123,7 @@ class _Writer:
 
 
 def _document(record: SearchRecord) -> tuple[FPDF, str]:
-    """An empty document with its footer, and the font to write in."""
+    """An empty document with its footer, and the font of its text."""
     try:
         from fpdf import FPDF
     except ImportError as error:
