@@ -168,6 +168,21 @@ def _files(source: str) -> Iterator[Path]:
             yield found
 
 
+# What the slim image of Python has; packages bring their other libraries with them.
+_OF_THE_SYSTEM = r"(ld-linux[\w-]*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|z))\.so(\.\d+)*"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="needs readelf: apt-get install binutils")
+def test_the_image_lacks_no_library(image: Path) -> None:
+    files = [str(path) for path in (image / "opt").rglob("*.so*") if path.is_file()]
+    found = subprocess.run(["readelf", "--dynamic", *files], text=True, capture_output=True, check=True).stdout
+    needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", found))
+    assert "libc.so.6" in needed
+    missing = needed - {Path(file).name for file in files}
+    assert [name for name in missing if not re.fullmatch(_OF_THE_SYSTEM, name)] == []
+
+
 # Runs inside the namespace: a server, the image's own health check, one search; then what cannot be reached.
 _DRIVER = """
 import fcntl, json, os, socket, struct, subprocess, sys, time, urllib.request

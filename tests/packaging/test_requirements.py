@@ -70,7 +70,7 @@ def test_every_imported_package_is_named(folder: str) -> None:
     assert unknown == {}
 
 
-def test_an_upper_bound_has_its_reason_beside_it() -> None:
+def test_an_upper_bound_has_its_reason_next_to_it() -> None:
     bounded = [line for line in TEXT.splitlines() if re.match(r'\s.*"[^"]+(<|==|~=)[^"]*"', line)]
     assert bounded != []  # torch is one of them
     for line in bounded:
