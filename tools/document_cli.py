@@ -39,7 +39,7 @@ def _command(path: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and "--help" not in p.opts]
     usage = " ".join([path, *(_argument(p) for p in arguments), "[OPTIONS]" if options else ""]).strip()
-    lines = [f"\n## {path}\n\n    {usage}\n\n{_text(command.help)}\n"]
+    lines = [f"\n## {path}\n\n```text\n{usage}\n```\n\n{_text(command.help)}\n"]
     rows = [f"| `{_argument(p)}` | {_cell(p.help)} | |" for p in arguments]
     rows += [f"| {_names(p)} | {_cell(p.help)} | {_default(p)} |" for p in options]
     if rows:
