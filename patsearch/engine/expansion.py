@@ -68,7 +68,8 @@ class Expansion:
 
         Args:
             query: (dim,).
-            vectors, cosines: (n, dim) and (n,), of what it found first.
+            vectors: (n, dim), of the drawings it found first.
+            cosines: (n,), of the same drawings.
         """
         weights = np.maximum(cosines.astype(np.float64), 0) ** self.alpha
         new = query + weights @ vectors.astype(np.float64)
