@@ -108,7 +108,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _cell(field: dict[str, Any]) -> str:
     schema = field.get("schema", field)
-    bounded = next((choice for choice in schema.get("anyOf", [schema]) if "minimum" in choice), {})
+    bounded: dict[str, Any] = next((choice for choice in schema.get("anyOf", [schema]) if "minimum" in choice), {})
     bounds = f"{bounded['minimum']:g} to {bounded['maximum']:g}." if {"minimum", "maximum"} <= set(bounded) else ""
     default = schema.get("default")
     standard = f"Default: `{str(default).lower()}`." if default not in (None, "", [], False) else ""
