@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from patsearch.training.losses.base import check, check_flag
+from patsearch.training.losses.base import check_flag
 from patsearch.training.losses.margin_softmax import MarginSoftmax
 
 
@@ -31,11 +31,14 @@ class ArcFace(MarginSoftmax):
     """See the module.
 
     Args:
-        dim, classes: as in `Loss`.
         margin: radians, 0 to pi / 2; the paper takes 0.5 (28.6 degrees).
         easy_margin: ask the margin only of rows within 90 degrees of their centre.
-        scale, margin_warmup, focal_gamma, sample, sample_seed, subcentres: as in `MarginSoftmax`.
+        the others: as in `MarginSoftmax`.
     """
+
+    usual_margin = 0.5
+    largest_margin = math.pi / 2
+    margin_unit = "radians; 0.5 is 28.6 degrees"
 
     def __init__(
         self,
@@ -43,13 +46,13 @@ class ArcFace(MarginSoftmax):
         dim: int,
         classes: int,
         scale: float = 30.0,
-        margin: float = 0.5,
+        margin: float | None = None,
         easy_margin: bool = False,
         margin_warmup: float = 0.0,
         focal_gamma: float = 0.0,
         sample: float = 1.0,
         sample_seed: int = 0,
-        subcentres: int = 1,
+        subcentres: int | None = None,
     ) -> None:
         super().__init__(
             dim=dim,
@@ -62,7 +65,6 @@ class ArcFace(MarginSoftmax):
             sample_seed=sample_seed,
             subcentres=subcentres,
         )
-        check(self, "margin", margin, low=0, high=math.pi / 2, unit="radians; 0.5 is 28.6 degrees")
         check_flag(self, "easy_margin", easy_margin)
         self.easy_margin = easy_margin
 

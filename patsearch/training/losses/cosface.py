@@ -10,42 +10,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from patsearch.training.losses.base import check
 from patsearch.training.losses.margin_softmax import MarginSoftmax
 
 
 class CosFace(MarginSoftmax):
-    """See the module.
+    """See the module; the options are those of `MarginSoftmax`. The margin is a cosine, the paper takes 0.35."""
 
-    Args:
-        dim, classes: as in `Loss`.
-        margin: cosine, 0 to 1; the paper takes 0.35.
-        scale, margin_warmup, focal_gamma, sample, sample_seed: as in `MarginSoftmax`.
-    """
-
-    def __init__(
-        self,
-        *,
-        dim: int,
-        classes: int,
-        scale: float = 30.0,
-        margin: float = 0.35,
-        margin_warmup: float = 0.0,
-        focal_gamma: float = 0.0,
-        sample: float = 1.0,
-        sample_seed: int = 0,
-    ) -> None:
-        super().__init__(
-            dim=dim,
-            classes=classes,
-            scale=scale,
-            margin=margin,
-            margin_warmup=margin_warmup,
-            focal_gamma=focal_gamma,
-            sample=sample,
-            sample_seed=sample_seed,
-        )
-        check(self, "margin", margin, low=0, high=1, unit="cosine; the paper takes 0.35")
+    usual_margin = 0.35
+    largest_margin = 1.0
+    margin_unit = "cosine; the paper takes 0.35"
 
     def margined(self, cosines: Tensor, margin: float) -> Tensor:
         return cosines - margin

@@ -14,6 +14,7 @@ margin in it (Lin et al.: Focal Loss for Dense Object Detection (2017), eq. 4).
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,33 +33,43 @@ class MarginSoftmax(Loss):
     Args:
         dim, classes: as in `Loss`.
         scale: multiplies the cosines, no unit; 64 in the papers on millions of faces, 16 to 32 for small data.
-        margin: the full margin; its unit is the subclass's.
+        margin: the full margin, in the subclass's unit; None is the subclass's default.
         margin_warmup: share of the training, 0 to 1, over which the margin grows linearly from 0 to the full
             one, as `progress` tells; 0 is the full margin from the start.
         focal_gamma: exponent of the focal weight; 0 is none.
         sample: share of the classes that take part in a step (Partial FC), see `patsearch.training.losses.centres`.
         sample_seed: of their choice.
-        subcentres: centres of a class; the closest one counts.
+        subcentres: centres of a class; the closest one counts. None is the subclass's default.
 
     Attributes:
         centres: the class centres.
+        usual_margin, largest_margin, margin_unit: of a subclass: its default, its limit, and the unit in words.
+        usual_subcentres: default of `subcentres`.
     """
+
+    usual_margin: ClassVar[float]
+    largest_margin: ClassVar[float]
+    margin_unit: ClassVar[str]
+    usual_subcentres: ClassVar[int] = 1
 
     def __init__(
         self,
         *,
         dim: int,
         classes: int,
-        scale: float,
-        margin: float,
-        margin_warmup: float,
-        focal_gamma: float,
-        sample: float,
-        sample_seed: int,
-        subcentres: int = 1,
+        scale: float = 30.0,
+        margin: float | None = None,
+        margin_warmup: float = 0.0,
+        focal_gamma: float = 0.0,
+        sample: float = 1.0,
+        sample_seed: int = 0,
+        subcentres: int | None = None,
     ) -> None:
         super().__init__(dim=dim, classes=classes)
+        margin = self.usual_margin if margin is None else margin
+        subcentres = self.usual_subcentres if subcentres is None else subcentres
         check(self, "scale", scale, low=0, above=True, unit="a factor of cosines; 16 to 64 are usual")
+        check(self, "margin", margin, low=0, high=self.largest_margin, unit=self.margin_unit)
         check(self, "margin_warmup", margin_warmup, low=0, high=1, unit="share of the training")
         check_focal(self, focal_gamma)
         check_sample(self, sample, sample_seed)

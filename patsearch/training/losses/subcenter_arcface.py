@@ -14,38 +14,6 @@ from patsearch.training.losses.arcface import ArcFace
 
 
 class SubcenterArcFace(ArcFace):
-    """See the module.
+    """See the module; the options are those of `ArcFace`. `subcentres`, K, is 3 as in the paper."""
 
-    Args:
-        dim, classes: as in `Loss`.
-        subcentres: K, centres a class; the paper takes 3.
-        margin: radians, as in `ArcFace`.
-        scale, easy_margin, margin_warmup, focal_gamma, sample, sample_seed: as in `ArcFace`.
-    """
-
-    def __init__(
-        self,
-        *,
-        dim: int,
-        classes: int,
-        scale: float = 30.0,
-        margin: float = 0.5,
-        easy_margin: bool = False,
-        margin_warmup: float = 0.0,
-        focal_gamma: float = 0.0,
-        sample: float = 1.0,
-        sample_seed: int = 0,
-        subcentres: int = 3,
-    ) -> None:
-        super().__init__(
-            dim=dim,
-            classes=classes,
-            scale=scale,
-            margin=margin,
-            easy_margin=easy_margin,
-            margin_warmup=margin_warmup,
-            focal_gamma=focal_gamma,
-            sample=sample,
-            sample_seed=sample_seed,
-            subcentres=subcentres,
-        )
+    usual_subcentres = 3
