@@ -111,12 +111,6 @@ def clean_photo(image: Image.Image) -> Image.Image:
     return Image.fromarray(_threshold(lighting))
 
 
-def is_photo(image: Image.Image) -> bool:
-    """Whether `clean_photo` would change the image."""
-    grey = to_grey(image)
-    return image.mode != "1" and not _is_white(grey) and _lighting(grey) is not None
-
-
 def _crop(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Image.Image:
     x, y, width, height = crop
     if x < 0 or y < 0 or width < 1 or height < 1 or x + width > image.width or y + height > image.height:

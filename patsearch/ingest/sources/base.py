@@ -117,10 +117,6 @@ class Source(ABC):
         """Number of units, where it is cheap to tell; for progress alone."""
         return None
 
-    def total_bytes(self) -> int | None:
-        """Sum of the units' sizes, where it is cheap to tell; for progress alone."""
-        return None
-
 
 def open_source(path: Path | str, *, kind: str | None = None, options: SourceOptions | None = None) -> Source:
     """The source at a path, recognised by looking unless its kind is named.

@@ -57,12 +57,22 @@ class UsptoSource(Source):
             yield Problem(printable(self.path), f"{what}; the first of each was read")
 
     def total(self) -> int | None:
-        sizes = self._sizes()
-        return None if sizes is None else len(sizes)
-
-    def total_bytes(self) -> int | None:
-        sizes = self._sizes()
-        return None if sizes is None else sum(sizes)
+        """Counted by the archives' headers; None where an archive is compressed."""
+        keys: set[str] = set()
+        for folder in _folders(self.path):
+            if isinstance(folder, Problem):
+                continue
+            for file in folder.files:
+                suffix = file.suffix.lower()
+                if suffix in (".gz", ".tgz"):
+                    return None
+                if suffix == ".tar":
+                    for member in tarball.members(file, contents=False):
+                        if isinstance(member, tarball.Member) and _is_grant_zip(member.name):
+                            keys.add(grant_key(member.name))
+                elif suffix == ".xml" or (suffix == ".zip" and not _supplement(str(file))):
+                    keys.add(grant_key(file.name))
+        return len(keys)
 
     def _units(self) -> Iterator[Unit | Problem]:
         for folder in _folders(self.path):
@@ -75,24 +85,6 @@ class UsptoSource(Source):
                 elif file.suffix.lower() == ".zip" and not _supplement(str(file)):
                     yield _in_file(file)
             yield from _loose(folder)
-
-    def _sizes(self) -> list[int] | None:
-        """Sizes of the units by their headers; None where an archive is compressed."""
-        sizes: dict[str, int] = {}
-        for folder in _folders(self.path):
-            if isinstance(folder, Problem):
-                continue
-            for file in folder.files:
-                suffix = file.suffix.lower()
-                if suffix in (".gz", ".tgz"):
-                    return None
-                if suffix == ".tar":
-                    for member in tarball.members(file, contents=False):
-                        if isinstance(member, tarball.Member) and _is_grant_zip(member.name):
-                            sizes.setdefault(grant_key(member.name), member.size)
-                elif suffix == ".xml" or (suffix == ".zip" and not _supplement(str(file))):
-                    sizes.setdefault(grant_key(file.name), file.stat().st_size)
-        return list(sizes.values())
 
 
 def _folders(path: Path) -> Iterator[Folder | Problem]:
