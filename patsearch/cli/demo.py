@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from patsearch.cli.output import notice
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
@@ -22,7 +24,6 @@ def register(app: typer.Typer) -> None:
         Writes OUT/corpus, OUT/index, OUT/sketch.png and OUT/result.html. A second run uses the same corpus and index.
         """
         from patsearch.cli import build_app
-        from patsearch.cli.output import notice
 
         corpus, index, sketch, page = out / "corpus", out / "index", out / "sketch.png", out / "result.html"
         app = build_app()

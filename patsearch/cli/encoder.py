@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.cli.output import print_json, print_pairs, stdout
 from patsearch.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def register(app: typer.Typer) -> None:
 def list_encoders(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """The shipped encoders, and the kinds that `--encoder KIND:ARGUMENT` takes."""
     from patsearch import plugins
-    from patsearch.cli.output import print_json, stdout
     from patsearch.encoder import DEFAULT_ENCODER, shipped_cards
 
     cards, kinds = shipped_cards(), plugins.names("encoder")
@@ -54,21 +54,13 @@ def info(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Print an encoder's card. The encoder is loaded, which checks its fingerprint."""
-    from patsearch.cli.output import print_json, stdout
     from patsearch.encoder import load_encoder
 
     card = load_encoder(name).card
     if as_json:
         print_json(card.to_json())
         return
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in _rows(card):
-        table.add_row(label, value)
-    stdout().print(table)
+    print_pairs(_rows(card))
 
 
 def export(
@@ -88,7 +80,6 @@ def export(
     The export is compared with the original on drawings. Nothing is written if a cosine is below 0.9999 in
     float32, or if their mean is below 0.99 in 8 bits.
     """
-    from patsearch.cli.output import print_json, stdout
 
     with _train_extra():
         from patsearch.encoder.onnx import OnnxEncoder
@@ -138,8 +129,6 @@ def compare(
 ) -> None:
     """Compare two encoders on the same drawings: vectors, rankings, mean average precision, rate."""
     import tempfile
-
-    from patsearch.cli.output import print_json, stdout
 
     with _train_extra():
         from patsearch.training.data.drawings import whole_cache

@@ -10,6 +10,7 @@ import click
 import typer
 
 from patsearch.cli.options import AsJson, Filters, IndexArgument, Quiet
+from patsearch.cli.output import notice, print_json, print_long, print_pairs, progress
 from patsearch.errors import IndexDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def register(app: typer.Typer) -> None:
 
 def info(index: IndexArgument, as_json: AsJson = False) -> None:
     """Counts, sizes, encoder and backend of an index."""
-    from patsearch.cli.output import print_json, stdout
     from patsearch.engine import open_index
 
     with open_index(index) as engine:
@@ -64,19 +64,11 @@ def info(index: IndexArgument, as_json: AsJson = False) -> None:
     if as_json:
         print_json(facts)
         return
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in facts.items():
-        table.add_row(key.replace("_", " "), _shown(key, value))
-    stdout().print(table)
+    print_pairs((key.replace("_", " "), _shown(key, value)) for key, value in facts.items())
 
 
 def verify(index: IndexArgument, as_json: AsJson = False) -> None:
     """Look for damage: checksums, counts, duplicates, vectors, journal, thumbnails. Exit code 4 if any is found."""
-    from patsearch.cli.output import notice, print_json, print_long
     from patsearch.engine import open_index
 
     with open_index(index) as engine:
@@ -92,7 +84,6 @@ def verify(index: IndexArgument, as_json: AsJson = False) -> None:
 
 def compact(index: IndexArgument, as_json: AsJson = False) -> None:
     """Free the space of deleted drawings, and bring the search structure up to date."""
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
 
     with open_index(index, read_only=False) as engine:
@@ -118,7 +109,6 @@ def delete(
     On a terminal you are asked to confirm, unless --yes or --json is given. A patent that has lost all its drawings is
     not ingested again with its archive, unless --again is given.
     """
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
     from patsearch.filters import only_patent, parse_filter
 
@@ -154,7 +144,6 @@ def export(
 ) -> None:
     """Write drawings and vectors to files that any program can read."""
     from patsearch.backends.export import export as write
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
     from patsearch.filters import as_filter
 
@@ -177,7 +166,6 @@ def copy(
     Drawings that the target already has are not written again, so an interrupted command resumes when it is repeated.
     """
     from patsearch.backends.copy import CopyReport
-    from patsearch.cli.output import notice, print_json, progress
     from patsearch.engine.copy import copy_index, parse_place
 
     with progress(quiet=quiet) as bar:
@@ -205,7 +193,6 @@ def snapshot(
     as_json: AsJson = False,
 ) -> None:
     """Back up an index, with journal and thumbnails, to one file. On a server, the server makes its own snapshot."""
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine.snapshot import save_snapshot
 
     size = save_snapshot(index, out)
@@ -222,7 +209,6 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Make an index from a snapshot."""
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
     from patsearch.engine.snapshot import restore_snapshot
 
@@ -242,7 +228,6 @@ def publish(
 ) -> None:
     """Make a name on the server point to this index, so that searches change to it without downtime."""
     from patsearch.backends import as_server
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import open_index
 
     with open_index(index, read_only=False) as engine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.cli.output import print_json, progress, stderr
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def register(app: typer.Typer) -> None:
         The same source again adds nothing; a run that was stopped resumes. Exit code 9
         means that some files could not be read: they are listed, and written to INDEX/reports.
         """
-        from patsearch.cli.output import print_json, progress, stderr
         from patsearch.ingest import IngestOptions, Progress, ingest
         from patsearch.ingest.sources import SourceOptions
 

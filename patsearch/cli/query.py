@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
+from patsearch.cli.output import notice, print_json, print_long, stderr, stdout
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +86,6 @@ def query(
     save: Save = None,
 ) -> None:
     """Find the patents whose drawings look most like the given ones."""
-    from patsearch.cli.output import notice, print_json
     from patsearch.engine import Question
 
     if as_json and as_csv:
@@ -116,6 +116,9 @@ def query(
         record, hits = _in_folder(question, index, html, pdf, save)
     else:
         raise UsageError("No index given.", hint="Name its folder: --index DIR; or a server: --url ADDRESS.")
+    for path in (html, pdf, save):
+        if path is not None:
+            notice(f"wrote {path}")
     if as_json:
         print_json(record)
     elif as_csv:
@@ -134,7 +137,6 @@ def _in_folder(
     question: Question, index: Path, html: Path | None, pdf: Path | None, save: Path | None
 ) -> tuple[JsonDict, Sequence[PatentHit]]:
     """The search record and its hits; writes the files that are named."""
-    from patsearch.cli.output import notice
     from patsearch.engine import open_index, search
     from patsearch.record import SavedSearch, SearchRecord, render_page, render_pdf
 
@@ -147,9 +149,6 @@ def _in_folder(
             pdf.write_bytes(render_pdf(record, engine.thumbnails))
         if save is not None:
             SavedSearch.of(record, answer.vectors, name=save.stem).save(save)
-    for path in (html, pdf, save):
-        if path is not None:
-            notice(f"wrote {path}")
     return record.to_json(), record.hits
 
 
@@ -157,7 +156,6 @@ def _on_server(
     question: Question, url: str, token: str | None, html: Path | None, pdf: Path | None, save: Path | None
 ) -> tuple[JsonDict, Sequence[PatentHit]]:
     """As `_in_folder`, on a server."""
-    from patsearch.cli.output import notice
     from patsearch.client import connect
 
     with connect(url, token=token) as server:
@@ -169,17 +167,12 @@ def _on_server(
         if save is not None:
             save.write_bytes(server.save(question, name=save.stem))
         hits = server.hits(record)
-    for path in (html, pdf, save):
-        if path is not None:
-            notice(f"wrote {path}")
     return record, hits
 
 
 def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from patsearch.cli.output import print_long, stderr, stdout
 
     if not hits:
         stderr().print("Nothing found.")

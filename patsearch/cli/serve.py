@@ -8,6 +8,7 @@ import click
 import typer
 
 from patsearch.cli.options import IndexFolder
+from patsearch.cli.output import notice
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on. By default, only this machine can connect.")]
 Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 for any free port.")]
@@ -69,8 +70,6 @@ def command(
 
 
 def _announce(address: str, loopback: bool, guarded: bool, browse: bool) -> None:
-    from patsearch.cli.output import notice
-
     notice(f"the page is at {address} (Ctrl-C stops)")
     if not loopback and not guarded:
         notice("anyone who can reach this address can search: set PATSEARCH_TOKEN to require a token")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.cli.output import notice, print_json, progress, stdout
+
 if TYPE_CHECKING:
     from patsearch.synth.corpus import CorpusReport
 
@@ -44,7 +46,6 @@ def register(app: typer.Typer) -> None:
             return
         if out is None:
             raise UsageError("No --out given.", hint="patsearch synth --out FOLDER")
-        from patsearch.cli.output import print_json, progress
         from patsearch.synth.corpus import write_corpus
 
         with progress(quiet=quiet) as bar:
@@ -73,8 +74,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _summarise(report: CorpusReport) -> None:
-    from patsearch.cli.output import notice
-
     notice(
         f"{report.designs} designs of {len(report.families)} families, {report.drawings} figures on {report.sheets} "
         f"sheets, {report.near_duplicates} near duplicates: {report.out} "
@@ -85,7 +84,6 @@ def _summarise(report: CorpusReport) -> None:
 def _print_families(*, as_json: bool) -> None:
     from rich.table import Table
 
-    from patsearch.cli.output import print_json, stdout
     from patsearch.synth import FAMILIES
 
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from patsearch.cli.output import notice, print_json, print_pairs, progress, stderr, stdout
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +137,6 @@ def _run(
 
 
 def _show_recipe(recipe: Recipe, as_json: bool) -> None:
-    from patsearch.cli.output import print_json
     from patsearch.training.recipes import to_toml
 
     if as_json:
@@ -159,7 +159,6 @@ def _choose(recipe: str | None, out: Path | None, changes: list[str]) -> Recipe:
 
 def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptions, quiet: bool) -> DrawingCache:
     """The caches given, or one built from the sources given, in the run's folder."""
-    from patsearch.cli.output import notice, progress
     from patsearch.encoder.preprocess import Preprocessing
     from patsearch.ingest import Progress as Ingested
     from patsearch.training.data.build import is_cache, open_data
@@ -188,7 +187,6 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
 
 
 def _show_batch(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
-    from patsearch.cli.output import notice
     from patsearch.training.data.sampler import make_sampler
     from patsearch.training.data.show import show_batch
     from patsearch.training.data.splits import split_designs
@@ -209,28 +207,18 @@ def _show_batch(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from rich.table import Table
-
-    from patsearch.cli.output import print_json, stdout
     from patsearch.training.recipes import load_recipe, recipe_names
 
     recipes = {name: load_recipe(name) for name in recipe_names()}
     if as_json:
         print_json({"recipes": [{"name": name, "title": recipe.title} for name, recipe in recipes.items()]})
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, recipe in recipes.items():
-        table.add_row(name, recipe.title)
-    stdout().print(table)
+    print_pairs((name, recipe.title) for name, recipe in recipes.items())
 
 
 @contextmanager
 def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on a terminal; elsewhere a line for every row of the log."""
-    from patsearch.cli.output import progress, stderr
-
     console = stderr()
     with progress(quiet=quiet) as bar:
         task = bar.add_task("training", total=None, rate="")
@@ -255,8 +243,6 @@ _SHOWN = ("map_groups", "map_families")
 
 
 def _print(result: RunResult, as_json: bool) -> None:
-    from patsearch.cli.output import notice, print_json, stdout
-
     if as_json:
         print_json(result.to_json())
         return

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from patsearch.cli.options import AsJson, IndexFolder
+from patsearch.cli.output import notice, print_json, stdout
 
 # Neither success nor an error: cron and scripts distinguish the three.
 EXIT_NEWS = 10
@@ -32,7 +33,6 @@ def command(
     """
     from dataclasses import replace
 
-    from patsearch.cli.output import notice, print_json, stdout
     from patsearch.engine import open_index
     from patsearch.engine.wire import hits_json
     from patsearch.record import SavedSearch, render_page

@@ -141,7 +141,7 @@ class TestQueryImage:
 
     @pytest.mark.parametrize("crop", [(0, 0, 901, 10), (-1, 0, 5, 5), (0, 0, 0, 5), (890, 690, 20, 5)])
     def test_a_crop_outside_is_refused(self, crop: tuple[int, int, int, int]) -> None:
-        with pytest.raises(ImageError, match=r"does not lie within The image\. It has 900 x 700"):
+        with pytest.raises(ImageError, match=r"is not within The image\. It has 900 x 700"):
             query_image(sketch(), crop=crop)
 
 

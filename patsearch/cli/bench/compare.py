@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from patsearch.cli.options import AsJson
+from patsearch.cli.output import print_json
 
 First = Annotated[Path, typer.Argument(metavar="RUN1", help="A JSON file that bench run --out wrote.")]
 Second = Annotated[Path, typer.Argument(metavar="RUN2", help="Another one.")]
@@ -16,7 +17,6 @@ Second = Annotated[Path, typer.Argument(metavar="RUN2", help="Another one.")]
 def command(run1: First, run2: Second, as_json: AsJson = False) -> None:
     """Compare two runs, query by query, with intervals and p-values by patent. Measures nothing."""
     from patsearch.cli.bench.tables import print_comparison
-    from patsearch.cli.output import print_json
     from patsearch.evaluation.compare import compare
     from patsearch.evaluation.runfile import finite, read_run
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patsearch.cli.options import AsJson, ExpandText, Mirror, Quiet, RerankText, Rotations, Shape
+from patsearch.cli.output import notice, print_json, progress
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,7 +142,6 @@ def command(
 
 def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_json: bool, quiet: bool) -> None:
     from patsearch.cli.bench.tables import print_comparison, print_result
-    from patsearch.cli.output import notice, print_json
     from patsearch.evaluation.compare import compare_with_baseline
     from patsearch.evaluation.page import render_page
     from patsearch.evaluation.runfile import finite, result_json, save_runs
@@ -189,8 +189,6 @@ def _top_k(text: str) -> tuple[int, ...]:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Progress]:
-    from patsearch.cli.output import progress
-
     with progress(quiet=quiet) as bar:
         tasks = {}
 

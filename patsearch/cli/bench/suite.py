@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patsearch.cli.options import AsJson, Quiet
+from patsearch.cli.output import notice, print_json, progress, stderr
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def command(
     if not data or out is None:
         raise UsageError("A suite needs --dataset and --out.", hint="patsearch bench suite seed -d CORPUS -o DIR")
     from patsearch.cli.bench.tables import print_suite
-    from patsearch.cli.output import notice, print_json
     from patsearch.suite.run import SuiteOptions, run_suite
     from patsearch.suite.table import save
 
@@ -108,8 +108,6 @@ def _score_sets(texts: Sequence[str], distractors: Sequence[str]) -> tuple[Score
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Progress]:
     """A bar per row on a terminal, a line per step in a pipe."""
-    from patsearch.cli.output import progress, stderr
-
     console = stderr()
     with progress(quiet=quiet) as bar:
         tasks = {}
