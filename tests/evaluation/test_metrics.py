@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -129,11 +130,16 @@ def _rank_by_sorting(scores: np.ndarray, relevant: np.ndarray) -> metrics.Ranks:
 
 
 @pytest.fixture(scope="module")
-def ranx() -> Any:
-    with warnings.catch_warnings():
-        # ranx and numba warn at import on some versions; that is not ours to judge.
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("ranx", reason="ranx is in the dev extra")
+def ranx() -> Iterator[Any]:
+    """ranx as plain Python: compiling it takes a minute, and thirty queries take none."""
+    numba = pytest.importorskip("numba", reason="numba is in the dev extra")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        with warnings.catch_warnings():
+            # ranx and numba warn at import on some versions; that is not ours to judge.
+            warnings.simplefilter("ignore")
+            found = pytest.importorskip("ranx", reason="ranx is in the dev extra")
+        yield found
 
 
 def test_every_metric_agrees_with_ranx(ranx: Any) -> None:
