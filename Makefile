@@ -40,7 +40,7 @@ demo-web: $(VENV)/web.stamp
 	$(BIN)/python -m patsearch serve --index demo-out/index --open
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist worksteal
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, TOKEN
 
 if TYPE_CHECKING:
+    from conftest import Demo
     from playwright.sync_api import Browser, Dialog, Locator, Page
 
 Scheme = Literal["light", "dark"]
@@ -47,18 +48,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's corpus, index and sketch."""
-    from patsearch.cli import build_app
-
-    out = tmp_path_factory.mktemp("demo")
-    build_app()(["demo", "--out", str(out)], standalone_mode=False)
-    return out
-
-
-@pytest.fixture(scope="module")
-def address(demo: Path, start: Callable[..., str]) -> str:
-    return start(demo / "index")
+def address(demo: Demo, start: Callable[..., str]) -> str:
+    return start(demo.folder / "index")
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +147,8 @@ def draw(page: Page, sketch: Path) -> None:
         page.mouse.up()
 
 
-def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Path) -> None:
-    draw(page, demo / "sketch.png")
+def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Demo) -> None:
+    draw(page, demo.folder / "sketch.png")
     shoot(page, "canvas")
     with page.expect_response("**/api/v1/search") as answered:
         page.click("#use-drawing")  # "Search at once" is on
@@ -166,7 +157,7 @@ def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Path) 
     shoot(page, "drawn")
 
 
-def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
+def test_undo_takes_a_line_back(page: Page, demo: Demo) -> None:
     def ink() -> int:
         return int(
             page.evaluate(
@@ -176,7 +167,7 @@ def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
             )
         )
 
-    draw(page, demo / "sketch.png")
+    draw(page, demo.folder / "sketch.png")
     before = ink()
     assert before > 1000
     page.keyboard.press("Control+z")
@@ -204,8 +195,8 @@ def test_undo_takes_a_line_back(page: Page, demo: Path) -> None:
     assert abs(sides[0] - sides[1]) <= 0.05 * sides[0]
 
 
-def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Path) -> None:
-    patents = ask(page, demo / "sketch.png")
+def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Demo) -> None:
+    patents = ask(page, demo.folder / "sketch.png")
     assert patents[0] == "USD9000002"
     assert len(patents) == 20
     shoot(page, "results")
@@ -216,8 +207,8 @@ def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Path) -> None:
     assert len(set(more)) == len(more) == 40
 
 
-def test_filters_narrow(page: Page, demo: Path) -> None:
-    before = ask(page, demo / "sketch.png")
+def test_filters_narrow(page: Page, demo: Demo) -> None:
+    before = ask(page, demo.folder / "sketch.png")
     page.locator("#tree-uspc label", has_text="D7").first.click()
     until(page, "document.querySelectorAll('[data-testid=result]').length < 20")
     narrowed = found(page)
@@ -233,8 +224,8 @@ def test_filters_narrow(page: Page, demo: Path) -> None:
     assert len(page.locator(".filter-chip").all()) == 1
 
 
-def test_marks_change_the_order(page: Page, demo: Path) -> None:
-    before = ask(page, demo / "sketch.png")
+def test_marks_change_the_order(page: Page, demo: Demo) -> None:
+    before = ask(page, demo.folder / "sketch.png")
     cards = page.locator('[data-testid="result"]')
     cards.nth(7).locator('[data-testid="relevant"]').click()
     cards.nth(1).locator('[data-testid="irrelevant"]').click()
@@ -247,8 +238,8 @@ def test_marks_change_the_order(page: Page, demo: Path) -> None:
     assert marked.get_attribute("data-marked") == "relevant"
 
 
-def test_why_it_matched_is_shown_on_both(page: Page, demo: Path) -> None:
-    ask(page, demo / "sketch.png")
+def test_why_it_matched_is_shown_on_both(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
     page.locator('[data-testid="why"]').first.click()
     page.wait_for_selector('[data-testid="heat"]')
     page.wait_for_timeout(500)
@@ -258,16 +249,16 @@ def test_why_it_matched_is_shown_on_both(page: Page, demo: Path) -> None:
     assert not page.locator('[data-testid="heat"]').first.is_visible()
 
 
-def test_a_patent_shows_all_its_drawings(page: Page, demo: Path) -> None:
-    ask(page, demo / "sketch.png")
+def test_a_patent_shows_all_its_drawings(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
     page.locator('[data-testid="open-patent"]').first.click()
     page.wait_for_selector('[data-testid="pick-drawing"]')
     assert page.locator('[data-testid="pick-drawing"]').count() == 7
     shoot(page, "patent")
 
 
-def test_the_report_downloads_and_opens(page: Page, demo: Path, tmp_path: Path, browser: Browser) -> None:
-    ask(page, demo / "sketch.png")
+def test_the_report_downloads_and_opens(page: Page, demo: Demo, tmp_path: Path, browser: Browser) -> None:
+    ask(page, demo.folder / "sketch.png")
     for button, name, start in (("#report-html", "r.html", b"<!doctype html>"), ("#report-pdf", "r.pdf", b"%PDF-")):
         with page.expect_download() as download:
             page.click(button)
@@ -281,8 +272,8 @@ def test_the_report_downloads_and_opens(page: Page, demo: Path, tmp_path: Path, 
     report.close()
 
 
-def test_a_saved_search_opens_again(page: Page, demo: Path, tmp_path: Path) -> None:
-    ask(page, demo / "sketch.png")
+def test_a_saved_search_opens_again(page: Page, demo: Demo, tmp_path: Path) -> None:
+    ask(page, demo.folder / "sketch.png")
     page.click("#save-search")
     page.fill("#search-name", "pots")
     with page.expect_download() as download:
@@ -299,8 +290,8 @@ def test_a_saved_search_opens_again(page: Page, demo: Path, tmp_path: Path) -> N
     assert page.locator('[data-patent="USD9000038"] [data-testid="new-badge"]').count() == 1
 
 
-def test_the_keyboard_alone_is_enough(page: Page, demo: Path) -> None:
-    ask(page, demo / "sketch.png")
+def test_the_keyboard_alone_is_enough(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
     page.locator('[data-testid="result"]').first.focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.rank") == "2"
@@ -327,18 +318,18 @@ def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
     ("scheme", "width", "height", "name"), [("light", 360, 740, "phone"), ("dark", 1280, 900, "dark")]
 )
 def test_phone_and_dark(
-    browser: Browser, address: str, demo: Path, scheme: Scheme, width: int, height: int, name: str
+    browser: Browser, address: str, demo: Demo, scheme: Scheme, width: int, height: int, name: str
 ) -> None:
     for page in _opened(browser, address, width=width, height=height, scheme=scheme):
         shoot(page, f"{name}-start")
-        ask(page, demo / "sketch.png")
+        ask(page, demo.folder / "sketch.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.locator("#results").scroll_into_view_if_needed()
         shoot(page, name)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, scheme: Scheme) -> None:
+def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Demo, scheme: Scheme) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     axe = Axe()
@@ -358,7 +349,7 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, 
         page.locator("#options").evaluate("element => { element.open = true; }")
         assert faults(page) == []
         page.click("#draw-toggle")
-        ask(page, demo / "sketch.png")
+        ask(page, demo.folder / "sketch.png")
         page.locator('[data-testid="relevant"]').first.click()
         page.wait_for_timeout(400)
         assert faults(page) == []
@@ -374,8 +365,8 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Path, 
         assert faults(page) == []
 
 
-def test_a_picture_is_cropped_and_turned(page: Page, demo: Path, tmp_path: Path) -> None:
-    sketch = Image.open(demo / "sketch.png").convert("L")
+def test_a_picture_is_cropped_and_turned(page: Page, demo: Demo, tmp_path: Path) -> None:
+    sketch = Image.open(demo.folder / "sketch.png").convert("L")
     sheet = Image.new("L", (2 * sketch.width, sketch.height), 255)
     ImageDraw.Draw(sheet).rectangle((30, 30, sketch.width - 30, sketch.height - 30), fill=0)
     sheet.paste(sketch, (sketch.width, 0))
@@ -411,8 +402,8 @@ def test_a_hostile_title_is_text(browser: Browser, index: Path, start: Callable[
         assert alerts == []
 
 
-def test_signing_in(browser: Browser, demo: Path, start: Callable[..., str]) -> None:
-    guarded = start(demo / "index", env={**os.environ, "PATSEARCH_TOKEN": TOKEN})
+def test_signing_in(browser: Browser, demo: Demo, start: Callable[..., str]) -> None:
+    guarded = start(demo.folder / "index", env={**os.environ, "PATSEARCH_TOKEN": TOKEN})
     context = browser.new_context()
     page = context.new_page()
     page.goto(guarded)
@@ -420,6 +411,6 @@ def test_signing_in(browser: Browser, demo: Path, start: Callable[..., str]) -> 
     page.fill("#token", TOKEN)
     page.click("#sign-in")
     until(page, "document.querySelector('#index-info').textContent.includes('drawings')")
-    assert ask(page, demo / "sketch.png")[0] == "USD9000002"
+    assert ask(page, demo.folder / "sketch.png")[0] == "USD9000002"
     assert TOKEN not in page.evaluate("document.cookie + JSON.stringify(localStorage)")
     context.close()
