@@ -311,7 +311,7 @@ def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
     page.set_input_files("#file-input", str(tmp_path / "note.png"))
     page.click("#search-button")
     page.wait_for_selector('[data-testid="note-error"]')
-    assert "no image of a known format" in page.inner_text("#notes")
+    assert "note.png is not an image of a known format" in page.inner_text("#notes")
 
 
 @pytest.mark.parametrize(
