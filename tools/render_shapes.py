@@ -359,7 +359,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     settings = out / "corpus.json"
     if settings.exists() and json.loads(settings.read_text()) != asdict(job):
-        raise SystemExit(f"{out} was begun with other settings, see {settings}")
+        raise SystemExit(f"{out} was started with other settings, see {settings}")
     settings.write_text(json.dumps(asdict(job), indent=2) + "\n")
     items = plan(job)
     shards = {i: items[start : start + SHARD] for i, start in enumerate(range(0, len(items), SHARD))}

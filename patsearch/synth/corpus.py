@@ -124,7 +124,7 @@ def write_corpus(
     kind = _known(layout)
     size = _checked_size(kind, size)
     if designs < 1 or processes < 1 or weekly < 1:
-        raise UsageError("Designs, processes and designs a week are at least 1.")
+        raise UsageError("Invalid --designs, --processes or --weekly: each is at least 1.")
     _refuse_unless_empty(out)
     plans = [plan_design(seed, i, families=families, near_duplicates=near_duplicates) for i in range(designs)]
     make = partial(_make, layout=kind, size=size, weekly=weekly)
@@ -160,13 +160,13 @@ def _known(layout: str) -> Layout:
     for known in LAYOUTS:
         if layout == known:
             return known
-    raise UsageError(f"Invalid --layout {layout!r}.", hint=f"Use {', '.join(LAYOUTS)}.")
+    raise UsageError(f"Invalid --layout {layout!r}: expected {', '.join(LAYOUTS)}.")
 
 
 def _checked_size(layout: Layout, size: int | None) -> int:
     chosen = _DEFAULT_SIZE[layout] if size is None else size
     if not _SMALLEST <= chosen <= _LARGEST:
-        raise UsageError(f"A drawing of {chosen} pixels makes no sense.", hint=f"Use {_SMALLEST} to {_LARGEST}.")
+        raise UsageError(f"Invalid --size {chosen}: expected {_SMALLEST} to {_LARGEST} pixels.")
     return chosen
 
 
@@ -174,7 +174,7 @@ def _refuse_unless_empty(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder.", hint="Give --out a folder to write to.")
     if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty.", hint="Name a new folder, or remove what is there.")
+        raise UsageError(f"{out} is not empty.", hint="Name a new folder, or remove its contents.")
 
 
 def _mapped(make: Callable[[Plan], _Made], plans: list[Plan], processes: int) -> Iterable[_Made]:

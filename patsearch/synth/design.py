@@ -83,12 +83,12 @@ def plan_design(seed: int, index: int, *, families: Sequence[str] | None = None,
         UsageError: an unknown family, or a share outside of [0, 1).
     """
     if not 0 <= near_duplicates < 1:
-        raise UsageError(f"The share of near duplicates is {near_duplicates}.", hint="Use 0 to below 1.")
+        raise UsageError(f"Invalid --near-duplicates {near_duplicates}: expected 0 to below 1.")
     names = sorted(families) if families is not None else sorted(FAMILIES)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown or not names:
         raise UsageError(
-            f"Unknown family {', '.join(unknown) or '(none given)'}.", hint=f"There are: {', '.join(FAMILIES)}."
+            f"Unknown family {', '.join(unknown) or '(none given)'}.", hint=f"Known: {', '.join(FAMILIES)}."
         )
     original = index
     while original > 0:

@@ -65,7 +65,7 @@ class DataSection(Section):
     """Which drawings, how large.
 
     Attributes:
-        stages: sides in the course of the run; the shares make 1.
+        stages: sides in the course of the run; the shares sum to 1.
         held_out_share: of the groups of near duplicates, kept for validation.
         held_out_families: kept for validation whole.
         workers: threads that prepare batches ahead; None for none on a CPU and several for a GPU.
@@ -79,7 +79,7 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
-            raise ValueError("the shares of the stages must make 1")
+            raise ValueError("the shares of the stages must sum to 1")
         return self
 
 

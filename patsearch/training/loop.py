@@ -93,7 +93,7 @@ class Trainer:
             )
         if batch.designs % self.group.ranks:
             raise UsageError(
-                f"{batch.designs} designs a batch cannot be shared by {self.group.ranks} processes.",
+                f"{batch.designs} designs per batch cannot be shared equally by {self.group.ranks} processes.",
                 hint=f"Set batch.designs to a multiple of {self.group.ranks}.",
             )
         self.sampler = make_sampler(
@@ -174,7 +174,7 @@ class Trainer:
         if not math.isfinite(loss) or not (math.isfinite(norm) or self._scaler.is_enabled()):
             raise UsageError(
                 f"The loss is {loss:g} and the norm of its gradient {norm:g} at step {number}.",
-                hint="Begin a new run with lower rates (schedule.rate, head_rate), schedule.clip=1 or precision "
+                hint="Start a new run with lower rates (schedule.rate, head_rate), schedule.clip=1 or precision "
                 "bf16; it can start from this one's weights (network.start).",
             )
         for group in self.optimiser.param_groups:
@@ -306,7 +306,7 @@ def check_same(old: dict[str, Any], recipe: Recipe, path: Path) -> None:
         if key in _LENGTHS and before is not None and after is not None and after > before:
             continue
         raise UsageError(
-            f"{path.parent} was begun with {key} = {before}, not {after}.",
+            f"{path.parent} was started with {key} = {before}, not {after}.",
             hint="A run resumes with the same recipe, or a longer budget. Give a new --out for another one "
             f"(it can start from these weights: --set network.start={path.parent}).",
         )

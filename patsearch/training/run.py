@@ -347,7 +347,7 @@ class _Run:
                 raise
             raise UsageError(
                 f"The memory is too small for step {self.trainer.spent.steps}. {self._kept()}",
-                hint="Take smaller batches (batch.designs) and more of them a step (batch.accumulate), smaller "
+                hint="Take smaller batches (batch.designs) and more of them per step (batch.accumulate), smaller "
                 "drawings (data.stages), or schedule.precision=bf16.",
             ) from error
 

@@ -80,7 +80,7 @@ def test_bad_caches_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="differ in size"):
         DrawingCache(tmp_path)
     (tmp_path / "00001.bin").write_bytes(b"")
-    with pytest.raises(InputError, match="not what its list says"):
+    with pytest.raises(InputError, match="not the number in its list"):
         DrawingCache(tmp_path)
     shard_path(tmp_path, 1).write_text('{"records": [{"design": "b"}]}')
     with pytest.raises(InputError, match="cannot be read"):

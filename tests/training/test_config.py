@@ -110,7 +110,10 @@ def test_changes(tmp_path: Path) -> None:
         ("[schedule]\nsteps = 'many'\n", r"schedule\.steps: .*integer"),
         ("[schedule]\n", r"schedule: exactly one of steps, epochs, cpu_seconds, wall_seconds must be given, not none"),
         ("[schedule]\nsteps = 5\nepochs = 5\n", "not steps and epochs"),
-        ("[schedule]\nsteps = 5\n[data]\nstages = [{ size = 64, share = 0.5 }]\n", "shares of the stages must make 1"),
+        (
+            "[schedule]\nsteps = 5\n[data]\nstages = [{ size = 64, share = 0.5 }]\n",
+            "the stages must sum to 1",
+        ),
         ("[schedule]\nsteps = 5\n[network]\nprojection = 0\nembedding = 'projection'\n", "projection is 0"),
         ("[schedule]\nsteps = 5\n[loss]\nname = 'triplet'\nweight = 0\n", "weight of every loss is 0"),
         ("[schedule]\nsteps = 5\n[augment]\ntilt = 999\n", "Augmentation out of range"),

@@ -210,7 +210,7 @@ def test_useless_input_is_refused(tmp_path: Path) -> None:
         build_cache([tmp_path / "bad"], tmp_path / "none", SPEC, HERE)
     sheet(tmp_path / "in", "USD900000/1.png", 0)
     build_cache([tmp_path / "in"], tmp_path / "out", SPEC, HERE)
-    with pytest.raises(UsageError, match="another preprocessing"):
+    with pytest.raises(UsageError, match="different preprocessing"):
         build_cache([tmp_path / "in"], tmp_path / "out", Preprocessing(size=64), HERE)
     with pytest.raises(UsageError, match="another whole_sheets"):
         build_cache([tmp_path / "in"], tmp_path / "out", SPEC, BuildOptions(processes=0, whole_sheets=True))

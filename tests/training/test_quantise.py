@@ -67,7 +67,7 @@ def test_it_is_smaller_than_in_half_precision(exact: OnnxEncoder, made: Exported
 
 def test_what_is_in_8_bits_is_not_quantised_again(made: Exported, tmp_path: Path) -> None:
     encoder = OnnxEncoder(made.path, made.card, threads=1)
-    with pytest.raises(EncoderError, match="two-int8 is in 8 bits already"):
+    with pytest.raises(EncoderError, match="two-int8 is already in 8 bits"):
         quantise.quantise(encoder, tmp_path, "x", calibration=pages(2, 5), check=pages(2, 6))
     assert not list(tmp_path.iterdir())
 

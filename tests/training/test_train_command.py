@@ -274,7 +274,7 @@ def test_a_started_run_refuses_another_recipe(command: Command, tmp_path: Path) 
     assert command("--out", run)[0] == 0
     code, _, err = command("--out", run, "--set", "batch.drawings=3")
     assert code == 2
-    assert "was begun with batch.drawings = 2, not 3" in err
+    assert "was started with batch.drawings = 2, not 3" in err
     assert load_recipe(run).batch.drawings == 2
 
 

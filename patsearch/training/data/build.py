@@ -322,7 +322,7 @@ def _claim(out: Path, preprocessing: Preprocessing, options: BuildOptions) -> No
         raise InputError(f"{path} cannot be read: {error}.", hint="Name another folder.") from error
     if found != wanted:
         different = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
-        raise UsageError(f"{out} was built with another {different[0]}.", hint="Name another folder for the new cache.")
+        raise UsageError(f"{out} was built with a different {different[0]}.", hint="Name another folder.")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

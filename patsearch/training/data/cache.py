@@ -247,7 +247,7 @@ def _packed(path: Path, content: Mapping[str, Any]) -> _Packed:
     path = path.with_suffix(".bin")
     stored = path.stat().st_size
     if size < 1 or any(a > b for a, b in pairwise((0, *ends))) or stored != (ends[-1] if ends else 0):
-        raise ValueError(f"{path.name} has {stored} bytes, which is not what its list says")
+        raise ValueError(f"{path.name} has {stored} bytes, which is not the number in its list")
     return _Packed(path, size, ends)
 
 

@@ -77,7 +77,7 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
     data = encoder.path.read_bytes()
     parts = read_nodes(data)
     if any(node.kind == "QuantizeLinear" for node in parts):
-        raise EncoderError(f"{encoder.card.name} is in 8 bits already.", hint="Name an encoder in float32.")
+        raise EncoderError(f"{encoder.card.name} is already in 8 bits.", hint="Name an encoder in float32.")
     exact = encoder.encode_arrays(calibration)
     root = logging.getLogger()
     level = root.level

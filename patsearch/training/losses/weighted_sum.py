@@ -68,7 +68,7 @@ class WeightedSum(Loss):
         self.weights = tuple(float(weight) for weight in weights)
         self.spans = tuple(spans) if spans is not None else ((0.0, 1.0),) * len(self.weights)
         if len(self.spans) != len(parts) or not all(0 <= begin < end <= 1 for begin, end in self.spans):
-            raise SettingsError(f"The spans of {len(parts)} losses are shares of the training, not {self.spans}.")
+            raise SettingsError(f"The spans of {len(parts)} losses must be shares of the training, not {self.spans}.")
 
     def values(self, rows: Tensor, labels: Tensor) -> list[Tensor]:
         """The value of each part, not weighted: for a log. Counts as a step where classes are sampled."""

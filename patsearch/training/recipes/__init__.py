@@ -104,7 +104,7 @@ def _find(name: str, folder: Path | None) -> Path:
 
 def _read(path: Path, seen: Sequence[Path]) -> Table:
     if path.resolve() in seen:
-        raise SettingsError(f"The recipe {path} extends itself.", hint="Take out one of the lines `extends = ...`.")
+        raise SettingsError(f"The recipe {path} extends itself.", hint="Remove one of the lines `extends = ...`.")
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise SettingsError(f"{path} is too large for a recipe.", hint="A recipe is a few lines of TOML.")
