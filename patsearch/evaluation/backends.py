@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,7 +43,7 @@ class SearchFigures:
         matches: drawings that pass it.
         ann_recall: k -> share of the exact first k that was found, mean over the searches.
         p50_ms, p95_ms, p99_ms: wall time of one search of one vector, in milliseconds.
-        per_second: searches per second, one after another.
+        queries_per_second: searches per second, one after another.
         searches: number of timed searches.
     """
 
@@ -53,20 +53,11 @@ class SearchFigures:
     p50_ms: float
     p95_ms: float
     p99_ms: float
-    per_second: float
+    queries_per_second: float
     searches: int
 
     def to_json(self) -> JsonDict:
-        return {
-            "filter": self.filter,
-            "matches": self.matches,
-            "ann_recall": {f"ann_recall@{k}": value for k, value in self.ann_recall.items()},
-            "p50_ms": self.p50_ms,
-            "p95_ms": self.p95_ms,
-            "p99_ms": self.p99_ms,
-            "queries_per_second": self.per_second,
-            "searches": self.searches,
-        }
+        return asdict(self) | {"ann_recall": {f"ann_recall@{k}": value for k, value in self.ann_recall.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +285,7 @@ def _figures(where: Filter, matches: int, recalls: dict[int, float], times: NDAr
         p50_ms=float(p50),
         p95_ms=float(p95),
         p99_ms=float(p99),
-        per_second=float(len(times) / times.sum()) if len(times) else math.nan,
+        queries_per_second=float(len(times) / times.sum()) if len(times) else math.nan,
         searches=len(times),
     )
 

@@ -8,7 +8,7 @@ draws whole patents. The statistic is the mean over queries in both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ class Difference:
 
     Attributes:
         first, second: means over the queries that both runs have.
-        low, high: 95 % bootstrap interval of the difference second - first, over patents.
+        difference: second - first.
+        interval: 95 % bootstrap interval of the difference, over patents.
         p_value: two-sided, of the paired randomisation test over patents.
         better, worse: queries whose value rose, fell.
     """
@@ -39,15 +40,11 @@ class Difference:
     metric: str
     first: float
     second: float
-    low: float
-    high: float
+    difference: float
+    interval: tuple[float, float]
     p_value: float
     better: int
     worse: int
-
-    @property
-    def difference(self) -> float:
-        return self.second - self.first
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +66,7 @@ class Comparison:
     differences: tuple[Difference, ...]
 
     def to_json(self) -> JsonDict:
-        return {
-            "comparable": self.comparable,
-            "reasons": list(self.reasons),
-            "queries": self.queries,
-            "patents": self.patents,
-            "differences": [
-                {
-                    "metric": d.metric,
-                    "first": d.first,
-                    "second": d.second,
-                    "difference": d.difference,
-                    "interval": [d.low, d.high],
-                    "p_value": d.p_value,
-                    "better": d.better,
-                    "worse": d.worse,
-                }
-                for d in self.differences
-            ],
-        }
+        return asdict(self)
 
 
 def compare(
@@ -149,13 +128,13 @@ def _difference(
     sums = np.bincount(group, weights=delta).astype(np.float64)  # (P,) summed difference of each patent
     sizes = np.bincount(group).astype(np.float64)
     rng = np.random.default_rng(seed)
-    low, high = _bootstrap(sums, sizes, rounds, rng)
+    means = float(first.mean()), float(second.mean())
     return Difference(
         metric=name,
-        first=float(first.mean()),
-        second=float(second.mean()),
-        low=low,
-        high=high,
+        first=means[0],
+        second=means[1],
+        difference=means[1] - means[0],
+        interval=_bootstrap(sums, sizes, rounds, rng),
         p_value=_randomise(sums, rounds, rng),
         better=int((delta > 0).sum()),
         worse=int((delta < 0).sum()),

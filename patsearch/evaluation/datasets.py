@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -122,10 +122,9 @@ class RetrievalDataset:
         rows = [self.relevance.row(q) for q in chosen]
         relevance = Relevance.from_rows([r for r, _ in rows], [g for _, g in rows])
         note = f"{count} of {len(able)} queries, drawn at random (seed {seed})"
-        return RetrievalDataset(
-            self.name, self.collection, self.queries[chosen], self.gallery, relevance, self.own[chosen],
-            self.protocol, self.distractors, (*self.notes, note),
-        )  # fmt: skip
+        return replace(
+            self, queries=self.queries[chosen], relevance=relevance, own=self.own[chosen], notes=(*self.notes, note)
+        )
 
 
 def leave_one_out(

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
@@ -73,6 +73,11 @@ class _Gathered:
     def thumbnail(self, drawing_id: str) -> bytes | None:
         return next((png for e in self.engines if (png := e.thumbnails.get(drawing_id))), None)
 
+    def material(
+        self, encoder: JsonDict, spec: IndexSpec, collection: Collection, distractors: Collection | None
+    ) -> Material:
+        return Material(encoder, spec, collection, distractors, self.thumbnail, tuple(self.ingests), tuple(self.notes))
+
 
 class Workshop:
     """Makes materials, and keeps their indexes open. A context manager.
@@ -117,10 +122,7 @@ class Workshop:
         engine = self._ingested(gathered, self.spec, chosen, whole_sheets)
         collection = Collection.read(engine.backend)
         distractors = self._gather_distractors(gathered, chosen, whole_sheets)
-        return Material(
-            describe_encoder(chosen.card), engine.spec, collection, distractors, gathered.thumbnail,
-            tuple(gathered.ingests), tuple(gathered.notes),
-        )  # fmt: skip
+        return gathered.material(describe_encoder(chosen.card), engine.spec, collection, distractors)
 
     def oriented(self, encoder: Encoder | None, asking: Asking, *, whole_sheets: bool) -> Collection:
         """The dataset's drawings encoded in other orientations, side by side (`OrientedEncoder`).
@@ -140,10 +142,10 @@ class Workshop:
         distractors = None
         if self._distractors:
             distractors = self._gather_distractors(gathered, engine.encoder, engine.spec.whole_sheets)
-        return Material(
-            describe_spec(engine.spec), engine.spec, Collection.read(engine.backend), distractors, gathered.thumbnail,
-            tuple(gathered.ingests), tuple(gathered.notes), (engine.manifest.backend, engine.backend),
-        )  # fmt: skip
+        material = gathered.material(
+            describe_spec(engine.spec), engine.spec, Collection.read(engine.backend), distractors
+        )
+        return replace(material, stored=(engine.manifest.backend, engine.backend))
 
     def _of_images(self, gathered: _Gathered, encoder: Encoder) -> Material:
         images = {i.id: i for name in ("queries", "gallery") for i in read_images(self.spec.paths[0] / f"{name}.txt")}
@@ -169,10 +171,8 @@ class Workshop:
             image = images.get(drawing_id)
             return file_thumbnail(image.path) if image else gathered.thumbnail(drawing_id)
 
-        return Material(
-            describe_encoder(card), IndexSpec(card.name, card.sha256, card.dim, True), collection, distractors, show,
-            tuple(gathered.ingests), tuple(gathered.notes),
-        )  # fmt: skip
+        spec = IndexSpec(card.name, card.sha256, card.dim, True)
+        return replace(gathered.material(describe_encoder(card), spec, collection, distractors), thumbnail=show)
 
     def _gather_distractors(self, gathered: _Gathered, encoder: Encoder, whole_sheets: bool) -> Collection | None:
         collection: Collection | None = None

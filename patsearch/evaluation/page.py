@@ -103,7 +103,7 @@ def _backends(backends: Sequence[BackendFigures]) -> _Table | None:
             f"{series.matches:,}",
             *(pages.number(series.ann_recall[k]) for k in ks),
             *(pages.number(value) for value in (series.p50_ms, series.p95_ms, series.p99_ms)),
-            f"{series.per_second:,.0f}",
+            f"{series.queries_per_second:,.0f}",
         ]
         for backend in backends
         for series in backend.series

@@ -90,7 +90,7 @@ def _backend_timings(backend: BackendFigures) -> JsonDict:
         "search_p50_ms": round(unfiltered.p50_ms, 4),
         "search_p95_ms": round(unfiltered.p95_ms, 4),
         "search_p99_ms": round(unfiltered.p99_ms, 4),
-        "queries_per_second": round(unfiltered.per_second, 1),
+        "queries_per_second": round(unfiltered.queries_per_second, 1),
         "bytes_per_vector": round(backend.bytes_per_vector, 1),
     }
     values |= {f"ann_recall@{k}": value for k, value in unfiltered.ann_recall.items()}

@@ -35,7 +35,7 @@ def test_equal_runs_do_not_differ() -> None:
     (difference,) = result.differences
     assert result.comparable
     assert (result.queries, result.patents) == (15, 5)
-    assert (difference.difference, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
+    assert (difference.difference, difference.interval, difference.p_value) == (0, (0, 0), 1)
     assert (difference.better, difference.worse) == (0, 0)
 
 
@@ -47,7 +47,7 @@ def test_values_by_hand() -> None:
     assert (difference.better, difference.worse) == (1, 1)
     # The patents' sums are +0.5 and -0.05: however they swap, the total is 0.45 or 0.55, never closer to 0.
     assert difference.p_value == 1
-    assert difference.low <= difference.difference <= difference.high
+    assert difference.interval[0] <= difference.difference <= difference.interval[1]
 
 
 def test_the_p_value_by_hand() -> None:
@@ -60,7 +60,7 @@ def test_the_p_value_by_hand() -> None:
 def test_a_steady_difference_is_significant() -> None:
     (difference,) = compare(run(patents(20, 4)), run(patents(20, 2)), names=["map"], rounds=2000).differences
     assert difference.p_value < 0.01
-    assert difference.low > 0
+    assert difference.interval[0] > 0
 
 
 def test_patents_are_the_units_of_chance_not_drawings() -> None:

@@ -58,10 +58,9 @@ def print_comparison(comparison: Comparison, names: Sequence[str]) -> None:
         caption="Interval and p by patent: bootstrap and paired randomisation.",
     )
     for d in comparison.differences:
-        table.add_row(
-            d.metric, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f}..{d.high:+.3f}",
-            f"{d.p_value:.4f}", str(d.better), str(d.worse),
-        )  # fmt: skip
+        low, high = d.interval
+        values = f"{d.first:.3f}", f"{d.second:.3f}", f"{d.difference:+.3f}", f"{low:+.3f}..{high:+.3f}"
+        table.add_row(d.metric, *values, f"{d.p_value:.4f}", str(d.better), str(d.worse))
     console.print(table)
 
 
@@ -113,7 +112,7 @@ def _searches(backend: BackendFigures) -> Table:
         times = [f"{value:.2f}" for value in (series.p50_ms, series.p95_ms, series.p99_ms)]
         recall = f"{series.ann_recall[k]:.3f}"
         table.add_row(
-            escape(series.filter or "none"), f"{series.matches:,}", recall, *times, f"{series.per_second:,.0f}"
+            escape(series.filter or "none"), f"{series.matches:,}", recall, *times, f"{series.queries_per_second:,.0f}"
         )
     return table
 
