@@ -27,31 +27,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Loaded when first used: `import patsearch` and `patsearch --help` stay light.
-_HOMES = {
-    "ClassCode": "patsearch.classification",
-    "Client": "patsearch.client",
-    "Drawing": "patsearch.types",
-    "Encoder": "patsearch.encoder",
-    "Engine": "patsearch.engine",
-    "Expansion": "patsearch.engine",
-    "Filter": "patsearch.filters",
-    "Hit": "patsearch.types",
-    "IngestOptions": "patsearch.ingest",
-    "IngestReport": "patsearch.ingest",
-    "Patent": "patsearch.types",
-    "PatentHit": "patsearch.types",
-    "PatsearchError": "patsearch.errors",
-    "Question": "patsearch.engine",
-    "Rerank": "patsearch.engine",
-    "connect": "patsearch.client",
-    "create_index": "patsearch.engine",
-    "ingest": "patsearch.ingest",  # the package itself: it has the function of the same name
-    "load_encoder": "patsearch.encoder",
-    "normal_number": "patsearch.numbers",
-    "open_index": "patsearch.engine",
-    "parse_filter": "patsearch.filters",
+# Where the public names are; loaded when first used: `import patsearch` and `patsearch --help` stay light.
+_NAMES = {
+    "classification": ("ClassCode",),
+    "client": ("Client", "connect"),
+    "encoder": ("Encoder", "load_encoder"),
+    "engine": ("Engine", "Expansion", "Question", "Rerank", "create_index", "open_index"),
+    "errors": ("PatsearchError",),
+    "filters": ("Filter", "parse_filter"),
+    "ingest": ("IngestOptions", "IngestReport"),
+    "numbers": ("normal_number",),
+    "types": ("Drawing", "Hit", "Patent", "PatentHit"),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ClassCode",
@@ -81,10 +69,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ingest":  # the package itself, whose function has the same name
+        return import_module("patsearch.ingest")
     if name not in _HOMES:
         raise AttributeError(f"module 'patsearch' has no attribute {name!r}")
-    home = import_module(_HOMES[name])
-    return home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
+    return getattr(import_module(f"patsearch.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

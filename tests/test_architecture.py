@@ -78,7 +78,7 @@ def test_torch_stays_in_its_corner() -> None:
 def test_public_names_are_those_that_are_there() -> None:
     """`__all__`, the lazy homes and what type checkers see name the same things; each is what its home has."""
     assert sorted(patsearch.__all__) == patsearch.__all__ == dir(patsearch)
-    assert set(patsearch._HOMES) == set(patsearch.__all__) - {"__version__"}
+    assert {*patsearch._HOMES, "__version__", "ingest"} == set(patsearch.__all__)
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (checked,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
     typed = {
@@ -87,17 +87,19 @@ def test_public_names_are_those_that_are_there() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == {name: "patsearch" if name == "ingest" else home for name, home in patsearch._HOMES.items()}
-    for name, home in patsearch._HOMES.items():
+    homes = {name: f"patsearch.{home}" for name, home in patsearch._HOMES.items()}
+    assert typed == {**homes, "ingest": "patsearch"}
+    for name, home in homes.items():
         module = importlib.import_module(home)
-        assert getattr(patsearch, name) is (module if name == "ingest" else getattr(module, name))
-        assert name == "ingest" or name in getattr(module, "__all__", [name])
+        assert getattr(patsearch, name) is getattr(module, name)
+        assert name in getattr(module, "__all__", [name])
     with pytest.raises(AttributeError, match="no attribute 'search_engine'"):
         patsearch.search_engine  # noqa: B018 - the access is the test
 
 
 def test_public_names_do_what_the_package_promises() -> None:
     assert {"Question", "Rerank", "Expansion", "ingest", "open_index", "connect"} <= set(patsearch.__all__)
+    assert patsearch.ingest is importlib.import_module("patsearch.ingest")
     assert callable(patsearch.ingest.ingest)
     question = patsearch.Question(like="D907,292", rerank=patsearch.Rerank(7, 2, 0.5), top=3)
     assert (question.like, question.options()["rerank"]["k1"]) == ("USD907292", 7)

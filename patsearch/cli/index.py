@@ -10,7 +10,7 @@ import click
 import typer
 
 from patsearch.cli.options import AsJson, Filters, IndexArgument, Quiet
-from patsearch.cli.output import notice, print_json, print_long, print_pairs, progress
+from patsearch.cli.output import notice, print_json, print_long, print_pairs, progress, tell
 from patsearch.errors import IndexDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -20,31 +20,6 @@ if TYPE_CHECKING:
     from patsearch.filters import Filter
 
 _DELETED_AT_ONCE = 1000
-Ids = Annotated[list[str] | None, typer.Option("--id", help="Id of a drawing; repeatable.")]
-Patents = Annotated[
-    list[str] | None, typer.Option("--patent", help="Number of a patent, however it is written; repeatable.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many drawings would be deleted.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation on a terminal.")]
-ExportFolder = Annotated[
-    Path, typer.Argument(metavar="OUT", help="A new folder for drawings.jsonl, vectors.npy and index.json.")
-]
-Source = Annotated[str, typer.Option("--from", help="faiss:DIR, qdrant:DIR or qdrant:http://HOST:6333#COLLECTION.")]
-Target = Annotated[str, typer.Option("--to", help="The same; created if it does not exist.")]
-CopyFolder = Annotated[
-    Path | None,
-    typer.Option("--index", "-i", help="With a target on a server: its index folder, for journal and thumbnails."),
-]
-NewFile = Annotated[Path, typer.Argument(metavar="FILE", help="A new file: a tar archive of the whole index.")]
-SnapshotFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A file that index snapshot wrote.")
-]
-NewFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the index.")]
-RestoreUrl = Annotated[
-    str | None,
-    typer.Option("--url", help="Restore a server's index to this server. [default: the server it came from]"),
-]
-Alias = Annotated[str, typer.Argument(metavar="NAME", help="Name behind # in the addresses that searches use.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -84,24 +59,25 @@ def verify(index: IndexArgument, as_json: AsJson = False) -> None:
 
 def compact(index: IndexArgument, as_json: AsJson = False) -> None:
     """Free the space of deleted drawings, and bring the search structure up to date."""
+    from rich.filesize import decimal
+
     from patsearch.engine import open_index
 
     with open_index(index, read_only=False) as engine:
         report = engine.backend.compact()
-    if as_json:
-        print_json(report)
-        return
-    freed = report.get("bytes_before", 0) - report.get("bytes_after", 0)
-    notice(f"{report['reclaimed']} deleted or replaced drawings removed, {_bytes(max(0, freed))} freed")
+    freed = decimal(max(0, report.get("bytes_before", 0) - report.get("bytes_after", 0)))
+    tell(as_json, report, f"{report['reclaimed']} deleted or replaced drawings removed, {freed} freed")
 
 
 def delete(
     index: IndexArgument,
-    ids: Ids = None,
-    patents: Patents = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Id of a drawing; repeatable.")] = None,
+    patents: Annotated[
+        list[str] | None, typer.Option("--patent", help="Number of a patent, however it is written; repeatable.")
+    ] = None,
     filters: Filters = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many drawings would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation on a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete drawings by id, by patent, or by filter.
@@ -130,15 +106,15 @@ def delete(
         if not dry_run:
             for start in range(0, len(wanted), _DELETED_AT_ONCE):
                 engine.delete(wanted[start : start + _DELETED_AT_ONCE])
-    if as_json:
-        print_json({"deleted": 0 if dry_run else len(wanted), "matched": len(wanted), "ids": wanted})
-    else:
-        notice(f"{len(wanted)} drawings {'would be deleted' if dry_run else 'deleted'}")
+    done = {"deleted": 0 if dry_run else len(wanted), "matched": len(wanted), "ids": wanted}
+    tell(as_json, done, f"{len(wanted)} drawings {'would be deleted' if dry_run else 'deleted'}")
 
 
 def export(
     index: IndexArgument,
-    out: ExportFolder,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A new folder for drawings.jsonl, vectors.npy and index.json.")
+    ],
     filters: Filters = None,
     as_json: AsJson = False,
 ) -> None:
@@ -152,14 +128,18 @@ def export(
         notice(text)
     with open_index(index) as engine:
         count = write(engine.backend, out, where)
-    if as_json:
-        print_json({"drawings": count, "folder": str(out)})
-    else:
-        notice(f"{count} drawings written to {out}")
+    tell(as_json, {"drawings": count, "folder": str(out)}, f"{count} drawings written to {out}")
 
 
 def copy(
-    source: Source, target: Target, index: CopyFolder = None, as_json: AsJson = False, quiet: Quiet = False
+    source: Annotated[str, typer.Option("--from", help="faiss:DIR, qdrant:DIR or qdrant:http://HOST:6333#COLLECTION.")],
+    target: Annotated[str, typer.Option("--to", help="The same; created if it does not exist.")],
+    index: Annotated[
+        Path | None,
+        typer.Option("--index", "-i", help="With a target on a server: its index folder, for journal and thumbnails."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Copy an index to another backend, or join several into one; nothing is encoded again.
 
@@ -189,23 +169,27 @@ def copy(
 
 def snapshot(
     index: IndexArgument,
-    out: NewFile,
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="A new file: a tar archive of the whole index.")],
     as_json: AsJson = False,
 ) -> None:
     """Back up an index, with journal and thumbnails, to one file. On a server, the server makes its own snapshot."""
+    from rich.filesize import decimal
+
     from patsearch.engine.snapshot import save_snapshot
 
     size = save_snapshot(index, out)
-    if as_json:
-        print_json({"file": str(out), "bytes": size})
-    else:
-        notice(f"{_bytes(size)} written to {out}")
+    tell(as_json, {"file": str(out), "bytes": size}, f"{decimal(size)} written to {out}")
 
 
 def restore(
-    file: SnapshotFile,
-    index: NewFolder,
-    url: RestoreUrl = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A file that index snapshot wrote.")
+    ],
+    index: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the index.")],
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Restore a server's index to this server. [default: the server it came from]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an index from a snapshot."""
@@ -215,15 +199,12 @@ def restore(
     restore_snapshot(file, index, url=url)
     with open_index(index) as engine:
         count = engine.backend.count()
-    if as_json:
-        print_json({"index": str(index), "drawings": count})
-    else:
-        notice(f"restored {index}: {count:,} drawings")
+    tell(as_json, {"index": str(index), "drawings": count}, f"restored {index}: {count:,} drawings")
 
 
 def publish(
     index: IndexArgument,
-    alias: Alias,
+    alias: Annotated[str, typer.Argument(metavar="NAME", help="Name behind # in the addresses that searches use.")],
     as_json: AsJson = False,
 ) -> None:
     """Make a name on the server point to this index, so that searches change to it without downtime."""
@@ -232,10 +213,8 @@ def publish(
 
     with open_index(index, read_only=False) as engine:
         before = as_server(engine.backend).publish(alias)
-    if as_json:
-        print_json({"alias": alias, "before": before})
-    else:
-        notice(f"{alias} points to this index" + (f"; it pointed to {before}, which still exists" if before else ""))
+    earlier = f"; it pointed to {before}, which still exists" if before else ""
+    tell(as_json, {"alias": alias, "before": before}, f"{alias} points to this index{earlier}")
 
 
 def _named(engine: Engine, ids: list[str], where: list[Filter]) -> Iterator[str]:
@@ -250,16 +229,9 @@ def _shown(key: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
     if key == "bytes" and isinstance(value, int):
-        return _bytes(value)
+        from rich.filesize import decimal
+
+        return decimal(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -37,7 +37,7 @@ def print_json(value: Any) -> None:
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and what they stand for on stdout, in two columns, the names in bold."""
+    """Names and values on stdout, in two columns, the names in bold."""
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -59,6 +59,14 @@ def print_long(text: str) -> None:
 def notice(text: str) -> None:
     """One plain line on stderr."""
     print(f"patsearch: {text}", file=sys.stderr)
+
+
+def tell(as_json: bool, done: Any, text: str) -> None:
+    """What a command has done: as JSON on stdout, or in words on stderr."""
+    if as_json:
+        print_json(done)
+    else:
+        notice(text)
 
 
 def progress(*, quiet: bool = False) -> Progress:

@@ -10,20 +10,6 @@ import typer
 from patsearch.cli.options import IndexFolder
 from patsearch.cli.output import notice
 
-Host = Annotated[str, typer.Option("--host", help="Address to listen on. By default, only this machine can connect.")]
-Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 for any free port.")]
-Token = Annotated[
-    str | None,
-    typer.Option("--token", envvar="PATSEARCH_TOKEN", help="Token that requests must send; better in the environment."),
-]
-AllowedHosts = Annotated[
-    list[str] | None, typer.Option("--allow-host", help="Name by which browsers may call the server; repeatable.")
-]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="Processes that encode pictures.")]
-MaxUpload = Annotated[int, typer.Option("--max-upload", min=1, max=1024, help="Limit of one request, in MiB.")]
-TimeOut = Annotated[float, typer.Option("--time-out", min=1, max=600, help="Seconds for the pictures of one query.")]
-Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
@@ -32,14 +18,29 @@ def register(app: typer.Typer) -> None:
 
 def command(
     index: IndexFolder,
-    host: Host = "127.0.0.1",
-    port: Port = 8765,
-    token: Token = None,
-    allow_host: AllowedHosts = None,
-    workers: Workers = None,
-    max_upload: MaxUpload = 64,
-    time_out: TimeOut = 30.0,
-    browse: Open = False,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on. By default, only this machine can connect.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 for any free port.")] = 8765,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token", envvar="PATSEARCH_TOKEN", help="Token that requests must send; better in the environment."
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Name by which browsers may call the server; repeatable.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=256, help="Processes that encode pictures.")
+    ] = None,
+    max_upload: Annotated[
+        int, typer.Option("--max-upload", min=1, max=1024, help="Limit of one request, in MiB.")
+    ] = 64,
+    time_out: Annotated[
+        float, typer.Option("--time-out", min=1, max=600, help="Seconds for the pictures of one query.")
+    ] = 30.0,
+    browse: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve the search page and the HTTP API for an index. Docs: docs/operate/server.md.
 

@@ -14,18 +14,19 @@ from patsearch.cli.output import notice, print_json, stdout
 EXIT_NEWS = 10
 
 
-SavedFiles = Annotated[list[Path], typer.Argument(help="Files that `patsearch query --save` wrote.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write a page with the new results of each search here.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Do not remember the new results as shown.")]
-
-
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
     app.command("watch")(command)
 
 
 def command(
-    saved: SavedFiles, index: IndexFolder, out: Out = None, keep: Keep = False, as_json: AsJson = False
+    saved: Annotated[list[Path], typer.Argument(help="Files that `patsearch query --save` wrote.")],
+    index: IndexFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a page with the new results of each search here.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not remember the new results as shown.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Repeat saved searches in an index that has grown. Exit code 10: there are new results; 0: there are none.
 
