@@ -212,7 +212,7 @@ def test_useless_input_is_refused(tmp_path: Path) -> None:
     build_cache([tmp_path / "in"], tmp_path / "out", SPEC, HERE)
     with pytest.raises(UsageError, match="different preprocessing"):
         build_cache([tmp_path / "in"], tmp_path / "out", Preprocessing(size=64), HERE)
-    with pytest.raises(UsageError, match="another whole_sheets"):
+    with pytest.raises(UsageError, match="different whole_sheets"):
         build_cache([tmp_path / "in"], tmp_path / "out", SPEC, BuildOptions(processes=0, whole_sheets=True))
 
 
