@@ -117,7 +117,7 @@ def test_no_queries_at_all() -> None:
 def _random_runs(seed: int, *, ties: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     """Scores (queries, gallery) and relevant positions of each query."""
     rng = np.random.default_rng(seed)
-    scores = rng.random((30, 80)).astype(np.float32)
+    scores: np.ndarray = rng.random((30, 80)).astype(np.float32)
     if ties:
         scores = np.round(scores * 8) / 8
     relevant = [np.sort(rng.choice(80, size=rng.integers(1, 25), replace=False)) for _ in range(30)]

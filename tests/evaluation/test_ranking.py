@@ -15,7 +15,8 @@ from patsearch.evaluation.relevance import Relevance
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return found.astype(np.float32)
 
 
 def naive(scores: np.ndarray, relevant: np.ndarray, own: int) -> tuple[list[int], list[int], list[int]]:

@@ -162,7 +162,8 @@ class TestDeepPatent:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         """Four patents of three sheets and a front page; sheet 3 asks, and one front page does."""
-        queries, gallery = [], []
+        queries: list[str] = []
+        gallery: list[str] = []
         for patent in range(4):
             for page in range(4):
                 stem = f"USD083458{patent}-20181127"

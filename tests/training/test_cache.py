@@ -46,7 +46,8 @@ def test_drawings_come_back_from_all_shards_and_folders(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 256, (9, 16, 16), dtype=np.uint8)
     one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir(), two.mkdir()
+    one.mkdir()
+    two.mkdir()
     write_shard(one, 0, [Record("a", "g", "f", (VIEW, SKETCH)), Record("b", "g", "f", (VIEW,))], rows[:3])
     write_shard(one, 3, [Record("c", "h", "f", (VIEW, VIEW))], rows[3:5])
     write_shard(two, 0, [Record("d", "i", "k", (VIEW,) * 4)], rows[5:])

@@ -74,7 +74,7 @@ def test_moments_come_back_and_go_on_alike(kind: str, tmp_path: Path) -> None:
 
     def step(weight: nn.Parameter, optimiser: torch.optim.Optimizer, factor: float) -> None:
         optimiser.zero_grad()
-        (weight * torch.tensor([1.0, 2.0, factor])).sum().backward()
+        (weight * torch.tensor([1.0, 2.0, factor])).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     weight, optimiser = make()

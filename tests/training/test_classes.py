@@ -78,7 +78,7 @@ def test_each_half_of_the_dual_network_learns_from_its_own_classifier() -> None:
     drawings = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
     network.train()
     pooled = network.embed(drawings)
-    pooled[:, :512].sum().backward()
+    pooled[:, :512].sum().backward()  # type: ignore[no-untyped-call]
     backbone = network.backbone
     # The last convolution's scale: of what lies before it, normalisation leaves little.
     assert backbone.first.features[-3].weight.grad.abs().sum() > 0

@@ -36,7 +36,8 @@ class FakeWriter:
     made: list[FakeWriter]
 
     def __init__(self, folder: str, purge_step: int) -> None:
-        self.folder, self.purge_step, self.scalars, self.closed = folder, purge_step, [], False
+        self.folder, self.purge_step, self.closed = folder, purge_step, False
+        self.scalars: list[tuple[Any, ...]] = []
         FakeWriter.made.append(self)
 
     def add_scalar(self, *values: Any) -> None:

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from training_makers import NOTHING, make_cache, make_recipe
 
+from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
 from patsearch.training import start
 from patsearch.training.checkpoint import slim
@@ -43,6 +44,14 @@ def trainer(cache: DrawingCache, **sections: dict[str, Any]) -> Trainer:
     return Trainer(make_recipe(**sections), cache, DESIGNS)
 
 
+def first_layer(network: Network) -> torch.nn.Linear:
+    """The first layer of the projection."""
+    assert isinstance(network.projection, torch.nn.Sequential)
+    layer = network.projection[0]
+    assert isinstance(layer, torch.nn.Linear)
+    return layer
+
+
 def weights(run: Trainer) -> dict[str, torch.Tensor]:
     found = {f"network.{name}": tensor for name, tensor in run.network.state_dict().items()}
     found |= {f"averaged.{name}": tensor for name, tensor in run.averaged.state_dict().items()}
@@ -55,7 +64,11 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
     assert [name for name, tensor in one.items() if not torch.equal(tensor, other[name])] == []
 
 
-ALL = {"batch": {"designs": 10, "drawings": 4}, "augment": NOTHING, "schedule": {"steps": 20}}
+ALL: dict[str, dict[str, Any]] = {
+    "batch": {"designs": 10, "drawings": 4},
+    "augment": NOTHING,
+    "schedule": {"steps": 20},
+}
 ARCFACE = {"name": "arcface", "options": {"sample": 0.5, "margin_warmup": 0.5}}
 
 
@@ -147,7 +160,9 @@ def test_batches_made_ahead_are_those_made_when_asked_for(cache: DrawingCache) -
 
 def test_accumulated_batches_are_one_step(cache: DrawingCache) -> None:
     # Without statistics of a batch, and with a loss that is a mean over rows, two halves are one whole.
-    shared = {"network": {"architecture": "test_vit", "pooling": "native", "projection": 0, "embedding": "pooled"}}
+    shared: dict[str, dict[str, Any]] = {
+        "network": {"architecture": "test_vit", "pooling": "native", "projection": 0, "embedding": "pooled"}
+    }
     shared |= {"loss": {"name": "softmax", "options": {}}, "augment": NOTHING, "data": {"stages": [{"size": 32}]}}
     shared |= {"schedule": {"optimiser": "sgd"}}  # Adam makes much of the last digits of small gradients
     order = {"sampler": "class-balanced", "drawings": 4}  # all of a design, in whatever order
@@ -199,7 +214,7 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(cache: Dr
     run = trainer(cache)
     run.train_step()
     with torch.no_grad():
-        run.network.projection[0].weight.fill_(float("inf"))
+        first_layer(run.network).weight.fill_(float("inf"))
     before = weights(run)
     with pytest.raises(UsageError, match=r"The loss is nan .* at step 1\. .*lower rates"):
         run.train_step()
@@ -373,7 +388,7 @@ def test_validation_measures_what_is_searched(cache: DrawingCache) -> None:
         assert 0 < before["map"] <= 1
         assert 0 <= before["sketch_hit@1"] <= 1
         with torch.no_grad():
-            network.projection[0].weight.zero_()
+            first_layer(network).weight.zero_()
         assert (validate(network, cache, DESIGNS, size=32) == before) == (embedding == "pooled")
 
 

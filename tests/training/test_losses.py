@@ -47,6 +47,13 @@ def rows(seed: int = 0, count: int = 6, dtype: torch.dtype = torch.float64) -> T
     return functional.normalize(torch.randn(count, DIM, generator=generator, dtype=dtype), dim=1)
 
 
+def centres_of(loss: Loss) -> Tensor:
+    """The weights of its class centres."""
+    assert isinstance(loss.centres, torch.nn.Module)
+    assert isinstance(loss.centres.weight, Tensor)
+    return loss.centres.weight
+
+
 # ------------------------------------------------------------------ the papers' formulas, number by number
 
 
@@ -141,7 +148,8 @@ def naive_proxy_anchor(loss: ProxyAnchor, x: Tensor, labels: Tensor) -> float:
 
 
 def focal(probability: float, gamma: float) -> float:
-    return -((1 - probability) ** gamma) * math.log(probability)
+    weight: float = (1 - probability) ** gamma
+    return -weight * math.log(probability)
 
 
 def naive_softmax(loss: Softmax, x: Tensor, labels: Tensor) -> float:
@@ -315,7 +323,7 @@ def test_equal_rows_give_finite_gradients(case: Case) -> None:
 @pytest.mark.parametrize("sign", [1, -1], ids=["on their centre", "opposite to it"])
 def test_rows_at_the_ends_of_the_cosine_give_finite_gradients(case: Case, sign: int) -> None:
     loss = case.make(torch.float32)
-    embeddings = sign * functional.normalize(loss.centres.weight.detach()[LABELS, 0], dim=1)  # type: ignore[union-attr, index]
+    embeddings = sign * functional.normalize(centres_of(loss).detach()[LABELS, 0], dim=1)
     embeddings.requires_grad_()
     loss(embeddings, LABELS).backward()
     assert embeddings.grad is not None
@@ -356,9 +364,10 @@ def test_right_costs_less_than_wrong(case: Case) -> None:
     loss = case.make(classes=3)
     if case in WITH_CENTRES:
         centres = torch.eye(DIM, dtype=torch.float64)[:3]
-        loss.centres.weight.data = centres[:, None].repeat(1, loss.centres.weight.shape[1], 1)  # type: ignore[union-attr, index, operator]
-        if getattr(loss, "bias", None) is not None:
-            loss.bias.data.zero_()  # type: ignore[union-attr, operator]
+        weight = centres_of(loss)
+        weight.data = centres[:, None].repeat(1, weight.shape[1], 1)
+        if (bias := getattr(loss, "bias", None)) is not None:
+            bias.data.zero_()
     axes = torch.eye(DIM, dtype=torch.float64)
     y = torch.tensor([0, 1, 0, 2, 1, 2])
     right, wrong = loss(axes[y], y).item(), loss(axes[(y + torch.tensor([0, 1, 1, 0, 0, 1])) % 3], y).item()
@@ -410,7 +419,7 @@ def test_margin_is_in_the_gradient() -> None:
     slopes = []
     for loss in (plain, angular):
         cosines = torch.tensor([0.3], dtype=torch.float64, requires_grad=True)
-        loss.margined(cosines, loss.margin).backward()  # type: ignore[operator, attr-defined]
+        loss.margined(cosines, loss.margin).backward()  # type: ignore[operator]
         assert cosines.grad is not None
         slopes.append(cosines.grad.item())
     # d cos(theta + m) / d cos(theta) = sin(theta + m) / sin(theta)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ def test_the_classes_of_the_batch_take_part_always(classes: int, share: float, s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_share_of_one_is_the_full_loss_and_a_small_one_the_loss_over_its_sample(kind: type[Loss]) -> None:
+def test_a_share_of_one_is_the_full_loss_and_a_small_one_the_loss_over_its_sample(kind: Callable[..., Loss]) -> None:
     embeddings, labels = batch()
     torch.manual_seed(0)
     full = kind(dim=6, classes=40).double()
@@ -78,14 +78,14 @@ def test_a_share_of_one_is_the_full_loss_and_a_small_one_the_loss_over_its_sampl
     chosen = twin(labels)
     assert chosen.classes is not None
     small = kind(dim=6, classes=len(chosen.classes)).double()
-    small.centres.weight.data = full.centres.weight.data[chosen.classes]  # type: ignore[union-attr, index, operator]
+    small.centres.weight.data = full.centres.weight.data[chosen.classes]  # type: ignore[union-attr, index]
     assert sampled(embeddings, labels).item() == pytest.approx(small(embeddings, chosen.labels).item(), rel=1e-12)
     # Evaluation sees all.
     assert torch.equal(sampled.eval()(embeddings, labels), full(embeddings, labels))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_classes_outside_of_the_sample_get_no_gradient(kind: type[Loss]) -> None:
+def test_classes_outside_of_the_sample_get_no_gradient(kind: Callable[..., Loss]) -> None:
     embeddings, labels = batch()
     loss = kind(dim=6, classes=40, sample=0.4, sample_seed=3).double()
     loss(embeddings, labels).backward()

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from training_makers import make_cache, make_recipe
+from waiting import wait_until
 
 from patsearch.cli import main
 from patsearch.encoder import load_encoder
@@ -123,12 +123,6 @@ def in_background(folder: Path, run: Path, *changes: str) -> subprocess.Popen[st
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
 CHANGES = ("schedule.steps=30", "validation.every=15", "schedule.save_seconds=0")
 
 
@@ -137,7 +131,7 @@ def test_killed_and_resumed_equals_undisturbed_to_the_bit(command: Command, fold
     changes = [word for change in CHANGES for word in ("--set", change)]
     assert command("--out", whole, *changes)[0] == 0
     process = in_background(folder, killed, *CHANGES)
-    wait_for(lambda: (killed / "log.csv").exists() and len(rows(killed)) >= 5, process)
+    wait_until(lambda: (killed / "log.csv").exists() and len(rows(killed)) >= 5, process)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL

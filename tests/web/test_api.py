@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from patsearch.cli import main
 from patsearch.engine import open_index
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.web.app import create_app
-from patsearch.web.live import _LOOK_EVERY
 from patsearch.web.settings import ServerSettings
 
 API = "/api/v1"
@@ -160,7 +158,10 @@ def test_a_saved_search_finds_what_is_new(tmp_path: Path, drawing: bytes) -> Non
         assert client.get(f"{API}/drawings/USD900004-D00001-1/thumbnail").status_code == 200
 
 
-def test_an_index_put_in_the_others_place_is_opened(tmp_path: Path, drawing: bytes) -> None:
+def test_an_index_put_in_the_others_place_is_opened(
+    tmp_path: Path, drawing: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patsearch.web.live._LOOK_EVERY", -1.0)  # look at every request
     index, other = tmp_path / "index", tmp_path / "other"
     ingest([week(tmp_path / "w", range(1, 3))], index, IngestOptions(workers=1))
     ingest([week(tmp_path / "v", range(1, 6))], other, IngestOptions(workers=1))
@@ -168,7 +169,6 @@ def test_an_index_put_in_the_others_place_is_opened(tmp_path: Path, drawing: byt
         assert client.get(f"{API}/index").json()["patents"] == 2
         index.rename(tmp_path / "old")
         other.rename(index)
-        time.sleep(_LOOK_EVERY + 0.1)
         assert client.get(f"{API}/index").json()["patents"] == 5
         assert len(search(client, drawing, top=10)["hits"]) == 5
 
