@@ -91,7 +91,7 @@ class SourceError(InputError):
 
 
 class VectorIndexError(PatsearchError):
-    """The index refuses."""
+    """The index refuses the operation."""
 
     exit_code = 4
 

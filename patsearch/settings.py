@@ -39,13 +39,13 @@ def load_defaults(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     The file is the one that PATSEARCH_CONFIG names, else `patsearch.toml` in the folder.
 
     Raises:
-        SettingsError: not TOML, an unknown key, a value of the wrong type, or a file that is not there.
+        SettingsError: not TOML, an unknown key, a value of the wrong type, or a missing file.
     """
     named = os.environ.get(ENVIRONMENT)
     path = Path(named) if named else (folder or Path.cwd()) / FILE
     if not path.is_file():
         if named:
-            raise SettingsError(f"{path} is not there.", hint=f"{ENVIRONMENT} names it; unset it or make the file.")
+            raise SettingsError(f"{path} does not exist.", hint=f"{ENVIRONMENT} names it; unset it or make the file.")
         return {}
     settings = _read(path)
     defaults: dict[str, dict[str, Any]] = {}

@@ -123,7 +123,7 @@ def _opened(uri: str, autocommit: bool) -> sqlite3.Connection:
         cached_statements=64,
     )
     try:
-        connection.execute(_ANY_VERSION).fetchone()  # SQLite opens nothing before it is asked for something
+        connection.execute(_ANY_VERSION).fetchone()  # SQLite opens the file with the first statement
     except BaseException:
         connection.close()
         raise

@@ -187,7 +187,7 @@ def test_cpc_with_a_design_class_asks_for_the_us_class_and_says_so() -> None:
     design = drawing(classes=(ClassCode("uspc", "D14/126"), ClassCode("locarno", "14-02")))
     asked = parse_filter("cpc=D14")
     assert asked.matches(design)
-    assert asked.notices == ("cpc=D14: designs bear no CPC; matched as US design class D14.",)
+    assert asked.notices == ("cpc=D14: designs have no CPC codes; matched as US design class D14.",)
     assert parse_filter("uspc=D14").notices == ()
     both = parse_filter("cpc=D06")
     assert both.matches(drawing(classes=(ClassCode("cpc", "D06F39/00"),)))
@@ -227,17 +227,17 @@ def test_a_title_may_hold_the_word_and() -> None:
         ("chair", "Cannot read"),
         ("colour=red", "Unknown filter key 'colour'"),
         ("granted=", "has no value"),
-        ("granted=2015-13", "no date"),
-        ("granted=2015-02-29", "no date"),
-        ("granted=14-02", "no date"),
+        ("granted=2015-13", "is not a date"),
+        ("granted=2015-02-29", "is not a date"),
+        ("granted=14-02", "is not a date"),
         ("granted=2018..2015", "ends before it begins"),
         ("granted>2015..2016", "A range needs"),
         ("granted~2015", "does not go with"),
         ("title=chair", "does not go with"),
         ("title~...", "no word to look for"),
-        ("uspc=chair", "no uspc code"),
-        ("locarno=D14", "no locarno code"),
-        ("cpc=D50", "no cpc code"),
+        ("uspc=chair", "is not a uspc code"),
+        ("locarno=D14", "is not a locarno code"),
+        ("cpc=D50", "is not a cpc code"),
         ("kind>S1", "does not go with"),
     ],
 )

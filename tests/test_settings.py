@@ -37,5 +37,5 @@ def test_a_bad_file_is_one_error(tmp_path: Path, text: str, message: str) -> Non
 
 def test_the_file_named_in_the_environment_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATSEARCH_CONFIG", str(tmp_path / "none.toml"))
-    with pytest.raises(SettingsError, match="is not there"):
+    with pytest.raises(SettingsError, match="does not exist"):
         load_defaults(tmp_path)

@@ -1,4 +1,4 @@
-"""What a line of sheet text means: a figure label, a header, a page number, or nothing of ours."""
+"""What a line of sheet text means: a figure label, a header, a page number, or other text."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _whole(raster: Raster, longest: int | None) -> SplitSheet:
 
 
 def _turned(labels: Sequence[SheetText]) -> int:
-    """The turn that most labels ask for, surer ones first."""
+    """The turn that most labels need, surer ones first."""
     votes: Counter[int] = Counter()
     for label in labels:
         votes[label.turn] += 1 + int(label.meaning.number is not None)

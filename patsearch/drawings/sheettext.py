@@ -53,7 +53,7 @@ class _Page:
 
     Attributes:
         raster, pieces: the sheet.
-        known: what each line reads, None if there is nothing to read.
+        known: the text of each line, None for unreadable ones.
     """
 
     raster: Raster
@@ -113,7 +113,7 @@ def _search(
     lines = [line for line in lines if line.aspect >= 1.3 and line.doubt < _DOUBTFUL and id(line) not in old]
     texts = _read(page, lines[:_FIRST], turns)
     labels = _labels([*known, *texts], expected, finish)
-    # Where there are labels, others look like them; where there are none, look further.
+    # Other labels look like those found; without any, look further.
     like = [text.line for text in labels]
     more = lines[_FIRST:]
     if like:

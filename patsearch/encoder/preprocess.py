@@ -152,7 +152,7 @@ def preprocess(image: Image.Image | NDArray[np.uint8], spec: Preprocessing) -> G
         spec: size, padding and the way of shrinking.
 
     Raises:
-        ImageError: the image has no pixels, or a shape or mode that is no picture.
+        ImageError: the image has no pixels, or a shape or mode that no picture has.
     """
     grey = to_grey(image)
     if not spec.windows:

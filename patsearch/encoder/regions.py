@@ -79,7 +79,7 @@ def agreements(
     for number, image in enumerate((*queries, found)):
         if is_blank(to_grey(image)):
             which = "found drawing" if number == len(queries) else f"picture {number + 1} of the query"
-            raise ImageError(f"The {which} is blank: there is nothing to compare.", hint="Check the file.")
+            raise ImageError(f"The {which} is blank and cannot be compared.", hint="Check the file.")
     if found_vector is not None and found_vector.shape != (encoder.card.dim,):
         raise EncoderError(
             f"The encoder {encoder.card.name!r} gives vectors of {encoder.card.dim} numbers, "

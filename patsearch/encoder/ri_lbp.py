@@ -10,7 +10,7 @@ What the sources say, and what was chosen here where they are silent:
 
 - The radii and numbers of points are those of Ojala: (8, 1), (16, 2), (24, 3).
 - RI-LBP is the weakest row of the published tables on DeepPatent (mean average precision 0.069). They name the
-  method and no number of cells, no circle, no distance: what is chosen here need not be what was measured there.
+  method but not the number of cells, the circles or the distance: the choices here may differ from those measured.
 - Cells: 8 x 8, another number as in `ri-lbp:12`. They keep where on the drawing a pattern is. So a drawing that
   is turned as a whole is not found by this encoder, though each of its patterns is.
 - Pixels around which everything is equally bright are not counted: nine tenths of a drawing are paper.

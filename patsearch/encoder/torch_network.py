@@ -57,9 +57,9 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
-            raise EncoderError(f"There is no pooling {self.pooling!r}.", hint=f"Known: {', '.join(POOLINGS)}.")
+            raise EncoderError(f"Unknown pooling {self.pooling!r}.", hint=f"Known: {', '.join(POOLINGS)}.")
         if self.embedding not in EMBEDDINGS:
-            raise EncoderError(f"There is no embedding {self.embedding!r}.", hint=f"Known: {', '.join(EMBEDDINGS)}.")
+            raise EncoderError(f"Unknown embedding {self.embedding!r}.", hint=f"Known: {', '.join(EMBEDDINGS)}.")
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

@@ -24,7 +24,7 @@ _CONCATENATED = "junk after document element"
 
 
 def read_tree(data: bytes) -> Element:
-    """The root of a grant, with nothing below it but bibliography, drawings and what is said of them.
+    """The root of a grant, with only bibliography, drawings and their description below it.
 
     Raises:
         SourceError: not XML, not a grant, unsafe or beyond the bounds; one line without the file's name.

@@ -99,7 +99,7 @@ def ingest(
         What was done, skipped and failed. A file that cannot be read is in there and stops nothing.
 
     Raises:
-        SourceError: a source is not there or holds nothing to ingest; nothing was written.
+        SourceError: a source is missing or holds nothing to ingest; nothing was written.
         EncoderMismatch, UsageError: the index was made in another way than `options` require.
         IndexLocked: another process writes to the index.
         StorageError: the disk is full or read-only; what was finished is kept.

@@ -1,4 +1,4 @@
-"""Worker processes that decode and encode what was uploaded.
+"""Worker processes that decode and encode uploads.
 
 Uploaded pictures are decoded only here: a decoder that hangs or fills the memory stops its process, not the server. A
 process that takes too long is killed and replaced.
@@ -29,9 +29,9 @@ from patsearch.processes import start_pool, stop_pool
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER, Metrics
 
-# Above what decoding and encoding the largest picture allowed takes, far below what a machine has.
+# More than the largest picture needs, far less than a machine has.
 _MOST_MEMORY = 4 << 30
-# A process is replaced now and then, so that what decoders lose does not add up.
+# A process is replaced now and then, so that leaks of decoders do not add up.
 _TASKS_A_PROCESS = 5000
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 

@@ -135,7 +135,7 @@ def test_and_a_second_run_completes_it(server: FakeServer, waits: list[float]) -
 
 def test_a_server_that_always_forgets_is_found_out(backend: Backend, server: FakeServer) -> None:
     server.trouble("PUT", "/points", ForgetHalf(), times=100)
-    with pytest.raises(BackendError, match="says that it stored 256 drawings, but 32 of them are not there"):
+    with pytest.raises(BackendError, match="says that it stored 256 drawings, but 32 of them are missing"):
         backend.upsert(DRAWINGS, VECTORS)
 
 
@@ -177,9 +177,9 @@ def test_somebody_else_there(server: FakeServer, waits: list[float]) -> None:
     server.trouble("GET", "/", Garbage())
     with pytest.raises(BackendError) as caught:
         QdrantBackend.open(f"{server.url}#designs")
-    check(caught.value, "no Qdrant server", "6333")
+    check(caught.value, "not a Qdrant server", "6333")
     server.title = "something else"
-    with pytest.raises(BackendError, match="no Qdrant server"):
+    with pytest.raises(BackendError, match="not a Qdrant server"):
         QdrantBackend.open(f"{server.url}#designs")
 
 
@@ -215,7 +215,7 @@ def test_newer_is_fine(server: FakeServer, waits: list[float]) -> None:
 def test_no_such_collection(backend: Backend, server: FakeServer) -> None:
     with pytest.raises(IndexNotFound) as caught:
         QdrantBackend.open(f"{server.url}#other")
-    check(caught.value, "no collection 'other'", "Aliases there: designs", "Ingest")
+    check(caught.value, "No collection 'other'", "Aliases there: designs", "Ingest")
 
 
 def test_a_collection_that_vanishes(backend: Backend, server: FakeServer) -> None:
@@ -279,9 +279,9 @@ def test_gives_up_on_a_server_that_stays_busy(backend: Backend, server: FakeServ
 @pytest.mark.parametrize(
     ("location", "words"),
     [
-        ("ftp://host#x", "no address"),
-        ("http://#x", "no address"),
-        ("http://host:port#x", "no address"),
+        ("ftp://host#x", "is not the address"),
+        ("http://#x", "is not the address"),
+        ("http://host:port#x", "is not the address"),
         ("http://host:6333", "names no collection"),
         ("http://host#a/b", "names no collection"),
         ("http://me:secret@host#x", "PATSEARCH_QDRANT_API_KEY"),

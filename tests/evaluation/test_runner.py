@@ -199,7 +199,7 @@ class TestDeepPatent:
         next(folder.rglob("USD0834583-20181127-D00002.png")).unlink()
         (evaluation,) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
         assert evaluation.dataset["gallery"] == 10
-        assert any("1 listed files are not there" in note for note in evaluation.dataset["notes"])
+        assert any("1 listed files are missing" in note for note in evaluation.dataset["notes"])
 
     @pytest.mark.parametrize(
         ("name", "expected"),

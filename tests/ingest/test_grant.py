@@ -120,7 +120,7 @@ def test_numbers_of_every_kind_of_grant(doc_number: str, number: str) -> None:
 
 def test_what_is_missing_is_said() -> None:
     patent = parse_grant(changed("<date>20201027</date>", "<date>20201300</date>")).patent
-    assert (patent.granted, patent.problems) == (None, ("'20201300' is no grant date",))
+    assert (patent.granted, patent.problems) == (None, ("'20201300' is not a grant date",))
     patent = parse_grant(re.sub(rb"<invention-title.*?</invention-title>", b"", GRANT.encode(), flags=re.DOTALL)).patent
     assert (patent.title, patent.problems) == ("", ("the grant has no title",))
     patent = parse_grant(changed("0601", "06o1")).patent

@@ -81,7 +81,7 @@ def test_an_unknown_kind(tmp_path: Path) -> None:
 
 def test_options_that_mean_nothing_to_the_source_are_refused(tmp_path: Path) -> None:
     path = week(tmp_path, range(1))
-    with pytest.raises(UsageError, match="read as 'uspto', which has no use for lists, pattern"):
+    with pytest.raises(UsageError, match="read as 'uspto', which does not take lists, pattern"):
         open_source(path, options=SourceOptions(pattern="{patent}.png", lists=(tmp_path / "a.txt",)))
 
 

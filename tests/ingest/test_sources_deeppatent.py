@@ -69,7 +69,7 @@ def test_lists_choose_what_is_read(tmp_path: Path) -> None:
     gallery.write_text(f"{LAYOUT[2]} 1\n{LAYOUT[5]} 2\nI20180220/gone.png 2\n{LAYOUT[2]} 1\n")
     units, problems = listed(tmp_path, lists=(queries, gallery))
     assert [[s.name for s in u.load().sheets] for u in units] == [["D00001"], ["D00002", "D00010"]]
-    assert [str(p) for p in problems] == [f"{gallery}: 1 listed files are not there, I20180220/gone.png for one"]
+    assert [str(p) for p in problems] == [f"{gallery}: 1 listed files are missing, for example I20180220/gone.png"]
     (everything,) = [u for u in listed(tmp_path)[0] if u.key == "USD0834581-20181127"]
     assert units[1].fingerprint != everything.fingerprint
 

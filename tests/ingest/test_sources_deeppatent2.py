@@ -90,7 +90,7 @@ def test_cut_figures_stand_in_for_a_missing_sheet_and_the_rest_is_reported(tmp_p
     folder = year(tmp_path, figures, files)
     units, problems = listed(folder)
     assert [sheet.name for sheet in units[0].load().sheets] == ["D00001_1", "D00001_2", "D00002"]
-    assert [problem.reason for problem in problems] == [f"1 listed files are not there, {KEY}-D00003.png for one"]
+    assert [problem.reason for problem in problems] == [f"1 listed files are missing, for example {KEY}-D00003.png"]
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,11 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, hostile: str) -> 
     units, _ = listed(folder)
     patent = units[0].load()
     assert [sheet.name for sheet in patent.sheets] == ["D00002"]
-    assert any("no image of this patent" in text for text in patent.problems)
+    assert any("not an image of this patent" in text for text in patent.problems)
     alone = year(tmp_path / "alone", [bad], [])
     units, problems = listed(alone)
     assert units == []
-    assert "no image of this patent" in problems[0].reason
+    assert "not an image of this patent" in problems[0].reason
 
 
 def test_text_that_is_no_figure_is_reported(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_patterns(tmp_path: Path, pattern: str) -> None:
     folder_of(tmp_path, "USD0907292_2.png", "USD0907292_10A.png", "sub/USD0907293_1.png", "cover.png")
     patents, problems = sheets_of(tmp_path, pattern=pattern)
     assert patents == {"USD907292": ["2", "10A"], "USD907293": ["1"]}
-    assert problems == [f"{tmp_path}/cover.png: the name does not fit the pattern; 1 images are left out"]
+    assert problems == [f"{tmp_path}/cover.png: the name does not match the pattern; 1 images are left out"]
 
 
 def test_names_of_sheets_are_safe_in_a_url(tmp_path: Path) -> None:
@@ -87,11 +87,11 @@ def test_sheets_of_one_name_get_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
-        ("{figure}.png", "does not say where the patent stands"),
+        ("{figure}.png", "does not say where the patent is"),
         ("{patent}_{page}", "unknown part {page}"),
         ("(?P<patent>[a-z", "cannot be read"),
         ("{patent}_{patent}", "cannot be read"),
-        ("*.png", "does not say where the patent stands"),
+        ("*.png", "does not say where the patent is"),
     ],
 )
 def test_a_pattern_that_makes_no_sense_is_refused_at_once(tmp_path: Path, pattern: str, says: str) -> None:
@@ -160,7 +160,7 @@ def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
         "line 2: 'soon' is not a date (write 2015-03-24)",
         "line 2: 'chair' is not a uspc code",
         "line 3: the row names no patent; left out",
-        "line 4: USD907292 is there twice; the first row counts",
+        "line 4: USD907292 occurs twice; the first row counts",
         "line 5: '2020-02-30' is not a date (write 2015-03-24)",
     ]
     assert [str(c) for c in metadata.patents["USD907292"].classes] == ["uspc:D28/47"]
@@ -200,7 +200,7 @@ def test_metadata_reach_the_patents(tmp_path: Path) -> None:
     assert (patents["USD907292"].title, patents["USD907292"].granted) == ("Razor cartridge", date(2021, 1, 5))
     assert patents["unlisted"].title == ""
     (problem,) = [p for p in found if isinstance(p, Problem)]
-    assert problem.reason == "no images of 1 patents of this table, US12448135 for one"
+    assert problem.reason == "no images of 1 patents of this table, for example US12448135"
 
 
 def test_other_data_are_another_fingerprint(tmp_path: Path) -> None:

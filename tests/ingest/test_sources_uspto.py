@@ -166,7 +166,7 @@ def test_the_same_grant_twice_is_read_once(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(grant_zip(0, title="Another")[1])
     units, problems = listed(tmp_path)
     assert [u.load().title for u in units] == ["Chair with arm rest", "Display screen"]
-    assert "1 grants are there twice with different content, USD0900000-20210105 for one" in problems[0].reason
+    assert "1 grants occur twice with different content, for example USD0900000-20210105" in problems[0].reason
 
 
 @pytest.mark.data

@@ -85,7 +85,7 @@ def test_deeppatents_lists_choose_the_drawings_and_the_sides(tmp_path: Path) -> 
         "USD810403": (TEST, 2),
     }
     reasons = [str(problem) for problem in report.failed]
-    assert any("1 listed files are not there" in text and "D00009.png" in text for text in reasons)
+    assert any("1 listed files are missing" in text and "D00009.png" in text for text in reasons)
     assert any("USD810401 is in the lists of two splits" in text for text in reasons)
     assert report.exit_code == 9
     assert split_designs(cache.records).train == (0,)

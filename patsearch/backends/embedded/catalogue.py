@@ -148,7 +148,7 @@ class Catalogue:
             return dict(self._db.execute(sql, (json.dumps([int(row) for row in rows]),)))
 
     def rows_of(self, ids: Sequence[str], state: State) -> dict[str, int]:
-        """The rows at which drawings are alive at that version; ids that are not there are left out."""
+        """The rows at which drawings are alive at that version; unknown ids are left out."""
         sql = """SELECT d.id, d.row FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.id = wanted.value
                  WHERE d.row < ? AND (d.dead IS NULL OR d.dead > ?)"""
         with self._lock, database_errors(self._path):

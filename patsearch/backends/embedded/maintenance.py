@@ -74,7 +74,7 @@ def _rows(generation: Generation) -> Iterator[str]:
             f"SELECT count(*) FROM drawings WHERE {column} NOT IN (SELECT id FROM {table})"  # noqa: S608  own names
         )
         if orphans:
-            yield f"{orphans} rows name {table} that are not there."
+            yield f"{orphans} rows name missing {table}."
     stored = np.array(
         catalogue.query("SELECT fact, caption FROM drawings WHERE row < ? ORDER BY row", (rows,)), dtype=np.int64
     ).reshape(-1, 2)

@@ -44,7 +44,7 @@ def find(connection: Connection, name: str) -> str:
         return name
     known = ", ".join(sorted(by_alias)[:10]) or "none"
     raise IndexNotFound(
-        f"There is no collection {name!r} at {connection.address.url}.",
+        f"No collection {name!r} at {connection.address.url}.",
         hint=f"Aliases there: {known}. Ingest into it, or correct the name behind # in the address.",
     )
 

@@ -63,7 +63,7 @@ class Points(ABC):
 
     @abstractmethod
     def delete(self, ids: Sequence[str]) -> None:
-        """Remove points; ids that are not there are fine."""
+        """Remove points; unknown ids are fine."""
 
     @abstractmethod
     def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:

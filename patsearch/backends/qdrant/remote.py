@@ -89,7 +89,7 @@ class RemotePoints(Points):
                 return
         raise BackendError(
             f"The server at {self.connection.address.url} says that it stored {len(points)} drawings, "
-            f"but {len(left)} of them are not there.",
+            f"but {len(left)} of them are missing.",
             hint="Look at its log, its disk and the state of its shards; then run the same command again.",
         )
 
@@ -265,7 +265,7 @@ def _condition(clause: Clause) -> Any:
         case Begins(field, prefix):
             return models.FieldCondition(key=field, match=models.MatchPrefix(prefix=prefix))
         case Between(field, first, last):
-            # Without any bound, a range would say nothing of a field that is not there.
+            # Without any bound, a range would also match drawings without the field.
             bounds = models.DatetimeRange(gte=_midnight(first or _EARLY), lte=_midnight(last) if last else None)
             return models.FieldCondition(key=field, range=bounds)
         case All(of):

@@ -111,7 +111,7 @@ class Source(ABC):
 
     @abstractmethod
     def units(self) -> Iterator[Unit | Problem]:
-        """Every patent, in a stable order. What is damaged yields what is good, then a `Problem`."""
+        """Every patent, in a stable order. Damaged ones yield their good part, then a `Problem`."""
 
     def total(self) -> int | None:
         """Number of units, where it is cheap to tell; for progress alone."""
@@ -139,8 +139,8 @@ def open_source(path: Path | str, *, kind: str | None = None, options: SourceOpt
     if unknown:
         takes = ", ".join(sorted(cls.takes)) or "no options"
         raise UsageError(
-            f"{path} is read as {cls.name!r}, which has no use for {', '.join(unknown)}.",
-            hint=f"It takes {takes}; name another kind of source if it was recognised wrongly.",
+            f"{path} is read as {cls.name!r}, which does not take {', '.join(unknown)}.",
+            hint=f"It takes {takes}; if it was recognised wrongly, name the kind with --source.",
         )
     return cls(path, options)
 

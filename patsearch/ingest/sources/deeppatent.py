@@ -94,7 +94,7 @@ class DeepPatentSource(Source):
                 else:
                     yield Problem(printable(listed), f"{name} is not named as a sheet of this layout")
             if missing:
-                yield Problem(printable(listed), f"{len(missing)} listed files are not there, {missing[0]} for one")
+                yield Problem(printable(listed), f"{len(missing)} listed files are missing, for example {missing[0]}")
 
 
 def read_list(path: Path) -> list[tuple[str, int]]:

@@ -68,7 +68,9 @@ class DeepPatent2Source(Source):
                 if files:
                     yield patent_files(key, patent, files, printable(year.path.parent.name))
             if missing:
-                yield Problem(printable(year.path), f"{len(missing)} listed files are not there, {missing[0]} for one")
+                yield Problem(
+                    printable(year.path), f"{len(missing)} listed files are missing, for example {missing[0]}"
+                )
 
     def total(self) -> int | None:
         return sum(len(year.figures) for year in self._years())
@@ -119,7 +121,7 @@ def _read(path: Path) -> _Year:
 
 
 def _patent(year: _Year, key: str, missing: list[str]) -> tuple[Patent, list[SheetFile]] | Problem:
-    """The data and files of a patent; files that are not there are added to `missing`."""
+    """The data and files of a patent; missing files are added to `missing`."""
     try:
         with year.path.open("rb") as file:
             places = year.figures[key]
@@ -151,7 +153,7 @@ def _patent(year: _Year, key: str, missing: list[str]) -> tuple[Patent, list[She
 
 
 def _files(folder: Path, key: str, figures: list[JsonDict], missing: list[str], problems: list[str]) -> list[SheetFile]:
-    """The sheets of a patent, each once, in page order; its figures where a sheet is not there."""
+    """The sheets of a patent, each once, in page order; its figures where a sheet is missing."""
     by_sheet: dict[str, list[str]] = {}
     for figure in figures:
         by_sheet.setdefault(_text(figure.get("figure_file")), []).append(_text(figure.get("subfigure_file")))

@@ -52,7 +52,7 @@ class ImageFolderSource(Source):
             patent = metadata.patents.get(number, Patent(number=number))
             yield patent_files(number, patent, files, printable(files[0].path.parent.name))
         if without:
-            reason = f"no images of {len(without)} patents of this table, {next(iter(without))} for one"
+            reason = f"no images of {len(without)} patents of this table, for example {next(iter(without))}"
             yield Problem(printable(self.options.metadata or ""), reason)
 
     def total(self) -> int | None:
@@ -89,7 +89,7 @@ class ImageFolderSource(Source):
                 )
                 yield Problem(printable(folder.path), reason)
         if unfit:
-            yield Problem(printable(unfit[0]), f"the name does not fit the pattern; {len(unfit)} images are left out")
+            yield Problem(printable(unfit[0]), f"the name does not match the pattern; {len(unfit)} images are left out")
         if not patents:
             yield Problem(printable(self.path), "no images that belong to a patent")
         for number in sorted(patents, key=natural_key):

@@ -60,7 +60,7 @@ def read_metadata(path: Path) -> Metadata:
         if not number:
             result.problems.append(Problem(where, "the row names no patent; left out"))
         elif number in result.patents:
-            result.problems.append(Problem(where, f"{number} is there twice; the first row counts"))
+            result.problems.append(Problem(where, f"{number} occurs twice; the first row counts"))
         else:
             result.patents[number] = _patent(number, values, where, result.problems)
     return result
@@ -80,7 +80,7 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
         for text in _list(values.get(scheme)):
             code = try_code(scheme, text)
             if code is None:
-                problems.append(Problem(where, f"{text!r} is no {scheme} code"))
+                problems.append(Problem(where, f"{text!r} is not a {scheme} code"))
             else:
                 classes.append(code)
     return Patent(

@@ -46,7 +46,7 @@ class Member:
 
 
 def members(path: Path, *, contents: bool = True) -> Iterator[Member | Problem]:
-    """The files of a tar or tar.gz in order; a damaged archive yields what is good, then a Problem.
+    """The files of a tar or tar.gz in order; a damaged archive yields its good part, then a Problem.
 
     Args:
         contents: read each member to fingerprint it; without, only headers are read.

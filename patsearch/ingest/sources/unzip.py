@@ -94,7 +94,7 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
 
 
 def _fault(info: zipfile.ZipInfo) -> str | None:
-    """Why a member is not to be touched; None where nothing speaks against it."""
+    """Why a member must not be unpacked; None if it may be."""
     # zipfile cuts names at a NUL and turns backslashes on Windows only; judge what the archive says.
     name = info.orig_filename.replace("\\", "/")
     if name.startswith("/") or ".." in name.split("/") or ":" in name or not name.isprintable():

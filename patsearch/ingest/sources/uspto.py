@@ -53,7 +53,7 @@ class UsptoSource(Source):
                 seen[unit.key] = unit.fingerprint
             yield unit
         if doubles:
-            what = f"{len(doubles)} grants are there twice with different content, {doubles[0]} for one"
+            what = f"{len(doubles)} grants occur twice with different content, for example {doubles[0]}"
             yield Problem(printable(self.path), f"{what}; the first of each was read")
 
     def total(self) -> int | None:
