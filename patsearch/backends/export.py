@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from io import BufferedRandom
 from pathlib import Path
 
@@ -49,22 +49,9 @@ def export(backend: Backend, folder: Path, where: Filter | None = None) -> int:
 
 def drawing_json(drawing: Drawing) -> JsonDict:
     """A drawing as one line of the export."""
-    return {
-        "id": drawing.id,
-        "patent": drawing.patent,
-        "sheet": drawing.sheet,
-        "figure": drawing.figure,
-        "view": drawing.view,
-        "front_page": drawing.front_page,
-        "turned": drawing.turned,
-        "box": drawing.box,
-        "title": drawing.title,
-        "kind": drawing.kind,
-        "granted": drawing.granted.isoformat() if drawing.granted else None,
-        "filed": drawing.filed.isoformat() if drawing.filed else None,
-        "classes": drawing.classes_json(),
-        "source": drawing.source,
-    }
+    values: JsonDict = {field.name: getattr(drawing, field.name) for field in fields(drawing)}
+    days = {name: values[name] and values[name].isoformat() for name in ("granted", "filed")}
+    return values | days | {"classes": drawing.classes_json()}
 
 
 def _write(backend: Backend, folder: Path, where: Filter | None) -> int:

@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import partial
 from itertools import groupby
@@ -58,17 +58,7 @@ class CorpusReport:
     files: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "out": str(self.out),
-            "layout": self.layout,
-            "seed": self.seed,
-            "designs": self.designs,
-            "drawings": self.drawings,
-            "sheets": self.sheets,
-            "near_duplicates": self.near_duplicates,
-            "families": self.families,
-            "files": list(self.files),
-        }
+        return asdict(self) | {"out": str(self.out), "files": list(self.files)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ class Dice:
         """A measure from the range."""
         return float(self.measures(low, high, 1)[0])
 
+    def each(self, *ranges: tuple[float, float]) -> tuple[float, ...]:
+        """A measure from every range, in their order."""
+        return tuple(self.between(low, high) for low, high in ranges)
+
     def measures(self, low: float, high: float, n: int) -> NDArray[np.float64]:
         """n measures from the range, (n,)."""
         values = self.rng.uniform(low, high, n)

@@ -7,7 +7,7 @@ network learns; only which parts are disclaimed belongs to the object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -21,6 +21,7 @@ from patsearch.synth.render import Lines
 POINTS = 224
 SUPERSAMPLING = 3
 _SILHOUETTE, _OCCLUSION = 1, 2
+_SAMPLE = 2.0  # pixels between the points at which a stroke is decided
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 Hatching = Literal["none", "lines", "stipple", "sheen", "limb"]
 # Cumulated: the share of drawings in a random style that are shaded like this.
@@ -207,45 +208,33 @@ def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[
 
 def hatch_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     """Parallel strokes, now and then interrupted, where a surface is turned from the light; in pixels of `lines`."""
-    width, height = lines.size
-    step = style.hatch_step * max(width, height) / POINTS
-    direction, across, reach = _axes(lines, style)
-    sample = 2.0
-    t = np.arange(-reach, reach, sample)
+    step = _step(lines, style)
     strokes = []
-    for offset in np.arange(-reach, reach, step):
-        points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
+    for points, t in _parallels(lines, style, step):
         gaps = (t / (step * 6) + rng.random()) % 1 < 0.8
         dark = _darkness(lines, style, points) > 0.5
-        strokes += _runs(points, dark & gaps, int(step * 0.4 / sample))
+        strokes += _runs(points, dark & gaps, int(step * 0.4 / _SAMPLE))
     return strokes
 
 
 def limb_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     """Parallel strokes where a surface curves away from the eye, the more of them the steeper; in pixels of `lines`."""
-    width, height = lines.size
-    step = 0.6 * style.hatch_step * max(width, height) / POINTS
-    direction, across, reach = _axes(lines, style)
-    sample = 2.0
-    t = np.arange(-reach, reach, sample)
+    step = _step(lines, style, 0.6)
     strokes = []
-    for offset in np.arange(-reach, reach, step):
-        points = np.array([width / 2, height / 2]) + offset * across + t[:, None] * direction
+    for points, t in _parallels(lines, style, step):
         facing = np.abs(lines.normals_at(points)[:, 2])
         # Every stroke ends at its own steepness: together they fade out.
         steep = (facing > 0) & (facing < rng.uniform(0.15, 0.75))
         gaps = (t / (step * rng.uniform(6, 18)) + rng.random()) % 1 < 0.85
-        strokes += _runs(points, steep & gaps, int(1.5 * step / sample))
+        strokes += _runs(points, steep & gaps, int(1.5 * step / _SAMPLE))
     return strokes
 
 
 def sheen_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     """Groups of two to five parallel strokes, each group on one flat surface; in pixels of `lines`."""
-    width, height = lines.size
-    step = style.hatch_step * max(width, height) / POINTS
+    step = _step(lines, style)
     direction, across, reach = _axes(lines, style)
-    sample = 2.0
-    t = np.arange(-reach, reach, sample)
+    t = np.arange(-reach, reach, _SAMPLE)
     strokes = []
     centres = np.argwhere(lines.seen >= 0)
     for y, x in centres[rng.integers(len(centres), size=int(rng.integers(2, 9)))] if len(centres) else ():
@@ -258,14 +247,27 @@ def sheen_lines(lines: Lines, style: Style, rng: np.random.Generator) -> list[ND
             near = np.abs(t - middle) < rng.uniform(0.3, 0.5) * length
             flat = lines.normals_at(points) @ normal > 0.995
             gaps = (t / (step * 12) + rng.random()) % 1 < 0.9
-            strokes += _runs(points, near & flat & gaps, int(step / sample))
+            strokes += _runs(points, near & flat & gaps, int(step / _SAMPLE))
     return strokes
+
+
+def _step(lines: Lines, style: Style, factor: float = 1.0) -> float:
+    """Distance of hatch lines, in pixels of `lines`."""
+    return factor * style.hatch_step * max(lines.size) / POINTS
 
 
 def _axes(lines: Lines, style: Style) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Directions along and across the strokes, and how far they may reach from the middle."""
     direction = np.array([np.cos(style.hatch_angle), np.sin(style.hatch_angle)])
     return direction, np.array([-direction[1], direction[0]]), float(np.hypot(*lines.size)) / 2
+
+
+def _parallels(lines: Lines, style: Style, step: float) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Lines over the whole drawing, `step` apart: points (n, 2), and their distances from the middle of the line."""
+    direction, across, reach = _axes(lines, style)
+    t = np.arange(-reach, reach, _SAMPLE)
+    for offset in np.arange(-reach, reach, step):
+        yield np.array(lines.size) / 2 + offset * across + t[:, None] * direction, t
 
 
 def _runs(points: NDArray[np.float64], on: NDArray[np.bool_], least: int) -> list[NDArray[np.float64]]:
@@ -278,7 +280,7 @@ def _runs(points: NDArray[np.float64], on: NDArray[np.bool_], least: int) -> lis
 def stipple(lines: Lines, style: Style, rng: np.random.Generator) -> NDArray[np.float64]:
     """(n, 2) dots, denser where a surface is turned from the light; in pixels of `lines`."""
     width, height = lines.size
-    step = style.hatch_step * max(width, height) / POINTS
+    step = _step(lines, style)
     count = int(width * height / step**2 * 3)
     points = rng.random((count, 2)) * [width, height]
     return np.asarray(points[rng.random(count) < _darkness(lines, style, points) ** 2])

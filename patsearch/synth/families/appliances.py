@@ -15,13 +15,8 @@ from patsearch.synth.solids import TAU, box, circle, cylinder, lathe, polygon, s
 def fan(dice: Dice) -> Assembly:
     """Twisted blades, a guard of wire, a stand, a clip or a handle."""
     assembly = Assembly()
-    blades, radius, twist, chord = (
-        dice.whole(2, 7),
-        dice.between(0.6, 1.0),
-        dice.between(0.2, 1.0),
-        dice.between(0.2, 0.42),
-    )
-    sweep = dice.between(-0.3, 0.4)
+    blades = dice.whole(2, 7)
+    radius, twist, chord, sweep = dice.each((0.6, 1.0), (0.2, 1.0), (0.2, 0.42), (-0.3, 0.4))
     upright = turn_x(np.pi / 2)
     section = circle(20)
     stations = np.linspace(0.12, 1, 10)

@@ -105,12 +105,7 @@ def sofa(dice: Dice) -> Assembly:
     """A base, arms, a back, one to three seats with cushions."""
     assembly = Assembly()
     width, depth, height = dice.between(0.9, 2.2), dice.between(0.7, 0.95), dice.between(0.2, 0.35)
-    radius, bevel, arm, lift = (
-        dice.between(0.02, 0.12),
-        dice.between(0.01, 0.08),
-        dice.between(0.08, 0.25),
-        dice.between(0.04, 0.2),
-    )
+    radius, bevel, arm, lift = dice.each((0.02, 0.12), (0.01, 0.08), (0.08, 0.25), (0.04, 0.2))
     assembly.add(box(width * 0.99, depth, height, radius, bevel), move(z=lift))
     seats, cushion = dice.whole(1, 3), dice.between(0.1, 0.2)
     each = (width - 2 * arm) / seats

@@ -27,12 +27,7 @@ from patsearch.synth.solids import (
 def eyewear(dice: Dice) -> Assembly:
     """Two rims, a bridge, temples; lenses or none."""
     assembly = Assembly()
-    a, b, gap, rim = (
-        dice.between(0.4, 0.55),
-        dice.between(0.26, 0.42),
-        dice.between(0.08, 0.16),
-        dice.between(0.03, 0.1),
-    )
+    a, b, gap, rim = dice.each((0.4, 0.55), (0.26, 0.42), (0.08, 0.16), (0.03, 0.1))
     shape = superellipse(dice.between(2, 5), 64, a, b)
     if dice.chance(0.3):
         shape = polygon(dice.whole(4, 8), 64, a, b)
@@ -50,12 +45,8 @@ def eyewear(dice: Dice) -> Assembly:
     assembly.add(tube(spline(bridge, 12), thick), part="bridge")
     if dice.chance(0.25):
         assembly.add(tube([(-gap - 0.15, -0.03, b * 0.9), (gap + 0.15, -0.03, b * 0.9)], 0.03), part="bridge")
-    length, wide, tall, z = (
-        dice.between(1.3, 1.9),
-        2 * a + gap + 2 * rim,
-        dice.between(0.02, 0.07),
-        b * dice.between(0.2, 0.7),
-    )
+    length, tall = dice.each((1.3, 1.9), (0.02, 0.07))
+    wide, z = 2 * a + gap + 2 * rim, b * dice.between(0.2, 0.7)
     section = superellipse(4, 16, tall / 0.025, 0.8)
     hook = dice.between(0.25, 0.4)
     for side in (-1, 1):
