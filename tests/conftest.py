@@ -68,6 +68,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo(shared_folder: Path) -> Demo:
     """`patsearch demo` where an earlier run was stopped; made once for all processes. Tests that write copy it."""
+    for package in ("mapbox_earcut", "numba"):
+        pytest.importorskip(package, reason=f"needs {package}: pip install 'patsearch[synth]'")
     folder, done = shared_folder / "demo", shared_folder / "demo.stderr"
     with FileLock(shared_folder / "demo.lock"):
         if not done.exists():

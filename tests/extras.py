@@ -33,6 +33,11 @@ EXTRAS = {
 _EXTRA_OF = {name: extra for extra, names in EXTRAS.items() for name in names}
 
 
+def not_installed() -> list[str]:
+    """The packages of extras that this environment lacks, by import name."""
+    return sorted(name for name in _EXTRA_OF if not _installed(name))
+
+
 def missing_package(error: BaseException | None) -> str | None:
     """Why a test cannot run here: a package of an extra that is not installed caused the error; None otherwise."""
     seen: set[int] = set()
