@@ -133,8 +133,9 @@ class Workers:
         self._waiting = 0
 
     async def warm(self, spec: IndexSpec) -> None:
-        """Load the encoder; raises the errors of loading it."""
-        await asyncio.gather(*(self.run(load_in_worker, spec) for _ in range(self._settings.workers)))
+        """Load the encoder, however long that takes; raises the errors of loading it."""
+        loading = [self._pool.schedule(load_in_worker, args=(spec,)) for _ in range(self._settings.workers)]
+        await asyncio.gather(*map(asyncio.wrap_future, loading))
 
     async def encode(
         self, spec: IndexSpec, uploads: Sequence[Upload], *, rotations: bool = False, mirror: bool = False

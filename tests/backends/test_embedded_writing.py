@@ -83,7 +83,7 @@ def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(tmp_path: Pa
         time.sleep(chance.random() * 0.02)
         writer.kill()
         rest = writer.stdout.read().split()
-        writer.wait()
+        writer.wait(timeout=120)
         writer.stdout.close()
         done = check_complete(index, int(rest[-1]) if rest else acknowledged)
         if done == COUNT:
@@ -144,7 +144,7 @@ def test_the_lock_of_a_killed_writer_is_free(index: Path) -> None:
     with pytest.raises(IndexLocked, match=f"Process {writer.pid} "):
         FaissBackend.open(index, read_only=False)
     writer.send_signal(signal.SIGKILL)
-    writer.wait()
+    writer.wait(timeout=120)
     writer.stdout.close()
     FaissBackend.open(index, read_only=False).close()
 

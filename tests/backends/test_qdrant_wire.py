@@ -209,7 +209,8 @@ def test_too_old(server: FakeServer, waits: list[float], version: str) -> None:
 
 def test_newer_is_fine(server: FakeServer, waits: list[float]) -> None:
     server.version = "2.0.0-dev"
-    QdrantBackend.create(f"{server.url}#designs", SPEC).close()
+    with QdrantBackend.create(f"{server.url}#designs", SPEC) as backend:
+        assert backend.count() == 0
 
 
 def test_no_such_collection(backend: Backend, server: FakeServer) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import hostile_uploads
 import httpx
 import pytest
 import uvicorn
@@ -234,13 +235,13 @@ def test_a_body_that_comes_too_slowly_holds_nobody_up(index: Path, drawing: byte
         assert answer.json()["hits"][0]["patent"] == "USD900001"
 
 
-def test_a_picture_that_holds_its_worker_up_costs_the_worker_alone(index: Path, drawing: bytes) -> None:
-    settings = ServerSettings(index, workers=1, work_seconds=1.5)
+def test_a_picture_that_holds_its_worker_up_costs_the_worker_alone(
+    index: Path, drawing: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patsearch.web.workers.encode_uploads", hostile_uploads.encode_uploads)
+    settings = ServerSettings(index, workers=1, work_seconds=4)
     with TestClient(create_app(settings), base_url="http://localhost") as client:
-        # Sixteen pictures of twenty million pixels each, in eight orientations: more than the time allowed.
-        noise = Image.effect_noise((5000, 4000), 100).point(lambda v: 255 if v > 128 else 0)
-        fields = {"rotations": "true", "mirror": "true"}
-        slow = client.post(f"{API}/search", files=[("image", png(noise.convert("1")))] * 16, data=fields)
+        slow = client.post(f"{API}/search", files=[("image", (hostile_uploads.HANGS, drawing))])
         assert (slow.status_code, slow.json()["error"]["kind"]) == (503, "Busy")
         assert slow.headers["retry-after"] == "1"
         # The new process loads the encoder first.

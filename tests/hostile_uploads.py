@@ -1,0 +1,21 @@
+"""An upload that holds the worker process up which reads it; importable in worker processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from patsearch.backends.base import IndexSpec
+from patsearch.web.workers import Encoded, Upload
+from patsearch.web.workers import encode_uploads as encode
+
+HANGS = "hangs.png"
+
+
+def encode_uploads(
+    spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool, max_pixels: int
+) -> Encoded:
+    """As the function of the server; never comes to an end with an upload named `HANGS`."""
+    if any(upload.name == HANGS for upload in uploads):
+        time.sleep(3600)
+    return encode(spec, uploads, rotations, mirror, max_pixels)
