@@ -3,8 +3,8 @@
     python tools/render_shapes.py --shapes ../shapes --designs 3000 --out cache --processes 2
 
 Every design gets views as a design patent shows them, each in its own style, and free-hand sketches
-of some of these views; all are run through the package's preprocessing. Running the command again goes
-on where it stopped. Same seed and arguments, same drawings.
+of some of these views; all are run through the package's preprocessing. Running the command again resumes
+a stopped run. Same seed and arguments, same drawings.
 
 The pack is a folder with `shapes.csv`, arrays, and `load.py`, their reader: `Pack(folder)` whose item i is
 vertices (V, 3) float32 with z up, faces (F, 3) int32 and the part of each face (F,) int32.

@@ -58,7 +58,7 @@ def query_image(
     crop: tuple[int, int, int, int] | None = None,
     clean: bool = True,
 ) -> Image.Image:
-    """A picture that somebody asks with, as dark lines on white.
+    """A query picture as dark lines on white.
 
     Args:
         source: a file's bytes, its path, or an image that is open already.

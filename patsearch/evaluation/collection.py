@@ -57,7 +57,7 @@ class Collection:
         for batch, embeddings in backend.scan(where):
             end = len(drawings) + len(batch)
             if end > len(vectors):
-                # Another process went on writing between count and scan.
+                # Another process wrote between count and scan.
                 vectors = np.concatenate(
                     [vectors[: len(drawings)], np.empty_like(vectors, shape=(end, vectors.shape[1]))]
                 )

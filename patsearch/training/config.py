@@ -231,7 +231,7 @@ class Recipe(Section):
     """A whole recipe. See the module.
 
     Attributes:
-        title: one line for people.
+        title: one line that describes it.
         encoder: name of an encoder that needs no training; the rest of such a recipe means nothing.
     """
 

@@ -123,7 +123,7 @@ def augment(
         drawing: (S, S) uint8, white = 255; not changed.
         size: side of the result, at most S.
         hand: decides stroke width and scan instead of `rng`: the same generator state for all drawings of a design
-            gives them the pen and the scanner that drawings of one patent share.
+            gives them the line width and the scanner that drawings of one patent share.
     """
     ink = np.asarray(WHITE - drawing, np.uint8)
     if rng.random() < spec.sketched:

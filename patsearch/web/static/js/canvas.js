@@ -74,7 +74,7 @@ function down(event) {
   event.preventDefault();
   pointer = event.pointerId;
   canvas.setPointerCapture(pointer);
-  // The eraser end of a pen erases.
+  // A pen's eraser end erases.
   const used = event.buttons & 32 ? "eraser" : tool;
   current = { tool: used, width: width(), mirror, points: [at(event)] };
   refresh();
