@@ -22,7 +22,7 @@ SHAPE_DIM = 24  # the upper three rows of cells stand for what shape would be
 
 
 class TinyEncoder(ArrayEncoder):
-    """Ink by cells of an 8 x 8 grid: enough to tell simple shapes apart, and instant."""
+    """Ink by cells of an 8 x 8 grid: enough to distinguish simple shapes, and instant."""
 
     def __init__(self, name: str = "tiny", *, baseline: bool = False) -> None:
         self.preprocessing = Preprocessing(size=64)
@@ -48,7 +48,7 @@ def unit(vectors: np.ndarray) -> Embeddings:
 
 
 def make_collection(patents: int = 12, sheets: int = 4, *, seed: int = 0, prefix: str = "USD9") -> Collection:
-    """Patents with `sheets` drawings each around a direction of their own; sheet 0 repeats sheet 1."""
+    """Patents with `sheets` drawings each around their own direction; sheet 0 repeats sheet 1."""
     rng = np.random.default_rng(seed)
     drawings, vectors = [], []
     for p in range(patents):

@@ -19,7 +19,7 @@ from hypothesis import settings
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A machine under load is no fault of the code: no example is held to a time. Continuous integration
+# The code is not to blame for a machine under load: no example is held to a time. Continuous integration
 # tries the same examples every time; a run by hand tries new ones.
 settings.register_profile("patsearch", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patsearch")

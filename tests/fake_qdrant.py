@@ -1,6 +1,6 @@
 """A fake Qdrant server: HTTP on the loopback with qdrant-client's local mode behind it, and troubles on order.
 
-It is no Qdrant server and says nothing of one's speed or recall. It exists to drive the real client over real
+It is not a Qdrant server and says nothing of one's speed or recall. It exists to drive the real client over real
 sockets through what goes wrong between a client and a server:
 
     with FakeServer() as server:
@@ -49,7 +49,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Hang:
-    """Do what was asked, but answer so many seconds later."""
+    """Do what was asked, but answer this many seconds later."""
 
     seconds: float
 
@@ -78,7 +78,7 @@ class _Order:
 class FakeServer:
     """Attributes:
     version: what it says its version is.
-    key: the API key it wants; None is none.
+    key: the API key it requires, if any.
     largest: bytes that a request may have.
     """
 

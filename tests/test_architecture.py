@@ -14,7 +14,7 @@ import patsearch
 
 PACKAGE = Path(patsearch.__file__).parent
 
-# From the cellar to the roof; a part may import what stands before it, and its own modules.
+# From the cellar to the roof; a part may import what is named before it, and its own modules.
 LAYERS = [
     {"errors", "pages"},
     {"files"},

@@ -31,7 +31,7 @@ def test_unknown_name_says_what_is_installed() -> None:
 
 @pytest.fixture(scope="module")
 def installed_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example package, built and installed into a folder of its own."""
+    """The example package, built and installed into a separate folder."""
     target = tmp_path_factory.mktemp("site")
     # Its one build requirement is installed already where the development extra is.
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",

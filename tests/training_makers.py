@@ -20,7 +20,7 @@ NOTHING = {
 
 
 def make_cache(folder: Path, designs: int = 16) -> DrawingCache:
-    """Designs with a pattern of their own each, drawn four times in slightly other places; the last is a sketch.
+    """Designs with their own pattern each, drawn four times in slightly other places; the last is a sketch.
 
     The last two are of the family "held".
     """

@@ -1,4 +1,4 @@
-"""Several readers beside one writer, and compaction under their feet."""
+"""Several readers next to one writer, and compaction under their feet."""
 
 from __future__ import annotations
 

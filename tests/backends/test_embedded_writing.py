@@ -53,7 +53,7 @@ def index(tmp_path: Path) -> Path:
 
 
 def check_complete(index: Path, at_least: int) -> int:
-    """The first so many drawings are there, and none twice; returns how many there are."""
+    """The first N drawings are there, and none twice; returns N."""
     drawings, vectors = random_drawings(COUNT), random_vectors(COUNT)
     with FaissBackend.open(index, read_only=False) as backend:
         assert backend.verify() == []

@@ -1,6 +1,6 @@
 """The real client over real sockets against a fake server that fails on order: nothing is lost, nothing doubled.
 
-The fake (`tests/fake_qdrant.py`) has qdrant-client's local mode behind it. It is no Qdrant server; what needs one
+The fake (`tests/fake_qdrant.py`) has qdrant-client's local mode behind it. It is not a Qdrant server; what needs one
 bears the mark `server`.
 """
 
@@ -312,7 +312,7 @@ def test_another_encoder_comes_without_downtime(backend: Backend, server: FakeSe
     with QdrantBackend.create(f"{server.url}#designs-next", other) as following:
         following.upsert(DRAWINGS[:20], random_vectors(20, dim=16))
         assert following.publish("designs") == "designs.sample.5a5a5a5a.1"
-    # Who has the old one open goes on with it; who opens it now gets the new one.
+    # An index that is open keeps the old one; opening it now gives the new one.
     assert backend.search(VECTORS[0], k=1)[0][0].drawing == DRAWINGS[0]
     with QdrantBackend.open(f"{server.url}#designs") as now:
         assert now.spec == other

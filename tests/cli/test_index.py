@@ -1,4 +1,4 @@
-"""`patsearch index` as a person and a script use it."""
+"""`patsearch index` on a terminal and in scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`patsearch query` and `ingest` as a person and a script use them."""
+"""`patsearch query` and `ingest` on a terminal and in scripts."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_by_shape_alone_the_pen_does_not_count(index: Path, tmp_path: Path, caps
     assert (plain["query"]["shape"], shape["query"]["shape"]) == (False, True)  # type: ignore[index]
     assert first[0]["score"] != first[1]["score"]
     assert "by shape alone" in page.read_text(encoding="utf-8")
-    # What is asked again is asked in the same way.
+    # A repeated search has the same options.
     assert run("watch", saved, "--index", index, "--json") == 0
     assert json.loads(capsys.readouterr().out)
 

@@ -1,4 +1,4 @@
-"""Whatever is thrown at it: one line for people, a code for scripts, and nothing lost."""
+"""Bad input of every kind: one line of text, a code for scripts, and nothing lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object, code: int) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own; its exit code must be the one expected."""
+    """The command in a separate process; its exit code must be the one expected."""
     command = [sys.executable, "-m", "patsearch", *(str(a) for a in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
@@ -89,7 +89,7 @@ def with_doctype(doctype: bytes, reference: bytes) -> bytes:
         pytest.param(lambda: grant(huge_tiff()), "20,000 x 20,000", id="huge TIFF"),
         pytest.param(lambda: grant(SHEET, with_doctype(ENTITIES, b"&x;")), "entit", id="external entity"),
         pytest.param(lambda: grant(SHEET, with_doctype(LAUGHS, b"&j;")), "entit", id="billion laughs"),
-        pytest.param(lambda: grant(SHEET, b"this is no XML"), "XML", id="no XML"),
+        pytest.param(lambda: grant(SHEET, b"this is not XML"), "XML", id="no XML"),
         pytest.param(lambda: zipped({f"../../{STEM}.XML": XML, "../../etc/x.TIF": SHEET}), "", id="climbing names"),
         pytest.param(
             lambda: zipped({f"{STEM}/{STEM}.XML": XML, f"{STEM}/{STEM}-D00001.TIF": bytes(300 << 20)}),
@@ -220,7 +220,7 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path, tmp_path: Pa
     many = week(tmp_path / "w", range(20, 80), date="20220118")
     done = run("ingest", many, "--index", index, "--workers", 1, "--commit-every", 8, "--quiet", code=8)
     assert len(done.stderr.strip().splitlines()) == 1
-    # With room again, what was there is there, and the same command goes on as if nothing had happened.
+    # With room again, nothing is lost, and the same command continues as if nothing had happened.
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
     with open_index(index) as engine:
         assert before <= {d.id for drawings, _ in engine.backend.scan() for d in drawings}

@@ -1,7 +1,7 @@
 """Real drawings on both backends: the same answers under random filters, and the same precision.
 
 50 designs and 9 utility patents of 2021 among 544 single figures of 2007. Qdrant is its engine in this process;
-with PATSEARCH_QDRANT_URL, a server besides.
+with PATSEARCH_QDRANT_URL, a server too.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_a_reader_of_what_is_not_there_sees_nothing(tmp_path: Path) -> None:
 
 def test_a_damaged_or_newer_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    path.write_bytes(b"this is no database, " * 100)
+    path.write_bytes(b"this is not a database, " * 100)
     with pytest.raises(IndexDamaged, match=r"journal\.sqlite is damaged"):
         Journal(tmp_path, read_only=False)
     path.unlink()

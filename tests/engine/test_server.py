@@ -52,7 +52,7 @@ def test_two_machines_fill_one_server(tmp_path: Path, server: FakeServer) -> Non
     assert all(report.skipped["of another shard"] == 8 - report.patents for report in reports)
     with open_index(tmp_path / "part2") as engine:
         assert engine.backend.patents() == 8
-        assert engine.verify() == []  # the others' patents are no damage
+        assert engine.verify() == []  # patents of the others do not count as damage
     again = ingest([source], tmp_path / "part1", IngestOptions(workers=1, shard=(1, 3)))
     assert again.patents == 0
     with open_index(tmp_path / "part1") as engine:
@@ -81,7 +81,7 @@ def test_another_encoder_is_refused(tmp_path: Path, server: FakeServer) -> None:
     with create_index(tmp_path / "next", second, backend="qdrant", url=f"{server.url}#next") as engine:
         assert isinstance(engine.backend, QdrantBackend)
         engine.backend.publish("shared")
-    with pytest.raises(EncoderMismatch, match=r"by now holds.*Use the index folder"):
+    with pytest.raises(EncoderMismatch, match=r"now holds.*Use the index folder"):
         open_index(tmp_path / "one")
 
 

@@ -1,4 +1,4 @@
-"""Asking with several vectors, expanded and re-ranked: the ranking, the encoder that turns, whole benchmarks."""
+"""Queries of several vectors, expanded and re-ranked: the ranking, the encoder that turns, whole benchmarks."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_the_baseline_is_queried_in_the_same_way(folder: Path) -> None:
     ]  # fmt: skip
     against = compare_with_baseline(result)
     assert against is not None
-    assert {d.difference for d in against.differences} == {0}  # both encode alike here
+    assert {d.difference for d in against.differences} == {0}  # both encode equally here
 
 
 def test_an_index_has_no_pictures_to_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

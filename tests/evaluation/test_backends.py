@@ -53,7 +53,7 @@ class Sloppy(Backend):
 
     def scan(
         self, where: Filter | None = None, *, batch: int = 1024
-    ) -> Iterator[tuple[list[Drawing], Embeddings]]:  # pragma: no cover - not asked for
+    ) -> Iterator[tuple[list[Drawing], Embeddings]]:  # pragma: no cover - never called
         raise NotImplementedError
 
     def _upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
@@ -98,7 +98,7 @@ def test_what_an_engine_overlooks_is_noticed() -> None:
     figures = measure_backend(
         "sloppy", Sloppy(collection, overlooked), collection, np.arange(len(collection)), ks=(len(collection) - 1,)
     )
-    # Asked for all 47 others: an odd query is itself among the 24 seen, an even one is not.
+    # The query requests all 47 others: an odd query is itself among the 24 seen, an even one is not.
     assert figures.series[0].ann_recall[47] == pytest.approx((23 / 47 + 24 / 47) / 2)
 
 

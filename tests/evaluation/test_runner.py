@@ -1,4 +1,4 @@
-"""Benchmarks from end to end, with a tiny encoder in place of the network."""
+"""Benchmarks from end to end, with a tiny encoder instead of the network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TestIndex:
         assert evaluation.encoder["name"] == "tiny"
         assert evaluation.ingests == ()
         assert 0.2 < evaluation.quality.metrics["map"] < 1
-        # The index is measured as it stands, front pages and all.
+        # The index is measured as it is, front pages included.
         (engine,) = result.backends
         assert (engine.vectors, engine.upserts_per_second) == (48, None)
         assert engine.series[0].ann_recall[10] == 1
@@ -124,7 +124,7 @@ class TestSource:
         against = compare_with_baseline(result)
         assert against is not None
         assert against.comparable
-        # Both encode alike here, under two names.
+        # Both encode equally here, under two names.
         assert {d.difference for d in against.differences} == {0}
         alone = bench(folder, baseline=True, encoder=BASELINE_ENCODER, whole_sheets=True, backends=())
         assert len(alone.evaluations) == 1

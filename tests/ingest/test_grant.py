@@ -82,7 +82,7 @@ GRANT = """<?xml version="1.0" encoding="UTF-8"?>
 <p><img file="USD0900001-20201027-C00001.TIF"/></p>
 <description-of-drawings><p>FIG. <b>1</b> is a front view of a chair; and</p><p>FIG. <b>2</b> is a rear view.</p>
 </description-of-drawings></description>
-<claims><claim>FIG. 3 is no caption.</claim></claims>
+<claims><claim>FIG. 3 is not a caption.</claim></claims>
 </us-patent-grant>"""
 
 
@@ -178,7 +178,7 @@ def test_what_is_passed_over_is_checked_all_the_same(inside: str) -> None:
     for bad, says in (("&undeclared;", "undefined entity"), ("<b></i>", "mismatched"), ("<a>" * 300, "too deeply")):
         with pytest.raises(SourceError, match=says):
             parse_grant(changed(inside, inside + bad))
-    twin = "<description><description-of-drawings><p>FIG. 9 is no view.</p></description-of-drawings></description>"
+    twin = "<description><description-of-drawings><p>FIG. 9 is not a view.</p></description-of-drawings></description>"
     assert parse_grant(changed(inside, inside + twin)).patent.captions == parse_grant(GRANT.encode()).patent.captions
 
 

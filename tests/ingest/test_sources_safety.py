@@ -287,7 +287,7 @@ def test_a_linked_folder_is_followed_once(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By refusing in place of the system, since permissions do not hold for root."""
+    """By refusing instead of the system, since permissions do not hold for root."""
     week(tmp_path, range(1))
     name, data = grant_zip(1)
     (tmp_path / name).write_bytes(data)

@@ -30,7 +30,7 @@ def loaded(path: Path) -> list[Patent]:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """The week with every ZIP unpacked into a folder of its own."""
+    """The week with every ZIP unpacked into its own folder."""
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
     for path in sorted(folder.rglob("*.ZIP")):

@@ -1,4 +1,4 @@
-"""The suite: rows trained alike on one corpus, one table, going on where it was."""
+"""The suite: rows trained the same way on one corpus, one table, and resuming."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Rows run here and not in processes of their own, which would import torch anew; names of those that ran."""
+    """Rows run here and not in separate processes, which would import torch again; names of those that ran."""
     ran: list[str] = []
 
     def run(job: suite_worker.Job, progress: suite.Progress) -> JsonDict:

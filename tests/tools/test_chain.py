@@ -125,7 +125,7 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     changes = ["data.stages=[{size=64}]", "batch.designs=4", "batch.drawings=2", "schedule.log_steps=1"]
     settings = [word for change in changes for word in ("--set", change)]
     call("train", "--cache", cache, "--out", run, "--set", "schedule.steps=2", *settings)
-    call("train", "--cache", cache, "--out", run, "--set", "schedule.steps=3", *settings)  # goes on
+    call("train", "--cache", cache, "--out", run, "--set", "schedule.steps=3", *settings)  # resumes
     with (run / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3"]

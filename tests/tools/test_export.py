@@ -55,7 +55,7 @@ def test_the_exported_encoder_gives_the_vectors_of_the_network(network: Network,
     pages = drawings()
     assert parity(network, encoder, pages).min() > 0.9999
     vectors = encoder.encode_arrays(pages)
-    # Different drawings differ: the agreement above is no accident of constant vectors.
+    # Different drawings differ: the agreement above does not come from constant vectors.
     assert (vectors @ vectors.T)[np.triu_indices(6, 1)].max() < 0.9999
 
 

@@ -41,7 +41,7 @@ def test_a_ball_has_none() -> None:
 
 
 def test_room_is_within_the_surface() -> None:
-    # A disc: the corners of its bounding square are no room.
+    # A disc: the corners of its bounding square are not free.
     disc = Assembly().add(cylinder(1, 0.5)).mesh()
     places = flat_places(disc)
     assert places

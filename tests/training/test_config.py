@@ -46,7 +46,7 @@ def test_the_rows_of_the_literature_differ_in_what_they_are_named_for() -> None:
     assert [recipe.loss.name for recipe in (triplet, infonce, arcface)] == ["triplet", "info-nce", "arcface"]
     assert arcface.loss.options == {"scale": 30.0, "margin": 0.5}
     assert arcface.schedule.head_rate == pytest.approx(50 * arcface.schedule.rate)
-    # One batch has as many drawings, so that an epoch budget costs alike.
+    # One batch has as many drawings, so that an epoch budget costs the same.
     assert {r.batch.designs * r.batch.drawings for r in (triplet, infonce, arcface)} == {128}
 
 

@@ -126,7 +126,7 @@ def test_a_label_of_two_patents_is_reported(tmp_path: Path) -> None:
 def test_the_synthetic_corpus_brings_families_and_near_duplicates(tmp_path: Path, layout: str) -> None:
     write_corpus(tmp_path / "in", designs=4, seed=3, layout=layout, near_duplicates=0.5, size=300, families=["phone"])
     made = [json.loads(line) for line in (tmp_path / "in" / "designs.jsonl").read_text().splitlines()]
-    # The sidecar is found beside an archive too.
+    # The sidecar is also found next to an archive.
     source = next((tmp_path / "in").glob("*.tar")) if layout == "uspto" else tmp_path / "in"
     report = build_cache([source], tmp_path / "out", SPEC, HERE)
     assert report.failed == []

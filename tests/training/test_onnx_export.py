@@ -55,7 +55,7 @@ def test_the_exported_encoder_gives_the_same_vectors(encoder: TorchEncoder, expo
     theirs, ours = loaded.encode_arrays(some), encoder.encode_arrays(some)
     assert (theirs * ours).sum(axis=1).min() >= 0.9999
     np.testing.assert_allclose(np.linalg.norm(theirs, axis=1), 1, atol=1e-5)
-    # Different drawings differ: the agreement is no accident of constant vectors.
+    # Different drawings differ: the agreement does not come from constant vectors.
     assert (ours @ ours.T)[np.triu_indices(5, 1)].max() < 0.9999
     np.testing.assert_allclose(loaded.encode_arrays(some[:1]), theirs[:1], atol=1e-5)
 

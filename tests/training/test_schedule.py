@@ -33,7 +33,7 @@ def test_the_shapes_at_known_places() -> None:
     cosine, linear = Schedule("cosine", warmup=0.1), Schedule("linear", warmup=0.1)
     kept = Schedule("constant-then-linear", warmup=0.1, decay=0.25)
     for schedule in (cosine, linear, kept):
-        assert schedule.factor(0, width) == pytest.approx(0.1)  # the first step of ten is no lost one
+        assert schedule.factor(0, width) == pytest.approx(0.1)  # the first step of ten is not lost
         assert schedule.factor(0.09, width) == pytest.approx(1.0, abs=1e-3)
         assert schedule.factor(1.0) == pytest.approx(0)
     assert cosine.factor(0.55) == pytest.approx(0.5)

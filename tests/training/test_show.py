@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> DrawingCache:
 
 
 def contains(page: np.ndarray, drawing: np.ndarray) -> bool:
-    """Whether a drawing stands somewhere on the page, pixel for pixel."""
+    """Whether a drawing is somewhere on the page, pixel for pixel."""
     scores = cv2.matchTemplate(page, drawing, cv2.TM_SQDIFF)
     top, left = np.unravel_index(scores.argmin(), scores.shape)
     return bool((page[top : top + SIZE, left : left + SIZE] == drawing).all())

@@ -1,4 +1,4 @@
-"""`patsearch train` from outside: what it writes, how it goes on, how it fails."""
+"""`patsearch train` from outside: what it writes, how it resumes, how it fails."""
 
 from __future__ import annotations
 
@@ -333,7 +333,7 @@ def test_a_folder_of_images_becomes_an_encoder(command: Command, tmp_path: Path)
     assert json.loads(out)["left_out"] == 1  # the design with one drawing
     assert "1 files could not be read" in err
     assert DrawingCache(run / "drawings").size == 40
-    # The cache is there now: the same command goes on with it, and it is data by itself.
+    # The cache is complete now: the same command uses it, and it is also a source of data.
     assert command("--out", run, *options, "--set", "schedule.steps=8", data=tmp_path / "images")[0] == 0
     picture = tmp_path / "batch.png"
     assert command("--show-batch", picture, data=run / "drawings")[0] == 0

@@ -45,7 +45,7 @@ def drawing() -> bytes:
 
 @pytest.fixture(scope="session")
 def client(index: Path) -> Iterator[TestClient]:
-    """A server without a token, in this process; its workers are processes of their own."""
+    """A server without a token, in this process; its workers are separate processes."""
     settings = ServerSettings(index, workers=1, max_bytes=8 << 20, max_picture_bytes=4 << 20, body_seconds=20)
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as client:
         yield client

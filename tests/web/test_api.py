@@ -148,7 +148,7 @@ def test_a_saved_search_finds_what_is_new(tmp_path: Path, drawing: bytes) -> Non
         saved = client.post(f"{API}/records", params={"name": "pot"}, files=[("image", ("s.png", drawing))])
         again = client.post(f"{API}/records/rerun", files=[("record", saved.content)]).json()
         assert (again["name"], again["new"], len(again["hits"])) == ("pot", [], 2)
-        # The server sees what an ingest beside it adds, without being told.
+        # The server sees what an ingest in another process adds, without being told.
         ingest([week(tmp_path / "v", range(3, 5), date="20220104")], tmp_path / "index", IngestOptions(workers=1))
         news = client.post(f"{API}/records/rerun", files=[("record", saved.content)]).json()
         assert sorted(news["new"]) == ["USD900003", "USD900004"]

@@ -1,4 +1,4 @@
-"""`patsearch.connect` and `patsearch query --url`: the same answers as from an index of one's own."""
+"""`patsearch.connect` and `patsearch query --url`: the same answers as from a local index."""
 
 from __future__ import annotations
 

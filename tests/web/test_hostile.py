@@ -106,7 +106,7 @@ def test_a_polyglot_is_taken_as_the_picture_that_it_is(client: TestClient, drawi
     assert response.headers["content-type"] == "application/json"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert "<svg" not in response.text
-    # What the record keeps of it was drawn anew: nothing but pixels.
+    # The record keeps a new picture of it: nothing but pixels.
     report = client.post(f"{API}/report", files=[("image", ("x.html", drawing + SVG, "text/html"))])
     assert b"<svg" not in report.content
 
