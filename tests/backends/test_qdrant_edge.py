@@ -111,7 +111,7 @@ def test_killed_while_loading(quick_path: Path) -> None:
 
 
 def test_one_process_at_a_time(store: Backend, quick_path: Path) -> None:
-    with pytest.raises(IndexLocked, match=f"Process {os.getpid()} has open.*One process at a time"):
+    with pytest.raises(IndexLocked, match=f"Process {os.getpid()} has open.*Only one process at a time"):
         QdrantBackend.open(quick_path / "index")
 
 

@@ -126,7 +126,7 @@ def test_the_library_knows_what_the_command_line_knows(engine: Engine, tmp_path:
     picture.save(tmp_path / "two.png")
     for given in (tmp_path / "two.png", str(tmp_path / "two.png"), (tmp_path / "two.png").read_bytes()):
         assert [h.patent for h in engine.search(given)] == [h.patent for h in plain]
-    with pytest.raises(ImageError, match="does not lie within"):
+    with pytest.raises(ImageError, match="is not within"):
         engine.search(picture, crop="0,0,99999,5")
     with pytest.raises(InputError, match="The drawing x is not in the index"):
         engine.search(picture, relevant="x")
