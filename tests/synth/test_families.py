@@ -43,7 +43,7 @@ def test_objects_of_a_family_differ(name: str) -> None:
         assert different.sum() > 0.15 * (np.minimum(a, b) < 128).sum()
 
 
-@pytest.mark.parametrize("known", FAMILIES.values(), ids=str)
+@pytest.mark.parametrize("known", FAMILIES.values(), ids=FAMILIES)
 def test_classes_are_in_normal_form(known: Family) -> None:
     assert known.titles
     for code in known.uspc:
