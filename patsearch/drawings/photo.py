@@ -54,7 +54,6 @@ def query_image(
     source: bytes | Path | Image.Image,
     *,
     name: str = "",
-    page: int = 1,
     crop: tuple[int, int, int, int] | None = None,
     clean: bool = True,
 ) -> Image.Image:
@@ -63,14 +62,13 @@ def query_image(
     Args:
         source: a file's bytes, its path, or an image that is open already.
         name: what errors call it.
-        page: page of a multi-page TIFF, from 1.
         crop: x, y, width and height in pixels of the upright picture.
         clean: whether to even out the light of a photo.
 
     Raises:
         ImageError: the picture cannot be read, or the crop is outside of it.
     """
-    image = source if isinstance(source, Image.Image) else open_image(source, name=name, page=page)
+    image = source if isinstance(source, Image.Image) else open_image(source, name=name)
     if crop is not None:
         image = _crop(image, crop, name or str(source if isinstance(source, Path) else "The image"))
     image, _ = normalise_polarity(image)

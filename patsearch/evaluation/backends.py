@@ -11,7 +11,7 @@ import math
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -167,10 +167,8 @@ def measure_backend(
     filters: Sequence[Filter] = (),
     ks: Sequence[int] = (10, 100),
     searches: int = 200,
-    seed: int = 0,
     upserts_per_second: float | None = None,
     clients: Sequence[int] = (),
-    advance: Callable[[int], None] | None = None,
 ) -> BackendFigures:
     """Search a backend with stored drawings, each left out of its own answer.
 
@@ -180,9 +178,8 @@ def measure_backend(
         filters: each is measured in addition to no filter.
         ks: the k of ann_recall@k; the timed searches return the smallest.
         clients: numbers of clients to search with at once, without a filter.
-        advance: called after each filter with the number of queries.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(queries, size=min(searches, len(queries)), replace=False))
     wheres = (Filter(), *filters)
     passing = [np.array([where.matches(d) for d in collection.drawings], dtype=bool) for where in wheres]
@@ -197,8 +194,6 @@ def measure_backend(
             precisions = _precision(collection, rows, found), _precision(collection, rows, answers)
         times = _times(backend, collection.vectors[rows], where, min(ks))
         series.append(_figures(where, int(mask.sum()), recalls, times))
-        if advance:
-            advance(len(rows))
     info = backend.info()
     return BackendFigures(
         backend=name,

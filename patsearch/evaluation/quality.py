@@ -11,7 +11,7 @@ import numpy as np
 from patsearch.evaluation import metrics
 from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.datasets import RetrievalDataset
-from patsearch.evaluation.ranking import DEFAULT_BLOCK_BYTES, Ranked, Vectors, rank
+from patsearch.evaluation.ranking import Ranked, Vectors, rank
 from patsearch.types import Drawing
 
 # Points of the curves of recall and hit rate; as many as a plot can show.
@@ -97,7 +97,6 @@ def measure_quality(
     *,
     top_k: Sequence[int] = metrics.DEFAULT_TOP_K,
     depth: int = 100,
-    block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
     asking: Asking | None = None,
     asked: Vectors | None = None,
@@ -107,7 +106,7 @@ def measure_quality(
     Args:
         top_k: the k of the metrics at k.
         depth: places kept of each ranking, for run files and pictures.
-        block_bytes, advance: see `ranking.rank`.
+        advance: see `ranking.rank`.
         asking: refinements of the search.
         asked: (Q, V, dim) float32, the vectors of the queries; None is those in the dataset.
     """
@@ -118,7 +117,6 @@ def measure_quality(
         dataset.relevance,
         own=dataset.own,
         top=depth,
-        block_bytes=block_bytes,
         advance=advance,
         expansion=asking.expansion if asking else None,
         rerank=asking.rerank if asking else None,

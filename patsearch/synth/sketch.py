@@ -60,26 +60,20 @@ class Hand:
         )
 
 
-def sketch(
-    mesh: Mesh, view: View, rng: np.random.Generator, *, size: int = 512, hand: Hand | None = None
-) -> NDArray[np.uint8]:
-    """A free-hand sketch of an object.
-
-    Args:
-        hand: a random one where none is given.
-
-    Returns:
-        (size, size) uint8, dark on white.
-    """
-    return sketch_lines(render(mesh, view, size=640), rng, size=size, hand=hand)
+def sketch(mesh: Mesh, view: View, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A free-hand sketch of an object, (512, 512) uint8, dark on white."""
+    return sketch_lines(render(mesh, view, size=640), rng)
 
 
 def sketch_lines(
     lines: Lines, rng: np.random.Generator, *, size: int = 512, hand: Hand | None = None
 ) -> NDArray[np.uint8]:
-    """A free-hand rendition of lines that were rendered already; see `sketch`."""
-    dice = Dice(rng)
-    hand = hand or Hand.draw(dice)
+    """A free-hand rendition of lines that were rendered already, (size, size) uint8, dark on white.
+
+    Args:
+        hand: a random one where none is given.
+    """
+    hand = hand or Hand.draw(Dice(rng))
     fine = SUPERSAMPLING * size
     width, height = lines.size
     longer = fine * 0.82

@@ -12,7 +12,7 @@ import uvicorn
 from patsearch.errors import UsageError
 from patsearch.web.app import create_app
 from patsearch.web.settings import ServerSettings
-from patsearch.web.telemetry import log_to
+from patsearch.web.telemetry import log_to_stderr
 
 # Seconds for the current requests when the server is told to stop.
 _GRACE = 20
@@ -29,7 +29,7 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
         EncoderError, EncoderMismatch: the index's encoder is not available.
         UsageError: the address is in use, or not this machine's.
     """
-    log_to()
+    log_to_stderr()
     with _listen(settings) as listener:
         app = create_app(settings)
         config = uvicorn.Config(
