@@ -43,6 +43,7 @@ from patsearch.synth.sketch import sketch_lines
 from patsearch.synth.style import POINTS, Style, ink
 from patsearch.synth.views import choose_views
 from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
+from workshop.figures import enlarged
 from workshop.ornament import decorate
 
 # Files and sources of the pack that weights under a permissive licence must not be trained on.
@@ -176,7 +177,7 @@ def draw(job: Job, item: Item) -> tuple[Record, list[NDArray[np.uint8]]] | None:
         style = replace(style, grain=0.0)
         if page is not None:
             smaller = page.smaller(lines, dice)
-            style, size = style.enlarged(smaller, pen=page.finer), max(SMALLEST, int(page.side / smaller))
+            style, size = enlarged(style, smaller, pen=page.finer), max(SMALLEST, int(page.side / smaller))
         else:
             size = int(rng.integers(*(SHEET if job.windows else DRAWN), endpoint=True))
         drawing = ink(lines, style, size, rng)

@@ -25,12 +25,11 @@ from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import PatsearchError
-from patsearch.training.checkpoint import slim
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.splits import split_designs
 from patsearch.training.recipes import load_recipe
 from patsearch.training.validation import validate
-from workshop.export import export_encoder, interpolate, read_backbone, whitening_of
+from workshop.export import export_encoder, interpolate, read_backbone, slim, whitening_of
 from workshop.lite0 import build_network, read_weights
 
 RECIPE = "fast"

@@ -8,7 +8,7 @@ network learns; only which parts are disclaimed belongs to the object.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import cv2
@@ -82,20 +82,6 @@ class Style:
             wobble=dice.between(0.2, 0.9) if dice.chance(0.25) else 0.0,
             grain=dice.between(0.1, 1.0) if not for_sheet and dice.chance(0.2) else 0.0,
             one_bit=dice.whole(110, 200) if not for_sheet and dice.chance(0.3) else None,
-        )
-
-    def enlarged(self, factor: float, *, pen: float = 1.0) -> Style:
-        """The same style on a figure that is smaller by that factor: on one page, all lines are equally wide.
-
-        Args:
-            pen: factor by which lines are wider still.
-        """
-        return replace(
-            self,
-            width=self.width * factor * pen,
-            contour=self.contour * factor * pen,
-            dashes=tuple(length * factor for length in self.dashes),
-            hatch_step=self.hatch_step * factor,
         )
 
 

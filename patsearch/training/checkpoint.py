@@ -22,7 +22,6 @@ from patsearch.encoder.torch import save_checkpoint
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import InputError
 from patsearch.files import replacing
-from patsearch.training.start import AVERAGED, NETWORK
 
 
 def write_state(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -85,18 +84,6 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, packed: Mapping[str, Tens
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Those whose name begins with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def slim(state: Path, path: Path) -> None:
-    """Keep of a state what a new run can start from: the averaged weights, in half precision, and what network it is.
-
-    The recipe is left out: it names folders of the machine it ran on, and these files are shared.
-    """
-    with safe_open(state, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(AVERAGED)]  # noqa: SIM118  (no mapping)
-        kept = {name: file.get_tensor(name) for name in names}
-        network = file.metadata()[NETWORK]
-    save_file({n: t.half() if t.is_floating_point() else t for n, t in kept.items()}, path, {NETWORK: network})
 
 
 def write_checkpoint(folder: Path, network: Network, card: EncoderCard, recipe: str) -> EncoderCard:

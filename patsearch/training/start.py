@@ -73,7 +73,7 @@ def build(recipe: Recipe) -> Network:
 
 
 def start_from(network: Network, path: Path) -> None:
-    """Take the weights of a checkpoint folder, or the averaged ones of a run's state or of what `slim` made of it.
+    """Take the weights of a checkpoint folder, or the averaged ones of a run's state, in full or in half precision.
 
     A projection of another size stays as it is: a new task may need its own.
 

@@ -126,9 +126,3 @@ def test_every_kind_of_shading_darkens(lines: Lines) -> None:
     plain = darkness(ink(lines, Style(), 224, RNG(0)))
     for kind in ("lines", "stipple", "sheen", "limb"):
         assert darkness(ink(lines, Style(hatching=kind), 224, RNG(3))) > plain
-
-
-def test_one_pen_draws_wider_lines_in_a_smaller_figure(lines: Lines) -> None:
-    style = Style(width=1, contour=2, dashes=(4.0, 2.0), hatch_step=5)
-    assert style.enlarged(2) == Style(width=2, contour=4, dashes=(8.0, 4.0), hatch_step=10)
-    assert style.enlarged(2, pen=0.5) == Style(width=1, contour=2, dashes=(8.0, 4.0), hatch_step=10)

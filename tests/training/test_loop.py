@@ -14,7 +14,6 @@ from training_makers import NOTHING, make_cache, make_recipe
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, ImageError, InputError, SettingsError, UsageError
 from patsearch.training import start
-from patsearch.training.checkpoint import slim
 from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.loader import Loader
@@ -22,6 +21,7 @@ from patsearch.training.data.sampler import make_sampler
 from patsearch.training.loop import Trainer
 from patsearch.training.start import build
 from patsearch.training.validation import retrieval, validate
+from workshop.export import slim
 from workshop.lite0 import build_network, read_weights
 
 DESIGNS = tuple(range(10))

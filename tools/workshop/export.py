@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from patsearch.encoder.card import EncoderCard, fingerprint
 from patsearch.encoder.onnx import OnnxEncoder
@@ -17,6 +18,7 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.augment.augmentation import encoder_input
 from patsearch.training.data.cache import VIEW, DrawingCache
+from patsearch.training.start import AVERAGED, NETWORK
 from patsearch.training.validation import pooled_embeddings
 from workshop.details import Details, Tiles, cut
 from workshop.lite0 import FEATURES, Weights, build_network, network_weights
@@ -184,3 +186,15 @@ def _blots(size: int, count: int = 8) -> NDArray[np.uint8]:
             top, left = rng.integers(0, size - 4, 2)
             drawing[top : top + rng.integers(2, size // 3), left : left + rng.integers(2, size // 3)] = 0
     return drawings
+
+
+def slim(state: Path, path: Path) -> None:
+    """Keep of a state what a new run can start from: the averaged weights, in half precision, and what network it is.
+
+    The recipe is left out: it names folders of the machine it ran on, and these files are shared.
+    """
+    with safe_open(state, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(AVERAGED)]  # noqa: SIM118  (no mapping)
+        kept = {name: file.get_tensor(name) for name in names}
+        network = file.metadata()[NETWORK]
+    save_file({n: t.half() if t.is_floating_point() else t for n, t in kept.items()}, path, {NETWORK: network})
