@@ -231,6 +231,7 @@ def test_the_command(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.slow
 def test_a_row_in_a_process_of_its_own(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs torch: pip install 'patsearch[train]'")  # the row imports it elsewhere
     monkeypatch.undo()
     result = run_suite(options(corpus, tmp_path, "effnet-arcface", changes=(*SMALL, "batch.designs=12")))
     (_, figures) = result.rows[0]

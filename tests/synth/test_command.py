@@ -11,6 +11,9 @@ import pytest
 
 from patsearch.cli import main
 
+for package in ("mapbox_earcut", "numba"):  # without them the command answers with an exit code
+    pytest.importorskip(package, reason=f"needs {package}: pip install 'patsearch[synth]'")
+
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stop:
