@@ -96,8 +96,17 @@ def run_page(blocks: list[Block], folder: Path, replaced: dict[str, str]) -> int
 
 
 def _environment(folder: Path) -> dict[str, str]:
+    settings = folder / "settings-of-the-tests.toml"
+    settings.write_text("workers = 1\n", encoding="utf-8")  # each would be another interpreter to start
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": programs, "HOME": str(folder), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    return {
+        "PATH": programs,
+        "PATSEARCH_CONFIG": str(settings),
+        "HOME": str(folder),
+        "NO_COLOR": "1",
+        "COLUMNS": "120",
+        "TERM": "dumb",
+    }
 
 
 def _python(block: Block, text: str, names: dict[str, Any]) -> None:

@@ -1,54 +1,76 @@
-"""The files that the pages name: a corpus, an index, pictures to search with, and a server."""
+"""The files that the pages name: archives, an index, pictures to search with, and a server."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
+from patsearch import IngestOptions, ingest, open_index
 
-def _patsearch(*words: str | Path, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "patsearch", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+if TYPE_CHECKING:
+    from conftest import Demo
+
+GRANTS = 5  # of each week: few, since every page ingests some
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader has it after a first ingest.
+def prepared(demo: Demo, shared_folder: Path) -> Path:
+    """A folder as a reader has it after a first ingest; made once for all processes.
 
-    `corpus`: two weekly archives, copied as `I20210105.tar` and `I20210112.tar`; `designs`: an index of the first;
+    `I20210105.tar` and `I20210112.tar`: weekly archives of a few grants each; `designs`: an index of the first;
     `sketch.png`, `photo.jpg`, `drawing.png`, `front.png`, `side.png`, `sheet.tif`: of a design in the first.
     """
-    from patsearch.synth import rebuild, render_views
-    from patsearch.synth.sketch import sketch
-
-    folder = tmp_path_factory.mktemp("page")
-    _patsearch("synth", "--designs", "10", "--weekly", "5", "--seed", "7", "--out", "corpus", "-q", folder=folder)
-    first, second = sorted((folder / "corpus").glob("I*.tar"))
-    shutil.copy(first, folder / "I20210105.tar")
-    shutil.copy(second, folder / "I20210112.tar")
-    _patsearch("ingest", "I20210105.tar", "--index", "designs", "-q", folder=folder)
-    record = json.loads((folder / "corpus" / "designs.jsonl").read_text(encoding="utf-8").splitlines()[1])
-    design, rng = rebuild(record), np.random.default_rng(1)
-    drawn = Image.fromarray(sketch(design.mesh, design.views[0], rng))
-    drawn.save(folder / "sketch.png")
-    drawn.convert("RGB").rotate(90, expand=True).save(folder / "photo.jpg")
-    views = render_views(design.mesh, design.views[:3], rng, size=512)
-    for name, view in zip(("drawing.png", "front.png", "side.png"), views, strict=True):
-        Image.fromarray(view).save(folder / name)
-    Image.fromarray(views[0]).save(folder / "sheet.tif")
+    folder, ready = shared_folder / "pages", shared_folder / "pages.ready"
+    with FileLock(shared_folder / "pages.lock"):
+        if not ready.exists():
+            folder.mkdir()
+            _fill(folder, demo.folder)
+            ready.touch()
     return folder
+
+
+def _fill(folder: Path, demo: Path) -> None:
+    weeks = (folder / "I20210105.tar", folder / "I20210112.tar")
+    sheet = _weeks(min((demo / "corpus").glob("I*.tar")), weeks)
+    ingest.ingest([weeks[0]], folder / "designs", IngestOptions(workers=1))
+    (folder / "sheet.tif").write_bytes(sheet)
+    shutil.copy(demo / "sketch.png", folder / "sketch.png")
+    with Image.open(demo / "sketch.png") as sketch:
+        sketch.convert("RGB").rotate(90, expand=True).save(folder / "photo.jpg")
+    with open_index(folder / "designs") as index:
+        views, _ = index.drawings_of("USD9000002")  # the design of the sketch
+        for name, view in zip(("drawing.png", "front.png", "side.png"), views[:3], strict=True):
+            png = index.thumbnails.get(view.id)
+            assert png is not None
+            (folder / name).write_bytes(png)
+
+
+def _weeks(archive: Path, weeks: tuple[Path, ...]) -> bytes:
+    """Write the first grants of an archive as weeks; a sheet of the first one."""
+    with tarfile.open(archive) as tar:
+        grants = [member for member in tar if member.name.upper().endswith(".ZIP")]
+        for place, week in enumerate(weeks):
+            with tarfile.open(week, "w") as part:
+                for member in grants[place * GRANTS : (place + 1) * GRANTS]:
+                    part.addfile(member, tar.extractfile(member))
+        first = tar.extractfile(grants[0])
+        assert first is not None
+        with zipfile.ZipFile(BytesIO(first.read())) as grant:
+            sheet = next(name for name in grant.namelist() if name.upper().endswith("D00001.TIF"))
+            return grant.read(sheet)
 
 
 @pytest.fixture

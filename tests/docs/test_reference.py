@@ -63,6 +63,22 @@ def test_addresses_that_pages_write_by_hand_are_there(document_http: ModuleType)
     assert {(page, address) for page, address in written if address not in known | {"GET /metrics"}} == set()
 
 
+def test_messages_in_tables_of_errors_are_those_of_the_code() -> None:
+    code = " ".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "patsearch").rglob("*.py")))
+    # Strings of several lines as one, and one mark for each value that a message fills in.
+    code = re.sub(r"\{[^{}]*\}", "*", re.sub(r"\"\s*f?\"", "", code))
+    for page in ("indexes.md", "clusters.md"):
+        text = (ROOT / "docs" / "operate" / page).read_text(encoding="utf-8")
+        table = text.split("## Errors")[1]
+        messages = [
+            m for row in re.findall(r"^\| (`.*?) \| \d", table, re.MULTILINE) for m in re.findall(r"`(.+?)`", row)
+        ]
+        assert messages
+        for message in set(messages) - {"malformed", "No space left on device"}:  # SQLite's and the system's
+            fixed = [part.strip(" ;,.") for part in re.split(r"URL|'x'|\d[\d.x]*|Process", message)]
+            assert all(part in code for part in fixed), f"{page}: {message}"
+
+
 class _Loaded(HTMLParser):
     """What a browser fetches by itself when it opens a page."""
 
