@@ -9,7 +9,7 @@ wheel is built from one of these, whichever has a file with that sha256 first:
 3. the user's cache, `patsearch/weights/SHA256` in $XDG_CACHE_HOME (~/.cache; %LOCALAPPDATA% on Windows). Building the
    source distribution from a clone fills it, because `python -m build` makes the wheel from the source distribution.
 
-Nothing is downloaded. docs/packaging.md is the page for packagers.
+Nothing is downloaded. docs/operate/packaging.md is the page for packagers.
 """
 
 from __future__ import annotations
