@@ -19,10 +19,10 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 
 def test_drawings_in_memory() -> None:
     names: dict[str, Any] = {}
-    exec(BLOCKS[0].replace("n=1000", "n=2"), names)
-    assert names["label"] == 1
+    exec(BLOCKS[0], names)
+    assert names["label"] == 2
     assert names["drawings"].shape[1:] == (224, 224)
-    assert names["query"].shape == (224, 224)
+    assert names["query"].shape == (512, 512)
 
 
 def test_new_family() -> None:
