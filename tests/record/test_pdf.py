@@ -20,10 +20,11 @@ from patsearch.record import SearchRecord, pdf, render_pdf
 from patsearch.types import Drawing, Hit, PatentHit
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    ingest([week(tmp_path / "w", range(12))], tmp_path / "index", IngestOptions(workers=1))
-    return tmp_path / "index"
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pdf")
+    ingest([week(folder / "w", range(12))], folder / "index", IngestOptions(workers=1))
+    return folder / "index"
 
 
 def read(data: bytes) -> list[str]:

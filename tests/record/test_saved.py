@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,22 @@ def run(*arguments: object) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an index of four designs, and a search saved in it."""
+    folder = tmp_path_factory.mktemp("saved")
+    week(folder / "w1", range(4))
+    draw_design(2, 0).save(folder / "asked.png")
+    assert run("ingest", folder / "w1", "--index", folder / "index", "--workers", 1) == 0
+    assert run("query", folder / "asked.png", "--index", folder / "index", "--save", folder / "shoe.json") == 0
+    return folder
+
+
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """An index of four designs, and a search saved in it."""
-    week(tmp_path / "w1", range(4))
-    draw_design(2, 0).save(tmp_path / "asked.png")
-    assert run("ingest", tmp_path / "w1", "--index", tmp_path / "index", "--workers", 1) == 0
-    file = tmp_path / "shoe.json"
-    assert run("query", tmp_path / "asked.png", "--index", tmp_path / "index", "--save", file) == 0
-    return file
+def saved(original: Path, tmp_path: Path) -> Path:
+    """The saved search, in a copy of that folder for one test."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "shoe.json"
 
 
 def test_no_news_then_news_then_none(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,12 +58,12 @@ def test_no_news_then_news_then_none(saved: Path, tmp_path: Path, capsys: pytest
     assert run(*watch) == 0
 
 
-def test_the_search_is_the_same_one(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_search_is_the_same_one(saved: Path, original: Path, tmp_path: Path) -> None:
     loaded = SavedSearch.load(saved)
     loaded.save(tmp_path / "copy.json")
     assert SavedSearch.load(tmp_path / "copy.json") == loaded
     assert loaded.shown == {f"USD90000{n}" for n in range(4)}
-    assert [p.name for p in loaded.question().pictures] == [str(tmp_path / "asked.png")]
+    assert [p.name for p in loaded.question().pictures] == [str(original / "asked.png")]
     assert loaded.question().pictures[0].png.startswith(b"\x89PNG")
 
 
