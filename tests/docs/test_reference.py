@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from test_architecture import LAYERS
 
 import patsearch
 
@@ -61,6 +62,16 @@ def test_addresses_that_pages_write_by_hand_are_there(document_http: ModuleType)
     }
     assert len(written) > 4
     assert {(page, address) for page, address in written if address not in known | {"GET /metrics"}} == set()
+
+
+def test_the_house_in_contributing_is_the_one_that_is_checked() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    plan = re.search(r"```text\n(cli -> .*?)```", text, re.DOTALL)
+    assert plan
+    drawn = [{part.strip() for part in level.split(",")} for level in plan[1].split("->")]
+    assert drawn == [level for level in reversed(LAYERS) if level != {"__main__"}]
+    table = text.split("| part | what it does |")[1].split("##")[0]
+    assert {part for level in drawn for part in level if f"`{part}`" not in table} == set()
 
 
 def test_messages_in_tables_of_errors_are_those_of_the_code() -> None:
