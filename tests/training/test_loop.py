@@ -261,9 +261,9 @@ def test_a_state_of_another_run_is_refused(cache: DrawingCache, tmp_path: Path) 
     longer = trainer(cache, schedule={"steps": 60})
     longer.load(path)
     assert longer.spent.steps == 1
-    with pytest.raises(UsageError, match=r"begun with schedule\.steps = 6, not 3"):
+    with pytest.raises(UsageError, match=r"started with schedule\.steps = 6, not 3"):
         trainer(cache, schedule={"steps": 3}).load(path)
-    with pytest.raises(UsageError, match=r"begun with schedule\.rate = 0\.001, not 0\.1\. .*network\.start="):
+    with pytest.raises(UsageError, match=r"started with schedule\.rate = 0\.001, not 0\.1\. .*network\.start="):
         trainer(cache, schedule={"rate": 0.1}).load(path)
     with pytest.raises(UsageError, match=r"network\.architecture = test_efficientnet, not test_resnet"):
         trainer(cache, network={"architecture": "test_resnet"}).load(path)
