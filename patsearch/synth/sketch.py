@@ -60,9 +60,11 @@ class Hand:
         )
 
 
-def sketch(mesh: Mesh, view: View, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A free-hand sketch of an object, (512, 512) uint8, dark on white."""
-    return sketch_lines(render(mesh, view, size=640), rng)
+def sketch(
+    mesh: Mesh, view: View, rng: np.random.Generator, *, size: int = 512, hand: Hand | None = None
+) -> NDArray[np.uint8]:
+    """A free-hand sketch of an object; arguments and result as of `sketch_lines`."""
+    return sketch_lines(render(mesh, view, size=640), rng, size=size, hand=hand)
 
 
 def sketch_lines(

@@ -22,7 +22,7 @@ def test_drawings_in_memory() -> None:
     exec(BLOCKS[0], names)
     assert names["label"] == 2
     assert names["drawings"].shape[1:] == (224, 224)
-    assert names["query"].shape == (512, 512)
+    assert names["query"].shape == (224, 224)
 
 
 def test_new_family() -> None:
