@@ -24,7 +24,7 @@ import os, sys
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None  # an import of it raises ModuleNotFoundError
 for name in ("fdatasync", "fork", "forkpty", "getuid", "geteuid", "killpg", "posix_fadvise", "pread", "preadv",
-             "pwrite", "pwritev", "sysconf", "O_DIRECTORY"):
+             "pwrite", "pwritev", "O_DIRECTORY"):  # asyncio itself needs sysconf here
     if hasattr(os, name):
         delattr(os, name)
 import signal
