@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# The untrained baseline, installed from this repository. A source distribution does not contain it.
-BASELINE := $(patsubst %/pyproject.toml,-e %,$(wildcard packages/patsearch-baseline/pyproject.toml))
+# The other distributions of this repository. A source distribution does not contain the baseline.
+PACKAGES := $(patsubst %/pyproject.toml,-e %,$(wildcard packages/*/pyproject.toml))
 # A wheel and the source distribution must stay below these, in bytes.
 WHEEL_BYTES := 14000000
 SDIST_BYTES := 6000000
@@ -19,7 +19,7 @@ $(VENV)/base.stamp: pyproject.toml
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp $(wildcard packages/*/pyproject.toml)
-	$(INSTALL) -e '.[dev]' $(BASELINE)
+	$(INSTALL) -e '.[dev]' $(PACKAGES)
 	touch $@
 
 # The demo draws its own corpus; that needs the `synth` extra.

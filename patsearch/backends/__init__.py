@@ -1,7 +1,7 @@
 """Where drawings and their vectors are stored and searched: one interface, backends by name.
 
 `open_backend("faiss", folder)` finds the backend among the installed plug-ins. The promises of every
-backend are tests in `patsearch.backends.contract`.
+backend are tests in the package `patsearch-contract`.
 """
 
 from __future__ import annotations

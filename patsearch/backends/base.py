@@ -1,7 +1,7 @@
 """The interface of a backend: where drawings and their embeddings are stored and searched.
 
 Public methods validate; a backend implements the underscored ones. The promises of every backend are tests in
-`patsearch.backends.contract`, which the author of a plug-in inherits:
+`patsearch_contract` (packages/patsearch-contract), which the author of a plug-in inherits:
 
 - upsert is idempotent by drawing id; deleting an unknown id is fine;
 - an empty index answers with empty lists; at most k hits, never padding;

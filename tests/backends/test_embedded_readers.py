@@ -14,8 +14,8 @@ import pytest
 
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.planner import Tuning
-from patsearch.backends.samples import SPEC, random_drawings, random_filter, random_vectors
 from patsearch.filters import parse_filter
+from patsearch_contract.samples import SPEC, random_drawings, random_filter, random_vectors
 
 COUNT = 300
 DRAWINGS, VECTORS = random_drawings(COUNT), random_vectors(COUNT)

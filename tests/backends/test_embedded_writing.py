@@ -19,15 +19,15 @@ import pytest
 
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.planner import Tuning
-from patsearch.backends.samples import SPEC, random_drawings, random_vectors
 from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVersionError, StorageError, UsageError
+from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 COUNT = 400
 # Writes batches for ever and says so after each; half-way replaces old drawings, deletes and compacts.
 WRITER = """
 import sys
 from patsearch.backends.faiss import FaissBackend
-from patsearch.backends.samples import random_drawings, random_vectors
+from patsearch_contract.samples import random_drawings, random_vectors
 drawings, vectors = random_drawings(400), random_vectors(400)
 backend = FaissBackend.open(sys.argv[1], read_only=False)
 first = int(sys.argv[2])

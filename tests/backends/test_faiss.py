@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from patsearch.backends.base import Backend, Embeddings
-from patsearch.backends.contract import BackendContract, Store
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.planner import Tuning
-from patsearch.backends.samples import random_drawings, random_vectors
 from patsearch.types import Drawing
+from patsearch_contract import BackendContract, Store
+from patsearch_contract.samples import random_drawings, random_vectors
 
 
 class TestExact(BackendContract):

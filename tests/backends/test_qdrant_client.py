@@ -16,10 +16,10 @@ import pytest
 from local_qdrant import LocalBackend
 
 from patsearch.backends.base import Backend
-from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import random_drawings, random_vectors
 from patsearch.errors import IndexNotFound
+from patsearch_contract import BackendContract, Filled, Store
+from patsearch_contract.samples import random_drawings, random_vectors
 
 SERVER = "PATSEARCH_QDRANT_URL"
 

@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 from patsearch.backends.base import Backend, Embeddings
-from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import SPEC, nearest, random_drawings, random_vectors
 from patsearch.errors import IndexDamaged, IndexLocked, IndexVersionError, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing
+from patsearch_contract import BackendContract, Filled, Store
+from patsearch_contract.samples import SPEC, nearest, random_drawings, random_vectors
 
 # Says each batch that was acknowledged, until it is killed.
 _LOADER = """
 import sys
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import random_drawings, random_vectors
+from patsearch_contract.samples import random_drawings, random_vectors
 drawings, vectors = random_drawings(5000, seed=6), random_vectors(5000, seed=6)
 with QdrantBackend.open(sys.argv[1], read_only=False) as backend:
     for start in range(0, 5000, 40):

@@ -18,9 +18,9 @@ from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not, translate
 from patsearch.backends.qdrant.payload import INDEXED, point_id, to_drawing, to_point
-from patsearch.backends.samples import SPEC, random_drawings, random_filter, random_vectors
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing, JsonDict
+from patsearch_contract.samples import SPEC, random_drawings, random_filter, random_vectors
 
 DRAWINGS = random_drawings(200, seed=11)
 VECTORS = random_vectors(200, seed=11)

@@ -15,10 +15,8 @@ import pytest
 from fake_qdrant import Cut, FakeServer, ForgetHalf, Garbage, Hang, Status
 
 from patsearch.backends.base import Backend, IndexSpec
-from patsearch.backends.contract import BackendContract, Filled, Store
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import SPEC, random_drawings, random_vectors
 from patsearch.errors import (
     BackendError,
     EncoderMismatch,
@@ -28,6 +26,8 @@ from patsearch.errors import (
     UsageError,
 )
 from patsearch.filters import Filter
+from patsearch_contract import BackendContract, Filled, Store
+from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 DRAWINGS, VECTORS = random_drawings(300, seed=21), random_vectors(300, seed=21)
 

@@ -16,11 +16,11 @@ from fake_qdrant import Cut, FakeServer
 
 from patsearch.backends import Backend, create_backend, open_backend
 from patsearch.backends.copy import copy
-from patsearch.backends.samples import SPEC, random_drawings, random_vectors
 from patsearch.cli import main
 from patsearch.engine import Entry, open_index
 from patsearch.engine.engine import create_from_spec
 from patsearch.errors import EncoderMismatch
+from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 COUNT = 120
 DRAWINGS, VECTORS = random_drawings(COUNT, seed=31), random_vectors(COUNT, seed=31)

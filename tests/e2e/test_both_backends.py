@@ -16,12 +16,12 @@ from local_qdrant import LocalBackend
 
 from patsearch.backends import Backend, as_server, create_backend
 from patsearch.backends.copy import copy
-from patsearch.backends.samples import random_filter
 from patsearch.engine import open_index
 from patsearch.evaluation.backends import measure_backend
 from patsearch.evaluation.collection import Collection
 from patsearch.filters import Filter, parse_filter
 from patsearch.ingest import IngestOptions, ingest
+from patsearch_contract.samples import random_filter
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 TOP, QUERIES = 20, 200

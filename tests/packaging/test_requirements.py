@@ -18,9 +18,7 @@ TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(TEXT)["project"]
 # Installed with another package and documented as the place to import from.
 PARTS = {"markupsafe": "jinja2", "pydantic-core": "pydantic"}
-# The contract of the backends is a test suite: only those who write a backend import it.
-SUITE = ROOT / "patsearch" / "backends" / "contract.py"
-FOLDERS = ("patsearch", "tests", "tools", "bench")
+FOLDERS = ("patsearch", "packages", "tests", "tools", "bench")
 
 
 def normalised(name: str) -> str:
@@ -56,11 +54,12 @@ def test_every_imported_package_is_named(folder: str) -> None:
     files = list((ROOT / folder).rglob("*.py"))
     if not files:
         pytest.skip(f"{folder} is not in this source distribution")
-    own = {path.stem for f in FOLDERS for path in (ROOT / f).rglob("*.py")} | {path.name for path in ROOT.iterdir()}
+    own = {path.stem for f in FOLDERS for path in (ROOT / f).rglob("*.py")}
+    own |= {path.name for path in (*ROOT.iterdir(), *ROOT.glob("packages/*/src/*"))}
     distributions = packages_distributions()
     extras = PROJECT["optional-dependencies"]
     named = declared(*(extras if folder != "patsearch" else set(extras) - {"dev", "test", "docs"}))
-    seen = {name: path for path in files if path != SUITE for name in imports(path)}
+    seen = {name: path for path in files for name in imports(path)}
     unknown = {}
     for name in sorted(seen.keys() - sys.stdlib_module_names - own):
         found = {normalised(distribution) for distribution in distributions.get(name, ())}

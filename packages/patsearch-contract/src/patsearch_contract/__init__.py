@@ -16,6 +16,7 @@ the exact cosine by `TOLERANCE`, so that backends which keep half precision pass
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -27,10 +28,10 @@ import numpy as np
 import pytest
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
-from patsearch.backends.samples import SPEC, nearest, random_drawings, random_filter, random_vectors
 from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing
+from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors
 
 Filled = tuple[Backend, list[Drawing], Embeddings]
 
@@ -38,7 +39,7 @@ TOLERANCE = 2e-3
 _KILLED = """
 import os, signal, sys
 from importlib import import_module
-from patsearch.backends.samples import random_drawings, random_vectors
+from patsearch_contract.samples import random_drawings, random_vectors
 module, name, location = sys.argv[1:]
 backend = getattr(import_module(module), name).open(location, read_only=False)
 backend.upsert(random_drawings(60, seed=5)[:50], random_vectors(60, seed=5)[:50])
@@ -319,7 +320,9 @@ class BackendContract:
         with store.create() as backend:
             backend.upsert(drawings[50:], vectors[50:])
         command = [sys.executable, "-c", _KILLED, store.kind.__module__, store.kind.__name__, str(store.location)]
-        ended = subprocess.run(command, check=False).returncode  # noqa: S603  our own code
+        # The other process finds what this one does, a backend in a folder of tests too.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        ended = subprocess.run(command, check=False, env=environment).returncode  # noqa: S603  our own code
         assert ended == (signal.SIGTERM if sys.platform == "win32" else -signal.SIGKILL)
         with store.open(read_only=False) as backend:
             assert list(backend.ids()) == sorted(d.id for d in drawings[7:])
