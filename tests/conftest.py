@@ -19,6 +19,10 @@ from hypothesis import settings
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Processes that tests start find the contract of the backends as the tests themselves do, installed or not.
+_CONTRACT = str(Path(__file__).parents[1] / "packages" / "patsearch-contract" / "src")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_CONTRACT, os.environ.get("PYTHONPATH")]))
+
 # The code is not to blame for a machine under load: no example is held to a time. Continuous integration
 # tries the same examples every time; a run by hand tries new ones.
 settings.register_profile("patsearch", deadline=None, derandomize="CI" in os.environ)
