@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from patsearch.errors import StorageError, UsageError
+from patsearch.errors import StorageError
 
 # What Windows alone raises for a file that somebody has open, and the seconds between attempts to replace one.
 IN_USE: tuple[type[OSError], ...] = (PermissionError,) if os.name == "nt" else ()
@@ -124,32 +124,6 @@ def remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def folder_files(root: Path, *, leave_out: frozenset[str]) -> list[tuple[str, Path]]:
-    """All files below a folder by their relative names, without those names and what SQLite shares in memory."""
-    return [
-        (path.relative_to(root).as_posix(), path)
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name not in leave_out and not path.name.endswith("-shm")
-    ]
-
-
-def put_folder(files: Path, root: Path) -> None:
-    """Move a folder to where nothing, or an empty folder, is.
-
-    Raises:
-        UsageError: something is there.
-        StorageError: it cannot be moved.
-    """
-    with storage_errors(f"Restoring {root}"):
-        if root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
-        if root.exists():
-            raise UsageError(f"{root} exists already.", hint="Restore into a new folder.")
-        root.parent.mkdir(parents=True, exist_ok=True)
-        files.rename(root)
-        sync_folder(root.parent)
 
 
 # ---------------------------------------------------------------------- parts of files

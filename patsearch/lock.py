@@ -49,8 +49,3 @@ class WriterLock:
             f"{who} is writing to the index in {self._holder.parent}.",
             hint="Wait until it has finished; reading works meanwhile.",
         )
-
-
-def lock_files(name: str) -> frozenset[str]:
-    """The names of a lock's files, which no copy of a folder needs."""
-    return frozenset({name, Path(name).with_suffix(".pid").name})

@@ -91,7 +91,6 @@ class FakeServer:
         self.local = QdrantClient(":memory:", force_disable_check_same_thread=True)
         self.thresholds: dict[str, int] = {}
         self.schemas: dict[str, Json] = {}
-        self.snapshots: dict[str, bytes] = {}
         self._orders: list[_Order] = []
         self._lock = threading.RLock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -153,8 +152,6 @@ class FakeServer:
         try:
             with self._lock, warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
-                if (found := self._download(http.command, path)) is not None:
-                    return _raw(http, 200, found, {})
                 result = self._act(http.command, path, body, forget=isinstance(trouble, ForgetHalf))
         except KeyError as error:
             return _reply(http, 404, {"status": {"error": f"Not found: {error.args[0]}"}}, {})
@@ -203,11 +200,7 @@ class FakeServer:
             ("POST", "points/count"): lambda: self._count(name, _read(models.CountRequest, body)),
             ("POST", "points/scroll"): lambda: self._scroll(name, _read(models.ScrollRequest, body)),
             ("POST", "facet"): lambda: self._facet(name, _read(models.FacetRequest, body)),
-            ("POST", "snapshots"): lambda: self._snapshot(name),
-            ("POST", "snapshots/upload"): lambda: self._restore(name, body),
         }
-        if method == "DELETE" and parts[2:3] == ["snapshots"]:
-            return _result(self.snapshots.pop(parts[3], None) is not None)
         return _result(actions[method, rest]())
 
     def _create(self, name: str, wanted: models.CreateCollection) -> bool:
@@ -295,33 +288,6 @@ class FakeServer:
 
     def _facet(self, name: str, wanted: models.FacetRequest) -> Any:
         return self.local.facet(name, wanted.key, wanted.filter, wanted.limit or 10)
-
-    # A snapshot here is the points as JSON; a real one is a tar archive of Qdrant's files.
-
-    def _snapshot(self, name: str) -> Json:
-        records, _ = self.local.scroll(name, limit=1_000_000, with_vectors=True)
-        document = {"info": self._info(name), "points": [_plain(r) for r in records]}
-        file = f"{name}-{len(self.snapshots)}.snapshot"
-        self.snapshots[file] = json.dumps(document).encode()
-        return {"name": file, "size": len(self.snapshots[file])}
-
-    def _download(self, method: str, path: str) -> bytes | None:
-        match = re.fullmatch(r"/collections/[^/]+/snapshots/([^/]+)", path)
-        return self.snapshots[unquote(match[1])] if match and method == "GET" else None
-
-    def _restore(self, name: str, body: bytes) -> bool:
-        start = body.index(b"\r\n\r\n") + 4
-        document = json.loads(body[start : body.rindex(b"\r\n--")])
-        info = models.CollectionInfo(**document["info"])
-        if self.local.collection_exists(name):
-            self.local.delete_collection(name)
-        self.local.create_collection(name, info.config.params.vectors, metadata=info.config.metadata)
-        self.thresholds[name] = info.config.optimizer_config.indexing_threshold or 0
-        self.schemas[name] = document["info"]["payload_schema"]
-        points = [models.PointStruct(**{k: p[k] for k in ("id", "vector", "payload")}) for p in document["points"]]
-        if points:
-            self.local.upsert(name, points)
-        return True
 
 
 def _read(kind: Any, body: bytes) -> Any:

@@ -20,8 +20,8 @@ from patsearch.backends.qdrant.payload import VECTOR, Point
 from patsearch.backends.qdrant.points import Found
 from patsearch.backends.qdrant.remote import RemotePoints
 from patsearch.errors import UsageError
-from patsearch.files import folder_files, storage_errors
-from patsearch.lock import WriterLock, lock_files
+from patsearch.files import storage_errors
+from patsearch.lock import WriterLock
 from patsearch.types import JsonDict
 
 T = TypeVar("T")
@@ -106,9 +106,6 @@ class LocalPoints(RemotePoints):
 
     def problems(self) -> Iterator[str]:
         return iter(())
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
-        return folder_files(self._root, leave_out=lock_files(folder.LOCK) | {".lock"})
 
     def close(self) -> None:
         if self._lock is not None:

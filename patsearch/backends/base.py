@@ -17,7 +17,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -196,29 +195,6 @@ class Backend(ABC):
     def verify(self) -> list[str]:
         """Look for damage; returns the problems found, one sentence each, none if all is well."""
         return []
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002
-        """Files with the whole index as it is now, and the names under which `restore` finds them.
-
-        They stay unchanged while the index is open and nothing is written through it.
-
-        Args:
-            scratch: an empty folder for files that have to be made first.
-
-        Raises:
-            UsageError: the backend has no snapshots.
-        """
-        self._require_writable()
-        raise UsageError(f"The backend {self.name!r} has no snapshots.", hint="Use patsearch index export.")
-
-    @classmethod
-    def restore(cls, files: Path, location: Location) -> None:  # noqa: ARG003
-        """Make a new index from the files of a snapshot, which it may move.
-
-        Raises:
-            UsageError: the location has an index, or the backend has no snapshots.
-        """
-        raise UsageError(f"The backend {cls.name!r} has no snapshots.")
 
     def refresh(self) -> bool:
         """See what other processes have committed since; returns whether anything changed."""

@@ -18,9 +18,9 @@ from patsearch.backends.embedded.manifest import Manifest
 from patsearch.backends.planner import Tuning
 from patsearch.backends.specfile import FORMAT
 from patsearch.errors import StorageError, UsageError, VectorIndexError
-from patsearch.files import folder_files, put_folder, storage_errors
+from patsearch.files import storage_errors
 from patsearch.filters import Filter
-from patsearch.lock import WriterLock, lock_files
+from patsearch.lock import WriterLock
 from patsearch.types import Drawing, Hit, JsonDict
 
 _LOCK = "writer.lock"
@@ -210,15 +210,6 @@ class FaissBackend(Backend):
                 "bytes_before": before["bytes"],
                 "bytes_after": self.info()["bytes"],
             }
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
-        """The index's own files; no other process writes while this one has it open for writing."""
-        self._require_writable()
-        return folder_files(self._root, leave_out=lock_files(_LOCK))
-
-    @classmethod
-    def restore(cls, files: Path, location: Location) -> None:
-        put_folder(files, Path(location))
 
     def close(self) -> None:
         with self._mutex:

@@ -172,13 +172,15 @@ def snapshot(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="A new file: a tar archive of the whole index.")],
     as_json: AsJson = False,
 ) -> None:
-    """Back up an index, with journal and thumbnails, to one file. On a server, the server makes its own snapshot."""
+    """Back up an index, with journal and thumbnails, to one file, which any backend can restore."""
     from rich.filesize import decimal
 
     from patsearch.engine.snapshot import save_snapshot
 
-    size = save_snapshot(index, out)
-    tell(as_json, {"file": str(out), "bytes": size}, f"{decimal(size)} written to {out}")
+    count = save_snapshot(index, out)
+    size = out.stat().st_size
+    result = {"file": str(out), "bytes": size, "drawings": count}
+    tell(as_json, result, f"{count:,} drawings ({decimal(size)}) written to {out}")
 
 
 def restore(
@@ -186,6 +188,9 @@ def restore(
         Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A file that index snapshot wrote.")
     ],
     index: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the index.")],
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="faiss, qdrant or a plug-in. [default: the one that it came from]")
+    ] = None,
     url: Annotated[
         str | None,
         typer.Option("--url", help="Restore a server's index to this server. [default: the server it came from]"),
@@ -193,12 +198,9 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Make an index from a snapshot."""
-    from patsearch.engine import open_index
     from patsearch.engine.snapshot import restore_snapshot
 
-    restore_snapshot(file, index, url=url)
-    with open_index(index) as engine:
-        count = engine.backend.count()
+    count = restore_snapshot(file, index, backend=backend, url=url)
     tell(as_json, {"index": str(index), "drawings": count}, f"restored {index}: {count:,} drawings")
 
 

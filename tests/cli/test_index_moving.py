@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from fake_qdrant import Cut, FakeServer
 
 from patsearch.backends import Backend, create_backend, open_backend
 from patsearch.backends.copy import copy
+from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.cli import main
 from patsearch.engine import Entry, open_index
 from patsearch.engine.engine import create_from_spec
@@ -179,7 +182,9 @@ def test_a_snapshot_of_a_folder(index: Path, tmp_path: Path, backend: str, capsy
         assert run("index", "copy", "--from", f"faiss:{index}", "--to", f"{backend}:{tmp_path / 'other'}") == 0
         index = tmp_path / "other"
     capsys.readouterr()
-    assert ask(capsys, "snapshot", index, tmp_path / "snap.tar")["bytes"] > 10_000
+    saved = ask(capsys, "snapshot", index, tmp_path / "snap.tar")
+    assert saved["bytes"] > 10_000
+    assert saved["drawings"] == COUNT
     with open_index(index, read_only=False) as engine:
         engine.delete([d.id for d in DRAWINGS[:100]])
     assert ask(capsys, "restore", tmp_path / "snap.tar", tmp_path / "again")["drawings"] == COUNT
@@ -187,6 +192,7 @@ def test_a_snapshot_of_a_folder(index: Path, tmp_path: Path, backend: str, capsy
         check_same(engine.backend)
         assert engine.verify() == []
         assert engine.thumbnails.get(DRAWINGS[0].id)
+    assert {p.name for p in (tmp_path / "again").iterdir()} == {p.name for p in index.iterdir()}
     assert run("index", "restore", tmp_path / "snap.tar", tmp_path / "again") == 2
     assert "exists already" in capsys.readouterr().err
     assert run("index", "snapshot", index, tmp_path / "snap.tar") == 2
@@ -199,12 +205,73 @@ def test_a_snapshot_of_a_server(
     where = f"qdrant:{server.url}#designs"
     assert run("index", "copy", "--from", f"faiss:{index}", "--to", where, "--index", tmp_path / "remote") == 0
     assert run("index", "snapshot", tmp_path / "remote", tmp_path / "snap.tar") == 0
-    assert server.snapshots == {}  # nothing is left behind there
     assert run("index", "restore", tmp_path / "snap.tar", tmp_path / "again") == 2
     assert "There is an index at" in capsys.readouterr().err
     with FakeServer() as other:
         assert run("index", "restore", tmp_path / "snap.tar", tmp_path / "again", "--url", other.url) == 0
         check_whole(tmp_path / "again", index)
+    # From the server into a folder, and from the folder back.
+    assert run("index", "restore", tmp_path / "snap.tar", tmp_path / "local", "--backend", "faiss") == 0
+    check_whole(tmp_path / "local", index)
+    assert run("index", "snapshot", tmp_path / "local", tmp_path / "local.tar") == 0
+    back = ["index", "restore", tmp_path / "local.tar", tmp_path / "back", "--url", f"{server.url}#back"]
+    assert run(*back) == 2
+    assert "--backend qdrant" in capsys.readouterr().err
+    assert run(*back, "--backend", "qdrant") == 0
+    check_whole(tmp_path / "back", index)
+
+
+def test_a_server_that_gives_a_part_of_its_drawings_gets_no_snapshot(
+    index: Path, tmp_path: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"qdrant:{server.url}#designs"
+    assert run("index", "copy", "--from", f"faiss:{index}", "--to", where, "--index", tmp_path / "remote") == 0
+    scan = QdrantBackend.scan
+    monkeypatch.setattr(QdrantBackend, "scan", lambda self, **options: islice(scan(self, batch=80), 1))
+    assert run("index", "snapshot", tmp_path / "remote", tmp_path / "snap.tar") == 6
+    assert "holds 120 drawings, but 80 could be read" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir() if "snap" in p.name] == []
+
+
+def test_a_snapshot_that_is_not_whole_is_not_restored(
+    index: Path, tmp_path: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("index", "snapshot", index, tmp_path / "snap.tar") == 0
+    with tarfile.open(tmp_path / "snap.tar") as archive:
+        archive.extractall(tmp_path / "parts", filter="data")
+    (tmp_path / "parts" / "snapshot.json").write_text('{"drawings": 130}')
+    with tarfile.open(tmp_path / "less.tar", "w") as archive:
+        archive.add(tmp_path / "parts", "")
+    assert run("index", "restore", tmp_path / "less.tar", tmp_path / "again") == 3
+    assert "has 120 of its 130 drawings" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+    # The server takes the drawings, and does not have them afterwards.
+    restoring = ["index", "restore", tmp_path / "snap.tar", tmp_path / "again", "--backend", "qdrant"]
+    with monkeypatch.context() as patch:
+        patch.setattr(QdrantBackend, "count", lambda self, where=None: 119)
+        assert run(*restoring, "--url", server.url) == 6
+    assert "119 of the 120 drawings" in capsys.readouterr().err
+    assert run(*restoring, "--url", server.url) == 0  # nothing was left behind
+    check_whole(tmp_path / "again", index)
+
+
+def test_snapshots_of_the_version_before(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In 0.1.0, a snapshot had no count, and the backend's part in the backend's own form."""
+    pytest.importorskip("qdrant_edge")
+    assert run("index", "copy", "--from", f"faiss:{index}", "--to", f"qdrant:{tmp_path / 'edge'}") == 0
+    for folder, part in ((index, "faiss"), (tmp_path / "edge", "qdrant")):
+        with tarfile.open(tmp_path / f"{part}.tar", "w") as archive:
+            for path in folder.iterdir():
+                archive.add(path, "backend" if path.name == part else path.name)
+        assert run("index", "restore", tmp_path / f"{part}.tar", tmp_path / f"{part}-again") == 0
+        check_whole(tmp_path / f"{part}-again", index)
+    (tmp_path / "server" / "backend").mkdir(parents=True)
+    (tmp_path / "server" / "backend" / "collection.snapshot").touch()
+    (tmp_path / "server" / "index.json").write_bytes((tmp_path / "edge" / "index.json").read_bytes())
+    with tarfile.open(tmp_path / "server.tar", "w") as archive:
+        archive.add(tmp_path / "server", "")
+    assert run("index", "restore", tmp_path / "server.tar", tmp_path / "never") == 3
+    assert "a Qdrant server's own snapshot" in capsys.readouterr().err
 
 
 def test_what_is_no_snapshot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

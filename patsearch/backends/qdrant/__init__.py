@@ -9,7 +9,6 @@ remote.py       ... a server, by qdrant-client
 connection.py   one call to a server: retries, back-off, errors as patsearch's own
 collections.py  collections on a server: names by encoder and version, the alias, the metadata
 backend.py      QdrantBackend, over either of them
-snapshots.py    a collection's snapshot as a file, and back
 
 Nothing of Qdrant is imported before an index is opened.
 """

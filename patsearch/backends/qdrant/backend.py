@@ -16,8 +16,7 @@ from patsearch.backends.qdrant.address import is_address, parse_address, with_co
 from patsearch.backends.qdrant.clauses import Clause, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
-from patsearch.errors import IndexDamaged, PluginError, UsageError
-from patsearch.files import put_folder
+from patsearch.errors import IndexDamaged, PluginError
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit, JsonDict
 
@@ -102,22 +101,6 @@ class QdrantBackend(ServerBackend):
         before = int(self._points.facts()["bytes"])
         self.optimize()
         return {"reclaimed": 0, "bytes_before": before, "bytes_after": int(self._points.facts()["bytes"])}
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
-        self._require_writable()
-        return self._points.snapshot(scratch)
-
-    @classmethod
-    def restore(cls, files: Path, location: Location) -> None:
-        place = str(location)
-        if is_address(place):
-            _part("snapshots").restore(files, parse_address(place))
-        elif (files / folder.FILE).is_file():
-            put_folder(files, Path(place))
-        else:
-            raise UsageError(
-                "The snapshot is of a server's collection.", hint="Name a server with --url; or copy it: index copy."
-            )
 
     def publish(self, alias: str) -> str | None:
         self._require_writable()

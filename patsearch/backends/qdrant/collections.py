@@ -102,20 +102,6 @@ def create(connection: Connection, spec: IndexSpec) -> str:
     raise BackendError(f"There are a thousand collections for {address}.", hint="Delete those that are not used.")
 
 
-def free_name(connection: Connection) -> str:
-    """A collection's name for a snapshot that is going to be restored.
-
-    Raises:
-        UsageError: the alias is there.
-    """
-    _require_none(connection)
-    for number in range(1, 1000):
-        name = f"{connection.address.collection}.restored.{number}"
-        if not connection.call("Looking for collections", lambda c, n=name: c.collection_exists(n)):  # type: ignore[misc]
-            return name
-    raise BackendError(f"There are a thousand collections for {connection.address}.", hint="Delete unused ones.")
-
-
 def switch(connection: Connection, alias: str, collection: str) -> str | None:
     """Let an alias name a collection, in one step; returns what it named before."""
     spec_of(connection, collection)

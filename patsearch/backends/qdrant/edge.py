@@ -23,8 +23,8 @@ from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Claus
 from patsearch.backends.qdrant.payload import INDEXED, VECTOR, Point, moment
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.errors import BackendError, IndexDamaged, StorageError, UsageError
-from patsearch.files import folder_files, storage_errors, sync_file, sync_folder
-from patsearch.lock import WriterLock, lock_files
+from patsearch.files import storage_errors, sync_file, sync_folder
+from patsearch.lock import WriterLock
 from patsearch.types import JsonDict
 
 ENGINE = "Qdrant's engine in this process (qdrant-edge-py {version})"
@@ -195,11 +195,6 @@ class EdgePoints(Points):
             missing = sorted(INDEXED.keys() - shard.info().payload_schema.keys())
         if missing:
             yield f"payload fields without their index: {', '.join(missing)}"
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:  # noqa: ARG002  the files are there
-        with self._shard("Flushing") as shard:
-            shard.flush()
-        return folder_files(self._root, leave_out=lock_files(folder.LOCK))
 
     def close(self) -> None:
         with self._mutex:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant.clauses import Clause
@@ -102,10 +101,6 @@ class Points(ABC):
     @abstractmethod
     def problems(self) -> Iterator[str]:
         """The problems that Qdrant reports, one sentence each."""
-
-    @abstractmethod
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
-        """See `Backend.snapshot`."""
 
     def publish(self, alias: str) -> str | None:
         """Make an alias point to the collection; returns what it pointed to before."""

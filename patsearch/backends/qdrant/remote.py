@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 from typing import Any, Self, TypeVar, assert_never
 
 import numpy as np
@@ -18,7 +17,6 @@ from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Claus
 from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points
-from patsearch.backends.qdrant.snapshots import download
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -231,9 +229,6 @@ class RemotePoints(Points):
         missing = sorted(INDEXED.keys() - (info.payload_schema or {}).keys())
         if missing:
             yield f"payload fields without their index: {', '.join(missing)}"
-
-    def snapshot(self, scratch: Path) -> list[tuple[str, Path]]:
-        return [download(self.connection, self.collection, scratch)]
 
     def publish(self, alias: str) -> str | None:
         return collections.switch(self.connection, alias, self.collection)
