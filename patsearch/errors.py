@@ -18,7 +18,8 @@
     ├── EncoderError         5     an encoder that cannot be loaded or run
     ├── BackendError         6     a backend or server that cannot be reached or failed
     ├── PluginError          7     no plug-in of that name, or one that does not load
-    └── StorageError         8     the disk is full, read-only or refuses
+    ├── StorageError         8     the disk is full, read-only or refuses
+    └── TimedOut             1     work that took longer than it may
 
 The library raises these; only the command line's entry point turns them into text. Anything else
 that escapes is a bug and keeps its traceback.
@@ -138,3 +139,7 @@ class StorageError(PatsearchError):
     """The disk is full, read-only or refuses for another reason."""
 
     exit_code = 8
+
+
+class TimedOut(PatsearchError):
+    """Work that took longer than it may (`patsearch.deadline`)."""

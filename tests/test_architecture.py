@@ -17,7 +17,7 @@ PACKAGE = Path(patsearch.__file__).parent
 # From the cellar to the roof; a part may import what is named before it, and its own modules.
 LAYERS = [
     {"errors", "pages"},
-    {"files"},
+    {"deadline", "files"},
     {"lock", "processes", "sqlite"},
     {"classification", "numbers", "plugins"},
     {"titles"},

@@ -19,20 +19,25 @@ afford; beyond them J is 0. With as many candidates as the gallery has drawings 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.deadline import check
 from patsearch.errors import UsageError
 
 Floats = NDArray[np.float32]
 
 _HINT = "Write k1,k2,lambda and optionally the number of candidates: 7,2,0.5 or 7,2,0.5,500."
 DEFAULT_CANDIDATES = 200
-# Matrices of candidates x candidates are held in memory.
-_MOST_CANDIDATES = 5000
+# Matrices of candidates x candidates are held in memory. A design has tens of drawings, not hundreds.
+_MOST_CANDIDATES = 2000
+_MOST_NEIGHBOURS = 200
+# Numbers of a matrix that are handled in one step.
+_NUMBERS = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class Rerank:
     """How to re-rank; see the module.
 
     Attributes:
-        k1: neighbours that must be mutual; about as many as a design has drawings, or a few times that.
+        k1: neighbours that must be mutual, up to 200; about as many as a design has drawings, or a few times that.
         k2: neighbours over which encodings are averaged, 1 for none; at most k1.
         weight: lambda, the weight of the cosine relative to the overlap of neighbours, 0 to 1.
-        candidates: number of the best by cosine that take part.
+        candidates: number of the best by cosine that take part, 2 to 2000.
 
     Raises:
         UsageError: a value out of range.
@@ -55,11 +60,15 @@ class Rerank:
     candidates: int = DEFAULT_CANDIDATES
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k2 <= self.k1 or not 0 <= self.weight <= 1 or not 2 <= self.candidates <= _MOST_CANDIDATES:
+        if (
+            not 1 <= self.k2 <= self.k1 <= _MOST_NEIGHBOURS
+            or not 0 <= self.weight <= 1
+            or not 2 <= self.candidates <= _MOST_CANDIDATES
+        ):
             raise UsageError(
                 f"Re-ranking with k1 {self.k1}, k2 {self.k2}, lambda {self.weight}, {self.candidates} candidates "
                 "is out of range.",
-                hint=f"1 <= k2 <= k1 (drawings); lambda 0 to 1; 2 to {_MOST_CANDIDATES} candidates.",
+                hint=f"1 <= k2 <= k1 <= {_MOST_NEIGHBOURS} drawings; lambda 0 to 1; 2 to {_MOST_CANDIDATES} candidates.",
             )
 
     @classmethod
@@ -100,7 +109,8 @@ class Rerank:
             mine = vectors[chosen].astype(np.float64)
             similar = np.ones((len(chosen) + 1, len(chosen) + 1), dtype=np.float32)
             similar[0, 1:] = similar[1:, 0] = cosines[chosen]
-            similar[1:, 1:] = mine @ mine.T
+            for rows in _blocks(len(chosen)):
+                similar[1:, 1:][rows] = mine[rows] @ mine.T
             new[chosen] += np.float32(1 - self.weight) * mutual_overlap(similar, k1=self.k1, k2=self.k2)
         return new
 
@@ -108,35 +118,45 @@ class Rerank:
 def mutual_overlap(similar: Floats, *, k1: int, k2: int) -> Floats:
     """J of the first point with each other one, (P - 1,), 0 to 1.
 
+    Needs the memory of a few matrices (P, P), whatever k1 and k2 are.
+
     Args:
         similar: (P, P) float32 cosines of the points; the diagonal is not read.
+
+    Raises:
+        TimedOut: the deadline of this context has passed.
     """
-    itself_first = -similar
-    np.fill_diagonal(itself_first, -np.inf)
-    nearest = np.argsort(itself_first, axis=1, kind="stable")[:, : k1 + 1]  # (P, k1 + 1)
-    reached = _reached(nearest, nearest[:, : int(np.around(k1 / 2)) + 1])
-    weights = np.where(reached, np.exp(similar - 1), np.float32(0))
-    np.fill_diagonal(weights, 1.0)  # exp(-d) of a point with itself
-    weights /= weights.sum(axis=1, keepdims=True)
-    if k2 > 1:
-        weights = weights[nearest[:, :k2]].mean(axis=1)
-    common = np.minimum(weights[0], weights[1:]).sum(axis=1)
+    points = len(similar)
+    nearest = np.concatenate([_nearest(similar, rows, k1) for rows in _blocks(points)])  # (P, k1 + 1)
+    nearer = nearest[:, : int(np.around(k1 / 2)) + 1]
+    mutual, half = _mutual(nearest), _mutual(nearer)
+    belongs = half[np.arange(points)[:, None], nearer]  # (P, h), which of the nearer ones are mutual: R(q, k1 / 2)
+    weights = np.empty((points, points), dtype=np.float32)
+    for rows in _blocks(points, nearest.shape[1] * nearer.shape[1]):
+        reached = _reached(mutual[rows], nearest[rows], nearer, belongs)
+        weights[rows] = _weights(similar[rows], reached, rows.start)
+    mine = _mean(weights, nearest[:1, :k2])
+    common = np.concatenate(
+        [np.minimum(mine, _mean(weights, nearest[rows, :k2])).sum(axis=1) for rows in _blocks(points)]
+    )[1:]
     # Of two vectors of sum 1 the maxima add up to 2 less the minima.
     return np.asarray(common / (2 - common), dtype=np.float32)
 
 
-def _reached(nearest: NDArray[np.intp], nearer: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """R* of every point as a row of (P, P), from its nearest, (P, k1 + 1), and the nearer half, (P, h)."""
-    points = np.arange(len(nearest))
-    mutual, half = _mutual(nearest), _mutual(nearer)
-    belongs = half[points[:, None], nearer]  # (P, h), which of the nearer ones are mutual: the R(q, k1 / 2)
-    sets, inside = nearer[nearest], belongs[nearest]  # (P, k1 + 1, h), those sets for each of the nearest
-    common = (mutual[points[:, None, None], sets] & inside).sum(axis=2)  # (P, k1 + 1)
-    fits = mutual[points[:, None], nearest] & (3 * common >= 2 * inside.sum(axis=2))
-    joined = inside & fits[:, :, None]
-    rows = np.broadcast_to(points[:, None, None], sets.shape)
-    mutual[rows[joined], sets[joined]] = True
-    return mutual
+def _blocks(points: int, width: int = 0) -> Iterator[slice]:
+    """The points a few rows at a time, as many as fit in memory by their width, as long as there is time."""
+    step = max(1, _NUMBERS // max(width, points))
+    for start in range(0, points, step):
+        check()
+        yield slice(start, min(start + step, points))
+
+
+def _nearest(similar: Floats, rows: slice, k1: int) -> NDArray[np.intp]:
+    """The points of some rows, each first, and its k1 nearest others, (rows, k1 + 1)."""
+    itself_first = -similar[rows]
+    own = np.arange(len(itself_first))
+    itself_first[own, own + rows.start] = -np.inf
+    return np.argsort(itself_first, axis=1, kind="stable")[:, : k1 + 1].copy()
 
 
 def _mutual(nearest: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -144,3 +164,38 @@ def _mutual(nearest: NDArray[np.intp]) -> NDArray[np.bool_]:
     near = np.zeros((len(nearest), len(nearest)), dtype=np.bool_)
     np.put_along_axis(near, nearest, True, axis=1)
     return near & near.T
+
+
+def _reached(
+    mutual: NDArray[np.bool_], nearest: NDArray[np.intp], nearer: NDArray[np.intp], belongs: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """R* of some points, (rows, P).
+
+    Args:
+        mutual, nearest: their R(x, k1), (rows, P), and their nearest, (rows, k1 + 1).
+        nearer, belongs: of every point the nearer half, (P, h), and which of those are in its R(q, k1 / 2).
+    """
+    rows = np.arange(len(mutual))
+    sets, inside = nearer[nearest], belongs[nearest]  # (rows, k1 + 1, h), R(q, k1 / 2) of each of the nearest
+    common = (mutual[rows[:, None, None], sets] & inside).sum(axis=2)  # (rows, k1 + 1)
+    fits = mutual[rows[:, None], nearest] & (3 * common >= 2 * inside.sum(axis=2))
+    joined = inside & fits[:, :, None]
+    reached = mutual.copy()
+    reached[np.broadcast_to(rows[:, None, None], sets.shape)[joined], sets[joined]] = True
+    return reached
+
+
+def _weights(similar: Floats, reached: NDArray[np.bool_], start: int) -> Floats:
+    """V of the points from `start` on, (rows, P)."""
+    weights = np.where(reached, np.exp(similar - 1), np.float32(0))
+    own = np.arange(len(weights))
+    weights[own, own + start] = 1.0  # exp(-d) of a point with itself
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _mean(weights: Floats, nearest: NDArray[np.intp]) -> Floats:
+    """The mean of V over the nearest of some points, (rows, k2); (rows, P)."""
+    total = np.zeros((len(nearest), weights.shape[1]), dtype=np.float32)
+    for column in nearest.T:
+        total += weights[column]
+    return total / np.float32(nearest.shape[1])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from contextvars import copy_context
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patsearch.deadline import set_deadline
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.rerank import Rerank, mutual_overlap
-from patsearch.errors import UsageError
+from patsearch.errors import TimedOut, UsageError
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -144,11 +147,33 @@ def test_reads_and_writes_its_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "20", "20,6", "a,b,c", "20,6,0.3,500,1", "5,6,0.3", "20,0,0.3", "20,6,1.1",
-                                  "20,6,nan", "20,6,0.3,1", "20,6,0.3,100000"])  # fmt: skip
+                                  "20,6,nan", "20,6,0.3,1", "20,6,0.3,100000", "201,6,0.3", "20,6,0.3,2001"])  # fmt: skip
 def test_refuses_what_makes_no_sense(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Rerank.parse(text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("k2", [2, 100])
+def test_memory_grows_with_the_points_and_not_with_the_neighbours(k2: int) -> None:
+    points = clusters(1, 20, 20)
+    similar = (points @ points.T).astype(np.float32)
+
+    def most(k1: int) -> int:
+        tracemalloc.start()
+        mutual_overlap(similar, k1=k1, k2=k2)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    most(1)  # what is imported at the first use
+    assert most(200) < 64 * similar.nbytes  # its cube is 100 times as much
+
+
+def test_it_ends_at_the_deadline() -> None:
+    points = clusters(1, 4, 5)
+    with pytest.raises(TimedOut):
+        copy_context().run(lambda: (set_deadline(0), Rerank().scores(points[1:] @ points[0], points[1:])))
 
 
 # ------------------------------------------------------------------ expansion
