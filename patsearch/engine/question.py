@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 # Results that a search looks through for patents of other classes.
 _DEEPEST = 10_000
+_MOST_RESULTS = 1_000_000
+# A number of pixels that no picture has.
+_MOST_PIXELS = 1_000_000
+_Pixels = Annotated[int, Field(ge=0, le=_MOST_PIXELS)]
+_Ids = Annotated[tuple[str, ...], Field(max_length=10_000)]
 T = TypeVar("T")
 
 
@@ -89,11 +94,13 @@ class Question(BaseModel):
     where: Annotated[InstanceOf[Filter], BeforeValidator(as_filter), PlainSerializer(str)] = Field(
         default=Filter(), validation_alias="filter", description="A filter, as in uspc=D14; all must hold."
     )
-    top: int = Field(default=20, ge=1, description="Number of results.")
+    top: int = Field(default=20, ge=1, le=_MOST_RESULTS, description="Number of results.")
     rotations: bool = Field(default=False, description="Also try turned copies.")
-    crop: Annotated[tuple[int, int, int, int] | None, _read_by(parse_crop)] = None
+    crop: Annotated[tuple[_Pixels, _Pixels, _Pixels, _Pixels] | None, _read_by(parse_crop)] = None
     drawings: bool = Field(default=False, description="Single drawings, not grouped by patent.")
-    min_score: float | None = Field(default=None, ge=-1, le=1, description="Leave out results that score less.")
+    min_score: float | None = Field(
+        default=None, ge=-1, le=1, allow_inf_nan=False, description="Leave out results that score less."
+    )
     exact: bool = Field(default=False, description="Never approximate.")
     mirror: bool = Field(default=False, description="Also try mirrored copies.")
     rerank: Annotated[Rerank | None, _read_by(Rerank.parse)] = Field(
@@ -104,14 +111,14 @@ class Question(BaseModel):
         validation_alias="expand",
         description="Repeat the search with what was found first: N,ALPHA, as in 3,3.",
     )
-    relevant: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    relevant: Annotated[_Ids, BeforeValidator(_several)] = Field(
         default=(), description="Ids of drawings marked as relevant."
     )
-    irrelevant: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    irrelevant: Annotated[_Ids, BeforeValidator(_several)] = Field(
         default=(), description="Ids of drawings marked as irrelevant."
     )
     max_per_class: int | None = Field(
-        default=None, ge=1, description="Up to N patents of one main class, Locarno or else US."
+        default=None, ge=1, le=_MOST_RESULTS, description="Up to N patents of one main class, Locarno or else US."
     )
     shape: bool = Field(default=False, description="Compare by shape alone, not by drawing style too.")
 

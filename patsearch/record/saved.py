@@ -21,36 +21,45 @@ from patsearch.files import storage_errors, write_text
 from patsearch.record.record import SearchRecord
 from patsearch.types import PatentHit
 
+# The file may come from a stranger: each of its parts has a bound, checked before anything is made from it.
 _MAX_BYTES = 64 << 20
 _MAX_DIM = 1 << 16
+_MOST_VECTORS = 4096
+_MOST_RESULTS = 10_000
+_MOST_SHOWN = 1_000_000
+# A float32 vector of unit length differs from it by less.
+_LENGTH_ERROR = 1e-2
+
+_Short = Annotated[str, Field(max_length=200)]
+_Text = Annotated[str, Field(max_length=4096)]
 
 
 class _SavedPicture(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: str
+    name: _Text
     png: str  # base64
 
 
 class SavedSearch(BaseModel):
     """What the file holds; `vectors` is little-endian float32, (V, dim), in base64, V the length of `picture`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal[1] = 1
-    name: str = Field(max_length=200)
-    asked: str
-    encoder: str
-    encoder_sha256: str
-    like: str | None
+    name: _Short
+    asked: _Short
+    encoder: _Text
+    encoder_sha256: _Short
+    like: _Short | None
     where: str
     options: Annotated[Question, PlainSerializer(Question.options)]
-    pictures: tuple[_SavedPicture, ...]
+    pictures: tuple[_SavedPicture, ...] = Field(max_length=_MOST_VECTORS)
     vectors: str
-    picture: tuple[int, ...] = Field(min_length=1, max_length=4096)
-    shown: frozenset[str]
-    checked: str
-    fingerprint: str
+    picture: tuple[Annotated[int, Field(ge=0, lt=_MOST_VECTORS)], ...] = Field(min_length=1, max_length=_MOST_VECTORS)
+    shown: frozenset[_Short] = Field(max_length=_MOST_SHOWN)
+    checked: _Short
+    fingerprint: _Short
 
     @classmethod
     def of(cls, record: SearchRecord, query: QueryVectors, *, name: str) -> Self:
@@ -80,13 +89,12 @@ class SavedSearch(BaseModel):
         """
         hint = "Save one: patsearch query drawing.png --index DIR --save FILE."
         try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise InputError(
-                    f"{path} is larger than {_MAX_BYTES >> 20} MiB, too large for a saved search.", hint=hint
-                )
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"Cannot read the saved search {path}: {error.strerror}.", hint=hint) from error
+        if len(data) > _MAX_BYTES:
+            raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB, too large for a saved search.", hint=hint)
         return cls.read(data, name=str(path))
 
     @classmethod
@@ -99,7 +107,8 @@ class SavedSearch(BaseModel):
         try:
             saved = cls.model_validate_json(data)
             saved.query()
-            saved.question()
+            if saved.question().top > _MOST_RESULTS:
+                raise ValueError(f"it requests more than {_MOST_RESULTS:,} results")
         except (ValidationError, Base64Error, ValueError, UsageError) as error:
             raise InputError(
                 f"{name} is not a saved search: {_reason(error)}.",
@@ -120,11 +129,13 @@ class SavedSearch(BaseModel):
         """The query's vectors."""
         numbers = np.frombuffer(b64decode(self.vectors, validate=True), dtype="<f4")
         rows, rest = divmod(len(numbers), len(self.picture))
-        if rest or not 0 < rows <= _MAX_DIM or sorted(set(self.picture)) != list(range(max(self.picture) + 1)):
+        if rest or not 0 < rows <= _MAX_DIM or len(set(self.picture)) != max(self.picture) + 1:
             raise ValueError("its vectors and pictures do not belong together")
-        return QueryVectors(
-            numbers.reshape(len(self.picture), rows).astype(np.float32), np.asarray(self.picture, dtype=np.intp)
-        )
+        vectors = numbers.reshape(len(self.picture), rows).astype(np.float32)
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        if not (np.abs(lengths - 1) < _LENGTH_ERROR).all():  # not so for NaN either
+            raise ValueError("its vectors are not of unit length")
+        return QueryVectors(vectors, np.asarray(self.picture, dtype=np.intp))
 
     def question(self) -> Question:
         """The search, with its pictures as records show them; `query` has their vectors."""
@@ -174,5 +185,5 @@ class News:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc']) or 'the file'}: {first['msg']}"
+        return f"{'.'.join(str(part)[:40] for part in first['loc']) or 'the file'}: {first['msg'][:200]}"
     return str(error).splitlines()[0].rstrip(".")

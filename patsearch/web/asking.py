@@ -8,7 +8,7 @@ from inspect import Parameter, Signature
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
-from fastapi import File, Form, UploadFile
+from fastapi import File, Form, HTTPException, UploadFile
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
@@ -19,6 +19,7 @@ from patsearch.errors import ImageTooLarge, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.record import SearchRecord
 from patsearch.types import JsonDict
+from patsearch.web.gate import error_body
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.workers import Encoded, Upload
 
@@ -72,8 +73,11 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
 
     async def form(*, image: list[UploadFile], crop: list[str], turn: list[str], offset: int, **options: Any) -> Asked:
         uploads = await _uploads(image, crop, turn, settings)
-        options["filter"] = filter_of(options["filter"])
-        return Asked(uploads, Question(crop=uploads[0].crop if len(uploads) == 1 else None, **options), offset)
+        try:
+            options["filter"] = filter_of(options["filter"])
+            return Asked(uploads, Question(crop=uploads[0].crop if len(uploads) == 1 else None, **options), offset)
+        except UsageError as error:  # a value that is out of its bounds, as those that the description names
+            raise HTTPException(422, error_body(type(error).__name__, error.message, error.hint)) from error
 
     number = Form(ge=0, le=MAX_OFFSET, description="Leave out the first N results.")
     form.__signature__ = Signature(  # type: ignore[attr-defined]
@@ -100,7 +104,7 @@ def _option(name: str, info: FieldInfo) -> Parameter:
         # Read from text by the question.
         kind, told["max_length"] = str | None, _MAX_TEXT
     for bound in info.metadata:
-        told |= {side: getattr(bound, side) for side in ("ge", "le") if hasattr(bound, side)}
+        told |= {side: getattr(bound, side) for side in ("ge", "le", "allow_inf_nan") if hasattr(bound, side)}
     if name == "top":
         told["le"] = MAX_TOP
     return _parameter(name, kind, Form(**told), default)

@@ -45,6 +45,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 # A saved search is the user's file: a server bounds what it may request.
 _MOST_SAVED_VECTORS = 512
+_MOST_SAVED_BYTES = 16 << 20
 
 T = TypeVar("T")
 
@@ -259,23 +260,31 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
     @router.post("/records/rerun", response_model=schemas.RerunAnswer, responses=_RERUN)
     async def rerun(record: Annotated[UploadFile, File(description="A saved search.")]) -> JSONResponse:
         """Repeat a saved search; `new` are the patents that it has not shown before."""
-        saved = SavedSearch.read(await record.read(), name="The file")
-        if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
-            raise UsageError(
-                "The saved search is larger than this server allows.",
-                hint=f"Up to {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
-            )
-        news = await service.with_engine(saved.rerun)
-        found = public(news.record)
-        return JSONResponse(
-            {
-                **found.to_json(),
-                "page": {"offset": 0, "count": len(found.hits), "more": False},
-                "name": saved.name,
-                "new": [hit.patent for hit in news.new],
-                "record": news.after.model_dump(mode="json"),
-            }
+        too_large = UsageError(
+            "The saved search is larger than this server allows.",
+            hint=f"Up to {_MOST_SAVED_BYTES >> 20} MiB, {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
         )
+        if (record.size or 0) > _MOST_SAVED_BYTES:
+            raise too_large
+        data = await record.read()
+
+        def repeat(engine: Engine) -> JSONResponse:
+            saved = SavedSearch.read(data, name="The file")
+            if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
+                raise too_large
+            news = saved.rerun(engine)
+            found = public(news.record)
+            return JSONResponse(
+                {
+                    **found.to_json(),
+                    "page": {"offset": 0, "count": len(found.hits), "more": False},
+                    "name": saved.name,
+                    "new": [hit.patent for hit in news.new],
+                    "record": news.after.model_dump(mode="json"),
+                }
+            )
+
+        return await service.with_engine(repeat)
 
 
 def _download(data: bytes, name: str, kind: str) -> Response:

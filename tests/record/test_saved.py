@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from base64 import b64encode
 from pathlib import Path
 
+import numpy as np
 import pytest
 from makers import draw_design, week
 
@@ -18,6 +21,11 @@ def run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as stop:
         main([str(a) for a in arguments])
     return int(stop.value.code or 0)
+
+
+def vector(number: float) -> str:
+    """A query's vector of 512 times this number, as the file holds it."""
+    return b64encode(np.full(512, number, "<f4").tobytes()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +99,28 @@ def test_options_and_filter_are_kept(saved: Path, tmp_path: Path) -> None:
         lambda text: json.dumps(json.loads(text) | {"picture": [0, 5]}),
         lambda text: json.dumps(json.loads(text) | {"pictures": [{"name": "x", "png": "%"}]}),
         lambda text: json.dumps(json.loads(text) | {"options": {"top": "many"}}),
+        lambda text: json.dumps(json.loads(text) | {"picture": [30_000_000]}),
+        lambda text: json.dumps(json.loads(text) | {"picture": [10**12]}),
+        lambda text: json.dumps(json.loads(text) | {"picture": [-1]}),
+        lambda text: json.dumps(json.loads(text) | {"picture": [True]}),
+        lambda text: json.dumps(json.loads(text) | {"picture": ["0"]}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"min_score": math.nan}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"min_score": math.inf}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"top": 10_001}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"max_per_class": 10**9}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"crop": [0, 0, 10**9, 1]}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"rerank": {"k1": 10**9, "k2": 1}}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"rerank": {"weight": math.nan}}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"rerank": {"candidates": 10**9}}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"expansion": {"count": 10**9}}}),
+        lambda text: json.dumps(json.loads(text) | {"options": {"expansion": {"alpha": math.nan}}}),
+        lambda text: json.dumps(json.loads(text) | {"vectors": vector(math.nan)}),
+        lambda text: json.dumps(json.loads(text) | {"vectors": vector(1e30)}),
+        lambda text: json.dumps(json.loads(text) | {"vectors": vector(0.0)}),
+        lambda text: json.dumps(json.loads(text) | {"shown": ["x" * 201]}),
+        lambda text: json.dumps(json.loads(text) | {"encoder": "x" * 5000}),
+        lambda text: "[" * 200_000,
+        lambda text: '{"format": ' + "9" * 5000 + "}",
     ],
 )
 def test_a_damaged_file_is_told(saved: Path, damage: object) -> None:
@@ -98,6 +128,12 @@ def test_a_damaged_file_is_told(saved: Path, damage: object) -> None:
     saved.write_text(damage(saved.read_text()))
     with pytest.raises(InputError, match="is not a saved search"):
         SavedSearch.load(saved)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
+def test_an_endless_file_is_told() -> None:
+    with pytest.raises(InputError, match="too large for a saved search"):
+        SavedSearch.load(Path("/dev/zero"))
 
 
 def test_a_missing_one_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

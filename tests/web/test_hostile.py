@@ -3,7 +3,9 @@ server lives on."""
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import socket
 import struct
 import threading
@@ -201,6 +203,8 @@ def test_saved_searches_that_are_none(client: TestClient, drawing: bytes) -> Non
     for change in (
         {"vectors": "AAAA"}, {"picture": [5]}, {"options": {**good["options"], "top": 10**9}}, {"where": "colour=red"},
         {"format": 2}, {"encoder_sha256": "0" * 64}, {"name": "x" * 1000}, {"pictures": [{"name": "x", "png": "%%"}]},
+        {"picture": [30_000_000]}, {"picture": [10**12]}, {"options": {"min_score": math.nan}},
+        {"options": {"rerank": {"k1": 10**9}}}, {"vectors": base64.b64encode(b"\0\0\xc0\x7f" * 512).decode()},
     ):  # fmt: skip
         data = json.dumps({**good, **change}).encode()
         response = client.post(f"{API}/records/rerun", files=[("record", data)])
