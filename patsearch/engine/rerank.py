@@ -68,7 +68,7 @@ class Rerank:
             raise UsageError(
                 f"Re-ranking with k1 {self.k1}, k2 {self.k2}, lambda {self.weight}, {self.candidates} candidates "
                 "is out of range.",
-                hint=f"1 <= k2 <= k1 <= {_MOST_NEIGHBOURS} drawings; lambda 0 to 1; 2 to {_MOST_CANDIDATES} candidates.",
+                hint=f"1 <= k2 <= k1 <= {_MOST_NEIGHBOURS}; lambda 0 to 1; 2 to {_MOST_CANDIDATES} candidates.",
             )
 
     @classmethod
