@@ -15,7 +15,7 @@ _until: ContextVar[float | None] = ContextVar("until", default=None)
 
 
 def set_deadline(seconds: float | None) -> None:
-    """The work of this context must be done in so many seconds from now; None for no limit."""
+    """The work of this context must be done within these seconds from now; None for no limit."""
     _until.set(None if seconds is None else time.monotonic() + seconds)
 
 
