@@ -7,6 +7,7 @@ another process has open cannot be replaced or removed on Windows: replacing wai
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from patsearch.errors import StorageError
 
@@ -114,7 +116,43 @@ def _replace(part: Path, path: Path) -> None:
     part.replace(path)
 
 
+def parse_json(text: bytes | str) -> Any:
+    """The value of a JSON text from anywhere.
+
+    Raises:
+        ValueError: not JSON, or nested deeper than any that patsearch writes.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 # ---------------------------------------------------------------------- whole folders
+
+
+def foreign_entry(root: Path) -> Path | None:
+    """What below a folder is not its own file or folder, None if all is: a link that leads out, a device, a pipe.
+
+    The folder itself may be a link.
+    """
+    home = root.resolve()
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if path.is_symlink():
+                if not _within(path, home):
+                    return path
+            elif name in files and path.exists() and not path.is_file():
+                return path
+    return None
+
+
+def _within(path: Path, home: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(home)
+    except (OSError, RuntimeError):  # a loop, or nothing there yet: a writer would make it
+        return False
 
 
 def remove(path: Path) -> None:
@@ -124,6 +162,20 @@ def remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_parents(path: Path) -> Iterator[None]:
+    """The folders above a path, made where they are missing; an exception removes those that were made."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for parent in made:
+                parent.rmdir()
+        raise
 
 
 # ---------------------------------------------------------------------- parts of files

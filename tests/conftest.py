@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_CONTRACT, os.environ.g
 # tries the same examples every time; a run by hand tries new ones.
 settings.register_profile("patsearch", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patsearch")
+
+# The user's own folder of settings is not for tests: what they name there ends with the run.
+_SETTINGS = tempfile.TemporaryDirectory(prefix="patsearch-settings-")
+for _variable in ("XDG_CONFIG_HOME", "APPDATA"):
+    os.environ[_variable] = _SETTINGS.name
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and every process below inherits that.
 # Tests that interrupt the commands they start need the terminal's way of it.

@@ -18,7 +18,7 @@ PACKAGE = Path(patsearch.__file__).parent
 LAYERS = [
     {"errors", "pages"},
     {"deadline", "files"},
-    {"lock", "processes", "sqlite"},
+    {"lock", "processes", "servers", "sqlite"},
     {"classification", "numbers", "plugins"},
     {"titles"},
     {"types"},

@@ -9,7 +9,7 @@ from typing import Any
 
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
-from patsearch.files import storage_errors, write_text
+from patsearch.files import parse_json, storage_errors, write_text
 from patsearch.types import JsonDict
 
 FORMAT = 1
@@ -40,7 +40,7 @@ def read_spec(path: Path, **fields: type) -> tuple[IndexSpec, JsonDict]:
     with storage_errors(f"Reading {path}"):
         data = path.read_bytes()[:_MAX_BYTES]
     try:
-        found = json.loads(data)
+        found = parse_json(data)
         version = found["format"]
         if isinstance(version, int) and version > FORMAT:
             raise IndexVersionError(

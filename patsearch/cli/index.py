@@ -193,7 +193,9 @@ def restore(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option("--url", help="Restore a server's index to this server. [default: the server it came from]"),
+        typer.Option(
+            "--url", help="Restore a server's index to this server. [default: its own, if you have named it before]"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

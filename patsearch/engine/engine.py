@@ -20,10 +20,12 @@ from patsearch.engine.picture import PictureSource
 from patsearch.engine.query import QueryVectors, encode_query
 from patsearch.engine.question import Question, search
 from patsearch.engine.thumbnails import Thumbnails
-from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
+from patsearch.errors import EncoderMismatch, IndexDamaged, IndexNotFound, UsageError
+from patsearch.files import foreign_entry
 from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
 from patsearch.plugins import load
+from patsearch.servers import remember
 from patsearch.types import Drawing, Hit, JsonDict, PatentHit
 
 
@@ -197,6 +199,11 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
     """
     index = Path(path)
     manifest = read_manifest(index)
+    if (entry := foreign_entry(index)) is not None:
+        raise IndexDamaged(
+            f"{entry} is a link to outside of the index, or not a file.",
+            hint="Put the files themselves there; the folder of the index may be a link.",
+        )
     store: Backend = load("backend", manifest.backend).open(manifest.resolve(index), read_only=read_only)
     if store.spec != manifest.spec:
         # On a server, the same name can have been given to vectors of another encoder.
@@ -241,6 +248,8 @@ def create_from_spec(
     index = Path(path)
     kind: type[Backend] = load("backend", backend)
     location = on_server(kind, url, index.resolve().name) if url else backend
+    if url:
+        remember(location)
     manifest = Manifest(backend=backend, location=location, spec=spec)
     if index.exists() and not index.is_dir():
         raise UsageError(f"{index} is a file.", hint="Name a folder for the index.")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from patsearch import __version__
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
-from patsearch.files import write_text
+from patsearch.files import parse_json, storage_errors, write_text
+from patsearch.servers import require_known
 
 FORMAT = 1
 FILE = "index.json"
+_MAX_BYTES = 1 << 20
+_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,7 @@ class Manifest:
 
     Attributes:
         backend: plug-in name of the backend.
-        location: where the backend's data is: a path relative to the index, or an address.
+        location: where the backend's data is: the name of a folder in the index, or a server's address.
         spec: the encoder and dimension the index was made for.
         id: drawn at random when the index was made.
     """
@@ -36,9 +41,20 @@ class Manifest:
     patsearch: str = __version__
     format: int = FORMAT
 
+    @property
+    def on_server(self) -> bool:
+        return "://" in self.location
+
     def resolve(self, index: Path) -> str:
-        """The backend's location with a relative path made absolute."""
-        return self.location if "://" in self.location else str(index / self.location)
+        """What the backend opens: a path, or an address.
+
+        Raises:
+            VectorIndexError: it is on a server that the user has not named.
+        """
+        if not self.on_server:
+            return str(index / self.location)
+        require_known(self.location, index / FILE)
+        return self.location
 
 
 def read_manifest(index: Path) -> Manifest:
@@ -48,27 +64,45 @@ def read_manifest(index: Path) -> Manifest:
         IndexNotFound: there is none.
         IndexVersionError: a newer patsearch wrote it.
         IndexDamaged: it is not valid.
+        StorageError: it cannot be read.
     """
     path = index / FILE
+    if not path.is_file():
+        raise IndexNotFound(f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR.")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        version = int(data["format"])
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise IndexNotFound(
-            f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR."
-        ) from error
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        with storage_errors(f"Reading {path}"):
+            text = path.read_bytes()[:_MAX_BYTES]
+        data = parse_json(text)
+        version = data["format"]
+        if type(version) is not int or version < 1:
+            raise ValueError(f"format is {version!r}")
+        if version > FORMAT:
+            raise IndexVersionError(
+                f"{index} was written by patsearch {data.get('patsearch', '?')} (format {version}); "
+                f"this is {__version__} (format {FORMAT}).",
+                hint="Upgrade: pip install --upgrade patsearch.",
+            )
+        return _manifest(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest again.") from error
-    if version > FORMAT:
-        raise IndexVersionError(
-            f"{index} was written by patsearch {data.get('patsearch', '?')} (format {version}); "
-            f"this is {__version__} (format {FORMAT}).",
-            hint="Upgrade: pip install --upgrade patsearch.",
-        )
-    try:
-        return Manifest(**{**data, "spec": IndexSpec(**data["spec"])})
-    except (TypeError, KeyError) as error:
-        raise IndexDamaged(f"{path} is damaged: {error}.", hint="Restore it from a copy, or ingest again.") from error
+
+
+def _manifest(data: dict[str, Any]) -> Manifest:
+    """Raises ValueError, TypeError, KeyError, AttributeError for what no manifest holds."""
+    spec = IndexSpec(**data["spec"])
+    kinds = {"dim": int, "whole_sheets": bool, "format": int}
+    manifest = Manifest(**{**data, "spec": spec})
+    for part in (manifest, spec):
+        for name in (f.name for f in fields(part) if f.name != "spec"):
+            value = getattr(part, name)
+            if type(value) is not kinds.get(name, str):
+                raise ValueError(f"{name} is {value!r}")
+    if spec.dim < 1:
+        raise ValueError(f"dim is {spec.dim}")
+    json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is not text
+    if not manifest.on_server and not _NAME.fullmatch(manifest.location):
+        raise ValueError(f"location is {manifest.location!r}, which is not the name of a folder in it")
+    return manifest
 
 
 def write_manifest(index: Path, manifest: Manifest) -> None:

@@ -9,10 +9,11 @@ cluster goes into a folder, and back. `snapshot.json` says how many drawings the
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from patsearch.backends.base import Backend, as_server, is_shared, on_server
 from patsearch.backends.copy import copy
@@ -22,11 +23,15 @@ from patsearch.engine.engine import open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.engine.manifest import read_manifest, write_manifest
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, InputError, UsageError
-from patsearch.files import remove, replacing, storage_errors
+from patsearch.files import new_parents, parse_json, remove, storage_errors, sync_file, sync_folder, write_text
+from patsearch.lock import scratch_folder
 from patsearch.plugins import load
+from patsearch.servers import remember, require_known
 
 _PART = "backend"
 _FACTS = "snapshot.json"
+_NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of each file and folder in a snapshot
+_CHUNK = 1 << 20
 
 
 def save_snapshot(index: Path, out: Path) -> int:
@@ -41,15 +46,13 @@ def save_snapshot(index: Path, out: Path) -> int:
         raise UsageError(f"{out} exists already.", hint="Name a new file.")
     with (
         storage_errors(f"Writing {out}"),
-        replacing(out, shared=True) as temporary,
         open_index(index, read_only=False) as engine,
-        TemporaryDirectory(dir=out.resolve().parent, prefix=".snapshot-") as scratch,
-        tarfile.open(temporary, "w") as archive,
+        scratch_folder(out, "snapshot") as scratch,
     ):
         # The journal first: what it names is in the backend, which comes later.
-        engine.journal.save(Path(scratch) / journal.FILE)
-        engine.thumbnails.save(Path(scratch) / thumbnails.FILE)
-        files = _embedded(engine.backend, Path(scratch) / _PART)
+        engine.journal.save(scratch / journal.FILE)
+        engine.thumbnails.save(scratch / thumbnails.FILE)
+        files = _embedded(engine.backend, scratch / _PART)
         with FaissBackend.open(files) as kept:
             count = kept.count()
         if (wanted := engine.backend.count()) != count:
@@ -57,57 +60,74 @@ def save_snapshot(index: Path, out: Path) -> int:
                 f"{index} holds {wanted:,} drawings, but {count:,} could be read: no snapshot was written.",
                 hint="If others write to it, wait for them; otherwise run patsearch index verify. Then run it again.",
             )
-        (Path(scratch) / _FACTS).write_text(json.dumps({"drawings": count}), encoding="utf-8")
-        archive.add(index / MANIFEST, MANIFEST)
-        for name in (_FACTS, journal.FILE, thumbnails.FILE):
-            archive.add(Path(scratch) / name, name)
-        archive.add(files, _PART, filter=_needed)
+        write_text(scratch / _FACTS, json.dumps({"drawings": count}))
+        with tarfile.open(scratch / "archive", "w") as archive:
+            archive.add(index / MANIFEST, MANIFEST)
+            for name in (_FACTS, journal.FILE, thumbnails.FILE):
+                archive.add(scratch / name, name)
+            archive.add(files, _PART, filter=_needed)
+        sync_file(scratch / "archive")
+        (scratch / "archive").rename(out)
+        sync_folder(out.resolve().parent)
     return count
 
 
 def restore_snapshot(archive: Path, index: Path, *, backend: str | None = None, url: str | None = None) -> int:
-    """Make an index from a snapshot; the folder appears whole or not at all. Returns the number of drawings in it.
+    """Make an index from a snapshot, which may come from anybody; the folder appears whole or not at all.
 
     Args:
         backend: by default, the one that the index had.
-        url: the server to restore into; by default, the one that the index was on.
+        url: the server to restore into; by default, the one that the index was on, if you have named it before.
+
+    Returns the number of drawings in it.
 
     Raises:
         UsageError: the folder, or the server's index of that name, exists already; or the backend has no servers.
         InputError: the file is not a snapshot, or not whole.
+        VectorIndexError: it names a server that you have not named.
         BackendError: the backend does not hold all drawings afterwards.
+        StorageError: it cannot be written.
     """
     if index.exists() and not (index.is_dir() and not any(index.iterdir())):
         raise UsageError(f"{index} exists already.", hint="Restore into a new folder.")
-    index.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=index.resolve().parent, prefix=".restore-") as scratch:
-        folder, facts = Path(scratch) / "index", Path(scratch) / "index" / _FACTS
+    with storage_errors(f"Restoring {index}"), new_parents(index), scratch_folder(index, "restore") as scratch:
+        folder = scratch / "index"
+        _unpack(archive, folder)
         try:
-            with tarfile.open(archive, "r:") as file:
-                file.extractall(folder, filter="data")
-            manifest = read_manifest(folder)
-            wanted = json.loads(facts.read_bytes())["drawings"] if facts.exists() else None
-        except (tarfile.TarError, OSError, ValueError, LookupError, IndexNotFound, IndexDamaged) as error:
-            raise InputError(
-                f"{archive} is not a snapshot of patsearch: {error}.",
-                hint="Name a file made by patsearch index snapshot.",
-            ) from error
-        with _opened(archive, folder / _PART, manifest.backend) as kept:
-            count = kept.count()
-            if wanted not in (None, count):
-                raise InputError(f"{archive} has {count:,} of its {wanted:,} drawings.", hint="Use another copy of it.")
-            if backend not in (None, manifest.backend):
-                manifest = replace(manifest, backend=backend, location=backend)
-            kind: type[Backend] = load("backend", manifest.backend)
-            if url is not None:
-                manifest = replace(manifest, location=on_server(kind, url, index.resolve().name))
-            _fill(kind, manifest.resolve(folder), kept, folder / _PART)
-        remove(folder / _PART)
-        facts.unlink(missing_ok=True)
-        write_manifest(folder, manifest)
+            count = _restored(archive, folder, index.resolve().name, backend, url)
+            open_index(folder).close()
+        except (IndexNotFound, IndexDamaged) as error:
+            raise _not_a_snapshot(archive, str(error).replace(str(folder), "it")) from error
         if index.exists():
             index.rmdir()
         folder.rename(index)
+        sync_folder(index.resolve().parent)
+    return count
+
+
+def _restored(archive: Path, folder: Path, name: str, backend: str | None, url: str | None) -> int:
+    """Make an index of the unpacked files, in their folder; returns the number of drawings."""
+    manifest, facts = read_manifest(folder), folder / _FACTS
+    try:
+        wanted = parse_json(facts.read_bytes())["drawings"] if facts.exists() else None
+    except (ValueError, LookupError, TypeError) as error:
+        raise _not_a_snapshot(archive, f"{_FACTS}: {error}") from error
+    with _opened(archive, folder / _PART, manifest.backend) as kept:
+        count = kept.count()
+        if wanted not in (None, count):
+            raise InputError(f"{archive} has {count:,} of its {wanted!r} drawings.", hint="Use another copy of it.")
+        if backend not in (None, manifest.backend):
+            manifest = replace(manifest, backend=backend, location=backend)
+        kind: type[Backend] = load("backend", manifest.backend)
+        if url is not None:
+            manifest = replace(manifest, location=on_server(kind, url, name))
+            remember(url)
+        elif manifest.on_server:
+            require_known(manifest.location, archive)
+        _fill(kind, manifest.resolve(folder), kept, folder / _PART)
+    remove(folder / _PART)
+    facts.unlink(missing_ok=True)
+    write_manifest(folder, manifest)
     return count
 
 
@@ -157,3 +177,45 @@ def _fill(kind: type[Backend], location: str, kept: Backend, files: Path) -> Non
             if is_shared(new):
                 as_server(new).drop()
             raise
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """The files of an archive below a folder. A snapshot holds plain files and folders alone; nothing else is made."""
+    try:
+        file = archive.open("rb")
+    except OSError as error:
+        raise InputError(
+            f"Reading {archive}: {error.strerror or error}.", hint="Name a file that you may read."
+        ) from error
+    with file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as members:
+                for member in members:
+                    _unpack_member(members, member, folder)
+        except (tarfile.TarError, ValueError, OverflowError, EOFError, FileExistsError, NotADirectoryError) as error:
+            raise _not_a_snapshot(archive, str(error)) from error
+
+
+def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    parts = [part for part in member.name.split("/") if part not in ("", ".")]
+    if member.name.startswith("/") or not all(_NAME.fullmatch(part) for part in parts):
+        raise ValueError(f"it has the name {member.name!r}")
+    path = folder.joinpath(*parts)
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    data = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+    if data is None:
+        raise ValueError(f"{member.name} is not a plain file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with data, path.open("xb") as out:
+        shutil.copyfileobj(data, out, _CHUNK)
+    if path.stat().st_size != member.size:
+        raise ValueError(f"it ends within {member.name}")
+
+
+def _not_a_snapshot(archive: Path, why: str) -> InputError:
+    return InputError(
+        f"{archive} is not a snapshot of patsearch: {why.rstrip('.')}.",
+        hint="Name a file made by patsearch index snapshot.",
+    )

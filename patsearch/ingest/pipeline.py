@@ -28,6 +28,7 @@ from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.numbers import normal_number
+from patsearch.servers import remember
 from patsearch.types import Drawing
 
 _COMMIT_SECONDS = 5.0
@@ -319,6 +320,8 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
         chosen = encoder or load_encoder(options.encoder)
         backend = options.backend or ("qdrant" if options.url else "faiss")
         return create_index(index, chosen, backend=backend, whole_sheets=bool(options.whole_sheets), url=options.url)
+    if options.url is not None:
+        remember(options.url)
     engine = open_index(index, read_only=False, encoder=encoder)
     try:
         if options.encoder is not None and encoder is None:

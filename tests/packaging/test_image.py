@@ -116,7 +116,8 @@ def test_compose_starts_both_servers_for_this_machine_alone() -> None:
     assert server["read_only"]
     assert server["ports"][0].endswith(f":{PORT}")
     # Secrets are passed on from the environment; none is written down.
-    assert server["environment"] == {"PATSEARCH_TOKEN": None, API_KEY: "${QDRANT__SERVICE__API_KEY:-}"}
+    servers = {"PATSEARCH_SERVERS": "http://qdrant:6333"}
+    assert server["environment"] == {"PATSEARCH_TOKEN": None, API_KEY: "${QDRANT__SERVICE__API_KEY:-}", **servers}
     assert services["qdrant"]["environment"]["QDRANT__SERVICE__API_KEY"] is None
     named = {volume.partition(":")[0] for service in services.values() for volume in service["volumes"]}
     assert named == set(compose["volumes"])

@@ -27,7 +27,7 @@ from patsearch.backends.embedded.masks import Mask
 from patsearch.backends.embedded.segments import Segments
 from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError
-from patsearch.files import remove, storage_errors, sync_file, write_bytes
+from patsearch.files import parse_json, remove, storage_errors, sync_file, write_bytes
 
 _POINTER = "approximate.json"
 _TRAIN_PER_LIST = 48  # k-means warns below 39
@@ -255,7 +255,7 @@ def _selector(keep: Mask, rows: int) -> Any:
 
 def _pointer(folder: Path) -> dict[str, Any] | None:
     try:
-        fields = json.loads((folder / _POINTER).read_bytes())
+        fields = parse_json((folder / _POINTER).read_bytes())
         name, numbers = fields["file"], [fields["rows"], fields["bytes"], fields["crc"]]
         if name != Path(name).name or not all(type(n) is int for n in numbers) or not fields["spread"] > 0:
             raise ValueError("not a pointer")
