@@ -15,6 +15,8 @@ from urllib.parse import quote
 from patsearch.classification import ClassCode
 from patsearch.numbers import normal_number
 
+_PART_OF = re.compile(r"^(combined |front |surface )*(portion|part|pair|set|combination)s? of (an? |the )?")
+_CUT = re.compile(r",|\b(?:with|for|of|having|and|in|to|on|or)\b")
 _NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<rest>(?:[A-Z]{0,2})\d{4,12})$", re.ASCII)
 
 
@@ -28,6 +30,17 @@ def class_titles() -> dict[tuple[str, str], str]:
     """Every title by scheme and class, `("uspc", "D14")`, in the order of the schemes."""
     lines = files("patsearch").joinpath("class-titles.csv").read_text(encoding="utf-8").splitlines()
     return {(row["scheme"], row["class"]): row["title"] for row in csv.DictReader(lines)}
+
+
+def head_noun(title: str) -> str:
+    """The thing that a title names: "Portion of a shoe upper" -> "upper", "Lamp with a clip" -> "lamp".
+
+    The title is cut at the first preposition, conjunction or comma; of what is left, the last word counts. A part, a
+    pair or a set of something is that thing.
+    """
+    title = _PART_OF.sub("", title.casefold().strip())
+    words = re.findall(r"[^\W\d_]+", _CUT.split(title, maxsplit=1)[0])
+    return words[-1] if words else ""
 
 
 def link_of(number: str) -> str | None:

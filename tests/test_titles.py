@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patsearch.classification import parse_code
-from patsearch.titles import class_titles, link_of, title_of
+from patsearch.titles import class_titles, head_noun, link_of, title_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,20 @@ def test_a_folder_name_leads_nowhere() -> None:
 def test_no_name_gets_into_an_address(name: str) -> None:
     link = link_of(name)
     assert link is None or not set(link) & set("\"'<>\\ \n")
+
+
+@pytest.mark.parametrize(
+    ("title", "noun"),
+    [
+        ("Portion of a shoe upper", "upper"),
+        ("Lamp with a clip, and a stand", "lamp"),
+        ("Pair of scissors for children", "scissors"),
+        ("Office chair", "chair"),
+        ("Combined bottle and cap", "bottle"),
+        ("SET OF THE Table Lamps", "lamps"),
+        ("", ""),
+        ("12", ""),
+    ],
+)
+def test_the_thing_that_a_title_names(title: str, noun: str) -> None:
+    assert head_noun(title) == noun

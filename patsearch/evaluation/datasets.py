@@ -2,7 +2,7 @@
 
 Two ways to make one from a collection of drawings:
 
-- `leave_one_out`: every drawing is a query for the other drawings of its patent;
+- `leave_one_out`: every drawing is a query for the other drawings of its patent, or for other patents of its kind;
 - `from_lists`: lists of queries and gallery, with judgements (TREC) or labels (DeepPatent).
 
 A query that is also in the gallery is always left out of its own ranking.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -25,10 +26,13 @@ from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.ranking import Vectors
 from patsearch.evaluation.relevance import Positions, Relevance
 from patsearch.filters import Filter
+from patsearch.titles import head_noun
 from patsearch.types import Drawing
 
 # Judgements: query id -> drawing id -> degree of relevance.
 Judgements = Mapping[str, Mapping[str, float]]
+# What makes a drawing right for a query.
+Relevant = Literal["patent", "class", "title"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class RetrievalDataset:
         protocol: what counts as a drawing.
         distractors: number of gallery drawings that are right for no query.
         notes: what to know when reading the figures.
+        ignored: gallery positions that are left out of each query's ranking, neither right nor wrong.
     """
 
     name: str
@@ -73,6 +78,7 @@ class RetrievalDataset:
     protocol: Protocol
     distractors: int = 0
     notes: tuple[str, ...] = ()
+    ignored: Relevance | None = None
 
     @property
     def leave_one_out(self) -> bool:
@@ -109,7 +115,8 @@ class RetrievalDataset:
         digest = hashlib.blake2b(digest_size=8)
         for rows in (self.queries, self.gallery):
             digest.update("\0".join(self.collection.drawings[r].id for r in rows).encode() + b"\1")
-        for array in (self.own, self.relevance.starts, self.relevance.positions, self.relevance.gains):
+        judged = (self.relevance, *(() if self.ignored is None else (self.ignored,)))
+        for array in (self.own, *(a for j in judged for a in (j.starts, j.positions, j.gains))):
             digest.update(array.tobytes())
         return digest.hexdigest()
 
@@ -119,11 +126,14 @@ class RetrievalDataset:
         if len(able) <= count:
             return self
         chosen = np.sort(np.random.default_rng(seed).choice(able, size=count, replace=False))
-        rows = [self.relevance.row(q) for q in chosen]
-        relevance = Relevance.from_rows([r for r, _ in rows], [g for _, g in rows])
         note = f"{count} of {len(able)} queries, drawn at random (seed {seed})"
         return replace(
-            self, queries=self.queries[chosen], relevance=relevance, own=self.own[chosen], notes=(*self.notes, note)
+            self,
+            queries=self.queries[chosen],
+            relevance=self.relevance.of(chosen),
+            own=self.own[chosen],
+            notes=(*self.notes, note),
+            ignored=self.ignored and self.ignored.of(chosen),
         )
 
 
@@ -134,11 +144,14 @@ def leave_one_out(
     protocol: Protocol,
     where: Filter | None = None,
     distractors: Collection | None = None,
+    relevant: Relevant = "patent",
     notes: Sequence[str] = (),
 ) -> RetrievalDataset:
-    """Every drawing is a query for the other drawings of its patent.
+    """Every drawing is a query for the other drawings of its patent, or for other patents' of its kind.
 
     Args:
+        relevant: what makes a drawing right: the same patent; or, of another patent, the same class or main class and
+            head noun of the title (`group_of`). The drawings of the query's own patent are then left out.
         collection: queries and right answers.
         protocol: without front pages, `D00000` is not a query, an answer or a distractor.
         where: only matching drawings of `collection`; distractors are not filtered.
@@ -146,7 +159,7 @@ def leave_one_out(
             are left out: they would be right answers counted as wrong.
 
     Raises:
-        UsageError: no drawing is left.
+        UsageError: no drawing is left, or none has what is compared.
     """
     where = where or Filter()
     noted = list(notes)
@@ -170,9 +183,44 @@ def leave_one_out(
     queries = np.array([row for row, d in enumerate(everything.drawings) if d.id in ids], dtype=np.int64)
     gallery = np.arange(len(everything), dtype=np.int64)
     patents_of = [d.patent for d in everything.drawings]
-    relevance = Relevance.same_group([patents_of[q] for q in queries], patents_of, queries)
-    noted.append("every drawing is a query for the others of its patent; it is left out of its own ranking")
-    return RetrievalDataset(name, everything, queries, gallery, relevance, queries, protocol, added, tuple(noted))
+    same_patent = Relevance.same_group([patents_of[q] for q in queries], patents_of, queries)
+    if relevant == "patent":
+        noted.append("every drawing is a query for the others of its patent; it is left out of its own ranking")
+        return RetrievalDataset(
+            name, everything, queries, gallery, same_patent, queries, protocol, added, tuple(noted)
+        )  # fmt: skip
+    groups = [group_of(d, relevant) for d in everything.drawings]
+    if not any(groups):
+        raise UsageError(
+            f"No drawing of {name} has a {'class and a title' if relevant == 'title' else 'class'}.",
+            hint="Add them by --metadata, or use --relevance patent.",
+        )
+    # A drawing without a group is right for no query and has nothing to find.
+    named = [group or f"\0{row}" for row, group in enumerate(groups)]
+    relevance = Relevance.same_group([named[q] for q in queries], named, queries).without(same_patent)
+    what = "class" if relevant == "class" else "main class whose title has the same head noun"
+    noted.append(f"relevant is another patent of the same {what}; the query's own patent is left out of its ranking")
+    return RetrievalDataset(
+        name, everything, queries, gallery, relevance, queries, protocol, added, tuple(noted), same_patent
+    )  # fmt: skip
+
+
+def group_of(drawing: Drawing, relevant: Relevant) -> str:
+    """What a drawing has in common with those that are right for it; empty where it is not known.
+
+    "class" is its first US design class, or Locarno class, or any other: the whole code. "title" is the main class of
+    that and the head noun of the title.
+    """
+    if relevant == "patent":
+        return drawing.patent
+    of_scheme = {code.scheme: code for code in reversed(drawing.classes)}
+    code = of_scheme.get("uspc") or of_scheme.get("locarno") or next(iter(drawing.classes), None)
+    if code is None:
+        return ""
+    if relevant == "class":
+        return f"{code.scheme} {code.code}"
+    noun = head_noun(drawing.title)
+    return f"{code.scheme} {code.ancestors[0]} {noun}" if noun else ""
 
 
 def from_lists(

@@ -88,6 +88,7 @@ class Workshop:
         folder: where to keep the indexes that are made; None is a temporary folder.
         workers: worker processes of an ingest; None is one a core.
         progress: called with each step.
+        metadata: table of the dataset's patents, for its ingest; not of the distractors.
     """
 
     def __init__(
@@ -98,8 +99,9 @@ class Workshop:
         folder: Path | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
+        metadata: Path | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec, self._metadata = spec, metadata
         self._distractors = tuple(distractors)
         self._workers = workers
         self._progress = progress or (lambda *_: None)
@@ -114,6 +116,8 @@ class Workshop:
             EncoderMismatch, UsageError: an index holds another encoder's vectors, or another kind of drawing.
         """
         gathered = _Gathered()
+        if self._metadata is not None and self.spec.kind in ("index", "trec"):
+            raise UsageError(f"Nothing of {self.spec.name} is ingested: --metadata does not go with it.")
         if self.spec.kind == "index":
             return self._of_index(gathered, encoder)
         chosen = encoder or load_encoder()
@@ -198,14 +202,17 @@ class Workshop:
         from patsearch.ingest.sources import SourceOptions
 
         lists = deeppatent_lists(spec) if spec.kind == "deeppatent" else ()
+        metadata = self._metadata if spec is self.spec else None
         options = IngestOptions(
             whole_sheets=whole_sheets,
             front_pages=True,
             workers=self._workers,
             kind="deeppatent" if lists else None,
-            source=SourceOptions(lists=tuple(lists)),
+            source=SourceOptions(metadata=metadata, lists=tuple(lists)),
         )
-        index = self._folder / _slug(encoder.card, whole_sheets) / _digest([*spec.paths, *lists])
+        index = (
+            self._folder / _slug(encoder.card, whole_sheets) / _digest([*spec.paths, *lists, *filter(None, [metadata])])
+        )
         index.parent.mkdir(parents=True, exist_ok=True)
 
         def show(state: IngestProgress) -> None:

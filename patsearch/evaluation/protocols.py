@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from patsearch.errors import UsageError
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.datasets import Protocol, RetrievalDataset, from_lists, leave_one_out
+from patsearch.evaluation.datasets import Protocol, Relevant, RetrievalDataset, from_lists, leave_one_out
 from patsearch.evaluation.lists import read_images, read_qrels
 from patsearch.evaluation.materials import Material
 from patsearch.evaluation.specs import DatasetSpec, deeppatent_lists
@@ -17,17 +17,22 @@ from patsearch.ingest.sources.deeppatent import read_list
 from patsearch.numbers import normal_number
 
 
-def build_dataset(spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter) -> RetrievalDataset:
+def build_dataset(
+    spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter, relevant: Relevant = "patent"
+) -> RetrievalDataset:
     """The dataset of one protocol.
 
     Args:
         where: chooses queries and gallery among the dataset's own drawings, never among distractors.
+        relevant: see `leave_one_out`; lists have their own judgements.
 
     Raises:
-        UsageError: no query or no relevant drawing is left.
+        UsageError: no query or no relevant drawing is left, or `relevant` does not go with lists.
         InputError: a list cannot be read.
     """
     notes = material.notes
+    if relevant != "patent" and spec.kind in ("deeppatent", "trec"):
+        raise UsageError(f"{spec.name} has its own judgements.", hint="Use --relevance with a source or an index.")
     if spec.kind == "deeppatent":
         return _deeppatent(spec, material, protocol, where)
     if spec.kind == "trec":
@@ -35,8 +40,9 @@ def build_dataset(spec: DatasetSpec, material: Material, protocol: Protocol, whe
     if protocol.front_pages and not any(d.front_page for d in material.collection.drawings):
         notes = (*notes, "it has no front pages")
     return leave_one_out(
-        spec.name, material.collection, protocol=protocol, where=where, distractors=material.distractors, notes=notes
-    )
+        spec.name, material.collection, protocol=protocol, where=where, distractors=material.distractors,
+        relevant=relevant, notes=notes,
+    )  # fmt: skip
 
 
 def _trec(spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter) -> RetrievalDataset:

@@ -116,6 +116,7 @@ def measure_quality(
         dataset.gallery_vectors(),
         dataset.relevance,
         own=dataset.own,
+        ignored=dataset.ignored,
         top=depth,
         advance=advance,
         expansion=asking.expansion if asking else None,

@@ -15,7 +15,7 @@ refined after (`patsearch.engine.expansion`, `patsearch.engine.rerank`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,7 @@ def rank(
     relevance: Relevance,
     *,
     own: Positions | None = None,
+    ignored: Relevance | None = None,
     top: int = 100,
     block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
@@ -73,6 +74,7 @@ def rank(
         relevance: Q rows of gallery positions; must not contain the query itself.
         own: (Q,) gallery position that is left out of the query's ranking (the query itself, in
             leave-one-out), -1 for none.
+        ignored: more gallery positions to leave out of each query's ranking: neither right nor wrong.
         top: number of places to return.
         block_bytes: bound on the scores held at a time (about twice as much is needed in total).
         advance: called with the number of queries done since the last call.
@@ -91,14 +93,13 @@ def rank(
     rows = max(1, block_bytes // (4 * max(1, len(gallery)) * queries.shape[1]))
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows]
-        left_out = np.full(len(block), -1) if own is None else own[start : start + rows]
+        left_out = [_left_out(query, own, ignored) for query in range(start, start + len(block))]
         scores = _scores(block, gallery, left_out, expansion)
         for offset, row in enumerate(scores):
             query = start + offset
-            itself = int(left_out[offset])
             if rerank is not None:
                 row[:] = rerank.scores(row, gallery)
-            yield _rank_row(row, *relevance.row(query), top=min(top, len(row) - (itself >= 0)))
+            yield _rank_row(row, *relevance.row(query), top=min(top, len(row) - len(left_out[offset])))
         del scores, row  # before the next block is made, not after
         if advance:
             advance(len(block))
@@ -114,19 +115,28 @@ def score_block(queries: Vectors, gallery: Vectors) -> Vectors:
     return scores
 
 
-def _scores(block: Vectors, gallery: Vectors, left_out: Positions, expansion: Expansion | None) -> Vectors:
-    """(q, G) scores of a block of queries (q, V, dim), -inf for the drawing that is left out of each."""
+def _left_out(query: int, own: Positions | None, ignored: Relevance | None) -> Positions:
+    """Gallery positions that are never counted, never among the first."""
+    rows = [ignored.row(query)[0]] if ignored is not None else []
+    if own is not None and own[query] >= 0:
+        rows.append(own[query : query + 1])
+    return np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
+
+
+def _scores(block: Vectors, gallery: Vectors, left_out: Sequence[Positions], expansion: Expansion | None) -> Vectors:
+    """(q, G) scores of a block of queries (q, V, dim), -inf for the drawings that are left out of each."""
     count, each, dim = block.shape
     scores = score_block(block.reshape(-1, dim), gallery)  # (q * V, G)
-    own = np.repeat(left_out, each)
-    inside = np.flatnonzero(own >= 0)
-    scores[inside, own[inside]] = -np.inf  # never counted, never among the first
+    rows = [query for query in range(count) for _ in range(each)]
+    for i, query in enumerate(rows):
+        scores[i, left_out[query]] = -np.inf
     if expansion is not None:
         for i, vector in enumerate(block.reshape(-1, dim)):
-            found = best_positions(scores[i], min(expansion.count, len(gallery) - (own[i] >= 0)))
+            out = left_out[rows[i]]
+            found = best_positions(scores[i], min(expansion.count, len(gallery) - len(out)))
             new = expansion.expanded(vector, gallery[found], scores[i][found])
             scores[i] = score_block(new[None], gallery)[0]
-        scores[inside, own[inside]] = -np.inf
+            scores[i, out] = -np.inf
     return scores if each == 1 else scores.reshape(count, each, -1).max(axis=1)
 
 

@@ -40,6 +40,15 @@ class Relevance:
         """(Q,) number of relevant gallery items of each query."""
         return np.diff(self.starts)
 
+    def of(self, queries: Positions) -> Self:
+        """The rows of some queries."""
+        rows = [self.row(query) for query in queries.tolist()]
+        return self.from_rows([positions for positions, _ in rows], [gains for _, gains in rows])
+
+    def without(self, other: Relevance) -> Self:
+        """What is in a row of this but not in the same row of another; gains of 1."""
+        return self.from_rows([np.setdiff1d(self.row(q)[0], other.row(q)[0]) for q in range(len(self))])
+
     @classmethod
     def from_rows(cls, rows: Sequence[Positions], gains: Sequence[Gains] | None = None) -> Self:
         """From one array of gallery positions a query; gains are 1 where none are given."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.backends import BackendFigures
-from patsearch.evaluation.datasets import Protocol
+from patsearch.evaluation.datasets import Protocol, Relevant
 from patsearch.evaluation.metrics import DEFAULT_TOP_K
 from patsearch.evaluation.quality import Place, Quality, QueryRecord
 from patsearch.evaluation.specs import DatasetSpec
@@ -32,7 +32,9 @@ class BenchOptions:
         searches: timed searches a filter.
         queries: up to N, drawn at random; None is all.
         depth: places of each ranking to keep for run files.
-        asking: how queries are put; plain queries are measured in addition.
+        asking: how queries are put; plain queries and those by shape are measured in addition.
+        relevant: what makes a drawing right (`datasets.leave_one_out`).
+        metadata: a table of titles and classes of the dataset's patents.
     """
 
     dataset: DatasetSpec
@@ -51,6 +53,8 @@ class BenchOptions:
     queries: int | None = None
     depth: int = 100
     asking: Asking = field(default_factory=Asking)
+    relevant: Relevant = "patent"
+    metadata: Path | None = None
 
     def to_json(self) -> JsonDict:
         """The settings as a run file keeps them."""
@@ -65,6 +69,7 @@ class BenchOptions:
             "queries": self.queries,
             "depth": self.depth,
             "asking": self.asking.to_json(),
+            "relevance": self.relevant,
         }
 
 

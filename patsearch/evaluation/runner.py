@@ -10,13 +10,13 @@ from itertools import product
 import numpy as np
 
 from patsearch.backends.base import Backend
-from patsearch.encoder import BASELINE_ENCODER, Encoder, load_encoder
+from patsearch.encoder import BASELINE_ENCODER, Encoder, load_encoder, shipped_cards
 from patsearch.engine.query import shape_part
 from patsearch.errors import EncoderError, PluginError, UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.backends import BackendFigures, built_backend, choose_filters, load_backend, measure_backend
 from patsearch.evaluation.collection import Collection
-from patsearch.evaluation.datasets import Protocol, RetrievalDataset
+from patsearch.evaluation.datasets import Protocol, Relevant, RetrievalDataset
 from patsearch.evaluation.environment import describe_environment
 from patsearch.evaluation.materials import Material, Progress, Workshop
 from patsearch.evaluation.protocols import build_dataset
@@ -65,6 +65,7 @@ def run_bench(options: BenchOptions, *, progress: Progress | None = None) -> Ben
         folder=options.folder,
         workers=options.workers,
         progress=progress,
+        metadata=options.metadata,
     ) as workshop:
         for number, encoder in enumerate(encoders):
             run.measure(workshop, encoder, baseline=number > 0)
@@ -94,7 +95,7 @@ class _Run:
             made = _true_protocol(options, material, protocol)
             if any(e.protocol == made and e.encoder == material.encoder for e in self.evaluations):
                 continue
-            dataset = build_dataset(options.dataset, material, made, options.where)
+            dataset = build_dataset(options.dataset, material, made, options.where, options.relevant)
             if note := _no_baseline_of_index(options, material):
                 dataset = replace(dataset, notes=(*dataset.notes, note))
             if not self.evaluations:
@@ -103,15 +104,17 @@ class _Run:
                 self.backends = _backends(options, dataset, material, self.progress)
             if options.asking.oriented and sheets not in turned:
                 turned[sheets] = workshop.oriented(encoder, options.asking, whole_sheets=sheets)
-            asks = encoder or load_encoder(material.encoder["name"]) if options.asking.shape else None
-            for asking in dict.fromkeys((options.asking, Asking())):
+            shape_dim = _shape_dim(encoder, material, wanted=options.asking.shape)
+            # A score with the drawing style in it is in part the draughtsman's: never without the one by shape.
+            by_shape = (Asking(shape=True),) if shape_dim else ()
+            for asking in dict.fromkeys((options.asking, Asking(), *by_shape)):
                 evaluation = _evaluate(
                     options,
                     dataset,
                     material,
                     asking,
                     turned.get(sheets),
-                    shape_dim=asks.card.shape_dim if asks else None,
+                    shape_dim=shape_dim,
                     baseline=baseline,
                     worst=WORST_OF_OTHERS if self.evaluations else WORST,
                     progress=self.progress,
@@ -119,7 +122,7 @@ class _Run:
                 self.evaluations.append(evaluation)
 
 
-def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
+def describe_dataset(dataset: RetrievalDataset, where: Filter, relevant: Relevant = "patent") -> JsonDict:
     """What a run file says about the dataset."""
     return {
         "name": dataset.name,
@@ -135,6 +138,7 @@ def describe_dataset(dataset: RetrievalDataset, where: Filter) -> JsonDict:
         "patents": len({dataset.query(q).patent for q in range(len(dataset.queries))}),
         "gallery": len(dataset.gallery),
         "distractors": dataset.distractors,
+        "relevance": relevant,
         "leave_one_out": dataset.leave_one_out,
         "notes": list(dataset.notes),
     }
@@ -155,6 +159,20 @@ def _encoders(options: BenchOptions) -> tuple[list[Encoder | None], list[str]]:
             raise
         return [chosen], [f"without the untrained baseline: {error}"]
     return [chosen] if baseline.card.sha256 == chosen.card.sha256 else [chosen, baseline], []
+
+
+def _shape_dim(encoder: Encoder | None, material: Material, *, wanted: bool) -> int | None:
+    """How many numbers of the vectors describe shape alone; None where they have no such part, or nobody knows.
+
+    Raises:
+        PluginError, EncoderError: it is wanted, and the encoder of an index cannot be loaded.
+    """
+    if encoder is None:
+        cards = {card.sha256: card for card in shipped_cards()}
+        if (card := cards.get(material.encoder["sha256"])) is not None:
+            return card.shape_dim
+        return load_encoder(material.encoder["name"]).card.shape_dim if wanted else None
+    return encoder.card.shape_dim
 
 
 def _no_baseline_of_index(options: BenchOptions, material: Material) -> str:
@@ -216,7 +234,9 @@ def _evaluate(
     if not dataset.judged:
         raise UsageError(
             f"No query of {dataset.name} has anything to find ({dataset.protocol}).",
-            hint="Leave-one-out needs patents with at least two drawings.",
+            hint="Leave-one-out needs patents with at least two drawings."
+            if options.relevant == "patent"
+            else f"Relevance by {options.relevant} needs several patents of one {options.relevant}.",
         )
     done = 0
 
@@ -232,7 +252,7 @@ def _evaluate(
         dataset, top_k=options.top_k, depth=options.depth, advance=advance, asking=asking, asked=asked
     )
     return Evaluation(
-        dataset=describe_dataset(dataset, options.where),
+        dataset=describe_dataset(dataset, options.where, options.relevant),
         protocol=dataset.protocol,
         encoder=material.encoder,
         baseline=baseline,

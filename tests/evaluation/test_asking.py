@@ -170,7 +170,7 @@ def test_a_turned_query_is_as_good_as_an_upright_one_where_turned_copies_are_tri
     tried = [bench(folder, Asking(turn=turn, rotations=True)).evaluations for turn in (0, 270)]
     values = [e[0].quality.metrics["map"] for e in tried]
     assert values == pytest.approx([values[0]] * 2, abs=1e-6)
-    refined, plain = bench(folder, Asking(turn=90)).evaluations
+    refined, plain, _ = bench(folder, Asking(turn=90)).evaluations
     assert (refined.asking, plain.asking) == (Asking(turn=90), Asking())
     assert refined.quality.metrics["map"] < plain.quality.metrics["map"] - 0.05
     assert refined.quality.metrics["map"] < values[1]
@@ -182,7 +182,7 @@ def test_asking_by_shape_leaves_out_what_the_encoder_says_of_the_pen(folder: Pat
     assert (shape.asking, plain.asking) == (Asking(shape=True), Asking())
     assert shape.quality.metrics["map"] != plain.quality.metrics["map"]
     assert (str(shape.asking), shape.asking.to_json()["shape"]) == ("shape", True)
-    turned, _ = bench(folder, Asking(rotations=True, shape=True)).evaluations
+    turned, _, _ = bench(folder, Asking(rotations=True, shape=True)).evaluations
     assert turned.quality.metrics["map"] != shape.quality.metrics["map"]
 
 
@@ -195,10 +195,12 @@ def test_turned_queries_of_a_trec_dataset(folder: Path, tmp_path: Path) -> None:
     judged = [f"{q.parent.name}-{q.stem} 0 {p.parent.name}-{p.stem} 1" for q in paths[::3] for p in paths
               if p.parent == q.parent and p != q]  # fmt: skip
     (tmp_path / "trec" / "qrels.txt").write_text("\n".join(judged) + "\n")
-    refined, plain = bench(f"trec:{tmp_path / 'trec'}", Asking(turn=180, rotations=True), whole_sheets=None).evaluations
+    refined, plain, _ = bench(
+        f"trec:{tmp_path / 'trec'}", Asking(turn=180, rotations=True), whole_sheets=None
+    ).evaluations
     assert refined.dataset["queries"] == 6
     assert refined.quality.metrics["map"] == pytest.approx(plain.quality.metrics["map"], abs=0.2)
-    (turned, _) = bench(f"trec:{tmp_path / 'trec'}", Asking(turn=180), whole_sheets=None).evaluations
+    turned, *_ = bench(f"trec:{tmp_path / 'trec'}", Asking(turn=180), whole_sheets=None).evaluations
     assert turned.quality.metrics["map"] < refined.quality.metrics["map"]
 
 
@@ -223,8 +225,10 @@ def test_refinements_stand_beside_plain_asking_and_its_files(tmp_path: Path, mon
 def test_the_baseline_is_queried_in_the_same_way(folder: Path) -> None:
     result = bench(folder, Asking(rerank=Rerank(3, 1, 0.5)), baseline=True, encoder="mine")
     assert [(e.encoder["name"], bool(e.asking.parts())) for e in result.evaluations] == [
-        ("mine", True), ("mine", False), (BASELINE_ENCODER, True), (BASELINE_ENCODER, False),
+        ("mine", True), ("mine", False), ("mine", True),
+        (BASELINE_ENCODER, True), (BASELINE_ENCODER, False), (BASELINE_ENCODER, True),
     ]  # fmt: skip
+    assert [e.asking.shape for e in result.evaluations] == [False, False, True] * 2
     against = compare_with_baseline(result)
     assert against is not None
     assert {d.difference for d in against.differences} == {0}  # both encode equally here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from patsearch.encoder import BASELINE_ENCODER
 from patsearch.errors import EncoderMismatch, InputError, PluginError, SourceError, UsageError
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.compare import compare_with_baseline
-from patsearch.evaluation.datasets import Protocol
+from patsearch.evaluation.datasets import Protocol, Relevant
 from patsearch.evaluation.materials import Material
 from patsearch.evaluation.protocols import build_dataset, sheet_of
 from patsearch.evaluation.results import BenchOptions, BenchResult
@@ -106,7 +107,7 @@ class TestSource:
         keep = tmp_path / "keep"
         options = {"whole_sheets": True, "folder": keep}
         result = bench(folder, **options)
-        (evaluation,) = result.evaluations
+        (evaluation, _) = result.evaluations
         assert (evaluation.dataset["queries"], evaluation.dataset["patents"]) == (15, 5)
         assert evaluation.quality.metrics["hit_rate@1"] == 1
         assert evaluation.ingests[0]["drawings"] == 15
@@ -120,14 +121,15 @@ class TestSource:
     def test_the_baseline_is_measured_with_another_encoder(self, folder: Path) -> None:
         result = bench(folder, baseline=None, encoder="mine", whole_sheets=True, backends=())
         found = [(e.encoder["name"], e.baseline) for e in result.evaluations]
-        assert found == [("mine", False), (BASELINE_ENCODER, True)]
+        assert found == [("mine", False)] * 2 + [(BASELINE_ENCODER, True)] * 2
+        assert [bool(e.asking.shape) for e in result.evaluations] == [False, True] * 2
         against = compare_with_baseline(result)
         assert against is not None
         assert against.comparable
         # Both encode equally here, under two names.
         assert {d.difference for d in against.differences} == {0}
         alone = bench(folder, baseline=True, encoder=BASELINE_ENCODER, whole_sheets=True, backends=())
-        assert len(alone.evaluations) == 1
+        assert {e.encoder["name"] for e in alone.evaluations} == {BASELINE_ENCODER}
         assert compare_with_baseline(alone) is None
 
     def test_a_baseline_that_is_not_installed_is_left_out_with_a_note(
@@ -139,16 +141,16 @@ class TestSource:
             return TinyEncoder("tiny")
 
         monkeypatch.setattr("patsearch.evaluation.runner.load_encoder", load)
-        (only,) = bench(folder, baseline=None, whole_sheets=True, backends=()).evaluations
+        (only, _) = bench(folder, baseline=None, whole_sheets=True, backends=()).evaluations
         assert sum("pip install patsearch-baseline" in note for note in only.dataset["notes"]) == 1
         with pytest.raises(PluginError, match="not installed"):
             bench(folder, baseline=True, whole_sheets=True, backends=())
-        (only,) = bench(folder, baseline=False, whole_sheets=True, backends=()).evaluations
+        (only, _) = bench(folder, baseline=False, whole_sheets=True, backends=()).evaluations
         assert not [note for note in only.dataset["notes"] if "baseline" in note]
 
     def test_a_file_that_cannot_be_read_is_told(self, folder: Path) -> None:
         (folder / "chair0" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-        (evaluation,) = bench(folder, whole_sheets=True, backends=()).evaluations
+        (evaluation, _) = bench(folder, whole_sheets=True, backends=()).evaluations
         assert any("could not be read" in note for note in evaluation.dataset["notes"])
 
     def test_nothing_readable_is_an_error(self, tmp_path: Path) -> None:
@@ -156,6 +158,44 @@ class TestSource:
         (tmp_path / "bad" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
         with pytest.raises(SourceError, match=r"Nothing of bad could be read\. .*damaged PNG"):
             bench(tmp_path / "bad", backends=())
+
+
+class TestRelevance:
+    """Other patents of one class, or of one class and noun, are right; the query's own patent is neither."""
+
+    TITLES: ClassVar = {"chair0": "Office chair", "chair1": "Chair with arms", "chair2": "Armchair", "chair3": "Chair"}
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        rows = ["patent,title,uspc"]
+        for number, (patent, title) in enumerate(self.TITLES.items()):
+            for view in range(2):
+                draw(tmp_path / "designs" / patent / f"{view}.png", number, view)
+            rows.append(f"{patent},{title},{'D6/366' if number < 3 else 'D14/1'}")
+        (tmp_path / "table.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return tmp_path / "designs"
+
+    @pytest.mark.parametrize(
+        ("relevant", "right"),
+        [
+            ("class", {"chair0": {"chair1", "chair2"}, "chair1": {"chair0", "chair2"}, "chair2": {"chair0", "chair1"}}),
+            ("title", {"chair0": {"chair1"}, "chair1": {"chair0"}}),
+        ],
+    )
+    def test_what_is_right(self, folder: Path, relevant: Relevant, right: dict[str, set[str]]) -> None:
+        options = {"relevant": relevant, "metadata": folder.parent / "table.csv"}
+        evaluation = bench(folder, whole_sheets=True, backends=(), **options).evaluations[0]
+        quality = evaluation.quality
+        found = {r.patent: {p.patent for p in quality.expected(r)} for r in quality.records if r.ranks.relevant}
+        assert found == right
+        assert evaluation.dataset["relevance"] == relevant
+        # Both drawings of each other patent are ranked, those of the query's own are not.
+        assert all(record.patent not in {p.patent for p in quality.top(record)} for record in quality.records)
+        assert {len(quality.top(record)) for record in quality.records} == {6}
+
+    def test_without_classes_there_is_nothing_to_compare(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="has a class and a title"):
+            bench(folder, whole_sheets=True, backends=(), relevant="title")
 
 
 class TestDeepPatent:
@@ -176,7 +216,7 @@ class TestDeepPatent:
         return tmp_path / "dp"
 
     def test_its_protocol_to_the_letter(self, folder: Path) -> None:
-        (evaluation,) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
+        (evaluation, _) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
         data = evaluation.dataset
         assert data["protocol"] == {"whole_sheets": True, "front_pages": True, "text": "whole sheets, with front pages"}
         assert (data["queries"], data["judged_queries"], data["gallery"], data["leave_one_out"]) == (5, 5, 11, False)
@@ -187,7 +227,7 @@ class TestDeepPatent:
         assert counts == [2, 2, 3, 3, 3]  # the first patent's front page asks, so its gallery has two
 
     def test_without_front_pages(self, folder: Path) -> None:
-        (evaluation,) = bench(f"deeppatent:{folder}?split=val", front_pages=False, backends=()).evaluations
+        (evaluation, _) = bench(f"deeppatent:{folder}?split=val", front_pages=False, backends=()).evaluations
         assert (evaluation.dataset["queries"], evaluation.dataset["gallery"]) == (4, 8)
         assert any("not the published protocol" in note for note in evaluation.dataset["notes"])
 
@@ -197,7 +237,7 @@ class TestDeepPatent:
 
     def test_listed_files_that_are_not_there_are_told(self, folder: Path) -> None:
         next(folder.rglob("USD0834583-20181127-D00002.png")).unlink()
-        (evaluation,) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
+        (evaluation, _) = bench(f"deeppatent:{folder}?split=val", backends=()).evaluations
         assert evaluation.dataset["gallery"] == 10
         assert any("1 listed files are missing" in note for note in evaluation.dataset["notes"])
 
@@ -226,7 +266,7 @@ class TestTrec:
 
     def test_lists_and_judgements(self, folder: Path) -> None:
         result = bench(f"trec:{folder}")
-        (evaluation,) = result.evaluations
+        (evaluation, _) = result.evaluations
         assert (evaluation.dataset["queries"], evaluation.dataset["gallery"]) == (4, 8)
         assert evaluation.quality.metrics["hit_rate@1"] == 1
         assert set(evaluation.quality.records[0].ranks.gains) == {1.0, 2.0}
@@ -236,10 +276,14 @@ class TestTrec:
 
     def test_unreadable_images_are_left_out_and_told(self, folder: Path) -> None:
         (folder / "images" / "3-2.png").unlink()
-        (evaluation,) = bench(f"trec:{folder}", backends=()).evaluations
+        (evaluation, _) = bench(f"trec:{folder}", backends=()).evaluations
         assert evaluation.dataset["gallery"] == 7
         assert any("1 files could not be read" in note for note in evaluation.dataset["notes"])
         assert [r.ranks.relevant for r in evaluation.quality.records] == [2, 2, 2, 1]
+
+    def test_judgements_are_the_list_s_own(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="has its own judgements"):
+            bench(f"trec:{folder}", backends=(), relevant="class")
 
     def test_images_are_taken_as_they_are(self, folder: Path) -> None:
         with pytest.raises(UsageError, match="taken as they are"):

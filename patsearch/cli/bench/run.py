@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -58,6 +58,17 @@ Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", "-f", help="Select queries and gallery, as in kind=S1; distractors are not filtered."),
 ]
+RelevantTo = Annotated[
+    str,
+    typer.Option(
+        "--relevance",
+        help="patent: the query's own; class: others of its subclass; title: others of its class, of the same noun.",
+    ),
+]
+Metadata = Annotated[
+    Path | None,
+    typer.Option("--metadata", help="Table of the patents of an image dataset: titles, classes (as for ingest)."),
+]
 Turn = Annotated[
     int, typer.Option("--turn", help="Turn every query by 90, 180 or 270 degrees: tests how robust a search is.")
 ]
@@ -88,6 +99,8 @@ def command(
     front_pages: FrontPages = None,
     protocols: Protocols = "one",
     filters: Filters = None,
+    relevance: RelevantTo = "patent",
+    metadata: Metadata = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
     shape: Shape = False,
@@ -110,12 +123,15 @@ def command(
     Docs: docs/research/metrics.md.
     """
     from patsearch.evaluation.asking import Asking
+    from patsearch.evaluation.datasets import Relevant
     from patsearch.evaluation.results import BenchOptions
     from patsearch.evaluation.specs import parse_dataset
     from patsearch.filters import parse_filter
 
     if protocols not in ("one", "all"):
         raise UsageError(f"Invalid --protocols {protocols!r}: expected one or all.")
+    if relevance not in get_args(Relevant):
+        raise UsageError(f"Invalid --relevance {relevance!r}: expected {', '.join(get_args(Relevant))}.")
     if not dataset and index is not None:
         dataset, index = [f"index:{index}"], None
     options = BenchOptions(
@@ -127,6 +143,8 @@ def command(
         front_pages=front_pages,
         all_protocols=protocols == "all",
         where=parse_filter(filters or []),
+        relevant=cast("Relevant", relevance),
+        metadata=metadata,
         top_k=_top_k(top_k),
         backends=tuple(dict.fromkeys(backend or ["faiss"])) if engines else (),
         folder=index,
