@@ -5,6 +5,7 @@ Axes: x to the right, y away from the viewer of the front view, z up. Units are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -123,6 +124,14 @@ class Assembly:
         self._parts.append(number)
         return self
 
+    def copies(
+        self, solid: Solid, places: Iterable[tuple[float, float, float]], turn: Matrix | None = None, *, part: str
+    ) -> Self:
+        """Place copies of a solid, each turned first and then moved to one of the places, as one part."""
+        for place in places:
+            self.add(solid, move(*place) if turn is None else move(*place) @ turn, part=part)
+        return self
+
     def mesh(self) -> Mesh:
         """All parts as one mesh."""
         starts = np.cumsum([0] + [len(s.vertices) for s in self._solids])
@@ -164,3 +173,10 @@ def _turn(angle: float, first: int, second: int) -> Matrix:
     matrix[first, first] = matrix[second, second] = cosine
     matrix[first, second], matrix[second, first] = -sine, sine
     return matrix
+
+
+FACE_ON = turn_x(np.pi / 2)
+"""Stands up what lies flat, its top to the front."""
+
+ALONG = turn_y(np.pi / 2)
+"""Lays what is upright along x."""

@@ -60,7 +60,7 @@ def test_a_name_is_given_once() -> None:
     with pytest.raises(ValueError, match="chair"):
 
         @family("Chair", uspc="D6/360", locarno="06-01")
-        def chair(dice: Dice) -> Assembly:
+        def chair(dice: Dice, assembly: Assembly) -> None:
             raise AssertionError("never drawn")
 
 

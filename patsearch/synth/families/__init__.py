@@ -1,6 +1,6 @@
 """Families of objects, a few to a file.
 
-A new family is a function from `Dice` to `Assembly` with `@family(...)` above it, in one of these
+A new family is a function that adds solids to an `Assembly`, with `@family(...)` above it, in one of these
 files or a new one named in the import below; everything else follows from the registry.
 """
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly, Solid, move, turn_z
+from patsearch.synth.mesh import Assembly, Solid, turn_z
 from patsearch.synth.solids import (
     TAU,
     Curve,
@@ -15,6 +18,7 @@ from patsearch.synth.solids import (
     fluted,
     lathe,
     polygon,
+    skin,
     spline,
     superellipse,
     tube,
@@ -106,8 +110,7 @@ def knob(dice: Dice, size: float) -> Solid:
     if kind == 0:
         return lathe(profile(dice, size, 0.3 * size, 0.6 * size, smooth=False), plan(dice, 32))
     if kind == 1:
-        grip = spline([(-2 * size, 0, 0), (-1.6 * size, 0, size), (1.6 * size, 0, size), (2 * size, 0, 0)], 16)
-        return tube(grip, 0.2 * size)
+        return tube(bow([(-2 * size, 0, 0), (-1.6 * size, 0, size)], 16), 0.2 * size)
     if kind == 2:
         return box(3 * size, 0.5 * size, 0.7 * size, 0.2 * size)
     return box(size, size, size * 0.6, 0.1 * size)
@@ -137,11 +140,7 @@ def legs(
     }[kind]
     bow = dice.between(-0.15, 0.15) if kind == "curved" else 0.0
     taper = np.linspace(thick, thick * dice.between(0.4, 1.0), 14)
-    if count == 3:
-        corners = [(x, y) for x, y, _ in around(3, 1.0)]
-    else:
-        corners = [(sx, sy) for sx in (-1.0, 1.0) for sy in (-1.0, 1.0)]
-    for sx, sy in corners:
+    for sx, sy, _ in around(3, 1.0) if count == 3 else corners(1.0, 1.0):
         x, y = sx * (width / 2 - inset), sy * (depth / 2 - inset)
         middle = splay * 0.5 + bow
         path = [(x, y, height), (x + sx * middle, y + sy * middle, height / 2), (x + sx * splay, y + sy * splay, 0)]
@@ -169,19 +168,41 @@ def _column(assembly: Assembly, dice: Dice, narrow: float, wide: float, height: 
         assembly.add(tube(arm, arm_thick), turn_z(angle), part="foot")
 
 
-def grid_of(
-    assembly: Assembly,
-    solid: Solid,
-    columns: int,
-    rows: int,
-    *,
-    pitch: tuple[float, float],
-    centre: tuple[float, float, float],
-    part: str,
-) -> None:
-    """Copies of a solid in rows and columns about a centre."""
-    for i in range(columns):
-        for j in range(rows):
-            x = centre[0] + (i - (columns - 1) / 2) * pitch[0]
-            y = centre[1] + (j - (rows - 1) / 2) * pitch[1]
-            assembly.add(solid, move(x, y, centre[2]), part=part)
+Place = tuple[float, float, float]
+
+
+def pair(x: float, y: float = 0.0, z: float = 0.0) -> list[Place]:
+    """Two places, left and right."""
+    return [(-x, y, z), (x, y, z)]
+
+
+def corners(x: float, y: float, z: float = 0.0) -> list[Place]:
+    """Four places, at the corners of a rectangle."""
+    return [(sx * x, sy * y, z) for sx in (-1, 1) for sy in (-1, 1)]
+
+
+def grid(columns: int, rows: int, pitch: tuple[float, float], centre: Place) -> list[Place]:
+    """Places in rows and columns about a centre."""
+    return [
+        (centre[0] + (i - (columns - 1) / 2) * pitch[0], centre[1] + (j - (rows - 1) / 2) * pitch[1], centre[2])
+        for i in range(columns)
+        for j in range(rows)
+    ]
+
+
+def bow(points: ArrayLike, n: int, *, across: int = 0) -> Curve:
+    """A curve (n, 3) through points (k, 3) and on through their mirror images: a bail, a grip.
+
+    Args:
+        across: the axis along which the second half is mirrored.
+    """
+    half = np.asarray(points, np.float64)
+    other = half[::-1].copy()
+    other[:, across] *= -1
+    return spline(np.vstack([half, other]), n)
+
+
+def sweep(section: Curve, path: Iterable[tuple[float, float, float]], thick: float) -> Solid:
+    """A bar along x: at each (x, width, z) of the path, the section that wide and `thick` high."""
+    n = len(section)
+    return skin([np.column_stack([np.full(n, x), section[:, 0] * w, section[:, 1] * thick + z]) for x, w, z in path])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.families.forms import around, plan, profile
+from patsearch.synth.families.forms import around, pair, plan, profile, sweep
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, Solid, move, turn_x, turn_y, turn_z
+from patsearch.synth.mesh import ALONG, FACE_ON, Assembly, Solid, move, turn_y, turn_z
 from patsearch.synth.solids import (
     TAU,
     box,
@@ -16,61 +16,47 @@ from patsearch.synth.solids import (
     extrude,
     lathe,
     polygon,
-    skin,
     spline,
     superellipse,
     torus,
     tube,
 )
 
-_ALONG = turn_y(np.pi / 2)  # from upright to along x
-
 
 @family("Hand tool", "Screwdriver", "Hammer", uspc=("D8/107", "D8/82", "D8/75"), locarno="08-05")
-def hand_tool(dice: Dice) -> Assembly:
+def hand_tool(dice: Dice, assembly: Assembly) -> None:
     """A turned handle with a shaft, a blade, a hammer's head, a fork or a loop."""
-    assembly = Assembly()
     length = dice.between(0.8, 1.6)
-    assembly.add(lathe(profile(dice, length, 0.1, 0.22, knots=dice.whole(4, 7)), plan(dice, 48)), _ALONG)
+    assembly.add(lathe(profile(dice, length, 0.1, 0.22, knots=dice.whole(4, 7)), plan(dice, 48)), ALONG)
     for _ in range(dice.whole(0, 3)):
-        assembly.add(
-            torus(dice.between(0.15, 0.22), 0.025, n=32, m=14),
-            _ALONG @ move(z=length * dice.between(0.15, 0.85)),
-            part="rings",
-        )
+        ring = torus(dice.between(0.15, 0.22), 0.025, n=32, m=14)
+        assembly.add(ring, ALONG @ move(z=length * dice.between(0.15, 0.85)), part="rings")
     end = move(length - 0.02)
     head = dice.pick("shaft", "blade", "hammer", "fork", "loop", "spanner")
     if head == "shaft":
-        assembly.add(cylinder(0.05, dice.between(0.5, 1.3), n=24), end @ _ALONG)
+        assembly.add(cylinder(0.05, dice.between(0.5, 1.3), n=24), end @ ALONG)
         if dice.chance(0.5):
             assembly.add(box(0.18, 0.16, 0.03), end @ move(dice.between(0.5, 0.6), 0, -0.015))
     elif head == "blade":
         long, wide = dice.between(0.6, 1.4), dice.between(0.12, 0.3)
-        edge = spline(
-            [
-                (0, -wide / 2),
-                (long * 0.5, -wide / 2),
-                (long * 0.9, -wide * 0.35),
-                (long, wide * dice.between(-0.2, 0.4)),
-            ],
-            20,
-        )
-        assembly.add(extrude(np.vstack([edge, [(0, wide / 2)]]), 0.04), end @ turn_x(np.pi / 2) @ move(z=-0.02))
+        point = (long, wide * dice.between(-0.2, 0.4))
+        edge = spline([(0, -wide / 2), (long * 0.5, -wide / 2), (long * 0.9, -wide * 0.35), point], 20)
+        assembly.add(extrude(np.vstack([edge, [(0, wide / 2)]]), 0.04), end @ FACE_ON @ move(z=-0.02))
     elif head == "hammer":
         long = dice.between(0.4, 0.9)
-        assembly.add(cylinder(0.06, long, n=20), end @ _ALONG)
+        assembly.add(cylinder(0.06, long, n=20), end @ ALONG)
         tall = dice.between(0.5, 0.9)
         assembly.add(box(dice.between(0.2, 0.35), 0.25, tall, 0.03, 0.02), end @ move(long, 0, -tall / 2))
     elif head == "fork":
         count = dice.whole(3, 5)
-        assembly.add(cylinder(0.04, 0.42, n=16), end @ _ALONG)
+        assembly.add(cylinder(0.04, 0.42, n=16), end @ ALONG)
         assembly.add(box(0.06, 0.09 * count, 0.05, 0.02), end @ move(0.4, 0, -0.025))
         for i in range(count):
             y = (i - (count - 1) / 2) * 0.08
             assembly.add(tube([(0.4, y, 0), (dice.between(0.9, 1.0), y * 1.1, 0)], 0.02), end, part="tines")
     elif head == "loop":
         radius = dice.between(0.2, 0.4)
-        assembly.add(cylinder(0.04, 0.2, n=16), end @ _ALONG)
+        assembly.add(cylinder(0.04, 0.2, n=16), end @ ALONG)
         assembly.add(torus(radius, 0.035, n=40, m=14), end @ move(radius + 0.15))
     else:
         radius, jaw = dice.between(0.22, 0.35), dice.between(0.1, 0.16)
@@ -79,32 +65,20 @@ def hand_tool(dice: Dice) -> Assembly:
         inner = [(radius * 0.9, -jaw), (-jaw * 0.4, -jaw), (-jaw * 0.8, 0), (-jaw * 0.4, jaw), (radius * 0.9, jaw)]
         assembly.add(box(0.5, 0.14, 0.06, 0.02), end @ move(0.2, 0, -0.03))
         assembly.add(extrude(np.vstack([outer, inner]), 0.1), end @ move(0.4 + radius, 0, -0.05))
-    return assembly
 
 
 @family("Brush", "Cleaning brush", "Hair brush", uspc=("D4/118", "D4/138", "D4/199"), locarno="04-01")
-def brush(dice: Dice) -> Assembly:
+def brush(dice: Dice, assembly: Assembly) -> None:
     """A handle running into a head with tufts or comb teeth."""
-    assembly = Assembly()
     length, head = dice.between(0.8, 1.6), dice.between(0.5, 1.0)
     wide = dice.between(0.12, 0.3)
     x = np.linspace(-length, head, 28)
-    half = np.interp(
-        x,
-        [-length, -length * 0.5, -0.1, 0.1, head * 0.8, head],
-        [*dice.measures(0.05, 0.12, 3), wide, wide, wide * 0.5],
-    )
+    widths = [*dice.measures(0.05, 0.12, 3), wide, wide, wide * 0.5]
+    half = np.interp(x, [-length, -length * 0.5, -0.1, 0.1, head * 0.8, head], widths)
     section = superellipse(dice.between(2.2, 4), 32)
     thick = dice.between(0.04, 0.08)
     bend = dice.between(-0.3, 0.1) * np.clip(-x / length, 0, 1) ** 2
-    assembly.add(
-        skin(
-            [
-                np.column_stack([np.full(32, at), section[:, 0] * w, section[:, 1] * thick + z])
-                for at, w, z in zip(x, half, bend, strict=True)
-            ]
-        )
-    )
+    assembly.add(sweep(section, zip(x, half, bend, strict=True), thick))
     rows, columns, high = dice.whole(2, 5), dice.whole(4, 10), dice.between(0.12, 0.35)
     tuft = cylinder(dice.between(0.015, 0.03), high, n=14)
     for i in range(columns):
@@ -112,20 +86,16 @@ def brush(dice: Dice) -> Assembly:
             y = (j - (rows - 1) / 2) * 1.5 * wide / rows
             assembly.add(tuft, move(0.08 + (head - 0.16) * i / (columns - 1), y, thick * 0.5), part="tufts")
     if dice.chance(0.5):
-        assembly.add(
-            cylinder(0.03, thick * 2.6, n=20), move(-length * 0.93, 0, float(bend[0]) - thick * 1.3), part="eye"
-        )
-    return assembly
+        eye = move(-length * 0.93, 0, float(bend[0]) - thick * 1.3)
+        assembly.add(cylinder(0.03, thick * 2.6, n=20), eye, part="eye")
 
 
 @family("Wheel", "Tire", "Vehicle wheel", uspc=("D12/209", "D12/588", "D12/211"), locarno="12-15")
-def wheel(dice: Dice) -> Assembly:
+def wheel(dice: Dice, assembly: Assembly) -> None:
     """A tyre with tread, a rim, spokes of three kinds, a hub."""
-    assembly = Assembly()
     wide, tyre = dice.between(0.15, 0.45), dice.between(0.16, 0.36)
-    upright = turn_x(np.pi / 2)
     section = superellipse(dice.between(2.5, 5), 28, tyre, wide)
-    assembly.add(torus(1.0, 1.0, section[:, ::-1], n=96), upright)
+    assembly.add(torus(1.0, 1.0, section[:, ::-1], n=96), FACE_ON)
     if dice.chance(0.7):
         count, rows, skew = dice.whole(14, 40), dice.whole(1, 4), dice.between(-0.6, 0.6)
         high = 2 * wide * 0.85 / rows
@@ -133,31 +103,19 @@ def wheel(dice: Dice) -> Assembly:
         for j in range(rows):
             lean = skew if j < rows / 2 else -skew
             for i in range(count):
-                place = (
-                    upright
-                    @ turn_z((i + 0.5 * (j % 2)) * TAU / count)
-                    @ move(1 + tyre - 0.03, 0, -wide * 0.85 + high * (j + 0.5))
-                )
-                assembly.add(block, place @ _ALONG @ turn_z(np.pi / 2 + lean), part="tread")
+                place = FACE_ON @ turn_z((i + 0.5 * (j % 2)) * TAU / count)
+                place = place @ move(1 + tyre - 0.03, 0, -wide * 0.85 + high * (j + 0.5))
+                assembly.add(block, place @ ALONG @ turn_z(np.pi / 2 + lean), part="tread")
     rim = 1 - tyre * 0.85
-    assembly.add(
-        lathe(
-            [(rim, -wide * 0.8), (rim, wide * 0.8), (rim * 0.9, wide * 0.8), (rim * 0.87, -wide * 0.8)], n=96, cap=False
-        ),
-        upright,
-    )
+    felly = [(rim, -wide * 0.8), (rim, wide * 0.8), (rim * 0.9, wide * 0.8), (rim * 0.87, -wide * 0.8)]
+    assembly.add(lathe(felly, n=96, cap=False), FACE_ON)
     spokes, kind, reach = dice.whole(3, 12), dice.pick("plates", "rods", "forks", "disc"), wide * dice.between(0.1, 0.5)
     broad, sweep = dice.between(0.08, 0.22), dice.between(-0.3, 0.3)
     for i in range(spokes):
-        place = upright @ turn_z(i * TAU / spokes) @ move(z=reach)
+        place = FACE_ON @ turn_z(i * TAU / spokes) @ move(z=reach)
         if kind == "plates":
-            spoke = [
-                (0.05, -broad / 2),
-                (rim * 0.9, -broad / 2 + sweep),
-                (rim * 0.9, broad / 2 + sweep),
-                (0.05, broad / 2),
-            ]
-            assembly.add(extrude(spoke, 0.08), place, part="spokes")
+            outer = [(rim * 0.9, -broad / 2 + sweep), (rim * 0.9, broad / 2 + sweep)]
+            assembly.add(extrude([(0.05, -broad / 2), *outer, (0.05, broad / 2)], 0.08), place, part="spokes")
         elif kind == "rods":
             assembly.add(tube([(0.1, 0, 0), (rim * 0.9, sweep, 0)], broad * 0.3), place, part="spokes")
         elif kind == "forks":
@@ -166,18 +124,14 @@ def wheel(dice: Dice) -> Assembly:
         else:
             assembly.add(cylinder(broad * 0.4, 0.03, n=24), place @ move(rim * 0.6, 0, 0.07), part="spokes")
     if kind == "disc":
-        assembly.add(cylinder(rim * 0.9, 0.08, n=96), upright @ move(z=reach))
-    assembly.add(
-        lathe([(dice.between(0.12, 0.25), -0.12), (dice.between(0.1, 0.2), 0.12)], plan(dice, 32)),
-        upright @ move(z=reach + 0.04),
-    )
-    return assembly
+        assembly.add(cylinder(rim * 0.9, 0.08, n=96), FACE_ON @ move(z=reach))
+    hub = lathe([(dice.between(0.12, 0.25), -0.12), (dice.between(0.1, 0.2), 0.12)], plan(dice, 32))
+    assembly.add(hub, FACE_ON @ move(z=reach + 0.04))
 
 
 @family("Hanger", "Garment hanger", uspc="D6/328", locarno="06-08")
-def hanger(dice: Dice) -> Assembly:
+def hanger(dice: Dice, assembly: Assembly) -> None:
     """A bow with a hook, a bar, clips."""
-    assembly = Assembly()
     wide, drop, thick = dice.between(0.8, 1.1), dice.between(0.2, 0.5), dice.between(0.02, 0.06)
     section = superellipse(dice.pick(2, 5), 16, 1.0, dice.between(0.6, 2.5))
     shoulders = [
@@ -192,23 +146,17 @@ def hanger(dice: Dice) -> Assembly:
     hook = np.column_stack([-radius * np.cos(turn), 0 * turn, radius * np.sin(turn) + radius + neck])
     assembly.add(tube(np.vstack([[(0, 0, 0)], hook]), 0.02), part="hook")
     if dice.chance(0.7):
-        assembly.add(
-            tube([(-wide * 0.95, 0, -drop), (wide * 0.95, 0, -drop)], thick * dice.between(0.4, 0.9)), part="bar"
-        )
+        assembly.add(tube(pair(wide * 0.95, 0, -drop), thick * dice.between(0.4, 0.9)), part="bar")
     if dice.chance(0.5):
         at = dice.between(0.4, 0.7) * wide
-        for side in (-1, 1):
-            assembly.add(box(0.14, 0.12, 0.24, 0.02), move(side * at, 0, -drop - 0.16), part="clips")
+        assembly.copies(box(0.14, 0.12, 0.24, 0.02), pair(at, 0, -drop - 0.16), part="clips")
     if dice.chance(0.5):
-        for side in (-1, 1):
-            assembly.add(cylinder(thick * 1.6, 0.08, n=16), move(side * wide * 0.8, 0, -drop * 0.8), part="notches")
-    return assembly
+        assembly.copies(cylinder(thick * 1.6, 0.08, n=16), pair(wide * 0.8, 0, -drop * 0.8), part="notches")
 
 
 @family("Gear", "Sprocket", "Pulley", uspc=("D15/149", "D8/360"), locarno="15-99")
-def gear(dice: Dice) -> Assembly:
+def gear(dice: Dice, assembly: Assembly) -> None:
     """A toothed disc with a bore, holes and a hub."""
-    assembly = Assembly()
     teeth, depth = dice.whole(5, 36), dice.between(0.06, 0.25)
     t = np.arange(teeth * 10) / (teeth * 10) * TAU
     radius = 1 - depth / 2 + depth / 2 * np.tanh(np.sin(teeth * t) * dice.between(1, 6))
@@ -218,18 +166,12 @@ def gear(dice: Dice) -> Assembly:
         size = dice.between(0.07, 0.12)
         holes += [circle(24)[::-1] * size + (x, y) for x, y, _ in around(dice.whole(3, 8), 0.58)]
     high = dice.between(0.1, 0.6)
-    upright = turn_x(np.pi / 2)
-    assembly.add(extrude(radius[:, None] * np.column_stack([np.cos(t), np.sin(t)]), high, holes), upright)
+    assembly.add(extrude(radius[:, None] * np.column_stack([np.cos(t), np.sin(t)]), high, holes), FACE_ON)
     if dice.chance(0.7):
         outer = min(bore * 1.35, 0.42)
-        hub = [
-            (bore * 1.02, -0.05),
-            (outer, -0.05),
-            (outer, high + dice.between(0.05, 0.5)),
-            (bore * 1.02, high + 0.05),
-        ]
-        assembly.add(lathe(hub, n=40, cap=False), upright)
-    return assembly
+        inner, top = bore * 1.02, high + dice.between(0.05, 0.5)
+        hub = [(inner, -0.05), (outer, -0.05), (outer, top), (inner, high + 0.05)]
+        assembly.add(lathe(hub, n=40, cap=False), FACE_ON)
 
 
 def _plate(dice: Dice, length: float, width: float, thick: float, size: float) -> Solid:
@@ -245,9 +187,8 @@ def _plate(dice: Dice, length: float, width: float, thick: float, size: float) -
 
 
 @family("Bracket", "Mounting bracket", uspc=("D8/354", "D8/349"), locarno="08-08")
-def bracket(dice: Dice) -> Assembly:
+def bracket(dice: Dice, assembly: Assembly) -> None:
     """Two or three plates at right angles with holes, gussets, a boss."""
-    assembly = Assembly()
     thick, wide = dice.between(0.05, 0.12), dice.between(0.3, 0.8)
     length, height = dice.between(0.6, 1.2), dice.between(0.4, 1.2)
     size = dice.between(0.04, 0.09)
@@ -260,7 +201,6 @@ def bracket(dice: Dice) -> Assembly:
     if dice.chance(0.5):
         gusset = extrude([(thick, thick), (length * dice.between(0.5, 0.8), thick), (thick, height * 0.6)], thick)
         for y in dice.pick((thick / 2,), (-wide * 0.4, wide * 0.4 + thick)):
-            assembly.add(gusset, move(y=y) @ turn_x(np.pi / 2), part="gussets")
+            assembly.add(gusset, move(y=y) @ FACE_ON, part="gussets")
     if dice.chance(0.3):
         assembly.add(cylinder(wide * 0.25, dice.between(0.2, 0.5), n=32), move(length * 0.6, 0, thick - 0.01))
-    return assembly

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.families.forms import plan, profile, radius_at
+from patsearch.synth.families.forms import bow, corners, plan, profile, radius_at, sweep
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, move, turn_x, turn_y, turn_z
+from patsearch.synth.mesh import ALONG, Assembly, move, turn_x, turn_z
 from patsearch.synth.solids import box, circle, cylinder, extrude, lathe, skin, spline, superellipse, torus, tube
 
 
 @family("Pan", "Cooking pot", "Saucepan", uspc=("D7/360", "D7/354"), locarno="07-02")
-def pan(dice: Dice) -> Assembly:
+def pan(dice: Dice, assembly: Assembly) -> None:
     """A pan or pot with one long or two short handles, with or without a lid."""
-    assembly = Assembly()
     height, radius = dice.between(0.15, 0.9), dice.between(0.5, 0.8)
     base = dice.pick(circle(), circle(), superellipse(4, 64, 1, 0.8), circle(64, 1.0, 0.75))
     low = radius * dice.between(0.75, 1.0)
@@ -31,43 +30,28 @@ def pan(dice: Dice) -> Assembly:
     z = height * dice.between(0.7, 0.95)
     if dice.chance(0.55):
         reach, end = dice.between(0.7, 1.3), z + dice.between(0, 0.25)
-        handle = [
-            (radius * 0.95, 0, z),
-            (radius + reach * 0.3, 0, z + dice.between(0, 0.15)),
-            (radius + reach, 0, end),
-        ]
-        assembly.add(
-            tube(spline(handle, 24), np.linspace(thick, thick * dice.between(1, 1.5), 24), section), part="handle"
-        )
+        handle = [(radius * 0.95, 0, z), (radius + reach * 0.3, 0, z + dice.between(0, 0.15)), (radius + reach, 0, end)]
+        girth = np.linspace(thick, thick * dice.between(1, 1.5), 24)
+        assembly.add(tube(spline(handle, 24), girth, section), part="handle")
         if dice.chance(0.4):
             assembly.add(torus(0.06, 0.02, n=24, m=14), move(radius + reach + 0.05, 0, end), part="handle")
     else:
         reach, spread = dice.between(0.12, 0.3), dice.between(0.12, 0.25)
-        loop = [
-            (radius * 0.93, -spread, z),
-            (radius + reach, -spread * 0.8, z),
-            (radius + reach, spread * 0.8, z),
-            (radius * 0.93, spread, z),
-        ]
+        loop = bow([(radius * 0.93, -spread, z), (radius + reach, -spread * 0.8, z)], 24, across=1)
         for turn in (0.0, np.pi):
-            assembly.add(tube(spline(loop, 24), thick * 0.8, section), turn_z(turn), part="handle")
+            assembly.add(tube(loop, thick * 0.8, section), turn_z(turn), part="handle")
     if dice.chance(0.6):
         dome = dice.between(0.05, 0.3)
         t = np.linspace(0, np.pi / 2, 10)
         lid = np.column_stack([radius * np.cos(t) + 0.001, dome * np.sin(t)])
         assembly.add(lathe(np.vstack([[(radius, -0.03)], lid]), base), move(z=height + 0.06), part="lid")
-        assembly.add(
-            lathe(profile(dice, dice.between(0.1, 0.2), 0.05, 0.13, smooth=False), plan(dice, 32)),
-            move(z=height + dome + 0.04),
-            part="knob",
-        )
-    return assembly
+        knob = lathe(profile(dice, dice.between(0.1, 0.2), 0.05, 0.13, smooth=False), plan(dice, 32))
+        assembly.add(knob, move(z=height + dome + 0.04), part="knob")
 
 
 @family("Kettle", "Teapot", "Watering can", uspc=("D7/316", "D7/312", "D23/226"), locarno="07-01")
-def kettle(dice: Dice) -> Assembly:
+def kettle(dice: Dice, assembly: Assembly) -> None:
     """A body with a spout, a handle above or behind, a lid."""
-    assembly = Assembly()
     section = circle() if dice.chance(0.7) else plan(dice)
     height = dice.between(0.7, 1.4)
     body = profile(dice, height, 0.35, 0.65)
@@ -95,100 +79,56 @@ def kettle(dice: Dice) -> Assembly:
         assembly.add(tube(spline(behind, 24), dice.between(0.04, 0.07), grip), part="handle")
     else:
         rise = dice.between(0.35, 0.55)
-        above = [
-            (-top * 0.95, 0, height * 0.95),
-            (-top * 0.9, 0, height + rise),
-            (top * 0.9, 0, height + rise),
-            (top * 0.95, 0, height * 0.95),
-        ]
-        assembly.add(tube(spline(above, 28), dice.between(0.03, 0.06), grip), part="handle")
+        above = bow([(-top * 0.95, 0, height * 0.95), (-top * 0.9, 0, height + rise)], 28)
+        assembly.add(tube(above, dice.between(0.03, 0.06), grip), part="handle")
     if dice.chance(0.4):
         foot = float(body[0, 0])
         assembly.add(lathe([(foot * 1.1, -0.1), (foot * 1.15, -0.05), (foot * 0.9, 0.02)], section))
-    return assembly
 
 
 @family("Spoon", "Fork", "Flatware", "Knife", uspc=("D7/653", "D7/649"), locarno="07-03")
-def cutlery(dice: Dice) -> Assembly:
+def cutlery(dice: Dice, assembly: Assembly) -> None:
     """A handle of changing width ending in a bowl, tines or a blade; lying along x."""
-    assembly = Assembly()
     length, widest = dice.between(1.4, 2.2), dice.between(0.1, 0.2)
-    outline = spline(
-        np.column_stack(
-            [
-                np.linspace(0, length, 5),
-                [
-                    dice.between(0.5, 1) * widest,
-                    widest * dice.between(0.6, 1),
-                    *dice.measures(0.25, 0.6, 2) * widest,
-                    0.05,
-                ],
-            ]
-        ),
-        40,
-    )
+    widths = [dice.between(0.5, 1) * widest, widest * dice.between(0.6, 1), *dice.measures(0.25, 0.6, 2) * widest, 0.05]
+    outline = spline(np.column_stack([np.linspace(0, length, 5), widths]), 40)
     half = np.maximum(outline[:, 1], 0.03)
     bend = 0.12 * np.sin(np.linspace(0, np.pi * 1.4, 40)) * dice.between(0.5, 1.5)
     section, thick = superellipse(dice.between(2, 4), 24), dice.between(0.025, 0.05)
-    assembly.add(
-        skin(
-            [
-                np.column_stack([np.full(24, x), section[:, 0] * w, section[:, 1] * thick + z])
-                for x, w, z in zip(outline[:, 0], half, bend, strict=True)
-            ]
-        )
-    )
+    assembly.add(sweep(section, zip(outline[:, 0], half, bend, strict=True), thick))
     end = move(length - 0.03, 0, float(bend[-1]))
     kind = dice.pick("spoon", "fork", "knife")
     wide, long = dice.between(0.2, 0.32), dice.between(0.55, 0.85)
     if kind == "spoon":
         t = np.linspace(0.0, np.pi, 20)
-        bowl = [
-            np.column_stack(
-                [
-                    np.full(32, long * (1 - np.cos(a)) / 2),
-                    wide * np.sin(a) * circle(32)[:, 0],
-                    -0.16 * np.sin(a) * np.clip(-circle(32)[:, 1], 0, 1)
-                    - 0.02 * np.sin(a) * np.clip(circle(32)[:, 1], 0, 1) * 3,
-                ]
-            )
-            for a in np.clip(t, 0.02, np.pi - 0.02)
-        ]
+        x, y = circle(32).T
+        bowl = []
+        for a in np.clip(t, 0.02, np.pi - 0.02):
+            deep = -0.16 * np.sin(a) * np.clip(-y, 0, 1) - 0.02 * np.sin(a) * np.clip(y, 0, 1) * 3
+            bowl.append(np.column_stack([np.full(32, long * (1 - np.cos(a)) / 2), wide * np.sin(a) * x, deep]))
         assembly.add(skin(bowl), end, part="bowl")
     elif kind == "fork":
         tines = dice.whole(3, 4)
-        palm = [
-            (0, 0.03),
-            (long * 0.3, wide * 0.9),
-            (long * 0.45, wide * 0.9),
-            (long * 0.45, -wide * 0.9),
-            (long * 0.3, -wide * 0.9),
-            (0, -0.03),
-        ]
+        palm = np.array([(0, 0.03), (long * 0.3, wide * 0.9), (long * 0.45, wide * 0.9)])
+        palm = np.vstack([palm, palm[::-1] * (1, -1)])
         assembly.add(extrude(palm, 0.05), end @ move(z=-0.025), part="palm")
         for i in range(tines):
             y = (i - (tines - 1) / 2) * 1.6 * wide / (tines - 1)
             tine = spline([(long * 0.43, y, 0), (long * 0.7, y, -0.05), (long * 1.1, y * 0.95, 0.05)], 12)
             assembly.add(tube(tine, np.linspace(0.035, 0.015, 12)), end, part="tines")
     else:
-        edge = spline(
-            [(0, -0.05), (long * 0.2, -wide * 0.5), (long, -wide * dice.between(0.3, 0.6)), (long * 1.3, wide * 0.2)],
-            24,
-        )
-        assembly.add(
-            extrude(np.vstack([edge, [(0, wide * dice.between(0.2, 0.4))]]), 0.03), end @ move(z=-0.015), part="blade"
-        )
+        edge = [(0, -0.05), (long * 0.2, -wide * 0.5), (long, -wide * dice.between(0.3, 0.6)), (long * 1.3, wide * 0.2)]
+        outline_of_blade = np.vstack([spline(edge, 24), [(0, wide * dice.between(0.2, 0.4))]])
+        assembly.add(extrude(outline_of_blade, 0.03), end @ move(z=-0.015), part="blade")
     if dice.chance(0.5):
         at = length * dice.between(0.06, 0.12)
         z = float(np.interp(at, outline[:, 0], bend)) - 1.3 * thick
         assembly.add(cylinder(widest * dice.between(0.2, 0.35), 2.6 * thick, n=24), move(at, 0, z), part="stud")
-    return assembly
 
 
 @family("Faucet", "Sink faucet", uspc=("D23/242", "D23/235"), locarno="23-01")
-def faucet(dice: Dice) -> Assembly:
+def faucet(dice: Dice, assembly: Assembly) -> None:
     """A base, a bent spout, one or two levers or knobs."""
-    assembly = Assembly()
     height, reach = dice.between(0.4, 1.4), dice.between(0.5, 1.0)
     thick = dice.between(0.06, 0.12)
     two = dice.chance(0.45)
@@ -216,34 +156,20 @@ def faucet(dice: Dice) -> Assembly:
             assembly.add(lathe(profile(dice, stem, 0.08, 0.16)), move(x, 0, base), part="stems")
             base += stem
         if lever == "lever":
-            side = 1 if x >= 0 else -1
-            assembly.add(
-                tube(
-                    [(0, 0, base), (side * 0.4, 0, base + dice.between(0.02, 0.2))], 0.04, superellipse(4, 16, 0.6, 1.3)
-                ),
-                move(x),
-                part="levers",
-            )
+            reached = (0.4 if x >= 0 else -0.4, 0, base + dice.between(0.02, 0.2))
+            assembly.add(tube([(0, 0, base), reached], 0.04, superellipse(4, 16, 0.6, 1.3)), move(x), part="levers")
         elif lever == "cross":
             for a in (0.0, np.pi / 2):
-                assembly.add(
-                    cylinder(0.035, 0.44, n=16),
-                    move(x, 0, base + 0.04) @ turn_z(a) @ turn_y(np.pi / 2) @ move(z=-0.22),
-                    part="levers",
-                )
+                bar = move(x, 0, base + 0.04) @ turn_z(a) @ ALONG @ move(z=-0.22)
+                assembly.add(cylinder(0.035, 0.44, n=16), bar, part="levers")
         else:
-            assembly.add(
-                lathe(profile(dice, 0.16, 0.1, 0.18, smooth=False), plan(dice, 40)),
-                move(x, 0, base - 0.01),
-                part="levers",
-            )
-    return assembly
+            knob = lathe(profile(dice, 0.16, 0.1, 0.18, smooth=False), plan(dice, 40))
+            assembly.add(knob, move(x, 0, base - 0.01), part="levers")
 
 
 @family("Tray", "Serving tray", "Plate", uspc=("D7/509", "D7/553.6"), locarno="07-01")
-def tray(dice: Dice) -> Assembly:
+def tray(dice: Dice, assembly: Assembly) -> None:
     """A dish with a rim, compartments or a relief, with grips."""
-    assembly = Assembly()
     width, depth, height = dice.between(1.0, 1.6), dice.between(0.7, 1.1), dice.between(0.06, 0.2)
     shape = dice.pick(superellipse(2, 72), superellipse(4, 72), superellipse(8, 72)) * (width / 2, depth / 2)
     assembly.add(lathe([(0.8, 0), (1, height), (0.97, height), (0.78, 0.03)], shape))
@@ -255,25 +181,12 @@ def tray(dice: Dice) -> Assembly:
         assembly.add(box(width * 0.75, 0.03, height * 0.7), move(z=0.01), part="dividers")
     if not dividers:
         well = dice.between(0.3, 0.6)
-        assembly.add(
-            lathe([(well, 0.025), (well, 0.05), (well * 0.92, 0.05), (well * 0.9, 0.025)], shape, cap=False),
-            part="relief",
-        )
+        relief = [(well, 0.025), (well, 0.05), (well * 0.92, 0.05), (well * 0.9, 0.025)]
+        assembly.add(lathe(relief, shape, cap=False), part="relief")
     if dice.chance(0.6):
-        loop = [
-            (width * 0.47, -0.18, height * 0.9),
-            (width * 0.5 + 0.16, -0.14, height),
-            (width * 0.5 + 0.16, 0.14, height),
-            (width * 0.47, 0.18, height * 0.9),
-        ]
+        loop = bow([(width * 0.47, -0.18, height * 0.9), (width * 0.5 + 0.16, -0.14, height)], 20, across=1)
         for turn in (0.0, np.pi):
-            assembly.add(tube(spline(loop, 20), 0.03), turn_z(turn), part="grips")
+            assembly.add(tube(loop, 0.03), turn_z(turn), part="grips")
     if dice.chance(0.4):
-        for sx in (-1, 1):
-            for sy in (-1, 1):
-                assembly.add(
-                    cylinder(0.04, 0.1, n=16),
-                    move(sx * width * 0.25, sy * depth * 0.25, 0.01) @ turn_x(np.pi),
-                    part="feet",
-                )
-    return assembly
+        feet = corners(width * 0.25, depth * 0.25, 0.01)
+        assembly.copies(cylinder(0.04, 0.1, n=16), feet, turn_x(np.pi), part="feet")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Assembly
 
-Builder = Callable[[Dice], Assembly]
+Draw = Callable[[Dice, Assembly], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Family:
         titles: how a patent might call it; each design picks one.
         uspc: codes in normal form of such designs, mostly the first; each design picks one.
         locarno: code in normal form.
-        build: draws one object; all that is random comes from the dice.
+        draw: adds the solids of one object to an assembly; all that is random comes from the dice.
         flat: a drawing on a surface (an icon, a pattern): shown from the front alone.
     """
 
@@ -28,27 +28,33 @@ class Family:
     titles: tuple[str, ...]
     uspc: tuple[str, ...]
     locarno: str
-    build: Builder
+    draw: Draw
     flat: bool = False
+
+    def build(self, dice: Dice) -> Assembly:
+        """One object."""
+        assembly = Assembly()
+        self.draw(dice, assembly)
+        return assembly
 
 
 _FAMILIES: dict[str, Family] = {}
 
 
-def family(*titles: str, uspc: str | tuple[str, ...], locarno: str, flat: bool = False) -> Callable[[Builder], Builder]:
+def family(*titles: str, uspc: str | tuple[str, ...], locarno: str, flat: bool = False) -> Callable[[Draw], Draw]:
     """Register the decorated function as the family of its name.
 
     Raises:
         ValueError: the name is taken.
     """
 
-    def register(build: Builder) -> Builder:
-        name = build.__name__
+    def register(draw: Draw) -> Draw:
+        name = draw.__name__
         if name in _FAMILIES:
             raise ValueError(f"There are two families called {name!r}.")
         codes = (uspc,) if isinstance(uspc, str) else uspc
-        _FAMILIES[name] = Family(name, titles, codes, locarno, build, flat)
-        return build
+        _FAMILIES[name] = Family(name, titles, codes, locarno, draw, flat)
+        return draw
 
     return register
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from patsearch.synth.dice import Dice
-from patsearch.synth.families.forms import around, grid_of, plan, plate
+from patsearch.synth.families.forms import around, grid, plan, plate
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, Matrix, Solid, move, turn_x, turn_z
+from patsearch.synth.mesh import FACE_ON, Assembly, Matrix, Solid, move, turn_z
 from patsearch.synth.solids import (
     Curve,
     box,
@@ -23,9 +23,8 @@ from patsearch.synth.solids import (
 
 
 @family("Tile", "Decorative panel", "Paving stone", uspc=("D25/138", "D25/113"), locarno="25-01")
-def tile(dice: Dice) -> Assembly:
+def tile(dice: Dice, assembly: Assembly) -> None:
     """A plate with a raised pattern: rings, blocks, bars, petals, waves or a spiral."""
-    assembly = Assembly()
     width, depth, z = dice.between(1.0, 1.6), dice.between(0.8, 1.3), dice.between(0.05, 0.15)
     body, reach = plate(dice, width, depth, z)
     assembly.add(body)
@@ -34,7 +33,6 @@ def tile(dice: Dice) -> Assembly:
     if dice.chance(0.4):
         frame = rounded_rectangle(width * 0.9, depth * 0.9, 0.05)
         assembly.add(extrude(frame, 0.04, [(frame * 0.94)[::-1]], z=z - 0.005), part="frame")
-    return assembly
 
 
 def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float) -> None:
@@ -48,15 +46,8 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
     elif kind == "blocks":
         piece = dice.pick(box, _cone)(width / count * 0.65, depth / count * 0.65, 0.05)
         turned = piece.at(turn_z(dice.between(0, 0.8)))
-        grid_of(
-            assembly,
-            turned,
-            count,
-            count,
-            pitch=(width / count * 0.9, depth / count * 0.9),
-            centre=(0, 0, z - 0.005),
-            part="relief",
-        )
+        pitch = (width / count * 0.9, depth / count * 0.9)
+        assembly.copies(turned, grid(count, count, pitch, (0, 0, z - 0.005)), part="relief")
     elif kind == "bars":
         cross = dice.chance(0.5)
         for j in range(count):
@@ -80,9 +71,8 @@ def _relief(assembly: Assembly, dice: Dice, width: float, depth: float, z: float
     else:
         t = np.linspace(0.3, dice.whole(3, 6) * 2 * np.pi, 160)
         coil = small * 0.45 * t / t[-1]
-        assembly.add(
-            tube(np.column_stack([coil * np.cos(t), coil * np.sin(t), np.full(160, z)]), 0.016, n=14), part="relief"
-        )
+        spiral = np.column_stack([coil * np.cos(t), coil * np.sin(t), np.full(160, z)])
+        assembly.add(tube(spiral, 0.016, n=14), part="relief")
 
 
 def _cone(width: float, depth: float, height: float) -> Solid:
@@ -96,11 +86,10 @@ def _cone(width: float, depth: float, height: float) -> Solid:
     locarno="14-04",
     flat=True,
 )
-def screen(dice: Dice) -> Assembly:
+def screen(dice: Dice, assembly: Assembly) -> None:
     """A display with icons, fields and bars, upright and almost flat."""
-    assembly = Assembly()
     width, height = dice.pick((0.7, 1.3), (1.4, 0.85), (1.0, 1.0))
-    stand = turn_x(np.pi / 2)
+    stand = FACE_ON
     assembly.add(box(width + 0.1, height + 0.1, 0.04, dice.between(0.0, 0.15)), stand @ move(z=-0.04), part="display")
     assembly.add(extrude(rounded_rectangle(width, height, 0.03), 0.008), stand @ move(z=-0.001), part="screen")
     layout = dice.pick("grid", "list", "card", "icon")
@@ -111,10 +100,8 @@ def screen(dice: Dice) -> Assembly:
         icons = [_icon(dice, size) for _ in range(dice.whole(1, 4))]
         for i in range(columns):
             for j in range(rows):
-                place = raised @ move(
-                    width * ((i + 0.5) / columns - 0.5) * 0.92, height * ((j + 0.5) / rows - 0.5) * 0.92
-                )
-                _stack(assembly, dice.pick(*icons), place)
+                x, y = width * ((i + 0.5) / columns - 0.5) * 0.92, height * ((j + 0.5) / rows - 0.5) * 0.92
+                _stack(assembly, dice.pick(*icons), raised @ move(x, y))
     elif layout == "list":
         rows = dice.whole(3, 7)
         high = height * 0.9 / rows
@@ -124,38 +111,26 @@ def screen(dice: Dice) -> Assembly:
             _stack(assembly, icon, raised @ move(-width * 0.47 + high * 0.5, y))
             long = (width * 0.9 - high) * dice.between(0.4, 1.0)
             x = -width * 0.47 + high * 1.1 + long / 2
-            assembly.add(
-                extrude(rounded_rectangle(long, high * 0.3, high * 0.1), 0.01), raised @ move(x, y), part="fields"
-            )
+            assembly.add(_field(long, high * 0.3, high * 0.1), raised @ move(x, y), part="fields")
     elif layout == "card":
         top = dice.between(0.3, 0.5) * height
-        assembly.add(
-            extrude(rounded_rectangle(width * 0.88, top, 0.04), 0.01),
-            raised @ move(0, height * 0.45 - top / 2),
-            part="fields",
-        )
-        _stack(
-            assembly,
-            _icon(dice, top * 0.7),
-            raised @ move(dice.between(-0.2, 0.2) * width, height * 0.45 - top / 2, 0.01),
-        )
+        y = height * 0.45 - top / 2
+        assembly.add(_field(width * 0.88, top, 0.04), raised @ move(0, y), part="fields")
+        _stack(assembly, _icon(dice, top * 0.7), raised @ move(dice.between(-0.2, 0.2) * width, y, 0.01))
         rows = dice.whole(2, 4)
         for j in range(rows):
             y = height * 0.4 - top - (j + 0.5) * (height * 0.85 - top) / rows
             wide = width * dice.between(0.4, 0.88)
-            assembly.add(
-                extrude(rounded_rectangle(wide, (height * 0.6 - top * 0.7) / rows * 0.6, 0.02), 0.01),
-                raised @ move(-(width * 0.88 - wide) / 2, y),
-                part="fields",
-            )
+            field = _field(wide, (height * 0.6 - top * 0.7) / rows * 0.6, 0.02)
+            assembly.add(field, raised @ move(-(width * 0.88 - wide) / 2, y), part="fields")
     else:
         _stack(assembly, _icon(dice, min(width, height) * 0.75), raised)
-        _stack(
-            assembly,
-            _icon(dice, min(width, height) * 0.2),
-            raised @ move(width * dice.between(-0.3, 0.3), -height * 0.4),
-        )
-    return assembly
+        icon = _icon(dice, min(width, height) * 0.2)
+        _stack(assembly, icon, raised @ move(width * dice.between(-0.3, 0.3), -height * 0.4))
+
+
+def _field(width: float, height: float, radius: float) -> Solid:
+    return extrude(rounded_rectangle(width, height, radius), 0.01)
 
 
 def _stack(assembly: Assembly, layers: list[Solid], place: Matrix) -> None:
@@ -166,11 +141,8 @@ def _stack(assembly: Assembly, layers: list[Solid], place: Matrix) -> None:
 def _icon(dice: Dice, size: float) -> list[Solid]:
     """A frame and one to three figures on it, each a little higher."""
     half = size / 2
-    layers = (
-        [extrude(plan(dice, 48) * half, 0.01)]
-        if dice.chance(0.6)
-        else [extrude(rounded_rectangle(size, size, size * dice.between(0, 0.3)), 0.01)]
-    )
+    fancy = dice.chance(0.6)
+    layers = [extrude(plan(dice, 48) * half, 0.01) if fancy else _field(size, size, size * dice.between(0, 0.3))]
     for level in range(dice.whole(1, 3)):
         lift = 0.008 * (level + 1)
         inner = half * dice.between(0.35, 0.6)

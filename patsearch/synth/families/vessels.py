@@ -12,9 +12,8 @@ from patsearch.synth.solids import Curve, box, circle, cylinder, fluted, lathe, 
 
 
 @family("Bottle", "Bottle for cosmetics", "Dispensing bottle", uspc=("D9/552", "D9/549"), locarno="09-01")
-def bottle(dice: Dice) -> Assembly:
+def bottle(dice: Dice, assembly: Assembly) -> None:
     """A body, a shoulder, a neck; a cap, a stopper or a pump on it."""
-    assembly = Assembly()
     section = plan(dice)
     height = dice.between(1.4, 3.0)
     body = profile(dice, height, 0.38, 0.62)
@@ -32,9 +31,8 @@ def bottle(dice: Dice) -> Assembly:
         wide = neck * dice.between(1.25, 2.0)
         assembly.add(lathe([(wide, top - 0.18), (wide * dice.between(0.8, 1), top + dice.between(0.1, 0.5))], cap))
     elif closure == "stopper":
-        assembly.add(
-            lathe(profile(dice, dice.between(0.3, 0.8), neck * 0.7, neck * 1.8), plan(dice)), move(z=top - 0.05)
-        )
+        stopper = profile(dice, dice.between(0.3, 0.8), neck * 0.7, neck * 1.8)
+        assembly.add(lathe(stopper, plan(dice)), move(z=top - 0.05))
     elif closure == "pump":
         assembly.add(cylinder(neck * 0.5, 0.4), move(z=top - 0.02))
         assembly.add(box(dice.between(0.35, 0.6), 0.22, 0.14, 0.05), move(0.1, 0, top + 0.36), part="pump")
@@ -43,13 +41,11 @@ def bottle(dice: Dice) -> Assembly:
     if dice.chance(0.2):
         grip = [(0.45, 0, height * 0.9), (0.9, 0, height * 0.8), (0.9, 0, height * 0.4), (0.4, 0, height * 0.25)]
         assembly.add(tube(spline(grip, 24), dice.between(0.05, 0.1)))
-    return assembly
 
 
 @family("Vase", "Flower vase", uspc="D11/143", locarno="11-02")
-def vase(dice: Dice) -> Assembly:
+def vase(dice: Dice, assembly: Assembly) -> None:
     """An open vessel, often twisted or fluted."""
-    assembly = Assembly()
     section = plan(dice)
     outline = profile(dice, dice.between(1.0, 2.4), 0.2, 0.7, knots=dice.whole(4, 7), smooth=dice.chance(0.85))
     assembly.add(lathe(_hollow(outline), section, twist=dice.between(0.3, 1.8) if dice.chance(0.35) else 0.0))
@@ -59,13 +55,11 @@ def vase(dice: Dice) -> Assembly:
     if dice.chance(0.3):
         foot = outline[0, 0] * dice.between(1.1, 1.5)
         assembly.add(lathe([(foot, -0.1), (foot, -0.04), (outline[0, 0] * 0.8, 0.02)], plan(dice)))
-    return assembly
 
 
 @family("Mug", "Drinking cup", "Coffee mug", uspc=("D7/536", "D7/511"), locarno="07-01")
-def mug(dice: Dice) -> Assembly:
+def mug(dice: Dice, assembly: Assembly) -> None:
     """A cup with a handle, sometimes with a lid."""
-    assembly = Assembly()
     section = plan(dice) if dice.chance(0.5) else circle()
     height = dice.between(0.7, 1.5)
     outline = profile(dice, height, 0.42, 0.62, knots=dice.whole(2, 4))
@@ -73,14 +67,12 @@ def mug(dice: Dice) -> Assembly:
     _handles(assembly, dice, outline, dice.pick(1, 1, 1, 2))
     if dice.chance(0.35):
         rim = outline[-1, 0]
-        assembly.add(
-            lathe([(rim * 1.05, 0), (rim * 1.05, 0.08), (rim * 0.7, dice.between(0.1, 0.2))], section), move(z=height)
-        )
+        lid = [(rim * 1.05, 0), (rim * 1.05, 0.08), (rim * 0.7, dice.between(0.1, 0.2))]
+        assembly.add(lathe(lid, section), move(z=height))
         if dice.chance(0.6):
             assembly.add(lathe(profile(dice, 0.15, 0.05, 0.12)), move(z=height + 0.12))
     if dice.chance(0.5):
         bands(assembly, dice, section, outline)
-    return assembly
 
 
 def _hollow(outline: Curve, wall: float = 0.05) -> Curve:
