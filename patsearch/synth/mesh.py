@@ -176,7 +176,7 @@ def _turn(angle: float, first: int, second: int) -> Matrix:
 
 
 FACE_ON = turn_x(np.pi / 2)
-"""Stands up what lies flat, its top to the front."""
+"""Turns what lies flat upright, its top to the front."""
 
 ALONG = turn_y(np.pi / 2)
 """Lays what is upright along x."""
