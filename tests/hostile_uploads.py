@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from patsearch.backends.base import IndexSpec
+from patsearch.errors import EncoderError
 from patsearch.web.workers import Encoded, Upload
 from patsearch.web.workers import encode_uploads as encode
 
@@ -19,3 +20,8 @@ def encode_uploads(
     if any(upload.name == HANGS for upload in uploads):
         time.sleep(3600)
     return encode(spec, uploads, rotations, mirror, max_pixels)
+
+
+def refuse_uploads(*_: object) -> Encoded:
+    """Like a worker that cannot work."""
+    raise EncoderError("The encoder is gone.")

@@ -38,7 +38,7 @@ def command(
         int, typer.Option("--max-upload", min=1, max=1024, help="Limit of one request, in MiB.")
     ] = 64,
     time_out: Annotated[
-        float, typer.Option("--time-out", min=1, max=600, help="Seconds for the pictures of one query.")
+        float, typer.Option("--time-out", min=1, max=600, help="Seconds in which a request must be answered.")
     ] = 30.0,
     browse: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -65,6 +65,7 @@ def command(
         allowed_hosts=frozenset(name.lower() for name in allow_host or ()),
         max_bytes=max_upload * MIB,
         work_seconds=time_out,
+        request_seconds=time_out,
         **({"workers": workers} if workers else {}),
     )
     serve(settings, ready=lambda address: _announce(address, settings.loopback, token is not None, browse))

@@ -26,6 +26,7 @@ from patsearch.errors import (
     PatsearchError,
     PluginError,
     StorageError,
+    TimedOut,
     UnknownFormat,
     UsageError,
     VectorIndexError,
@@ -42,6 +43,7 @@ STATIC = Path(__file__).parent / "static"
 # The first that fits counts.
 _STATUS: tuple[tuple[type[PatsearchError], int], ...] = (
     (Busy, 503),
+    (TimedOut, 503),
     (NotFound, 404),
     (ImageTooLarge, 413),
     (UnknownFormat, 415),
@@ -72,6 +74,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.failure = None
+        watching = asyncio.create_task(service.probe.watch())
         try:
             with index.borrowed() as (engine, _):
                 await service.workers.warm(engine.spec)
@@ -81,6 +84,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
             app.state.failure = error
             raise
         finally:
+            watching.cancel()
             await asyncio.to_thread(service.close)
 
     app = FastAPI(
@@ -123,7 +127,7 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
         # Messages name the index by its path, which clients must not see.
         message = error.message.replace(str(settings.index), settings.index.name)
         body = error_body(type(error).__name__, message, error.hint)
-        if status >= 500 and not isinstance(error, Busy):
+        if status >= 500 and not isinstance(error, Busy | TimedOut):
             # The reason may name files of this machine: only the log gets it.
             LOGGER.error("cannot answer", extra={"fields": {"reason": str(error)}})
             body = error_body(type(error).__name__, _CANNOT.get(status, _CANNOT[503]))
@@ -144,14 +148,9 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
             headers["connection"] = "close"
         return JSONResponse(body, error.status_code, headers)
 
-    async def bug(_: Request, error: Exception) -> JSONResponse:
-        LOGGER.error("a bug", exc_info=error)
-        return JSONResponse(error_body("InternalError", "The server failed; its log says why."), 500)
-
     app.add_exception_handler(PatsearchError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, bug)
 
 
 _CANNOT = {

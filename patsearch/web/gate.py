@@ -1,6 +1,8 @@
 """What every request passes before its body is read: host, origin, token, size, time; and headers of every answer.
 
-A middleware and not a part of the routes, because the framework reads a body before a route can refuse it.
+A middleware and not a part of the routes, because the framework reads a body before a route can refuse it. A request
+whose work is not done at its deadline is answered with 503 here; work in threads looks at the same deadline
+(`patsearch.deadline`) and ends by itself.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 
+from patsearch.deadline import set_deadline
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER, Metrics
 
@@ -32,6 +35,10 @@ API = "/api/v1"
 _OPEN = ("/static/", "/favicon.ico")
 _OPEN_EXACT = ("/", f"{API}/health", f"{API}/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# Bytes of a body that a request may send before it has shown a token, and of one that is not an upload: a form of text,
+# which is slow to read.
+_OPEN_BYTES = 4 << 10
+_TEXT_BYTES = 1 << 20
 # Every wrong token takes this long, however close it is.
 WRONG_TOKEN_SECONDS = 0.2
 
@@ -84,25 +91,41 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status, started = time.perf_counter(), 500, False
+        clock = asyncio.timeout(None)
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 given = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(h for h in _HEADERS if h[0] not in given)]
             await send(message)
 
+        async def answer(message: Message) -> None:
+            if not started:
+                clock.reschedule(None)  # the work is done; how fast the client reads is its own affair
+            await send_with_headers(message)
+
+        async def refuse(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+            await JSONResponse(body, status, headers)(scope, receive, send_with_headers)
+
         try:
-            try:
-                await self._admit(scope)
-            except Refusal as refusal:
-                self._metrics.refused.labels(refusal.kind).inc()
-                answer = JSONResponse(refusal.body, refusal.status, _refusal_headers(refusal.status))
-                await answer(scope, receive, send_with_headers)
+            async with clock:
+                most = await self._admit(scope)
+                await self._app(scope, self._bounded(scope, receive, most, clock), answer)
+        except Refusal as refusal:
+            self._metrics.refused.labels(refusal.kind).inc()
+            await refuse(refusal.status, refusal.body, _refusal_headers(refusal.status))
+        except Exception as error:
+            if started:  # all that is left is to break the answer off
+                raise
+            if clock.expired():
+                self._metrics.refused.labels("TimedOut").inc()
+                await refuse(503, _timed_out(self._settings.request_seconds), _CLOSE)
             else:
-                await self._app(scope, self._bounded(receive), send_with_headers)
+                LOGGER.error("a bug", exc_info=error)
+                await refuse(500, error_body("InternalError", "The server failed; its log says why."))
         finally:
             self._note(scope, status, time.perf_counter() - start)
 
@@ -122,24 +145,33 @@ class Gate:
 
     # ------------------------------------------------------------------ before the body
 
-    async def _admit(self, scope: Scope) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        host = headers.get("host", "")
-        if not self._settings.allows_host(_without_port(host)):
+    async def _admit(self, scope: Scope) -> int:
+        """Refuse the request, or say how many bytes its body may have."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._settings.allows_host(_without_port(hosts[0])):
             raise Refusal(403, "HostNotAllowed", "The server does not answer to this host name.",
                           "Start it with --allow-host NAME.")  # fmt: skip
-        if scope["method"] not in _SAFE and not _same_origin(headers, host):
-            raise Refusal(403, "OtherSite", "A page of another site cannot send requests here.")
+        if scope["method"] not in _SAFE and not _same_origin(headers, scope["scheme"]):
+            raise Refusal(403, "OtherSite", "A page of another site cannot send requests here.",
+                          "A proxy must pass the header Host, and where it ends TLS, X-Forwarded-Proto.")  # fmt: skip
         path = scope["path"]
-        if not (path in _OPEN_EXACT or path.startswith(_OPEN)) and not self._bears_token(headers):
+        is_open = path in _OPEN_EXACT or path.startswith(_OPEN)
+        if not is_open and not self._bears_token(headers):
             await asyncio.sleep(WRONG_TOKEN_SECONDS)
             raise Refusal(401, "TokenMissing", "The token is missing or wrong.",
                           "Send it as Authorization: Bearer TOKEN, or sign in on the page.")  # fmt: skip
+        most = self._settings.max_bytes
+        if is_open:
+            most = min(most, _OPEN_BYTES)
+        elif not headers.get("content-type", "").lower().startswith("multipart/"):
+            most = min(most, _TEXT_BYTES)
         length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > self._settings.max_bytes:
-            raise Refusal(413, "TooLarge", self._too_large(), "Send fewer or smaller pictures.")
+        if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
+            raise Refusal(413, "TooLarge", _too_large(most), "Send fewer or smaller pictures.")
+        return most
 
-    def _bears_token(self, headers: dict[str, str]) -> bool:
+    def _bears_token(self, headers: Headers) -> bool:
         token = self._settings.token
         if token is None:
             return True
@@ -154,11 +186,15 @@ class Gate:
 
     # ------------------------------------------------------------------ the body
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """The body, within the limits of size and time."""
+    def _bounded(self, scope: Scope, receive: Receive, most: int, clock: asyncio.Timeout) -> Receive:
+        """The body, within the limits of size and time; the clock of the work starts when it has arrived."""
         # The framework's own exceptions pass through its reading of a form.
         deadline = time.monotonic() + self._settings.body_seconds
         got, whole = 0, False
+
+        def start(seconds: float) -> None:
+            clock.reschedule(asyncio.get_running_loop().time() + seconds)
+            set_deadline(seconds)
 
         async def bounded() -> Message:
             nonlocal got, whole
@@ -171,20 +207,34 @@ class Gate:
                 raise HTTPException(408, error_body("TooSlow", "The request's body did not arrive in time.")) from None
             got += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if got > self._settings.max_bytes:
+            if whole:
+                start(self._settings.request_seconds)
+            if got > most:
                 self._metrics.refused.labels("TooLarge").inc()
-                raise HTTPException(413, error_body("TooLarge", self._too_large(), "Send fewer or smaller pictures."))
+                raise HTTPException(413, error_body("TooLarge", _too_large(most), "Send fewer or smaller pictures."))
             return message
 
+        headers = Headers(scope=scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        start(self._settings.request_seconds + has_body * self._settings.body_seconds)
         return bounded
 
-    def _too_large(self) -> str:
-        return f"The request is larger than the limit of {self._settings.max_bytes:,} bytes."
+
+def _timed_out(seconds: float) -> dict[str, Any]:
+    hint = "Request less: fewer pictures, results or candidates."
+    return error_body("TimedOut", f"The answer was not ready within {seconds:g} seconds.", hint)
+
+
+def _too_large(most: int) -> str:
+    return f"The request is larger than the limit of {most:,} bytes."
+
+
+# The body was not read, or not to its end: the connection cannot serve another request.
+_CLOSE = {"connection": "close"}
 
 
 def _refusal_headers(status: int) -> dict[str, str]:
-    # The body was not read: the connection cannot serve another request.
-    return {"connection": "close", **({"www-authenticate": "Bearer"} if status == 401 else {})}
+    return {**_CLOSE, **({"www-authenticate": "Bearer"} if status == 401 else {})}
 
 
 def equal(given: str, wanted: str) -> bool:
@@ -196,9 +246,14 @@ def _without_port(host: str) -> str:
     return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 
-def _same_origin(headers: dict[str, str], host: str) -> bool:
+def _same_origin(headers: Headers, scheme: str) -> bool:
     """Whether the request is not from a page of another site, as far as the browser says."""
-    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+    sites = headers.getlist("sec-fetch-site")
+    if any(site not in ("same-origin", "none") for site in sites):
         return False
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    # Behind a proxy with TLS the page is at https and the request comes by http: the browser or the proxy says so, and
+    # neither of these headers can be sent by a page.
+    told = headers.get("x-forwarded-proto", scheme).partition(",")[0].strip()
+    schemes = ("http", "https") if "same-origin" in sites else (told,)
+    mine = {f"{one}://{headers['host']}".lower() for one in schemes}
+    return all(origin.lower() in mine for origin in headers.getlist("origin"))

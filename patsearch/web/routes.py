@@ -6,6 +6,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Response, UploadFile
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from patsearch import __version__
 from patsearch.backends.base import Embeddings, IndexSpec
+from patsearch.deadline import check
 from patsearch.engine import Engine, compose
 from patsearch.engine.explain import Heated
 from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
@@ -25,6 +27,7 @@ from patsearch.web.asking import Asked, answer, filter_of, public, read_form
 from patsearch.web.facets import Facets
 from patsearch.web.gate import COOKIE, WRONG_TOKEN_SECONDS, equal, error_body, session_value
 from patsearch.web.live import LiveIndex
+from patsearch.web.probe import Probe
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
 from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads
@@ -59,19 +62,22 @@ class Service:
         self.workers = workers
         self.metrics = metrics
         self.threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="search")
+        self.probe = Probe(settings, index, workers)
 
     async def with_engine(self, work: Callable[[Engine], T]) -> T:
-        """Work with the engine in a thread: reading it waits for files."""
+        """Work with the engine in a thread, as reading it waits for files: all that may take long, answers included."""
         return await self.with_index(lambda engine, _: work(engine))
 
     async def with_index(self, work: Callable[[Engine, Facets], T]) -> T:
         """Work with the engine and its facets in a thread."""
 
         def call() -> T:
+            check()  # it may have waited for a thread until its time was up
             with self.index.borrowed() as (engine, facets):
                 return work(engine, facets)
 
-        return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+        # The deadline of the request is in its context.
+        return await asyncio.get_running_loop().run_in_executor(self.threads, copy_context().run, call)
 
     async def encode(self, asked: Asked) -> Encoded | None:
         """The vectors of the uploads; None where there are none."""
@@ -107,8 +113,9 @@ def _describing(router: APIRouter, service: Service) -> None:
 
     @router.get("/health", response_model=schemas.Health)
     async def health() -> JSONResponse:
-        """Whether the index answers."""
-        await service.with_engine(lambda engine: engine.backend.count())
+        """Whether the server can search: it tries that with its own picture at intervals, and says the last outcome."""
+        if service.probe.failure:
+            return JSONResponse(error_body("NotReady", service.probe.failure), 503)
         return JSONResponse({"status": "ok", "version": __version__})
 
     @router.get("/version", response_model=schemas.Version)
@@ -120,9 +127,9 @@ def _describing(router: APIRouter, service: Service) -> None:
     async def index() -> JSONResponse:
         """What the index is, and the limits of one request."""
 
-        def describe(engine: Engine) -> JsonDict:
+        def describe(engine: Engine) -> JSONResponse:
             spec = engine.spec
-            return {
+            about = {
                 "path": engine.path.name,
                 "fingerprint": engine.fingerprint(),
                 "backend": engine.manifest.backend,
@@ -137,25 +144,26 @@ def _describing(router: APIRouter, service: Service) -> None:
                     "top": MAX_TOP,
                 },
             }
+            return JSONResponse(about)
 
-        return JSONResponse(await service.with_engine(describe))
+        return await service.with_engine(describe)
 
     @router.get("/facets", response_model=schemas.FacetsAnswer)
     async def count_facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
         """Classes, years and kinds of the patents that a filter selects."""
-        where = filter_of(filter)
-        return JSONResponse(await service.with_index(lambda _, facets: facets.count(where)))
+        return await service.with_index(lambda _, facets: JSONResponse(facets.count(filter_of(filter))))
 
     @router.get("/patents/{number}", response_model=PatentAnswer, responses=_NOT_FOUND)
     async def patent(number: str) -> JSONResponse:
         """One patent with all its drawings."""
-        drawings = await service.with_engine(lambda engine: engine.drawings_of(number)[0])
-        if not drawings:
-            raise NotFound(f"The patent {normal_number(number)[:60]} is not in the index.")
-        return JSONResponse(
-            PatentAnswer.of(drawings).model_dump(mode="json"),
-            headers={"cache-control": _CACHED},
-        )
+
+        def describe(engine: Engine) -> JSONResponse:
+            drawings = engine.drawings_of(number)[0]
+            if not drawings:
+                raise NotFound(f"The patent {normal_number(number)[:60]} is not in the index.")
+            return JSONResponse(PatentAnswer.of(drawings).model_dump(mode="json"), headers={"cache-control": _CACHED})
+
+        return await service.with_engine(describe)
 
     @router.get("/drawings/{drawing_id}", response_model=DrawingOfPatent, responses=_NOT_FOUND)
     async def drawing(drawing_id: str) -> JSONResponse:
@@ -182,9 +190,13 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
     async def search(asked: Asked = form) -> JSONResponse:
         """The patents whose drawings look most like the pictures."""
         encoded = await service.encode(asked)
-        record, _, more = await service.with_engine(lambda engine: asked.record(engine, encoded))
-        service.metrics.search_seconds.observe(record.seconds)
-        return JSONResponse(answer(asked, record, more))
+
+        def find(engine: Engine) -> JSONResponse:
+            record, _, more = asked.record(engine, encoded)
+            service.metrics.search_seconds.observe(record.seconds)
+            return JSONResponse(answer(asked, record, more))
+
+        return await service.with_engine(find)
 
     @router.post("/explain", response_model=schemas.ExplainAnswer, responses={**_NOT_FOUND, **_PICTURES})
     async def explain(
@@ -248,14 +260,14 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
         """The search as a file that can be repeated, here or by `patsearch watch`."""
         encoded = await service.encode(asked)
 
-        def keep(engine: Engine) -> SavedSearch:
+        def keep(engine: Engine) -> JSONResponse:
             record, query, _ = asked.record(engine, encoded)
-            return SavedSearch.of(record, query, name=name)
+            saved = SavedSearch.of(record, query, name=name)
+            return JSONResponse(
+                saved.model_dump(mode="json"), headers={"content-disposition": 'attachment; filename="search.json"'}
+            )
 
-        saved = await service.with_engine(keep)
-        return JSONResponse(
-            saved.model_dump(mode="json"), headers={"content-disposition": 'attachment; filename="search.json"'}
-        )
+        return await service.with_engine(keep)
 
     @router.post("/records/rerun", response_model=schemas.RerunAnswer, responses=_RERUN)
     async def rerun(record: Annotated[UploadFile, File(description="A saved search.")]) -> JSONResponse:

@@ -31,6 +31,7 @@ class ServerSettings:
         max_pictures: of one query.
         body_seconds: in which a request's body must have arrived.
         work_seconds: in which the pictures of one query must have been decoded and encoded.
+        request_seconds: in which a request must be answered once its body has arrived.
         waiting: queries that may wait for a worker process; others are answered with 503.
     """
 
@@ -46,6 +47,7 @@ class ServerSettings:
     max_pictures: int = 16
     body_seconds: float = 60.0
     work_seconds: float = 30.0
+    request_seconds: float = 30.0
     waiting: int = 64
 
     def __post_init__(self) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from pebble import ProcessExpired
+from pebble import ProcessExpired, ProcessPool
 from PIL import Image
 
 from patsearch.backends.base import Embeddings, IndexSpec
@@ -33,6 +34,8 @@ from patsearch.web.telemetry import LOGGER, Metrics
 _MOST_MEMORY = 4 << 30
 # A process is replaced now and then, so that leaks of decoders do not add up.
 _TASKS_A_PROCESS = 5000
+# Of one task, each after the pool has broken and was replaced.
+_ATTEMPTS = 3
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
 
@@ -62,6 +65,11 @@ class Encoded:
 
     query: QueryVectors
     pictures: tuple[Picture, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return self.query.vectors.nbytes + sum(len(picture.png) for picture in self.pictures)
 
 
 # ---------------------------------------------------------------------- in a worker process
@@ -124,13 +132,19 @@ class Workers:
     """
 
     _REMEMBERED = 256
+    _REMEMBERED_BYTES = 16 << 20
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._pool = start_pool(settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY)
+        self._pool = self._new_pool()
         self._recent: OrderedDict[bytes, Encoded] = OrderedDict()
+        self._recent_bytes = 0
         self._waiting = 0
+        self._closed = False
+
+    def _new_pool(self) -> ProcessPool:
+        return start_pool(self._settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY)
 
     async def warm(self, spec: IndexSpec) -> None:
         """Load the encoder, however long that takes; raises the errors of loading it."""
@@ -145,17 +159,26 @@ class Workers:
         Raises:
             Busy: too many wait, or it took too long.
         """
-        key = _key(spec, uploads, rotations, mirror)
-        known = self._recent.pop(key, None)
+        key = await asyncio.to_thread(_key, spec, uploads, rotations, mirror)
+        known = self._recent.get(key)
         if known is None:
             with self._metrics.encode_seconds.time():
                 known = await self.run(
                     encode_uploads, spec, tuple(uploads), rotations, mirror, self._settings.max_pixels
                 )
-        self._recent[key] = known
-        while len(self._recent) > self._REMEMBERED:
-            self._recent.popitem(last=False)
+        self._remember(key, known)
         return known
+
+    def _remember(self, key: bytes, encoded: Encoded) -> None:
+        self._recent_bytes += encoded.nbytes - (self._recent.pop(key).nbytes if key in self._recent else 0)
+        self._recent[key] = encoded
+        while len(self._recent) > self._REMEMBERED or self._recent_bytes > self._REMEMBERED_BYTES:
+            self._recent_bytes -= self._recent.popitem(last=False)[1].nbytes
+
+    @property
+    def full(self) -> bool:
+        """Whether further work is refused."""
+        return self._waiting >= self._settings.waiting + self._settings.workers
 
     async def run(self, function: Any, *arguments: Any) -> Any:
         """Call a function of a module in a worker process.
@@ -164,14 +187,13 @@ class Workers:
             Busy: too many wait, or it took too long.
             ImageError: the process died of what it was given.
         """
-        if self._waiting >= self._settings.waiting + self._settings.workers:
+        if self.full:
             self._metrics.refused.labels("Busy").inc()
             raise Busy("The server is busy.", hint="Try again in a moment.")
         self._waiting += 1
         self._metrics.waiting.set(self._waiting)
         try:
-            future = self._pool.schedule(function, args=arguments, timeout=self._settings.work_seconds)
-            return await asyncio.wrap_future(future)
+            return await self._run(function, arguments)
         except TimeoutError as error:
             LOGGER.warning("a worker was killed: it took too long")
             raise Busy(
@@ -185,8 +207,33 @@ class Workers:
             self._waiting -= 1
             self._metrics.waiting.set(self._waiting)
 
+    async def _run(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """Call a function in a worker; in those of a new pool where this one has broken.
+
+        A pool breaks when a process dies that has nothing to do, as the system kills one when memory is short.
+        """
+        for _ in range(_ATTEMPTS):
+            pool = self._pool
+            try:
+                future = pool.schedule(function, args=arguments, timeout=self._settings.work_seconds)
+            except RuntimeError as error:  # it has broken before
+                reason = error
+            else:
+                try:
+                    return await asyncio.wrap_future(future)
+                except BrokenProcessPool as error:
+                    reason = error
+            if self._closed:
+                break
+            if pool is self._pool:
+                LOGGER.warning("the workers are replaced", extra={"fields": {"reason": str(reason)}})
+                self._pool = self._new_pool()
+                asyncio.get_running_loop().run_in_executor(None, stop_pool, pool)
+        raise Busy("The processes that read pictures have ended.", hint="Try again in a moment.")
+
     def close(self) -> None:
         """Stop the processes, at once."""
+        self._closed = True
         stop_pool(self._pool)
 
 

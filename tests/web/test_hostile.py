@@ -289,6 +289,13 @@ def test_pages_of_other_sites_and_other_names_stay_out(client: TestClient, drawi
     assert post(origin="http://127.0.0.1:8765") == 200
     assert post(origin="http://evil.example") == 403
     assert post(origin="null") == 403
+    assert post(origin="https://127.0.0.1:8765") == 403
+    assert post(origin="https://127.0.0.1:8765", x_forwarded_proto="https") == 200
+    assert post(origin="https://127.0.0.1:8765", sec_fetch_site="same-origin") == 200
+    assert post(origin="http://127.0.0.1:8766") == 403
+    for two in (("http://evil.example", "http://127.0.0.1:8765"), ("http://127.0.0.1:8765", "http://evil.example")):
+        headers = [("origin", origin) for origin in two]
+        assert client.post(f"{API}/search", files=[("image", drawing)], headers=headers).status_code == 403
     assert post(sec_fetch_site="cross-site") == 403
     assert post(host="evil.example") == 403  # its name points to this machine
     assert client.get(f"{API}/index", headers={"host": "evil.example:8765"}).status_code == 403
@@ -308,6 +315,34 @@ def test_every_answer_bears_the_headers(client: TestClient) -> None:
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("origin", ["http://[bad", "http://[::1", "//", "\x00", "http://127.0.0.1:x", "\u00e4"])
+def test_an_origin_that_is_none_is_refused_like_a_foreign_one(client: TestClient, origin: str) -> None:
+    answer = client.post(f"{API}/search", headers={b"origin": origin.encode()})
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (403, "OtherSite")
+    assert "content-security-policy" in answer.headers
+
+
+def test_little_is_read_before_a_token_and_of_what_is_no_upload(index: Path) -> None:
+    settings = ServerSettings(index, workers=1, token=TOKEN)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        huge = b'{"token": "' + b"x" * (1 << 16)
+        for body in (huge, (part for part in [huge])):  # with its length, and without
+            answer = client.post(f"{API}/session", content=body, headers={"content-type": "application/json"})
+            assert (answer.status_code, answer.json()["error"]["kind"]) == (413, "TooLarge")
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/x-www-form-urlencoded"}
+        assert client.post(f"{API}/search", content=b"&" * (2 << 20), headers=headers).status_code == 413
+
+
+def test_a_bug_is_answered_with_the_headers_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("patsearch.web.routes.answer", fail)
+    answer = client.post(f"{API}/search", data={"like": "USD900001"})
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (500, "InternalError")
+    assert "content-security-policy" in answer.headers
 
 
 def test_more_than_the_server_takes_is_told_to_come_back(index: Path, drawing: bytes) -> None:

@@ -1,0 +1,68 @@
+"""Whether the server can search: tried at intervals, so that the answer to a load balancer never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+from PIL import Image, ImageDraw
+
+from patsearch.deadline import set_deadline
+from patsearch.engine import Question, search
+from patsearch.errors import PatsearchError
+from patsearch.web.live import LiveIndex
+from patsearch.web.settings import ServerSettings
+from patsearch.web.telemetry import LOGGER
+from patsearch.web.workers import Encoded, Upload, Workers, encode_uploads
+
+_EVERY = 10.0  # seconds
+_FAILURE = "The server cannot search at the moment; its log says why."
+
+
+class Probe:
+    """Searches with its own picture, as a user does: a worker encodes it, a thread searches the index.
+
+    Attributes:
+        failure: what a user may know of why the last search failed; None where it found an answer.
+    """
+
+    def __init__(self, settings: ServerSettings, index: LiveIndex, workers: Workers) -> None:
+        self._settings = settings
+        self._index = index
+        self._workers = workers
+        self.failure: str | None = None
+
+    async def watch(self) -> None:
+        """Search at intervals, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            if not self._workers.full:  # a server that is busy is well
+                await self.search()
+
+    async def search(self) -> None:
+        """Search once."""
+        seconds = self._settings.request_seconds
+        set_deadline(seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                with self._index.borrowed() as (engine, _):
+                    spec = engine.spec
+                arguments = spec, (Upload("probe.png", _picture()),), False, False, self._settings.max_pixels
+                await asyncio.to_thread(self._find, await self._workers.run(encode_uploads, *arguments))
+        except (PatsearchError, OSError, RuntimeError) as error:  # a timeout is an OSError
+            LOGGER.error("the server cannot search", extra={"fields": {"reason": str(error) or type(error).__name__}})
+            self.failure = _FAILURE
+        else:
+            self.failure = None
+
+    def _find(self, encoded: Encoded) -> None:
+        with self._index.borrowed() as (engine, _):
+            search(engine, Question(pictures=encoded.pictures, encoded=encoded.query, top=1))
+
+
+def _picture() -> bytes:
+    image = Image.new("L", (64, 64), 255)
+    ImageDraw.Draw(image).rectangle((12, 20, 52, 44), outline=0, width=2)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

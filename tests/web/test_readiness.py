@@ -1,0 +1,78 @@
+"""The server says whether it can search, replaces what died, and answers in time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import hostile_uploads
+import pytest
+from fastapi.testclient import TestClient
+from waiting import wait_until
+
+from patsearch import deadline
+from patsearch.web.app import create_app
+from patsearch.web.settings import ServerSettings
+from patsearch.web.workers import encode_uploads
+
+API = "/api/v1"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_a_worker_that_dies_idle_is_replaced(index: Path, drawing: bytes) -> None:
+    others = set(multiprocessing.active_children())
+    with TestClient(create_app(ServerSettings(index, workers=2)), base_url="http://localhost") as client:
+        for attempt in range(2):
+            victim = next(process for process in multiprocessing.active_children() if process not in others)
+            assert victim.pid
+            os.kill(victim.pid, signal.SIGKILL)
+            victim.join()
+            time.sleep(0.3 * attempt)  # with and without the time to notice
+            answer = client.post(f"{API}/search", files=[("image", drawing)])
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["hits"][0]["patent"] == "USD900001"
+            assert client.get(f"{API}/health").status_code == 200
+
+
+def test_health_is_whether_a_search_finds_an_answer(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patsearch.web.probe._EVERY", 0.01)
+    with TestClient(create_app(ServerSettings(index, workers=1)), base_url="http://localhost") as client:
+        assert client.get(f"{API}/health").json()["status"] == "ok"
+        monkeypatch.setattr("patsearch.web.probe.encode_uploads", hostile_uploads.refuse_uploads)
+        wait_until(lambda: client.get(f"{API}/health").status_code == 503)
+        error = client.get(f"{API}/health").json()["error"]
+        assert error["kind"] == "NotReady"
+        assert str(index.parent) not in error["message"]
+        monkeypatch.setattr("patsearch.web.probe.encode_uploads", encode_uploads)
+        wait_until(lambda: client.get(f"{API}/health").status_code == 200)
+
+
+def test_a_search_without_an_end_is_answered_at_the_deadline(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One thread searches: it must be free again afterwards.
+    settings = ServerSettings(index, workers=1, request_seconds=1.0)
+    question = {"like": "USD900001"}
+    free, ended = threading.Event(), threading.Event()
+
+    def looks(*_: object) -> None:
+        try:
+            while True:
+                deadline.check()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        for endless in (looks, lambda *_: free.wait()):
+            with monkeypatch.context() as patch:
+                patch.setattr("patsearch.web.asking.search", endless)
+                answer = client.post(f"{API}/search", data=question)
+                assert (answer.status_code, answer.json()["error"]["kind"]) == (503, "TimedOut")
+                assert client.get(f"{API}/health").status_code == 200
+            if endless is looks:
+                assert ended.wait(300)
+        free.set()
+        wait_until(lambda: client.post(f"{API}/search", data=question).status_code == 200)
