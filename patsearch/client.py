@@ -13,13 +13,12 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from patsearch import errors
 from patsearch.errors import BackendError, PatsearchError, PluginError, UsageError
 from patsearch.filters import Filter, as_filter
-from patsearch.types import JsonDict, PatentHit
+from patsearch.types import Closing, JsonDict, PatentHit
 
 if TYPE_CHECKING:
     import httpx
@@ -49,7 +48,7 @@ def connect(url: str, *, token: str | None = None, timeout: float = 60.0) -> Cli
     return Client(url, token=token, timeout=timeout)
 
 
-class Client:
+class Client(Closing):
     """Use `connect`. A context manager; one client may be used from several threads."""
 
     def __init__(
@@ -130,12 +129,6 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
     # ------------------------------------------------------------------ requests
 

@@ -14,10 +14,9 @@ Public methods validate; a backend implements the underscored ones. The promises
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from patsearch.errors import EncoderMismatch, UsageError
 from patsearch.filters import Filter
-from patsearch.types import Drawing, Hit, JsonDict
+from patsearch.types import Closing, Drawing, Hit, JsonDict
 
 Embeddings = NDArray[np.float32]
 Location = str | os.PathLike[str]
@@ -48,7 +47,7 @@ class IndexSpec:
     whole_sheets: bool = False
 
 
-class Backend(ABC):
+class Backend(Closing):
     """A store of drawings and unit vectors, searched by cosine. A context manager.
 
     Attributes:
@@ -181,7 +180,7 @@ class Backend(ABC):
             raise UsageError("An empty filter would delete every drawing.", hint="Name the drawings to delete.")
         return self.delete(list(self.ids(where)))
 
-    def optimize(self) -> None:  # noqa: B027  not every backend has derived structures
+    def optimize(self) -> None:
         """Bring derived search structures up to date; called after a large ingest. Searches are correct without it."""
 
     def compact(self) -> JsonDict:
@@ -228,12 +227,6 @@ class Backend(ABC):
         if len(norms) and np.abs(norms - 1.0).max() > 1e-3:
             raise UsageError(f"{what} must be of unit length.")
         return matrix
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 class ServerBackend(Backend):

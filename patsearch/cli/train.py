@@ -187,20 +187,14 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
 
 
 def _show_batch(recipe: Recipe, cache: DrawingCache, path: Path) -> None:
-    from patsearch.training.data.sampler import make_sampler
+    from patsearch.training.data.sampler import sampler_kind
     from patsearch.training.data.show import show_batch
     from patsearch.training.data.splits import split_designs
 
     split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
     batch, seed = recipe.batch, recipe.schedule.seed
-    sampler = make_sampler(
-        batch.sampler,
-        cache.records,
-        split.train,
-        designs=batch.designs,
-        drawings=batch.drawings,
-        seed=seed,
-        least=batch.least,
+    sampler = sampler_kind(batch.sampler)(
+        cache.records, split.train, designs=batch.designs, drawings=batch.drawings, seed=seed, least=batch.least
     )
     show_batch(cache, sampler, recipe.augmentation(), path, seed=seed, size=recipe.stages[0][0])
     notice(f"wrote {path}")

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,10 +25,10 @@ from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
 from patsearch.plugins import load
 from patsearch.servers import remember
-from patsearch.types import Drawing, Hit, JsonDict, PatentHit
+from patsearch.types import Closing, Drawing, Hit, JsonDict, PatentHit
 
 
-class Engine:
+class Engine(Closing):
     """Searches one index, and writes to it where it was opened for writing. A context manager.
 
     Attributes:
@@ -176,12 +175,6 @@ class Engine:
     def close(self) -> None:
         self.backend.close()
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | None = None) -> Engine:

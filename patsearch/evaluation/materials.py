@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from patsearch.backends.base import Backend, IndexSpec
 from patsearch.encoder import Encoder, EncoderCard, load_encoder, shipped_cards
@@ -25,11 +25,9 @@ from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.images import encode_images, file_thumbnail
 from patsearch.evaluation.lists import read_images
 from patsearch.evaluation.specs import DatasetSpec, deeppatent_lists
-from patsearch.types import JsonDict
+from patsearch.types import Closing, JsonDict
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from patsearch.ingest import Progress as IngestProgress
 
 Thumbnail = Callable[[str], bytes | None]
@@ -79,7 +77,7 @@ class _Gathered:
         return Material(encoder, spec, collection, distractors, self.thumbnail, tuple(self.ingests), tuple(self.notes))
 
 
-class Workshop:
+class Workshop(Closing):
     """Makes materials, and keeps their indexes open. A context manager.
 
     Args:
@@ -233,10 +231,7 @@ class Workshop:
         gathered.engines.append(engine)
         return engine
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def close(self) -> None:
         self._stack.close()
 
 

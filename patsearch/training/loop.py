@@ -28,7 +28,7 @@ from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.classes import Labelling
 from patsearch.training.data.loader import Loader, workers_for
-from patsearch.training.data.sampler import make_sampler
+from patsearch.training.data.sampler import sampler_kind
 from patsearch.training.distributed import Group, synchronised
 from patsearch.training.losses.objective import Objective, Trunk
 from patsearch.training.optimiser import freeze, make_optimiser
@@ -96,8 +96,7 @@ class Trainer:
                 f"{batch.designs} designs per batch cannot be shared equally by {self.group.ranks} processes.",
                 hint=f"Set batch.designs to a multiple of {self.group.ranks}.",
             )
-        self.sampler = make_sampler(
-            batch.sampler,
+        self.sampler = sampler_kind(batch.sampler)(
             cache.records,
             chosen,
             designs=batch.designs // self.group.ranks,

@@ -38,6 +38,7 @@ from patsearch.training.loop import Trainer
 from patsearch.training.recipes import to_toml
 from patsearch.training.start import STATE
 from patsearch.training.validation import validate
+from patsearch.types import JsonDict, finite
 
 RECIPE, BEST, LAST = "recipe.toml", "best", "last"
 
@@ -98,7 +99,8 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """By name, as `--json` prints it; what is not a number is null."""
-        return {name: _plain(value) for name, value in (asdict(self) | {"folder": str(self.folder)}).items()}
+        document: JsonDict = finite(asdict(self) | {"folder": str(self.folder)})
+        return document
 
 
 def train(
@@ -361,12 +363,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return any(sign in str(error).lower() for sign in ("out of memory", "not enough memory", "can't allocate memory"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from patsearch.synth.corpus import write_corpus
 from patsearch.training.data.build import REPORT, BuildOptions, build_cache, is_cache, open_data
 from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, DrawingCache
 from patsearch.training.data.facts import SIDECAR, Labels, aspect
-from patsearch.training.data.sampler import make_sampler
+from patsearch.training.data.sampler import sampler_kind
 from patsearch.training.data.splits import split_designs
 from patsearch.types import Drawing
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_read_is_reported_and_stops_nothing(tmp_path: Path) -> No
     assert all(entry["reason"] for entry in written["failed"])
     # One drawing has no partner: it is kept, counted and not trained on.
     assert (report.designs, report.single) == (3, 1)
-    assert make_sampler("pk", cache.records, range(3), designs=2, drawings=2).left_out == (2,)
+    assert sampler_kind("pk")(cache.records, range(3), designs=2, drawings=2).left_out == (2,)
     # What failed is known on the next run too.
     again = build_cache([tmp_path / "in"], tmp_path / "out", SPEC, HERE)
     assert (again.added, again.designs, again.drawings, again.single) == (0, 3, 6, 1)

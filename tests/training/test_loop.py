@@ -17,7 +17,7 @@ from patsearch.training import start
 from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.loader import Loader
-from patsearch.training.data.sampler import make_sampler
+from patsearch.training.data.sampler import sampler_kind
 from patsearch.training.loop import Trainer
 from patsearch.training.start import build
 from patsearch.training.validation import retrieval, validate
@@ -147,7 +147,7 @@ def test_a_run_that_goes_on_ends_with_the_weights_of_one_never_stopped(
 
 def test_batches_made_ahead_are_those_made_when_asked_for(cache: DrawingCache) -> None:
     recipe = make_recipe()
-    sampler = make_sampler("pk", cache.records, DESIGNS, designs=4, drawings=2)
+    sampler = sampler_kind("pk")(cache.records, DESIGNS, designs=4, drawings=2)
     inline = Loader(cache, sampler, recipe.augmentation(), seed=0)
     ahead = Loader(cache, sampler, recipe.augmentation(), seed=0, workers=3)
     for number, size in [(0, 32), (1, 32), (2, 32), (3, 40), (4, 40), (9, 40), (10, 32)]:

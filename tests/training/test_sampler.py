@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from patsearch.errors import UsageError
 from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, VIEW, Record
-from patsearch.training.data.sampler import SAMPLERS, ClassBalancedSampler, PKSampler, Sampler, make_sampler
+from patsearch.training.data.sampler import SAMPLERS, ClassBalancedSampler, PKSampler, Sampler, sampler_kind
 from patsearch.training.data.splits import split_designs
 
 
@@ -92,9 +92,9 @@ def test_the_parts_of_all_processes_make_the_batch_of_one(
     name: str, seed: int, step: int, ranks: int, designs: int
 ) -> None:
     records = corpus()
-    whole = make_sampler(name, records, range(60), designs=designs * ranks, drawings=3, seed=seed)
+    whole = sampler_kind(name)(records, range(60), designs=designs * ranks, drawings=3, seed=seed)
     parts = [
-        make_sampler(name, records, range(60), designs=designs, drawings=3, seed=seed, rank=rank, ranks=ranks)
+        sampler_kind(name)(records, range(60), designs=designs, drawings=3, seed=seed, rank=rank, ranks=ranks)
         for rank in range(ranks)
     ]
     assert {part.batches_per_epoch for part in parts} == {whole.batches_per_epoch}
@@ -105,7 +105,7 @@ def test_the_parts_of_all_processes_make_the_batch_of_one(
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_a_batch_follows_from_seed_and_step_in_any_order(name: str) -> None:
-    one, same, other = (make_sampler(name, corpus(), range(60), designs=5, drawings=3, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (sampler_kind(name)(corpus(), range(60), designs=5, drawings=3, seed=seed) for seed in (1, 1, 2))
     steps = [17, 3, 40, 18, 0, 17]
     forward = {step: one.batch(step) for step in sorted(steps)}
     for step in steps:
@@ -119,13 +119,13 @@ def test_a_batch_follows_from_seed_and_step_in_any_order(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_designs_with_too_few_drawings_are_left_out_and_counted(name: str) -> None:
     records = [*corpus(), Record("empty", "x", "f0", ()), Record("single", "y", "f0", (VIEW,))]
-    sampler = make_sampler(name, records, [0, 1, 61, 2, 3, 60], designs=4, drawings=2)
+    sampler = sampler_kind(name)(records, [0, 1, 61, 2, 3, 60], designs=4, drawings=2)
     assert sampler.left_out == (60, 61)
     assert sampler.classes == 4
     assert sampler.designs_of_classes.tolist() == [0, 1, 2, 3]
     assert {i for batch in islice(sampler, 20) for i in batch.designs.tolist()} == {0, 1, 2, 3}
     with pytest.raises(UsageError, match="none of the 2 designs has 2 drawings"):
-        make_sampler(name, records, [60, 61], designs=1, drawings=2)
+        sampler_kind(name)(records, [60, 61], designs=1, drawings=2)
     lenient = ClassBalancedSampler(records, [60, 61], designs=3, drawings=2, least=1)
     assert lenient.classes == 1
     assert lenient.batch(0).designs.tolist() == [61] * 6
@@ -139,11 +139,11 @@ def test_impossible_pk_batches_are_refused(designs: int, drawings: int, ranks: i
 
 def test_unknown_names_and_ranks_are_refused() -> None:
     with pytest.raises(UsageError, match="Unknown sampler 'p'"):
-        make_sampler("p", corpus(), range(60), designs=2, drawings=2)
+        sampler_kind("p")(corpus(), range(60), designs=2, drawings=2)
     with pytest.raises(UsageError, match="process 2 of 2"):
-        make_sampler("pk", corpus(), range(60), designs=2, drawings=2, rank=2, ranks=2)
+        sampler_kind("pk")(corpus(), range(60), designs=2, drawings=2, rank=2, ranks=2)
     with pytest.raises(UsageError, match="No batch of 0 designs"):
-        make_sampler("class-balanced", corpus(), range(60), designs=0, drawings=2)
+        sampler_kind("class-balanced")(corpus(), range(60), designs=0, drawings=2)
 
 
 def test_splits_share_no_group_and_do_not_move_when_the_corpus_grows() -> None:

@@ -18,7 +18,8 @@ def command(run1: First, run2: Second, as_json: AsJson = False) -> None:
     """Compare two runs, query by query, with intervals and p-values by patent. Measures nothing."""
     from patsearch.cli.bench.tables import print_comparison
     from patsearch.evaluation.compare import compare
-    from patsearch.evaluation.runfile import finite, read_run
+    from patsearch.evaluation.runfile import read_run
+    from patsearch.types import finite
 
     first, second = read_run(run1), read_run(run2)
     comparison = compare(first, second)

@@ -162,8 +162,9 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
     from patsearch.cli.bench.tables import print_comparison, print_result
     from patsearch.evaluation.compare import compare_with_baseline
     from patsearch.evaluation.page import render_page
-    from patsearch.evaluation.runfile import finite, result_json, save_runs
+    from patsearch.evaluation.runfile import result_json, save_runs
     from patsearch.evaluation.runner import run_bench
+    from patsearch.types import finite
 
     for text in options.where.notices:
         notice(text)

@@ -11,7 +11,7 @@ Framing is varied little: in the protocol of DeepPatent larger turns and zooms c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import cv2
@@ -87,23 +87,9 @@ class Augmentation:
 
 # What every augmentation is set to when it is switched off; the settings that are not here only say how one works.
 OFF: dict[str, float] = {
-    "mirror": 0,
-    "quarter": 0,
-    "tilt": 0,
-    "shear": 0,
-    "stretch": 0,
-    "zoom": 1,
-    "sketched": 0,
-    "unhatched": 0,
-    "wobbly": 0,
-    "thicker": 0,
-    "thinner": 0,
-    "broken": 0,
-    "erased": 0,
-    "paler": 0,
-    "one_bit": 0,
-    "grain": 0,
-    "cropped": 0,
+    field.name: 1.0 if field.name == "zoom" else 0.0
+    for field in fields(Augmentation)
+    if field.name not in ("wobble", "erased_side")
 }
 _STRENGTHS = ("tilt", "shear", "stretch", "zoom")  # done to every drawing, more or less; the others to a share of them
 

@@ -191,25 +191,12 @@ class ClassBalancedSampler(Sampler):
 SAMPLERS: dict[str, type[Sampler]] = {cls.name: cls for cls in (PKSampler, ClassBalancedSampler)}
 
 
-def make_sampler(
-    name: str,
-    records: Sequence[Record],
-    chosen: Sequence[int],
-    *,
-    designs: int,
-    drawings: int,
-    seed: int = 0,
-    least: int = 2,
-    rank: int = 0,
-    ranks: int = 1,
-) -> Sampler:
-    """The sampler of a name: "pk" or "class-balanced". The arguments are those of `Sampler`.
+def sampler_kind(name: str) -> type[Sampler]:
+    """The sampler of a name: "pk" or "class-balanced".
 
     Raises:
-        UsageError: no sampler of that name, or arguments that it refuses.
+        UsageError: no sampler of that name.
     """
     if name not in SAMPLERS:
         raise UsageError(f"Unknown sampler {name!r}.", hint=f"Use {' or '.join(SAMPLERS)}.")
-    return SAMPLERS[name](
-        records, chosen, designs=designs, drawings=drawings, seed=seed, least=least, rank=rank, ranks=ranks
-    )
+    return SAMPLERS[name]
