@@ -11,6 +11,7 @@ import uvicorn
 
 from patsearch.errors import UsageError
 from patsearch.web.app import create_app
+from patsearch.web.connection import Connection
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import log_to_stderr
 
@@ -34,6 +35,7 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
         app = create_app(settings)
         config = uvicorn.Config(
             app,
+            http=Connection,
             host=settings.host,
             port=settings.port,
             log_config=None,

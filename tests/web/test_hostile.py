@@ -11,7 +11,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -26,6 +26,7 @@ from waiting import wait_until
 from web_makers import HOSTILE_TITLE, TOKEN, png
 
 from patsearch.web.app import create_app
+from patsearch.web.connection import Connection
 from patsearch.web.settings import ServerSettings
 
 API = "/api/v1"
@@ -44,7 +45,7 @@ def still_alive(client: TestClient, drawing: bytes) -> Iterator[None]:
 def served(settings: ServerSettings) -> Iterator[tuple[str, int]]:
     """The application over a real socket of this process."""
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+        create_app(settings), http=Connection, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -237,6 +238,17 @@ def test_a_body_that_comes_too_slowly_holds_nobody_up(index: Path, drawing: byte
         answer = httpx.post(f"http://{host}:{port}{API}/search", files=[("image", drawing)], timeout=120)
         assert answer.status_code == 200
         assert answer.json()["hits"][0]["patent"] == "USD900001"
+
+
+@pytest.mark.parametrize("before", ["", f"GET {API}/version HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_headers_that_come_too_slowly_are_cut_off(index: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    monkeypatch.setattr("patsearch.web.connection.HEADER_SECONDS", 0.5)
+    settings = ServerSettings(index, workers=1)
+    with served(settings) as address, socket.create_connection(address, timeout=120) as connection:
+        connection.sendall(f"{before}GET {API}/version HTTP/1.1\r\nHost: local".encode())
+        with suppress(ConnectionResetError):
+            while connection.recv(4096):  # the answer to what came before; then the server closes, or this times out
+                pass
 
 
 def test_a_picture_that_holds_its_worker_up_costs_the_worker_alone(
