@@ -6,10 +6,16 @@ Without one, `check` does nothing.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 from patsearch.errors import TimedOut
+
+T = TypeVar("T")
 
 _until: ContextVar[float | None] = ContextVar("until", default=None)
 
@@ -32,4 +38,35 @@ def check() -> None:
         TimedOut: the deadline has passed.
     """
     if remaining() == 0:
-        raise TimedOut("The work took longer than it may.", hint="Request less: fewer pictures, results or candidates.")
+        raise _timed_out()
+
+
+def _timed_out() -> TimedOut:
+    return TimedOut("The work took longer than it may.", hint="Request less: fewer pictures, results or candidates.")
+
+
+def steps(items: Iterable[T]) -> Iterator[T]:
+    """The items, as long as there is time.
+
+    Raises:
+        TimedOut: the deadline has passed.
+    """
+    for item in items:
+        check()
+        yield item
+
+
+@contextmanager
+def in_time(lock: threading.Lock) -> Iterator[None]:
+    """Hold a lock that others may hold for long.
+
+    Raises:
+        TimedOut: it was not free before the deadline.
+    """
+    until = remaining()
+    if not lock.acquire(timeout=-1 if until is None else until):
+        raise _timed_out()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -10,14 +10,16 @@ the drawings' scores for each picture before they are joined.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.backends.base import Backend, ServerBackend
+from patsearch.backends.base import Backend, Embeddings, ServerBackend
+from patsearch.deadline import check
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.query import QueryVectors
 from patsearch.engine.rerank import Rerank
@@ -27,6 +29,9 @@ from patsearch.types import Drawing, Hit, PatentHit
 # Candidates fetched for each drawing or patent requested, before fusion and grouping.
 _OVERFETCH = 8
 _LEAST_FETCH = 100
+# Vectors of the query that are searched, and drawings that are compared, in one step.
+_VECTORS_TOGETHER = 16
+_TOGETHER = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,9 @@ class Fusion:
     def expanded(self, expansion: Expansion) -> Fusion:
         """With each vector joined by what it finds first."""
         vectors = self.query.vectors
-        lists = self.backend.search(vectors, k=expansion.count, where=self.where, exact=self.exact)
-        stored = self.backend.get(sorted({hit.drawing.id for hits in lists for hit in hits}))
         moved = vectors.copy()
-        for row, hits in enumerate(lists):
+        for row, hits in enumerate(self._lists(expansion.count)):
+            stored = self.backend.get([hit.drawing.id for hit in hits])
             found = [stored[hit.drawing.id][1] for hit in hits if hit.drawing.id in stored]
             if found:
                 joined = np.stack(found)
@@ -72,6 +76,7 @@ class Fusion:
         """The k best patents, best first, ties by number."""
         fetch = self._fetch(k)
         while True:
+            check()
             drawings, scores = self._candidates(fetch)
             by_patent: dict[str, list[int]] = defaultdict(list)
             for row, drawing in enumerate(drawings):
@@ -103,24 +108,46 @@ class Fusion:
     def _candidates(self, fetch: int) -> tuple[list[Drawing], NDArray[np.float32]]:
         """Every drawing that some vector finds, and its score for each picture, (N, pictures)."""
         query = self.query
-        lists = self.backend.search(query.vectors, k=fetch, where=self.where, exact=self.exact)
-        found = {hit.drawing.id: hit.drawing for hits in lists for hit in hits}
-        drawings = [found[i] for i in sorted(found)]
-        if len(lists) == 1 and self.rerank is None:
-            score = {hit.drawing.id: hit.score for hit in lists[0]}
+        if len(query.vectors) == 1 and self.rerank is None:
+            (hits,) = self._lists(fetch)
+            score = {hit.drawing.id: hit.score for hit in hits}
+            drawings = sorted((hit.drawing for hit in hits), key=lambda drawing: drawing.id)
             return drawings, np.array([[score[d.id]] for d in drawings], dtype=np.float32).reshape(-1, 1)
+        found = {hit.drawing.id: hit.drawing for hits in self._lists(fetch) for hit in hits}
         # One vector's list does not say how close its drawings are to the others: fetch and compare.
-        stored = self.backend.get([d.id for d in drawings])
-        drawings = [d for d in drawings if d.id in stored]
+        drawings, scores, vectors = [], [], []
+        everything = sorted(found)
+        for start in range(0, len(everything), _TOGETHER):
+            check()
+            ids = everything[start : start + _TOGETHER]
+            stored = self.backend.get(ids)
+            kept = [i for i in ids if i in stored]
+            if kept:
+                some = np.stack([stored[i][1] for i in kept])
+                drawings += [found[i] for i in kept]
+                scores.append(self._compared(some))
+                if self.rerank is not None:
+                    vectors.append(some)
         if not drawings:
             return [], np.empty((0, int(query.picture.max()) + 1), dtype=np.float32)
-        vectors = np.stack([stored[d.id][1] for d in drawings])
-        # Summed in float64: re-ranking looks at the order, which rounding must not decide between copies.
-        cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
-        scores = [cosine[:, mask].max(axis=1) for mask in query.pictures()]
+        joined = np.concatenate(scores)
         if self.rerank is not None:
-            scores = [self.rerank.scores(of_picture, vectors) for of_picture in scores]
-        return drawings, np.stack(scores, axis=1)
+            stack = np.concatenate(vectors)
+            joined = np.stack([self.rerank.scores(of_picture, stack) for of_picture in joined.T], axis=1)
+        return drawings, joined
+
+    def _lists(self, k: int) -> Iterator[list[Hit]]:
+        """What each vector finds; not all of these lists are in memory at the same time."""
+        for vectors in np.array_split(self.query.vectors, math.ceil(len(self.query.vectors) / _VECTORS_TOGETHER)):
+            check()
+            yield from self.backend.search(vectors, k=k, where=self.where, exact=self.exact)
+
+    def _compared(self, vectors: Embeddings) -> Embeddings:
+        """The scores of some drawings, (N, dim), for each picture, (N, pictures)."""
+        # Summed in float64: re-ranking looks at the order, which rounding must not decide between copies.
+        query = self.query
+        cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
+        return np.stack([cosine[:, mask].max(axis=1) for mask in query.pictures()], axis=1)
 
 
 def _patent_hit(rows: list[int], drawings: list[Drawing], scores: NDArray[np.float32]) -> tuple[tuple[Hit, ...], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from patsearch.deadline import check
 from patsearch.sqlite import database_errors, open_database, save_database
 
 FILE = "thumbnails.sqlite"
@@ -25,6 +26,7 @@ class Thumbnails:
 
     def get(self, drawing_id: str) -> bytes | None:
         """PNG bytes, None for an unknown drawing."""
+        check()  # records with many drawings take long
         with database_errors(self._path):
             row = self._db.execute("SELECT png FROM thumbnail WHERE id = ?", (drawing_id,)).fetchone()
         return None if row is None else bytes(row[0])

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from patsearch.classification import ClassCode, Scheme
+from patsearch.deadline import check, in_time, steps
 from patsearch.engine import Engine
 from patsearch.filters import Filter
 from patsearch.titles import title_of
@@ -40,9 +41,13 @@ class Facets:
         self._counted: OrderedDict[str, JsonDict] = OrderedDict()
 
     def count(self, where: Filter) -> JsonDict:
-        """The facets of what matches, as the API answers them."""
+        """The facets of what matches, as the API answers them.
+
+        Raises:
+            TimedOut: the deadline of this context has passed.
+        """
         # One thread counts and the others find its answer: the first count of a large index takes a while.
-        with self._lock:
+        with in_time(self._lock):
             table = self._current()
             key = str(where)
             if key not in self._counted:
@@ -61,10 +66,10 @@ class Facets:
 
     def _facets(self, table: _Table, where: Filter) -> JsonDict:
         if any(getattr(c.test, "field", None) in ("view", "figure") for c in where.conditions):
-            found = {d.patent: d for drawings in self._engine.backend.payloads(where) for d in drawings}
+            found = {d.patent: d for drawings in self._engine.backend.payloads(where) for d in steps(drawings)}
             patents: Iterable[Drawing] = found.values()
         else:
-            patents = [d for d in table.patents if where.matches(d)] if where else table.patents
+            patents = [d for d in steps(table.patents) if where.matches(d)] if where else table.patents
         return _summary(patents, drawings=self._engine.backend.count(where) if where else table.drawings)
 
 
@@ -73,6 +78,7 @@ def _read(engine: Engine, fingerprint: tuple[str, int]) -> _Table:
     codes: dict[ClassCode, ClassCode] = {}
     drawings = 0
     for batch in engine.backend.payloads():
+        check()
         drawings += len(batch)
         for drawing in batch:
             if drawing.patent not in patents:
@@ -87,7 +93,7 @@ def _summary(patents: Iterable[Drawing], *, drawings: int) -> JsonDict:
     years: Counter[int] = Counter()
     kinds: Counter[str] = Counter()
     count = 0
-    for patent in patents:
+    for patent in steps(patents):
         count += 1
         # A patent counts once in a class, however many of its codes belong to it.
         for scheme, code in {(c.scheme, a) for c in patent.classes for a in c.ancestors if c.scheme in classes}:
