@@ -20,16 +20,19 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from patsearch.errors import FilterError
+from patsearch.text import plain
 
 Scheme = Literal["locarno", "uspc", "cpc", "ipc"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 _LOCARNO = re.compile(r"^(\d{1,2})(?:[-./ ]?(\d{2}))?$")
-_USPC = re.compile(r"^(?:(PLT|G9B|[A-Z]{0,2}\s*\d{1,3}))(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
+_USPC = re.compile(r"^(PLT|G9B|D?\s*\d{1,3})(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
 _CPC = re.compile(r"^([A-HY])(?:(\d{2})(?:([A-Z])(?:\s*(\d{1,4})(?:/(\d{2,6}))?)?)?)?$")
-# Section D, textiles and paper, is the one that looks like US design classes; D99 exists in IPC alone.
+# Section D, textiles and paper, is the one that looks like US design classes.
 _TEXTILE_CLASSES = frozenset(["01", "02", "03", "04", "05", "06", "07", "10", "21", "99"])
+_LONGEST = 40  # characters
 _LAST_DESIGN_CLASS = 34  # D1 to D34, and D99 for what fits nowhere else
+_LAST_LOCARNO_CLASS = 32  # and 99
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,15 +59,15 @@ def parse_code(scheme: str, text: str) -> ClassCode:
     """
     if scheme not in SCHEMES:
         raise FilterError(f"Unknown classification scheme {scheme!r}.", hint="Use " + ", ".join(SCHEMES) + ".")
-    code = _NORMALISERS[scheme](text.strip().upper())
+    code = try_code(scheme, text)
     if code is None:
         raise FilterError(f"{text!r} is not a {scheme} code.", hint=f"Examples: {_EXAMPLES[scheme]}.")
-    return ClassCode(scheme, code)
+    return code
 
 
 def try_code(scheme: Scheme, text: str) -> ClassCode | None:
     """Like `parse_code`, but None where the text is not a code of that scheme."""
-    code = _NORMALISERS[scheme](text.strip().upper())
+    code = _NORMALISERS[scheme](plain(text).upper()) if len(text) <= _LONGEST else None
     return None if code is None else ClassCode(scheme, code)
 
 
@@ -93,12 +96,17 @@ def is_design_class(code: str) -> bool:
     return match is not None and (1 <= int(match.group(1)) <= _LAST_DESIGN_CLASS or match.group(1) == "99")
 
 
+def is_known_class(code: ClassCode) -> bool:
+    """False for a main class that the Locarno Classification does not have (13th edition: 1 to 32, and 99)."""
+    return code.scheme != "locarno" or int(code.code[:2]) in (*range(_LAST_LOCARNO_CLASS + 1), 99)
+
+
 def _normal_locarno(text: str) -> str | None:
     match = _LOCARNO.match(text)
     if not match:
         return None
     main = int(match.group(1))
-    if not 1 <= main <= 99:
+    if not 1 <= main <= 99 or match.group(2) == "00":
         return None
     return f"{main:02d}-{match.group(2)}" if match.group(2) else f"{main:02d}"
 
@@ -116,16 +124,28 @@ def _normal_uspc(text: str) -> str | None:
     cls = letters + digits.lstrip("0")
     if letters == "D" and not is_design_class(cls):
         return None
-    sub = (match.group(2) or "").lstrip("0")
-    return f"{cls}/{sub}" if sub else cls
+    if not match.group(2):
+        return cls
+    sub = match.group(2).lstrip("0")
+    return f"{cls}/{sub}" if sub else None
 
 
 def _normal_cpc(text: str) -> str | None:
+    # D99, what fits nowhere else, exists in IPC alone.
+    return None if text.replace(" ", "").startswith("D99") else _normal_symbol(text)
+
+
+def _normal_ipc(text: str) -> str | None:
+    # Y, tags across sections, exists in CPC alone.
+    return None if text.startswith("Y") else _normal_symbol(text)
+
+
+def _normal_symbol(text: str) -> str | None:
     match = _CPC.match(text.replace(" ", ""))
     if not match:
         return None
     section, cls, subclass, group, subgroup = match.groups()
-    if section == "D" and cls and cls not in _TEXTILE_CLASSES:
+    if cls == "00" or (group and not int(group)) or (section == "D" and cls and cls not in _TEXTILE_CLASSES):
         return None
     code = section + (cls or "") + (subclass or "")
     if group:
@@ -133,7 +153,7 @@ def _normal_cpc(text: str) -> str | None:
     return f"{code}/{subgroup}" if subgroup else code
 
 
-_NORMALISERS = {"locarno": _normal_locarno, "uspc": _normal_uspc, "cpc": _normal_cpc, "ipc": _normal_cpc}
+_NORMALISERS = {"locarno": _normal_locarno, "uspc": _normal_uspc, "cpc": _normal_cpc, "ipc": _normal_ipc}
 _EXAMPLES = {
     "locarno": "14, 14-02",
     "uspc": "D14, D14/126, 345/173",

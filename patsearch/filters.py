@@ -17,30 +17,61 @@ engine and is tested against it.
 A negated condition is true exactly where the plain one is false, so `granted!=2015` includes
 drawings without a date. A year or a month means its whole span: `granted>2015` begins
 on 2016-01-01, `granted<=2015-03` ends on 2015-03-31.
+
+The text is read as `patsearch.text` reads any: widths, cases and ways of composing a letter do not count. A comma
+within a number (`D907,292`) belongs to it. A value in quotation marks may have commas: `patent="chair, oak"`.
 """
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from patsearch.classification import SCHEMES, ClassCode, Scheme, is_design_class, try_code
+from patsearch.classification import SCHEMES, ClassCode, Scheme, is_design_class, is_known_class, try_code
+from patsearch.dates import span_of
 from patsearch.errors import FilterError
 from patsearch.numbers import normal_number
+from patsearch.text import folded, is_storable, plain, query_words, text_words
 from patsearch.types import Drawing
 
 DateField = Literal["granted", "filed"]
 TextField = Literal["title", "view"]
 ExactField = Literal["kind", "patent", "figure"]
 
-_CONDITION = re.compile(r"^\s*([A-Za-z_]+)\s*(!=|!~|>=|<=|==|=|~|>|<)\s*(.*?)\s*$", re.DOTALL)
-_DATE = re.compile(r"^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$")
-_WORD = re.compile(r"[^\W_]+")
-KEYS = ("locarno", "uspc", "cpc", "ipc", "class", "granted", "filed", "title", "view", "kind", "patent", "figure")
+# More than anybody writes, and little enough to be read and decided at once.
+MOST_TEXT = 20_000  # characters
+MOST_CONDITIONS = 100
+MOST_VALUES = 1000
+MOST_WORDS = 200
+
+# Texts are in the form of `plain`: blanks are single.
+_CONDITION = re.compile(r"^([A-Za-z_]+) ?(!=|!~|>=|<=|==|=|~|>|<) ?(.*)$")
+# " and " splits only before something that looks like the next condition: titles may contain it.
+_AND = re.compile(r" and (?=[A-Za-z_]{1,20} ?[!<>=~])", re.IGNORECASE)
+_COMMA = re.compile(",")
+_PARTS_OF_A_NAME = 3  # of a folder, between commas without quotation marks
+_QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
+# 800,001 or 6,859,910; not a part of a longer list of three digits.
+_THOUSANDS = re.compile(r"(?<![\d,])(?:\d{1,3}|\d{1,2},\d{3}),\d{3}(?!,?\d{3}(?!\d))(?!\d)")
+_FIGURE = re.compile(r"^fig(?:ure)?s?(?:\b\.? ?|(?=\d))")
+_EXAMPLES = {
+    "locarno": "locarno=14-02",
+    "uspc": "uspc=D14/126",
+    "cpc": "cpc=G06F3/01",
+    "ipc": "ipc=G06F",
+    "class": "class=D14,14-02",
+    "granted": "granted=2015..2018",
+    "filed": "filed>=2015-01-01",
+    "title": "title~chair",
+    "view": "view~perspective",
+    "kind": "kind=S1",
+    "patent": "patent=USD907292",
+    "figure": "figure=1",
+}
+KEYS = tuple(_EXAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +107,24 @@ class HasWords:
 
     def matches(self, drawing: Drawing) -> bool:
         words = text_words(getattr(drawing, self.field) or "")
-        return any(all(any(w.startswith(p) for w in words) for p in alt) for alt in self.alternatives)
+        single = tuple(alternative[0] for alternative in self.alternatives if len(alternative) == 1)
+        return any(word.startswith(single) for word in words) or any(
+            all(any(word.startswith(prefix) for word in words) for prefix in alternative)
+            for alternative in self.alternatives
+            if len(alternative) > 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The field equals one of these values; compared without regard to case."""
+    """The field equals one of these values, both in the form of `comparable`."""
 
     field: ExactField
     values: frozenset[str]
 
     def matches(self, drawing: Drawing) -> bool:
         value = getattr(drawing, self.field)
-        return value is not None and str(value).casefold() in self.values
+        return value is not None and comparable(self.field, value) in self.values
 
 
 Test = HasClass | DateIn | HasWords | OneOf
@@ -136,15 +172,23 @@ def parse_filter(text: str | Iterable[str]) -> Filter:
     """Read one filter, or several of which all must hold.
 
     Raises:
-        FilterError: unknown key, operator that does not fit the key, bad date or class code.
+        FilterError: unknown key, operator that does not fit the key, a value that the key cannot have, or more text,
+            conditions or values than the limits allow.
     """
     texts = [text] if isinstance(text, str) else list(text)
-    result = Filter()
-    for whole in texts:
-        # " and " splits only before something that looks like the next condition: titles may contain it.
-        for part in re.split(r"\s+and\s+(?=[A-Za-z_]+\s*(?:[!<>=~]))", whole.strip(), flags=re.IGNORECASE):
-            result &= _parse_condition(part)
-    return result
+    _limit(sum(map(len, texts)), MOST_TEXT, "characters")
+    parts = [part for whole in texts for part in _parts(plain(whole), _AND)]
+    _limit(len(parts), MOST_CONDITIONS, "conditions")
+    _limit(sum(part.count(",") + 1 for part in parts), MOST_VALUES, "values")
+    conditions: list[Condition] = []
+    notices: dict[str, None] = {}
+    for part in parts:
+        condition, said = _parse_condition(part)
+        conditions.append(condition)
+        notices |= dict.fromkeys(said)
+    alternatives = [one for c in conditions if isinstance(c.test, HasWords) for one in c.test.alternatives]
+    _limit(sum(map(len, alternatives)), MOST_WORDS, "words")
+    return Filter(tuple(conditions), tuple(notices))
 
 
 def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
@@ -159,7 +203,9 @@ def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
 def only_patent(number: str) -> Filter:
     """The filter that selects one patent, however its number is written."""
     normal = normal_number(number)
-    return Filter((Condition(OneOf("patent", frozenset({normal.casefold()})), text=f"patent={normal}"),))
+    values = frozenset(comparable("patent", text) for text in (normal, number))
+    text = normal if normal.isalnum() else f'"{normal}"'
+    return Filter((Condition(OneOf("patent", values), text=f"patent={text}"),))
 
 
 def not_patent(number: str) -> Filter:
@@ -168,52 +214,123 @@ def not_patent(number: str) -> Filter:
     return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
 
 
-def is_storable(text: str) -> bool:
-    """False for bytes of a command line that are not UTF-8: they arrive as lone surrogates, which nothing stores."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def comparable(field: ExactField, text: str) -> str:
+    """What `OneOf` compares: `FIG. 01` and `1` are the same figure."""
+    key = folded(text)
+    if field == "figure":
+        key = _FIGURE.sub("", key)
+        return key.lstrip("0") or key
+    return key.replace(", ", ",").replace(" ,", ",")
 
 
-def text_words(text: str) -> list[str]:
-    """The words of a title or caption, case-folded: what `~` compares."""
-    return _WORD.findall(text.casefold())
+def _limit(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise FilterError(
+            f"The filter has {count:,} {what}; the limit is {most:,}.",
+            hint="Use several searches, or a wider condition.",
+        )
 
 
-def _parse_condition(text: str) -> Filter:
+def _parts(text: str, separator: re.Pattern[str], whole: re.Pattern[str] = _QUOTED) -> list[str]:
+    """What is between the separators; those within quotation marks, or within `whole`, do not count."""
+    hidden = text
+    for pattern in {_QUOTED, whole}:
+        hidden = pattern.sub(lambda found: "x" * len(found[0]), hidden)
+    found = list(separator.finditer(hidden))
+    starts, ends = [0, *(one.end() for one in found)], [*(one.start() for one in found), len(text)]
+    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def _values(text: str, whole: re.Pattern[str] = _QUOTED) -> list[str]:
+    """The values between commas, each once: what is decided on every drawing grows with them."""
+    return [part for part in dict.fromkeys(_parts(text, _COMMA, whole)) if part.strip('" ')]
+
+
+def _unquoted(part: str) -> str:
+    return part[1:-1].strip() if len(part) > 1 and part[0] == part[-1] == '"' else part
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def _parse_condition(text: str) -> tuple[Condition, tuple[str, ...]]:
     match = _CONDITION.match(text)
     if not match:
         raise FilterError(
-            f"Cannot read the filter {text!r}.", hint="Write key=value, as in cpc=D14, granted>=2015 or title~chair."
+            f"Cannot read the filter {_shown(text)}.",
+            hint="Write key=value, as in cpc=D14, granted>=2015 or title~chair.",
         )
     key, operator, value = match.group(1).lower(), match.group(2).replace("==", "="), match.group(3)
-    values = [v.strip() for v in value.split(",") if v.strip()]
     if key not in KEYS:
-        raise FilterError(f"Unknown filter key {key!r}.", hint="Known keys: " + ", ".join(KEYS) + ".")
+        raise FilterError(f"Unknown filter key {_shown(key)}.", hint="Known keys: " + ", ".join(KEYS) + ".")
+    allowed = _operators(key)
+    if operator not in allowed:
+        raise FilterError(
+            f"The key {key!r} does not go with {operator!r}, in {_shown(text)}.", hint=f"Example: {_EXAMPLES[key]}."
+        )
+    if not is_storable(value):
+        raise FilterError(f"The filter {_shown(text)} is not valid Unicode.", hint="Write it in UTF-8.")
+    test, notices = _parse_test(key, operator, value, text)
+    return Condition(test, negated=operator.startswith("!"), text=text), notices
+
+
+def _operators(key: str) -> tuple[str, ...]:
+    if key in ("granted", "filed"):
+        return ("=", "!=", ">=", "<=", ">", "<")
+    return ("~", "!~") if key in ("title", "view") else ("=", "!=")
+
+
+def _parse_test(key: str, operator: str, value: str, text: str) -> tuple[Test, tuple[str, ...]]:
+    values = [_unquoted(part) for part in _values(value)]
     if not values:
-        raise FilterError(f"The filter {text!r} has no value.", hint=f"Example: {_example(key)}.")
-    test, notices = _parse_test(key, operator, values, text)
-    return Filter((Condition(test, negated=operator.startswith("!"), text=text.strip()),), notices)
-
-
-def _parse_test(key: str, operator: str, values: list[str], text: str) -> tuple[Test, tuple[str, ...]]:
+        raise FilterError(f"The filter {_shown(text)} has no value.", hint=f"Example: {_EXAMPLES[key]}.")
+    if key == "patent":
+        return _patent_test(value)
     if key in (*SCHEMES, "class"):
-        _allow(operator, ("=", "!="), key, text)
         return _class_test(key, values)
     if key in ("granted", "filed"):
-        _allow(operator, ("=", "!=", ">=", "<=", ">", "<"), key, text)
         return DateIn(key, tuple(_date_range(v, operator, text) for v in values)), ()  # type: ignore[arg-type]
     if key in ("title", "view"):
-        _allow(operator, ("~", "!~"), key, text)
-        alternatives = tuple(tuple(text_words(v)) for v in values)
+        alternatives = tuple(dict.fromkeys(tuple(query_words(v)) for v in values))
         if not all(alternatives):
-            raise FilterError(f"The filter {text!r} holds no word to look for.", hint="Write for instance title~chair.")
+            raise FilterError(
+                f"The filter {_shown(text)} holds no word to look for.", hint="Write for instance title~chair."
+            )
         return HasWords(key, alternatives), ()  # type: ignore[arg-type]
-    _allow(operator, ("=", "!="), key, text)
-    normal = [normal_number(v) for v in values] if key == "patent" else values
-    return OneOf(key, frozenset(v.casefold() for v in normal)), ()  # type: ignore[arg-type]
+    return OneOf(key, _exact(key, values)), ()  # type: ignore[arg-type]
+
+
+def _exact(field: ExactField, values: Iterable[str]) -> frozenset[str]:
+    """The values as they are compared; also as written, which is how an older index has them."""
+    found = set()
+    for value in values:
+        found |= {folded(value), comparable(field, value)}
+        if not any(map(str.isalnum, comparable(field, value))):
+            raise FilterError(f"{_shown(value)} is not a {field}.", hint=f"Example: {_EXAMPLES[field]}.")
+    return frozenset(found)
+
+
+def _patent_test(text: str) -> tuple[OneOf, tuple[str, ...]]:
+    """Commas separate patents, and are within numbers (`D907,292`) and within the names of folders (`chair, oak`)."""
+    values: list[str] = []
+    notices: list[str] = []
+    parts = _values(text, _THOUSANDS)
+    for part in parts:
+        number = normal_number(_unquoted(part))
+        values += [number, _unquoted(part)]
+        digits = number.replace(",", "")
+        if part == number and digits.isdecimal() and 6 <= len(digits) <= 8:
+            # Nothing says whether this is a number of the United States or names of somebody's own.
+            values += [f"US{digits.lstrip('0')}", *number.split(",")]
+            apart = ", ".join(number.split(","))
+            notices.append(f"patent={number}: matched as US{digits.lstrip('0')} and as {apart}.")
+    for start in range(len(parts)):
+        for end in range(start + 2, min(start + _PARTS_OF_A_NAME, len(parts)) + 1):
+            name = ",".join(parts[start:end])
+            if '"' not in name and not any(part.startswith("US") for part in map(normal_number, parts[start:end])):
+                values.append(name)
+    return OneOf("patent", _exact("patent", values)), tuple(notices)
 
 
 def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]:
@@ -221,7 +338,8 @@ def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]
     notices: list[str] = []
     for value in values:
         schemes: tuple[Scheme, ...] = SCHEMES if key == "class" else (key,)  # type: ignore[assignment]
-        found = {code for scheme in schemes if (code := try_code(scheme, value))}
+        codes_of = (try_code(scheme, value) for scheme in schemes)
+        found = {_whole_group(code) for code in codes_of if code and is_known_class(code)}
         design = try_code("uspc", value) if key == "cpc" else None
         if design and is_design_class(design.code):
             # D14 is not a CPC code: designs have US classes, and users often look for them under this key.
@@ -229,22 +347,33 @@ def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]
             also = " as well as CPC" if len(found) > 1 else ""
             notices.append(f"{key}={value}: designs have no CPC codes; matched as US design class {design.code}{also}.")
         if not found:
-            raise FilterError(f"{value!r} is not a {key} code.", hint=f"Example: {_example(key)}.")
+            raise FilterError(f"{_shown(value)} is not a {key} code.", hint=f"Example: {_EXAMPLES[key]}.")
         codes |= found
     return HasClass(frozenset(codes)), tuple(notices)
 
 
+def _whole_group(code: ClassCode) -> ClassCode:
+    """`G06F3/00` is the symbol of the main group: all that is below `G06F3`."""
+    if code.scheme in ("cpc", "ipc") and code.code.endswith("/00"):
+        return replace(code, code=code.code.removesuffix("/00"))
+    return code
+
+
 def _date_range(value: str, operator: str, text: str) -> tuple[date | None, date | None]:
-    if ".." in value:
+    start, *end = re.split(r"\.{2,3}", value, maxsplit=1)
+    if end:
         if operator not in ("=", "!="):
             raise FilterError(
-                f"A range needs = or !=, not {operator!r}, in {text!r}.", hint="Write granted=2015..2018."
+                f"A range needs = or !=, not {operator!r}, in {_shown(text)}.", hint="Write granted=2015..2018."
             )
-        start, _, end = value.partition("..")
         lo = _span(start, text)[0] if start.strip() else None
-        hi = _span(end, text)[1] if end.strip() else None
+        hi = _span(end[0], text)[1] if end[0].strip() else None
+        if not lo and not hi:
+            raise FilterError(f"The range in {_shown(text)} has no date.", hint="Write granted=2015..2018.")
         if lo and hi and lo > hi:
-            raise FilterError(f"The range in {text!r} ends before it begins.", hint="Write the earlier date first.")
+            raise FilterError(
+                f"The range in {_shown(text)} ends before it begins.", hint="Write the earlier date first."
+            )
         return lo, hi
     first, last = _span(value, text)
     day = timedelta(days=1)
@@ -263,44 +392,10 @@ def _date_range(value: str, operator: str, text: str) -> tuple[date | None, date
 
 def _span(value: str, text: str) -> tuple[date, date]:
     """First and last day of a year, a month or a day."""
-    match = _DATE.match(value.strip())
     try:
-        if not match:
-            raise ValueError("not a date")
-        year = int(match.group(1))
-        month = int(match.group(2)) if match.group(2) else None
-        day = int(match.group(3)) if match.group(3) else None
-        if month is None:
-            return date(year, 1, 1), date(year, 12, 31)
-        if day is None:
-            return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
-        return date(year, month, day), date(year, month, day)
+        return span_of(value)
     except ValueError as error:
         raise FilterError(
-            f"{value.strip()!r} is not a date, in the filter {text!r}.", hint="Write 2015, 2015-03 or 2015-03-24."
+            f"{_shown(value.strip())} is not a date, in the filter {_shown(text)}.",
+            hint="Write 2015, 2015-03 or 2015-03-24.",
         ) from error
-
-
-def _allow(operator: str, allowed: tuple[str, ...], key: str, text: str) -> None:
-    if operator not in allowed:
-        raise FilterError(
-            f"The key {key!r} does not go with {operator!r}, in {text!r}.", hint=f"Example: {_example(key)}."
-        )
-
-
-def _example(key: str) -> str:
-    examples = {
-        "locarno": "locarno=14-02",
-        "uspc": "uspc=D14/126",
-        "cpc": "cpc=G06F3/01",
-        "ipc": "ipc=G06F",
-        "class": "class=D14,14-02",
-        "granted": "granted=2015..2018",
-        "filed": "filed>=2015-01-01",
-        "title": "title~chair",
-        "view": "view~perspective",
-        "kind": "kind=S1",
-        "patent": "patent=USD907292",
-        "figure": "figure=1",
-    }
-    return examples[key]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+
+from patsearch.text import plain
 
 # Offices by WIPO ST.3 whose drawings are commonly collected. A closed list, so that a folder called
 # "chair1234" is never read as a patent of Switzerland.
@@ -14,20 +17,55 @@ _SERIES = frozenset(["", "D", "RE", "PP", "H", "T", "X", "RD", "DM", "S", "Y", "
 # Country, series letters, digits, kind code (S, S1, B2 ...).
 _NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<series>[A-Z]{0,2})(?P<digits>\d{4,12})(?P<kind>[A-Z]\d?)?$", re.ASCII)
 _US_SERIES = re.compile(r"^(?:D|RE|PP|H|T)\d{4,}[A-Z]?\d?$", re.ASCII)
+_LONGEST = 100
+
+# The USPTO's own file names have the day of the issue behind the number, and the name of the sheet.
+_EDITION = re.compile(r"-(?:17|18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:-D\d{5})?$", re.ASCII)
+_UNITED_STATES = re.compile(r"^(?:UNITED STATES(?: OF AMERICA)?|U\. ?S\.(?: ?A\.)?|USA?(?= )) ?")
+_PATENT = re.compile(
+    r"\b(?:PAT(?:ENTS?)?|PUB(?:LICATION)?|APPL(?:ICATION)?)\b\.?(?: ?(?:NUMBER|NUM\.|NOS?\b\.?|NR\b\.?))? ?:? ?"
+)
+_NO = re.compile(r"^(?:(?:NOS?|NR) ?[.:]|NUMBER\b|#) ?")
+# Words for the letters of a series, and where these are read without the word "patent" next to them: a folder
+# "Design 1234" is somebody's own.
+_SERIES_WORDS = (
+    (re.compile(r"^DES(?:IGN)?\b\.? ?(?=D? ?\d)|^DES(?=\d)"), re.compile(r"^DES(?:IGN .*\d,\d{3}\b|\b|\d)"), "D"),
+    (re.compile(r"^REISSUED? (?=(?:RE)?[. ]*\d)"), re.compile("(?!)"), "RE"),
+    (re.compile(r"^PLANT (?=(?:PP)? ?\d)"), re.compile("(?!)"), "PP"),
+)
+# What behind the word "patent" is a number of the United States.
+_DIGITS = re.compile(r"^(?:\d{1,3},\d{3}|\d{6})", re.ASCII)
+# 6,859,910: commas after every three digits from a million on.
+_MILLIONS = re.compile(r"^\d{1,2},\d{3},\d{3}(?: ?[A-Z]\d?)?$", re.ASCII)
 
 
 def normal_number(text: str) -> str:
     """The stored form of a patent number: office, series letters and digits, nothing else.
 
-    `USD907292S`, `USD0907292`, `D907,292` and `US D907292 S1` all become `USD907292`;
-    `US 12,448,135 B2` becomes `US12448135`. Text that is not a patent number (a folder name in a
-    private collection) is returned unchanged, blanks trimmed.
+    `USD907292S`, `USD0907292`, `D907,292`, `US D907292 S1`, `Des. 907,292`, `U.S. Pat. No. D907,292` and
+    `USD0907292-20210105` all become `USD907292`; `US 12,448,135 B2` and `12,448,135` become `US12448135`. Text that is
+    not a patent number (a folder name in a private collection) is returned in Unicode's form NFC, blanks trimmed.
     """
-    stripped = text.strip()
-    packed = re.sub(r"[\s,./-]", "", stripped).upper()
+    stripped = unicodedata.normalize("NFC", text.strip())
+    if len(stripped) > _LONGEST:
+        return stripped
+    packed = re.sub(r"[\s,./'’()‐–—-]", "", _without_words(_EDITION.sub("", plain(stripped).upper())))
     if _US_SERIES.match(packed):
         packed = "US" + packed
     match = _NUMBER.match(packed)
     if not match or match["office"] not in _OFFICES or match["series"] not in _SERIES:
         return stripped
     return match["office"] + match["series"] + (match["digits"].lstrip("0") or "0")
+
+
+def _without_words(text: str) -> str:
+    """`U.S. DESIGN PAT. NO. 907,292` -> `USD907,292`: words as the letters that stand for them."""
+    rest, states = _UNITED_STATES.subn("", text)
+    rest, patents = _PATENT.subn(" ", rest)
+    rest = _NO.sub("", " ".join(rest.split()))
+    for word, alone, letters in _SERIES_WORDS:
+        if word.match(rest) and (states or patents or alone.match(rest)):
+            return "US" + letters + word.sub("", rest).removeprefix(letters)
+    if states or _MILLIONS.match(rest) or (patents and _DIGITS.match(rest)):
+        return "US" + rest.removeprefix("US")
+    return rest

@@ -15,19 +15,29 @@ uspc_codes = st.builds(
     st.integers(1, 999),
     st.sampled_from(["", "1", "2", "15"]),
 )
-cpc_codes = st.builds(
-    lambda s, c, sub, g, n: f"{s}{c:02d}{sub}{g}/{n:02d}",
-    st.sampled_from("ABCEFGHY"),
-    st.integers(1, 99),
-    st.sampled_from("ABCDEFGHZ"),
-    st.integers(1, 9999),
-    st.integers(0, 99999),
-)
+
+
+def symbols(sections: str) -> st.SearchStrategy[str]:
+    return st.builds(
+        lambda s, c, sub, g, n: f"{s}{c:02d}{sub}{g}/{n:02d}",
+        st.sampled_from(sections),
+        st.integers(1, 99),
+        st.sampled_from("ABCDEFGHZ"),
+        st.integers(1, 9999),
+        st.integers(0, 99999),
+    )
+
+
 locarno_codes = st.builds(lambda c, s: f"{c:02d}-{s:02d}", st.integers(1, 32), st.integers(1, 99))
 codes = st.one_of(
     *(
         st.builds(ClassCode, st.just(scheme), texts)
-        for scheme, texts in (("locarno", locarno_codes), ("uspc", uspc_codes), ("cpc", cpc_codes), ("ipc", cpc_codes))
+        for scheme, texts in (
+            ("locarno", locarno_codes),
+            ("uspc", uspc_codes),
+            ("cpc", symbols("ABCEFGHY")),
+            ("ipc", symbols("ABCEFGH")),
+        )
     )
 )
 

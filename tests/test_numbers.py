@@ -22,16 +22,45 @@ from patsearch.numbers import normal_number
         (["USPP033000", "PP33,000 P2"], "USPP33000"),
         (["USH0002300", "H2,300"], "USH2300"),
         (["US 2021/0123456 A1"], "US20210123456"),
-        (["EP 1 234 567 B1", "EP1234567"], "EP1234567"),
+        (["EP 1 234 567 B1", "EP1234567", "EP Patent 1234567"], "EP1234567"),
+        (
+            [
+                *(
+                    "Des. 534,331",
+                    "Des. 534331",
+                    "Design 534,331",
+                    "D534,331 patent",
+                    "US D534,331 (S1)",
+                    "D‑534\u00a0331",
+                ),
+                *("U.S. Pat. No. D534,331", "US Design Patent No. D534,331", "U.S. Pat. No. Des. 534,331"),
+                *("U.S. Design Pat. No. 534,331", "USD0534331-20070102", "USD0534331-20070102-D00003"),
+                *("ＵＳＤ０５３４３３１", "USD٥٣٤٣٣١"),
+            ],
+            "USD534331",
+        ),
+        (["6,859,910", "US06859910-20050222", "No. 6,859,910", "United States Patent 6,859,910 B2"], "US6859910"),
+        (["Re. 49,123", "Reissue Patent 49,123", "RE49123E"], "USRE49123"),
+        (["Plant Patent No. PP12,345", "U.S. Plant Pat. No. 12,345"], "USPP12345"),
     ],
 )
 def test_ways_of_writing(texts: list[str], normal: str) -> None:
     assert {normal_number(text) for text in texts} == {normal}
 
 
-@pytest.mark.parametrize("text", ["chair1234", "D12", "my designs", "907292", "views", "", "ITEM1234", "USD٩٠٧٢٩٢"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("chair1234", "D12", "my designs", "907292", "views", "", "ITEM1234", "chair, oak", "Design 1234", "pub 1234"),
+        *("patent 5", "plant 1234", "No. 1234567", "12,345", "pattern 12345", "x" * 5000, "20210105", "2021-01-05"),
+    ],
+)
 def test_what_is_no_number_stays_as_it_is(text: str) -> None:
     assert normal_number(f"  {text} ") == text
+
+
+def test_a_name_has_one_way_of_composing_its_letters() -> None:
+    assert normal_number("Cafe\u0301") == normal_number("Café") == "Café"
 
 
 @given(st.text(max_size=30))

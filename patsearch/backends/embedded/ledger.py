@@ -3,10 +3,10 @@
 | field                        | items    | term                                        |
 |------------------------------|----------|---------------------------------------------|
 | locarno, uspc, cpc, ipc      | facts    | each code and each of its ancestors         |
-| title                        | facts    | each word, case-folded (`text_words`)       |
-| kind, patent                 | facts    | the value, case-folded                      |
-| view                         | captions | each word, case-folded                      |
-| figure                       | captions | the value, case-folded; none without figure |
+| title                        | facts    | each word (`text_words`)                    |
+| kind, patent                 | facts    | the value (`comparable`)                    |
+| view                         | captions | each word (`text_words`)                    |
+| figure                       | captions | the value (`comparable`); none without one  |
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import numpy as np
 from patsearch.backends.embedded.catalogue import Catalogue
 from patsearch.backends.embedded.segments import Batch, Columns
 from patsearch.errors import UsageError
-from patsearch.filters import text_words
+from patsearch.filters import comparable
+from patsearch.text import text_words
 from patsearch.types import Drawing
 
 _REMEMBERED = 20_000
@@ -87,7 +88,7 @@ class Ledger:
         if new:
             pairs: list[tuple[str, str]] = [(c.scheme, ancestor) for c in d.classes for ancestor in c.ancestors]
             pairs += [("title", word) for word in text_words(d.title)]
-            pairs += [("kind", d.kind.casefold()), ("patent", d.patent.casefold())]
+            pairs += [("kind", comparable("kind", d.kind)), ("patent", comparable("patent", d.patent))]
             self._post(db, pairs, number)
         return number
 
@@ -96,7 +97,7 @@ class Ledger:
         if new:
             pairs = [("view", word) for word in text_words(d.view or "")]
             if d.figure is not None:
-                pairs.append(("figure", d.figure.casefold()))
+                pairs.append(("figure", comparable("figure", d.figure)))
             self._post(db, pairs, number)
         return number
 

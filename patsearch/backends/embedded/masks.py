@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from patsearch.backends.embedded.catalogue import Catalogue, State
 from patsearch.backends.embedded.segments import Columns
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test, is_storable
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.text import is_storable
 
 Mask = NDArray[np.bool_]
 _REMEMBERED = 16  # conditions

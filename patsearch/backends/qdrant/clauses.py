@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
 
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test, is_storable
+from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.text import is_storable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@
 | `patent`                           | groups results                                                | keyword        |
 | `locarno` `uspc` `cpc` `ipc`       | every code and every ancestor of it                           | keyword        |
 | `granted` `filed`                  | midnight UTC of the day                                       | datetime       |
-| `patent_key` `kind_key` `figure_key` | case-folded, for comparing                                  | keyword        |
-| `title_words` `view_words`         | case-folded words, each once                                  | keyword, prefix|
+| `patent_key` `kind_key` `figure_key` | for comparing (`patsearch.filters.comparable`)              | keyword        |
+| `title_words` `view_words`         | words (`patsearch.text.text_words`), each once                | keyword, prefix|
 | `stamp`                            | digest of drawing and vector: tells one version from another  |                |
 
 Fields without a value are left out. Qdrant matches booleans unreliably; hence y and n.
@@ -27,12 +27,14 @@ import numpy as np
 
 from patsearch.backends.base import Embeddings
 from patsearch.classification import SCHEMES, ClassCode
-from patsearch.filters import text_words
+from patsearch.filters import ExactField, comparable
+from patsearch.text import text_words
 from patsearch.types import Drawing, JsonDict
 
 VECTOR = "drawing"  # the vector's name within a point
 GROUP = "patent"
 _NAMESPACE = uuid.UUID("7b0c2a52-5d0f-5b0e-9d0e-0d6c1a3f7a11")
+_KEYS: tuple[ExactField, ...] = ("patent", "kind", "figure")
 _PLAIN = ("id", "patent", "sheet", "figure", "view", "turned", "title", "kind", "source")
 
 IndexKind = Literal["keyword", "words", "datetime"]
@@ -69,9 +71,9 @@ def to_point(drawing: Drawing, vector: Embeddings) -> Point:
     for scheme in SCHEMES:
         codes = [code for code in drawing.classes if code.scheme == scheme]
         payload[scheme] = list(dict.fromkeys(ancestor for code in codes for ancestor in code.ancestors))
-    for field in ("patent", "kind", "figure"):
-        value = getattr(drawing, field)
-        payload[f"{field}_key"] = None if value is None else value.casefold()
+    for key in _KEYS:
+        value = getattr(drawing, key)
+        payload[f"{key}_key"] = None if value is None else comparable(key, value)
     for field in ("title", "view"):
         payload[f"{field}_words"] = list(dict.fromkeys(text_words(getattr(drawing, field) or "")))
     payload["stamp"] = stamp(drawing, vector)

@@ -1,0 +1,50 @@
+"""One reading of text, for everything that is compared: filters, titles, captions, numbers, codes.
+
+Two texts that look the same are the same: full-width letters and digits, letters composed with their accents or not,
+blanks of any kind, upper and lower case.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+# An accent that no letter is composed with (the dot that is left of a small Turkish I) belongs to its word.
+_WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+
+
+def plain(text: str) -> str:
+    """The text in the letters that a keyboard has: NFKC, ASCII digits, single blanks and none at the ends."""
+    if not text.isascii():
+        text = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), unicodedata.normalize("NFKC", text))
+    return " ".join(text.split())
+
+
+def folded(text: str) -> str:
+    """What is compared: `plain`, without regard to case."""
+    return unicodedata.normalize("NFKC", plain(text).casefold())
+
+
+def query_words(text: str) -> list[str]:
+    """The words to look for, folded."""
+    return _WORD.findall(folded(text))
+
+
+def text_words(text: str) -> list[str]:
+    """The words of a title or caption, folded; those with accents without them too, so that `cafe` finds `Café`."""
+    words = query_words(text)
+    if text.isascii():
+        return words
+    bare = (unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))) for word in words)
+    return words + [word for word in bare if word not in words]
+
+
+def is_storable(text: str) -> bool:
+    """False for bytes of a command line that are not UTF-8: they arrive as lone surrogates, which nothing stores."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
