@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.samples import SPEC, random_vectors
 from patsearch.classification import ClassCode, Scheme, parse_code, try_code
 from patsearch.errors import FilterError
 from patsearch.filters import DateIn, Filter, HasClass, HasWords, OneOf, Test, parse_filter
 from patsearch.numbers import normal_number
 from patsearch.text import plain, text_words
 from patsearch.types import Drawing
+from patsearch_contract.samples import SPEC, random_vectors
 
 PATENTS = ["USD907292", "USD800001", "US6859910", "USRE49123", "USPP12345", "EP1234567", "USD1234"]
 FOLDERS = ["chair, oak", "Café", "ｃｈａｉｒ 12", "101", "椅子", "salt and kind"]
