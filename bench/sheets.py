@@ -27,7 +27,7 @@ from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, sheets, split_sheet
 from patsearch.drawings.opening import open_image
-from patsearch.ingest.sources.base import Problem, open_source
+from patsearch.ingest.sources import Problem, open_source
 from patsearch.types import Patent
 
 LABELLED = Path(__file__).parents[1] / "tests" / "drawings" / "labelled_sheets.json"

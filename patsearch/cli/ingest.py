@@ -116,6 +116,9 @@ def _summary(report: IngestReport, index: Path, show: object) -> None:
         show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
     for reason, count in sorted(report.skipped.items()):
         show(f"Skipped {count:,} patents: {escape(reason)}.")
+    for problem in report.left_out:
+        if problem.expected:
+            show(f"In {escape(problem.where)}: {escape(problem.reason)}.", soft_wrap=True)
     if report.failed:
         show(f"[bold]Failed:[/bold] {len(report.failed):,} files. All are listed in {escape(str(index / 'reports'))}.")
         for problem in report.failed[:_FAILURES_SHOWN]:

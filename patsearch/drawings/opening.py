@@ -175,6 +175,16 @@ def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.Ima
     raise UnknownFormat(f"{name} is not an image of a known format.", hint=f"{_READABLE}.")
 
 
+def describe(head: bytes) -> str:
+    """What a file that is not read as a drawing is, in words, from its first kilobyte."""
+    if any(head.startswith(magic, offset) for magic, offset, _, _ in _READERS):
+        return "images whose names do not end as an image's"
+    for mark, what, hint in _FOREIGN:
+        if mark in head:
+            return f"{what}, which is not read; {hint[0].lower()}{hint[1:].rstrip('.')}"
+    return "not images of a known format"
+
+
 def _turn_to(image: ImageFile.ImageFile, page: int, name: str) -> None:
     if page == 1:
         return

@@ -171,7 +171,7 @@ class _Run:
             try:
                 for unit in self._read(source):
                     if isinstance(unit, Problem):
-                        self.report.failed.append(unit)
+                        self.report.add(unit)
                     elif not in_shard(unit.key, self.options.shard):
                         self.report.skipped["of another shard"] += 1
                         self._advance()
@@ -182,6 +182,7 @@ class _Run:
                         yield unit
             except (SourceError, OSError) as error:
                 self.report.failed.append(Problem(str(source.path), str(error)))
+            self.report.files += len(source.taken)
 
     def _read(self, source: Source) -> Iterator[Unit | Problem]:
         """The source's units, with the CPU time that reading and hashing takes."""

@@ -25,7 +25,10 @@ class IngestReport:
         sheets: sheets read, front pages included.
         removed: drawings that a newer version of their patent no longer has.
         skipped: number of patents passed over, by reason.
-        failed: files, sheets and patents that could not be read, with the reason.
+        failed: files, sheets and patents that could not be read or were left out, with the reason.
+        left_out: a line for each kind of files below the sources that belong to no patent, those that are left out
+            by rule among them; the others are in `failed` too.
+        files: files below the sources that were read.
         stages: CPU seconds by stage, over all processes.
         seconds: wall time.
         interrupted: whether the run was stopped before the end.
@@ -38,10 +41,19 @@ class IngestReport:
     removed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed: list[Problem] = field(default_factory=list)
+    left_out: list[Problem] = field(default_factory=list)
+    files: int = 0
     stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     seconds: float = 0.0
     interrupted: bool = False
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+    def add(self, problem: Problem) -> None:
+        """What a source says of its files."""
+        if problem.left_out:
+            self.left_out.append(problem)
+        if not problem.expected:
+            self.failed.append(problem)
 
     @property
     def exit_code(self) -> int:
@@ -61,6 +73,11 @@ class IngestReport:
             "removed": self.removed,
             "skipped": dict(self.skipped),
             "failed": [{"file": p.where, "reason": p.reason} for p in self.failed],
+            "files": {"read": self.files, "left_out": sum(p.left_out for p in self.left_out)},
+            "left_out": [
+                {"file": p.where, "reason": p.reason, "files": p.left_out, "expected": p.expected}
+                for p in self.left_out
+            ],
             "rate": {
                 "drawings_per_second": round(self.drawings / self.seconds, 2) if self.seconds else None,
                 "cpu_seconds": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},

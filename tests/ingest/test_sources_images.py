@@ -40,7 +40,10 @@ def test_a_sub_folder_is_a_patent_and_a_loose_file_too(tmp_path: Path) -> None:
     assert (source.name, source.total()) == ("images", 4)
     assert sheets_of(tmp_path) == (
         {"own design": ["a"], "USD1000": ["1"], "USD907292": ["2", "10"], "USD907293": ["D907-293"]},
-        [],
+        [
+            f"{tmp_path}: 1 files left out (.txt): not images of a known format; for example notes.txt",
+            f"{tmp_path}: 1 hidden files left out",
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit, open_source
+from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
+from patsearch.ingest.sources.opening import open_source
 
 __all__ = ["Problem", "Source", "SourceOptions", "Unit", "open_source"]

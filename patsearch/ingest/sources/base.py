@@ -7,15 +7,17 @@ the costly part (XML, unpacking sheets) is `Unit.load`, which runs elsewhere: un
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
-from patsearch import plugins
-from patsearch.errors import PluginError, SourceError, UsageError
+from patsearch.numbers import normal_number
 from patsearch.types import Patent
+
+_DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,15 @@ class Problem:
     Attributes:
         where: file, or file and member, as the user knows it.
         reason: what is wrong with it, one line.
+        left_out: number of files below the source that are left out for this reason; 0 where the file
+            belongs to a patent and could not be read.
+        expected: they are left out by rule, such as hidden files: said, but not a failure.
     """
 
     where: str
     reason: str
+    left_out: int = 0
+    expected: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
@@ -91,6 +98,8 @@ class Source(ABC):
         name: the name it is registered under.
         looks_for: what `recognises` looks for, in words for an error message.
         takes: names of the `SourceOptions` that it uses; others are refused.
+        shares: whether it keeps `taken`, so that other sources can read what it leaves of a folder, and the rest is
+            reported; a source that does not gets the whole folder for itself.
         precedence: the order in which sources look at a path, smallest first. The folder of
             images accepts everything that holds an image and comes last, at 90.
     """
@@ -99,10 +108,24 @@ class Source(ABC):
     looks_for: ClassVar[str]
     takes: ClassVar[frozenset[str]] = frozenset()
     precedence: ClassVar[int] = 50
+    shares: ClassVar[bool] = False
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self.path = path
         self.options = options
+        self.taken: set[Path] = set()  # the files of its patents, so far
+        self.left: set[Path] = set()  # those that it has named in a Problem instead
+        self.before: tuple[Source, ...] = ()  # those that choose from the same folder first
+
+    def covers(self, file: Path) -> bool:
+        """Whether a file below the path is this source's: read, named in a Problem, or replaced by one that is."""
+        return file in self.taken or file in self.left
+
+    def leave_out(self, files: Sequence[Path], where: str, reason: str) -> Problem:
+        """The Problem of files that are this source's and belong to no patent."""
+        self.left.update(files)
+        self.taken.difference_update(files)
+        return Problem(where, reason, left_out=len(files))
 
     @classmethod
     @abstractmethod
@@ -118,49 +141,6 @@ class Source(ABC):
         return None
 
 
-def open_source(path: Path | str, *, kind: str | None = None, options: SourceOptions | None = None) -> Source:
-    """The source at a path, recognised by looking unless its kind is named.
-
-    Raises:
-        SourceError: nothing there, or nothing that any kind recognises.
-        UsageError: an option that this kind of source does not take.
-        PluginError: no kind of that name.
-    """
-    path, options = Path(path), options or SourceOptions()
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        reason = "does not exist" if not path.is_symlink() else "is a link that leads nowhere"
-        if not isinstance(error, FileNotFoundError):
-            reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
-        raise SourceError(f"{path} {reason}.", hint="Name a file or folder that exists.") from error
-    cls = _load(kind) if kind else _recognise(path)
-    unknown = sorted(options.given() - cls.takes)
-    if unknown:
-        takes = ", ".join(sorted(cls.takes)) or "no options"
-        raise UsageError(
-            f"{path} is read as {cls.name!r}, which does not take {', '.join(unknown)}.",
-            hint=f"It takes {takes}; if it was recognised wrongly, name the kind with --source.",
-        )
-    return cls(path, options)
-
-
-def _recognise(path: Path) -> type[Source]:
-    kinds: list[type[Source]] = []
-    broken: list[str] = []
-    for name in plugins.names("source"):
-        try:
-            kinds.append(_load(name))
-        except PluginError as error:
-            broken.append(error.message)  # another package's fault; it must not stop our own sources
-    kinds.sort(key=lambda k: (k.precedence, k.name))
-    for kind in kinds:
-        if kind.recognises(path):
-            return kind
-    looked = "; ".join([*(f"{k.name}: {k.looks_for}" for k in kinds), *broken])
-    raise SourceError(f"{path} holds nothing that can be ingested.", hint=f"Looked for {looked}.")
-
-
-def _load(name: str) -> type[Source]:
-    loaded: type[Source] = plugins.load("source", name)
-    return loaded
+def patent_of(key: str) -> str:
+    """The number of a unit's patent, the same for all its editions; as good as its key is."""
+    return normal_number(_DATED.sub("", key))

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from patsearch.errors import SourceError
 from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import holds, natural_key, parse_day, printable, readable, walk
+from patsearch.ingest.sources.folders import folders_of, holds, natural_key, parse_day, printable, readable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
 from patsearch.ingest.sources.metadata import read_metadata
 from patsearch.numbers import normal_number
@@ -28,8 +28,11 @@ FRONT_PAGE = "D00000"
 _NAME = re.compile(
     r"^(?P<key>(?P<number>US[A-Z]{0,2}\d{4,11})-(?P<date>\d{8}))-(?P<sheet>[DP]\d{5}(?:-[A-Z0-9]+)?)$", re.IGNORECASE
 )
+# A name that begins so is of this layout, and not that of an image of the user's own.
+_DATED = re.compile(r"^US[A-Z]{0,2}\d{4,11}-\d{8}-", re.IGNORECASE)
+_MISNAMED = "named like a sheet of this layout, but not with a number of five digits (-D00002)"
 _LABEL = re.compile(r"^\s*(?P<path>\S.*?)\s+(?P<label>\d{1,9})\s*$")
-_LOOK_AT = 2000  # files that `recognises` looks at
+_LOOK_AT = 20_000  # files that `recognises` looks at
 
 
 class DeepPatentSource(Source):
@@ -39,6 +42,7 @@ class DeepPatentSource(Source):
     looks_for = "images named like USD0834581-20181127-D00002.png"
     takes: ClassVar[frozenset[str]] = frozenset({"lists", "metadata"})
     precedence: ClassVar[int] = 20
+    shares: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -62,14 +66,24 @@ class DeepPatentSource(Source):
     def _patents(self) -> Iterator[tuple[str, list[SheetFile]] | Problem]:
         """Each patent's key and sheets. Names are gathered first: a patent may be in several folders."""
         sheets: dict[str, dict[str, SheetFile]] = {}
+        doubles: list[Path] = []
+        unnamed: list[Path] = []
         for file in self._files():
             if isinstance(file, Problem):
                 yield file
-            elif match := _NAME.match(file.stem):
+                continue
+            self.taken.add(file)
+            if match := _NAME.match(file.stem):
                 name = match["sheet"].upper()
                 sheet = SheetFile(file, name, front_page=name.split("-")[0] == FRONT_PAGE)
-                sheets.setdefault(match["key"].upper(), {}).setdefault(name, sheet)
-        if not sheets:
+                if sheets.setdefault(match["key"].upper(), {}).setdefault(name, sheet).path != file:
+                    doubles.append(file)
+            else:
+                unnamed.append(file)
+        for odd, reason in ((doubles, "a sheet that another file is too"), (unnamed, _MISNAMED)):
+            if odd:
+                yield self.leave_out(odd, printable(odd[0]), f"{reason}; {len(odd)} such files left out")
+        if not sheets and not self.before:
             yield Problem(printable(self.path), f"no {self.looks_for}")
         for key in sorted(sheets, key=natural_key):
             files = sheets[key].values()
@@ -77,11 +91,11 @@ class DeepPatentSource(Source):
 
     def _files(self) -> Iterator[Path | Problem]:
         if not self.options.lists:
-            for folder in walk(self.path):
+            for folder in folders_of(self):
                 if isinstance(folder, Problem):
                     yield folder
                 else:
-                    yield from (file for file in folder.files if _is_sheet(file))
+                    yield from (f for f in folder.files if f.suffix.lower() in SUFFIXES and _DATED.match(f.stem))
             return
         for listed in self.options.lists:
             missing: list[str] = []

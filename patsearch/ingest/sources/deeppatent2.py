@@ -20,7 +20,7 @@ from typing import ClassVar
 from patsearch.errors import SourceError
 from patsearch.ingest.sources.base import Problem, Source, Unit
 from patsearch.ingest.sources.deeppatent import FRONT_PAGE, sheet_key
-from patsearch.ingest.sources.folders import natural_key, parse_day, printable
+from patsearch.ingest.sources.folders import Folder, folders_of, natural_key, parse_day, printable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.jsonstream import Span, objects, read_object
 from patsearch.ingest.sources.metadata import one_line, read_metadata
@@ -39,6 +39,7 @@ class DeepPatent2Source(Source):
     name = "deeppatent2"
     looks_for = f"{_LIST} next to folders {_SHEETS} and {_FIGURES}"
     takes: ClassVar[frozenset[str]] = frozenset({"metadata"})
+    shares: ClassVar[bool] = True
     precedence: ClassVar[int] = 15  # before DeepPatent, whose names the sheets have
 
     _found: list[_Year] | None = None
@@ -66,14 +67,39 @@ class DeepPatent2Source(Source):
                 if known is not None:
                     patent = replace(known, captions=patent.captions, granted=known.granted or patent.granted)
                 if files:
+                    self.taken.update(file.path for file in files)
                     yield patent_files(key, patent, files, printable(year.path.parent.name))
             if missing:
                 yield Problem(
                     printable(year.path), f"{len(missing)} listed files are missing, for example {missing[0]}"
                 )
+        yield from self._unlisted()
 
     def total(self) -> int | None:
         return sum(len(year.figures) for year in self._years())
+
+    def covers(self, file: Path) -> bool:
+        """Also the images of all patents that a list names, of which `units` has the missing and the unlisted ones."""
+        return any(file == year.path or self._images(year, file, _SHEETS, _FIGURES) for year in self._years())
+
+    @staticmethod
+    def _images(year: _Year, file: Path, *folders: str) -> bool:
+        """Whether a file is an image of a listed patent in one of the folders of a year."""
+        listed = "-".join(file.name.upper().split("-")[:2]) in year.figures and file.suffix.lower() in SUFFIXES
+        return listed and any(file.is_relative_to(year.path.parent / folder) for folder in folders)
+
+    def _unlisted(self) -> Iterator[Problem]:
+        """Sheets of listed patents that no figure names."""
+        sheets = [
+            file
+            for folder in folders_of(self)
+            if isinstance(folder, Folder)
+            for file in folder.files
+            if file not in self.taken and any(self._images(year, file, _SHEETS) for year in self._years())
+        ]
+        if sheets:
+            reason = f"{len(sheets)} sheets are in no list and are left out"
+            yield self.leave_out(sheets, printable(sheets[0]), reason)
 
     def _years(self) -> list[_Year]:
         """The places of each patent's figures in the lists. Only offsets are kept, not the figures."""

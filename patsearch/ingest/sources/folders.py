@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from patsearch.errors import SourceError
-from patsearch.ingest.sources.base import Problem
+from patsearch.ingest.sources.base import Problem, Source
 
 _CHUNK = 1 << 20
 _MAX_DEPTH = 32
@@ -21,19 +21,37 @@ _MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One folder and its files, in natural order (`2.png` before `10.png`)."""
+    """One folder and its files, in natural order (`2.png` before `10.png`).
+
+    Attributes:
+        hidden: files and folders in it whose names begin with a dot; they are not read.
+    """
 
     path: Path
     files: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
 
 
 def walk(root: Path) -> Iterator[Folder | Problem]:
-    """The folders below a root, depth first, in natural order; hidden ones are left out.
+    """The folders below a root, depth first, in natural order.
 
     Links to folders are followed, each folder once, so that links in a circle end. What is neither
     file nor folder, and links that lead nowhere, are Problems.
     """
     yield from _walk(root, set(), 0)
+
+
+def folders_of(source: Source) -> Iterator[Folder | Problem]:
+    """The folders that a source reads, with the files that no source before it covers; of a file, its folder."""
+    if not source.path.is_dir():
+        yield Folder(source.path.parent, (source.path,))
+        return
+    for folder in walk(source.path):
+        if isinstance(folder, Folder) and source.before:
+            files = (f for f in folder.files if not any(earlier.covers(f) for earlier in source.before))
+            yield Folder(folder.path, tuple(files), folder.hidden)
+        else:
+            yield folder
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Folder | Problem]:
@@ -46,28 +64,37 @@ def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Fold
     except OSError as error:
         yield Problem(printable(folder), f"cannot be read ({error.strerror or error})")
         return
-    files, folders = [], []
+    files, folders, hidden = [], [], []
     for entry in entries:
         if entry.name.startswith("."):
+            hidden.append(entry)
             continue
         try:
             mode = entry.stat().st_mode
         except OSError as error:
             reason = "a link that leads nowhere" if entry.is_symlink() else f"cannot be read ({error.strerror})"
-            yield Problem(printable(entry), reason)
+            yield Problem(printable(entry), reason, left_out=1)
             continue
         if stat.S_ISDIR(mode):
             folders.append(entry)
         elif stat.S_ISREG(mode):
             files.append(entry)
         else:
-            yield Problem(printable(entry), "neither a file nor a folder")
-    yield Folder(folder, tuple(files))
+            yield Problem(printable(entry), "neither a file nor a folder", left_out=1)
+    yield Folder(folder, tuple(files), tuple(hidden))
     if folders and depth >= _MAX_DEPTH:
-        yield Problem(printable(folder), f"folders deeper than {_MAX_DEPTH} levels are left out")
+        reason = f"folders deeper than {_MAX_DEPTH} levels are left out"
+        yield Problem(printable(folder), reason, left_out=sum(map(count_files, folders)))
         return
     for entry in folders:
         yield from _walk(entry, seen, depth + 1)
+
+
+def count_files(path: Path) -> int:
+    """The files below a folder, hidden ones and links too; 1 for what is not a folder, 0 for a link to one."""
+    if not path.is_dir():
+        return 1
+    return 0 if path.is_symlink() else sum(len(files) for _, _, files in os.walk(path))
 
 
 def holds(path: Path, fits: Callable[[Path], bool], *, most: int) -> bool:

@@ -10,14 +10,17 @@ from patsearch.errors import SourceError
 from patsearch.ingest.grant import MAX_XML, Grant, parse_grant
 from patsearch.ingest.sources.base import Unit
 from patsearch.ingest.sources.folders import natural_key, printable, read_file, readable
-from patsearch.ingest.sources.imagefiles import sheet_names
+from patsearch.ingest.sources.imagefiles import SUFFIXES, sheet_names
 from patsearch.ingest.sources.unzip import MAX_MEMBER, unzip
 from patsearch.types import Patent, Sheet
 
 GRANT_NAME = re.compile(r"^(?:US)?[A-Z]{0,2}\d{4,11}(?:[A-Z]\d?)?-\d{8}$", re.IGNORECASE)
 # Sheets end in D00001, photographs in P00001; C and M are chemistry and mathematics in the text.
 SHEET_NAME = re.compile(r"-(?P<name>[DP]\d{5}(?:-[A-Z0-9]+)?)$", re.IGNORECASE)
-IMAGES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+_IN_TEXT = re.compile(r"-[CM]\d{5}", re.IGNORECASE)
+# Chemistry and mathematics as the applicant's programs wrote them, sequences, definitions.
+_ATTACHED = (".cdx", ".mol", ".nb", ".txt", ".dtd", ".ent")
+IMAGES = SUFFIXES
 FRONT_PAGE = "D00000"
 
 
@@ -34,7 +37,8 @@ class GrantZip(Unit):
         where = f"{printable(self.path)}:{self.member}" if self.member else printable(self.path)
         data = self.data if self.data is not None else self._read(where)
         try:
-            unpacked = unzip(data, _wanted)
+            others: list[str] = []
+            unpacked = unzip(data, lambda name: _wanted(name, others))
             name = _xml_name(list(unpacked.files), PurePosixPath(self.member or self.path.name).stem)
             if name is None:
                 # Say why, where the XML was there and could not be unpacked.
@@ -43,6 +47,8 @@ class GrantZip(Unit):
         except SourceError as error:
             raise SourceError(f"{where}: {error.message}.") from error
         images = {n: d for n, d in unpacked.files.items() if not n.lower().endswith(".xml")}
+        if others:
+            unpacked.problems.append(f"{len(others)} files are not images of a known kind: {', '.join(others[:5])}")
         return _with_sheets(grant, images, tuple(unpacked.problems))
 
     def _read(self, where: str) -> bytes:
@@ -67,14 +73,14 @@ class GrantFiles(Unit):
             grant = parse_grant(data)
         except SourceError as error:
             raise SourceError(f"{printable(self.xml)}: {error.message}.") from error
-        wanted = {Path(name).stem.casefold() for name in grant.images}
         images, problems = {}, []
         for path in self.images:
-            if SHEET_NAME.search(path.stem) or path.stem.casefold() in wanted:
-                try:
-                    images[path.name] = read_file(path, MAX_MEMBER)
-                except SourceError as error:
-                    problems.append(error.message)
+            if _IN_TEXT.search(path.stem):
+                continue
+            try:
+                images[path.name] = read_file(path, MAX_MEMBER)
+            except SourceError as error:
+                problems.append(error.message)
         if not images and not problems:
             return grant.patent  # a text without drawings, as the full-text collections have it
         return _with_sheets(grant, images, tuple(problems))
@@ -91,6 +97,9 @@ def _with_sheets(grant: Grant, files: dict[str, bytes], problems: tuple[str, ...
         Sheet(name, files[file], front_page=name.split("-")[0] == FRONT_PAGE)
         for name, file in zip(sheet_names([_page(file) for file in chosen]), chosen, strict=True)
     ]
+    unread = sorted(file for file in files if file not in chosen and not _IN_TEXT.search(Path(file).stem))
+    if unread:
+        problems += (f"{len(unread)} images are not sheets of the grant and are left out: {', '.join(unread[:5])}",)
     if missing:
         problems += (f"{len(missing)} of {len(named)} sheets are missing: {', '.join(missing[:5])}",)
     sheets.sort(key=lambda sheet: not sheet.front_page)
@@ -109,8 +118,12 @@ def grant_key(name: str) -> str:
     return stem.upper() if GRANT_NAME.match(stem) else stem
 
 
-def _wanted(name: str) -> bool:
-    return name.lower().endswith((".xml", *IMAGES))
+def _wanted(name: str, others: list[str]) -> bool:
+    """Whether to unpack a member; the names of those that no grant has by rule are added to `others`."""
+    wanted = name.lower().endswith((".xml", *IMAGES))
+    if not wanted and not name.startswith(".") and not name.lower().endswith(_ATTACHED):
+        others.append(name)
+    return wanted
 
 
 def _xml_name(names: list[str], stem: str) -> str | None:

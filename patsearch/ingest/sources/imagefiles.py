@@ -13,7 +13,7 @@ from patsearch.ingest.sources.folders import fingerprint, read_file
 from patsearch.ingest.sources.unzip import MAX_MEMBER
 from patsearch.types import Patent, Sheet
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".gif", ".bmp", ".webp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from patsearch.errors import UsageError
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
-from patsearch.ingest.sources.folders import Folder, holds, natural_key, printable, walk
+from patsearch.ingest.sources.folders import folders_of, holds, natural_key, printable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import normal_number
@@ -30,6 +30,7 @@ class ImageFolderSource(Source):
     looks_for = "images (" + " ".join(s[1:] for s in SUFFIXES) + ") in a folder"
     takes: ClassVar[frozenset[str]] = frozenset({"metadata", "pattern"})
     precedence: ClassVar[int] = 90
+    shares: ClassVar[bool] = True
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         super().__init__(path, options)
@@ -67,30 +68,30 @@ class ImageFolderSource(Source):
         patents: dict[str, list[tuple[Path, str]]] = {}
         homes: dict[str, Path] = {}
         unfit: list[Path] = []
-        for folder in walk(self.path) if self.path.is_dir() else [Folder(self._root, (self.path,))]:
+        for folder in folders_of(self):
             if isinstance(folder, Problem):
                 yield folder
                 continue
-            doubled = False
-            for file in folder.files:
-                if not _is_image(file):
-                    continue
+            doubled: list[Path] = []
+            for file in filter(_is_image, folder.files):
+                self.taken.add(file)
                 named = self._name(file)
                 if named is None:
                     unfit.append(file)
                 elif self._pattern or homes.setdefault(named[0], file.parent) == file.parent:
                     patents.setdefault(named[0], []).append((file, named[1]))
                 else:
-                    doubled = True
+                    doubled.append(file)
             if doubled:
                 # To join A/views and B/views into one patent would be wrong, and a guess.
                 reason = (
                     "another folder gives a patent of the same name; left out: distinguish patents by a name pattern"
                 )
-                yield Problem(printable(folder.path), reason)
+                yield self.leave_out(doubled, printable(folder.path), reason)
         if unfit:
-            yield Problem(printable(unfit[0]), f"the name does not match the pattern; {len(unfit)} images are left out")
-        if not patents:
+            reason = f"the name does not match the pattern; {len(unfit)} images are left out"
+            yield self.leave_out(unfit, printable(unfit[0]), reason)
+        if not patents and not self.taken and not self.before:
             yield Problem(printable(self.path), "no images that belong to a patent")
         for number in sorted(patents, key=natural_key):
             yield number, _sheets(patents[number])

@@ -13,22 +13,27 @@ once, to fingerprint the grants in it: about a second a gigabyte from memory, el
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
+from patsearch.ingest.grant import MAX_XML
 from patsearch.ingest.sources import tarball
-from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import Folder, fingerprint, holds, printable, read_file, walk
+from patsearch.ingest.sources.base import Problem, Source, Unit, patent_of
+from patsearch.ingest.sources.folders import Folder, fingerprint, folders_of, holds, printable, read_file
 from patsearch.ingest.sources.grants import GRANT_NAME, IMAGES, SHEET_NAME, GrantFiles, GrantZip, grant_key
 from patsearch.ingest.sources.unzip import MAX_ZIP
 
 _WEEK = re.compile(r"^I\d{8}(?:-\w+)?$", re.IGNORECASE)
 _GRANT_INSIDE = re.compile(rb"US[A-Z]{0,2}\d{4,11}-\d{8}\b", re.IGNORECASE)
-_LOOK_AT = 2000  # entries of a folder that `recognises` looks at
+# Lists and definitions next to the grants of an archive, and the supplements in folders.
+_ATTACHED = re.compile(r"-SUPP/|(?:^|/)DTDS/|\.(?:dtd|ent|txt|lst|html?)$", re.IGNORECASE)
+_LOOK_AT = 20_000  # entries of a folder that `recognises` looks at
 
 
 class UsptoSource(Source):
@@ -37,6 +42,7 @@ class UsptoSource(Source):
     name = "uspto"
     looks_for = "weekly archives (I20210105.tar), grant ZIPs or grant XML (USD0907292-20210105.ZIP)"
     precedence: ClassVar[int] = 10
+    shares: ClassVar[bool] = True
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -59,7 +65,7 @@ class UsptoSource(Source):
     def total(self) -> int | None:
         """Counted by the archives' headers; None where an archive is compressed."""
         keys: set[str] = set()
-        for folder in _folders(self.path):
+        for folder in folders_of(self):
             if isinstance(folder, Problem):
                 continue
             for file in folder.files:
@@ -72,30 +78,34 @@ class UsptoSource(Source):
                             keys.add(grant_key(member.name))
                 elif suffix == ".xml" or (suffix == ".zip" and not _supplement(str(file))):
                     keys.add(grant_key(file.name))
+            self._take(folder)
         return len(keys)
 
     def _units(self) -> Iterator[Unit | Problem]:
-        for folder in _folders(self.path):
+        for folder in folders_of(self):
             if isinstance(folder, Problem):
                 yield folder
                 continue
+            self._take(folder)
             for file in folder.files:
+                if _supplement(str(file)):
+                    continue
                 if file.name.lower().endswith(tarball.SUFFIXES):
                     yield from _in_tar(file)
-                elif file.suffix.lower() == ".zip" and not _supplement(str(file)):
+                elif file.suffix.lower() == ".zip":
                     yield _in_file(file)
             yield from _loose(folder)
 
-
-def _folders(path: Path) -> Iterator[Folder | Problem]:
-    if path.is_dir():
-        yield from walk(path)
-    else:
-        yield Folder(path.parent, (path,))
+    def _take(self, folder: Folder) -> None:
+        packed = (f for f in folder.files if f.name.lower().endswith((".zip", *tarball.SUFFIXES)))
+        self.taken.update(file for file in packed if not _supplement(str(file)))
+        for xml, images in _texts(folder).items():
+            self.taken.update((xml, *images))
 
 
 def _in_tar(path: Path) -> Iterator[Unit | Problem]:
     found = False
+    others: Counter[str] = Counter()
     for member in tarball.members(path):
         if isinstance(member, Problem):
             yield member
@@ -112,6 +122,12 @@ def _in_tar(path: Path) -> Iterator[Unit | Problem]:
                 offset=member.offset or 0,
                 data=member.data,
             )
+        elif not _supplement(member.name) and not _ATTACHED.search(member.name):
+            others[PurePosixPath(member.name).suffix.lower() or "no suffix"] += 1
+    if found and others:
+        counts = ", ".join(f"{suffix}: {count}" for suffix, count in others.most_common(10))
+        reason = f"{others.total()} files in this archive are not grant ZIPs and are left out ({counts})"
+        yield Problem(printable(path), reason)
     if not found:
         yield Problem(printable(path), "no grant ZIPs in this archive")
 
@@ -129,15 +145,7 @@ def _in_file(path: Path) -> Unit | Problem:
 
 def _loose(folder: Folder) -> Iterator[Unit | Problem]:
     """Grants whose text is a file in a folder, with or without sheets next to it."""
-    xmls = [f for f in folder.files if f.suffix.lower() == ".xml"]
-    images: dict[str, list[Path]] = {}
-    for file in folder.files if xmls else ():
-        if file.suffix.lower() in IMAGES:
-            # With several texts, a sheet belongs to the one whose name it begins with.
-            owner = xmls[0].stem if len(xmls) == 1 else SHEET_NAME.sub("", file.stem)
-            images.setdefault(owner.casefold(), []).append(file)
-    for xml in xmls:
-        own = images.get(xml.stem.casefold(), [])
+    for xml, own in _texts(folder).items():
         try:
             digest, size = fingerprint([xml, *own])
         except SourceError as error:
@@ -149,12 +157,42 @@ def _loose(folder: Folder) -> Iterator[Unit | Problem]:
         )
 
 
+def _texts(folder: Folder) -> dict[Path, list[Path]]:
+    """The texts of a folder and the images that belong to each."""
+    texts: dict[Path, list[Path]] = {f: [] for f in folder.files if f.suffix.lower() == ".xml"}
+    owners = {xml.stem.casefold(): xml for xml in reversed(texts)}
+    for file in folder.files if texts else ():
+        if file.suffix.lower() in IMAGES:
+            # With several texts, a sheet belongs to the one whose name it begins with.
+            only = next(iter(texts)) if len(texts) == 1 else None
+            owner = owners.get(SHEET_NAME.sub("", file.stem).casefold())
+            if owner is None and only is not None and _is_of(file, only):
+                owner = only
+            if owner is not None:
+                texts[owner].append(file)
+    return texts
+
+
+def _is_of(image: Path, xml: Path) -> bool:
+    """Whether an image in the folder of one text belongs to it, by its name or because the text names it."""
+    owner = SHEET_NAME.sub("", image.stem)
+    if GRANT_NAME.match(owner) and GRANT_NAME.match(xml.stem):
+        return patent_of(owner) == patent_of(xml.stem)
+    if owner != image.stem or image.stem.casefold().startswith(xml.stem.casefold()):
+        return True
+    try:
+        return os.fsencode(image.name).lower() in read_file(xml, MAX_XML).lower()
+    except SourceError:
+        return False
+
+
 def _is_grant_zip(name: str) -> bool:
     return name.lower().endswith(".zip") and not _supplement(name)
 
 
 def _supplement(name: str) -> bool:
-    stem = PurePosixPath(name).stem.upper()
+    """Whether a file is of the office's supplements: sequence listings, tables, DTDs."""
+    stem = PurePosixPath(name).name.upper().removesuffix(".GZ").rpartition(".")[0]
     return stem.endswith("-SUPP") or stem == "DTDS"
 
 
