@@ -1,26 +1,36 @@
-"""Fax-coded one-bit sheets (CCITT group 4 in TIFF) straight into an array.
+"""Fax-coded one-bit sheets (CCITT group 4 in TIFF) straight into an array, and how much of them is sound.
 
 Pillow decodes a sheet into its own memory, from which an array takes two more
 copies, and reads the file's directory in Python: together half as much again as the decoding.
+
+The coding has no checksum, and libtiff returns a picture whatever the file holds. But each line is coded in the bits
+that follow those of the line above, so a sound strip ends exactly with its last line. A strip is therefore decoded with
+one line more than it has, and with a code instead of its end mark that libtiff does not know: libtiff complains about
+that line alone, or the strip is damaged.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from patsearch.drawings.libtiff import listening
+
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262
+_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 259, 262, 266
+_OFFSETS, _LINES, _COUNTS = 273, 278, 279  # of the strips
 _GROUP4 = 4
 _BLACK_SET = 0  # photometric interpretation: a bit that is set is black; 1: is white
 _PLAIN = {
     258: 1,  # bits a sample
-    266: 1,  # fill order
     274: 1,  # orientation
     277: 1,  # samples a pixel
     284: 1,  # planar configuration
@@ -31,39 +41,157 @@ _PLAIN = {
 _FOREIGN = frozenset({322, 323, 324, 325, 338})  # tiles, extra samples
 _SHORT, _LONG = 3, 4
 _MOST_TAGS = 100
+_MOST_STRIPS = 20_000
+_END_MARK = 0x001001
+_END_BITS = 24
+_STOP_BIT = 6  # the end mark with this bit set begins with 0000001, the code of an extension
+_FILL = b"\xff" * 16
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_LINE = re.compile(r"line (\d+)")
 
 
-def read_fax(data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
-    """(H, W) uint8, ink = 0 and paper = 255, of the first page of a plain TIFF in group 4 coding.
+@dataclass(frozen=True, slots=True)
+class Fax:
+    """A decoded sheet.
+
+    Attributes:
+        grey: (H, W) uint8, ink = 0 and paper = 255; what is damaged is paper.
+        gone: number of its lines that are damaged.
+    """
+
+    grey: NDArray[np.uint8]
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Some lines of a sheet, from `top` on, and their coding."""
+
+    top: int
+    lines: int
+    data: bytes
+
+
+def read_fax(data: bytes, max_pixels: int) -> Fax | None:
+    """The first page of a plain TIFF in group 4 coding.
 
     Args:
         data: the whole file.
         max_pixels: larger sheets are not decoded.
 
     Returns:
-        None for everything else: other formats and codings, turned, larger and damaged sheets.
+        None for everything else: other formats and codings, turned and larger sheets.
     """
     tags = _directory(data)
-    if tags is None or _FOREIGN.intersection(tags) or any(tags.get(tag, v) != v for tag, v in _PLAIN.items()):
+    if tags is None or _FOREIGN.intersection(tags) or any(tags.get(tag, [v]) != [v] for tag, v in _PLAIN.items()):
         return None
-    width, height, photometric = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0), tags.get(_PHOTOMETRIC)
-    if tags.get(_COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
+    width, height, photometric = (_one(tags, tag) for tag in (_WIDTH, _HEIGHT, _PHOTOMETRIC))
+    if _one(tags, _COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
         return None
-    bits = np.empty((height, width), np.uint8)
+    strips = _strips(data, tags, height)
+    if strips is None:
+        return None
     # Pillow's bilevel images have 0 and 255 and their own memory; a palette image has 0 and 1 and
-    # may use ours.
-    target = Image.frombuffer("P", (width, height), bits, "raw", "P", 0, 1)
-    try:
-        target.frombytes(data, "libtiff", ("P;1", *_coding(), tags[0]))
-    except (ValueError, TypeError, OSError):
-        return None
+    # may use ours. One line more, for the last strip.
+    bits = np.empty((height + 1, width), np.uint8)
+    damaged: list[tuple[int, int]] = []
+    for strip in strips:
+        sound = _decode(strip, bits[strip.top : strip.top + strip.lines + 1])
+        if sound is None:
+            return None
+        if sound < strip.lines:
+            damaged.append((strip.top + sound, strip.top + strip.lines))
+    grey = bits[:height]
+    if photometric == _BLACK_SET:
+        grey -= 1  # 1 becomes 0, and 0 becomes 255
+    else:
+        np.negative(grey, out=grey)
+    for start, end in damaged:
+        grey[start:end] = 255
+    return Fax(grey, sum(end - start for start, end in damaged))
+
+
+def _decode(strip: _Strip, bits: NDArray[np.uint8]) -> int | None:
+    """Decode a strip into (lines + 1, W) 0/1 uint8; returns how many of its lines are sound, None if Pillow refuses."""
+    lines, width = strip.lines, bits.shape[1]
+    length = _length(strip.data)
+    marked = length < 8 * len(strip.data)
+    more = int(marked)
+    data = _stopped(strip.data, length) if marked else strip.data
+    target = Image.frombuffer("P", (width, lines + more), bits[: lines + more], "raw", "P", 0, 1)
+    with listening() as messages:
+        try:
+            target.frombytes(_tiff(width, lines + more, data), "libtiff", ("P;1", *_coding(), 8))
+        except (ValueError, TypeError, OSError):
+            return None
     if not target.readonly:  # a Pillow that has moved it to its own memory
         return None
-    if photometric == _BLACK_SET:
-        bits -= 1  # 1 becomes 0, and 0 becomes 255
-    else:
-        np.negative(bits, out=bits)
-    return bits
+    if messages is None or (marked and [_LINE.findall(text) for text in messages] == [[str(lines)]]):
+        return lines
+    return _agreeing(strip.data, length, bits[:lines])
+
+
+def _agreeing(data: bytes, length: int, bits: NDArray[np.uint8]) -> int:
+    """The number of lines up to the first whose coding is not what the data of a damaged strip have there.
+
+    Every line has one coding alone, given the line above: the first lines coded again are what the data begin with.
+    """
+
+    def agree(lines: int) -> int:
+        """How many bits the first lines take if the data begin with them, else 0."""
+        coded = _coded(bits[:lines])
+        size = _length(coded)
+        whole, rest = divmod(size, 8)
+        same = size <= length and coded[:whole] == data[:whole]
+        return size if same and (not rest or not (coded[whole] ^ data[whole]) >> 8 - rest) else 0
+
+    size = agree(len(bits))
+    if size and length - size < 8:
+        return len(bits)
+    sound, unsound = (len(bits), 0) if size else (0, len(bits))
+    while unsound - sound > 1:
+        half = (sound + unsound) // 2
+        sound, unsound = (half, unsound) if agree(half) else (sound, half)
+    if size or data.endswith(_FILL):
+        # Ones say "as above" again and again: lines that are all the same up to there come from a fill.
+        changes = np.flatnonzero((bits[1:sound] != bits[: sound - 1]).any(axis=1)) if sound else []
+        sound = int(changes[-1]) + 1 if len(changes) else 0
+    return sound
+
+
+def _coded(bits: NDArray[np.uint8]) -> bytes:
+    """Some lines in group 4 coding."""
+    sheet = io.BytesIO()
+    image = Image.fromarray(bits * np.uint8(255)).convert("1", dither=Image.Dither.NONE)
+    image.save(sheet, "TIFF", compression="group4", strip_size=1 << 30)
+    data = sheet.getvalue()
+    tags = _directory(data) or {}
+    offset = _one(tags, _OFFSETS)
+    return data[offset : offset + _one(tags, _COUNTS)]
+
+
+def _length(data: bytes) -> int:
+    """The number of bits of a strip before its end mark; all of them where it has none."""
+    data = data.rstrip(b"\0")
+    tail = int.from_bytes(data[-4:], "big")
+    zeros = (tail & -tail).bit_length() - 1
+    marked = len(data) >= 4 and tail >> zeros & (1 << _END_BITS) - 1 == _END_MARK
+    return 8 * len(data) - (zeros + _END_BITS if marked else 0)
+
+
+def _stopped(data: bytes, length: int) -> bytes:
+    """A strip with a code that libtiff does not read, and says so, instead of its end mark."""
+    place = length + _STOP_BIT
+    changed = bytearray(data)
+    changed[place // 8] |= 0x80 >> place % 8
+    return bytes(changed)
+
+
+def _tiff(width: int, lines: int, data: bytes) -> bytes:
+    """A file of one strip."""
+    values = ((256, width), (257, lines), (258, 1), (259, _GROUP4), (262, 0), (273, 134), (277, 1), (278, lines))
+    entries = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in (*values, (279, len(data))))
+    return b"II*\0" + struct.pack("<IH", 8, len(values) + 1) + (entries + b"\0\0\0\0").ljust(124, b"\0") + data
 
 
 @lru_cache(maxsize=1)
@@ -75,8 +203,26 @@ def _coding() -> tuple[object, ...]:
     return args[1:-1] if isinstance(args, tuple) else ()
 
 
-def _directory(data: bytes) -> dict[int, int] | None:
-    """The first directory's tags that hold one whole number each, and its offset under 0."""
+def _strips(data: bytes, tags: dict[int, list[int]], height: int) -> list[_Strip] | None:
+    """The strips of a page, from top to bottom; None where they are not as its height needs them."""
+    offsets, counts = tags.get(_OFFSETS, []), tags.get(_COUNTS, [])
+    each = min(_one(tags, _LINES) if _LINES in tags else height, height)
+    order = _one(tags, _FILL_ORDER) if _FILL_ORDER in tags else 1
+    if each < 1 or order not in (1, 2) or not len(offsets) == len(counts) == -(-height // each):
+        return None
+    turn: Callable[[bytes], bytes] = (lambda part: part.translate(_REVERSED)) if order == 2 else bytes
+    places = zip(range(0, height, each), offsets, counts, strict=True)
+    return [_Strip(top, min(each, height - top), turn(data[at : at + size])) for top, at, size in places]
+
+
+def _one(tags: dict[int, list[int]], tag: int) -> int:
+    """The only value of a tag; -1 for none or several."""
+    values = tags.get(tag, [])
+    return values[0] if len(values) == 1 else -1
+
+
+def _directory(data: bytes) -> dict[int, list[int]] | None:
+    """The first directory's tags; none of what is not whole numbers."""
     order = _BYTE_ORDERS.get(data[:4])
     if order is None or len(data) < 10:
         return None
@@ -87,12 +233,16 @@ def _directory(data: bytes) -> dict[int, int] | None:
     entries = data[offset + 2 : offset + 2 + 12 * count]
     if count > _MOST_TAGS or len(entries) < 12 * count:
         return None
-    tags = {0: offset}
-    for tag, kind, values, value in struct.iter_unpack(order + "HHII", entries):
-        if values == 1 and kind == _LONG:
-            tags[tag] = value
-        elif values == 1 and kind == _SHORT:
-            tags[tag] = value & 0xFFFF if order == "<" else value >> 16
-        else:
-            tags.setdefault(tag, -1)  # there, and nothing that `read_fax` understands
+    tags: dict[int, list[int]] = {}
+    for tag, kind, values, place in struct.iter_unpack(order + "HHI4s", entries):
+        letter = {_SHORT: "H", _LONG: "I"}.get(kind)
+        size = values * struct.calcsize(letter) if letter else 0
+        if letter is None or values > _MOST_STRIPS:
+            tags.setdefault(tag, [])
+            continue
+        at = struct.unpack(order + "I", place)[0] if size > 4 else 0
+        listed = data[at : at + size] if size > 4 else place
+        if len(listed) < size:
+            return None
+        tags[tag] = list(struct.unpack_from(f"{order}{values}{letter}", listed))
     return tags

@@ -8,6 +8,7 @@ for the many sheets of an ingest, of which nothing but the pixels is wanted.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from PIL import (
 
 from patsearch.drawings.fax import read_fax
 from patsearch.drawings.grey import to_grey
+from patsearch.drawings.libtiff import listening
 from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
 
 MAX_BYTES = 256 << 20
@@ -65,6 +67,10 @@ _DARK_BORDER = 0.9
 _TWO_TONES = 0.9
 _MAX_LIGHT = 0.4
 
+# Of a damaged sheet's lines; with more gone it is no longer the drawing that it was.
+_MOST_GONE = 0.1
+_FAX_LINE = re.compile(r"^Fax\w*: .*\bline (\d+) of (\S+ \d+)")
+
 
 def open_image(
     source: bytes | Path,
@@ -93,17 +99,45 @@ def open_image(
     # Two threads that enter and leave this at the same time can at worst leave the narrow filter behind.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
-        return _decode(data, name, page, max_pixels)
+        limit = MAX_PIXELS_BILEVEL if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
+        fax = _read_fax(data, name, limit) if page == 1 else None
+        if fax is not None:
+            return Image.fromarray(fax[0]).convert("1", dither=Image.Dither.NONE)
+        return _decode(data, name, page, max_pixels)[0]
 
 
-def open_sheet(data: bytes, *, name: str = "") -> NDArray[np.uint8]:
-    """(H, W) uint8 grey of the picture in a file: what `to_grey` makes of `open_image`, sooner.
+def open_sheet(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], str | None]:
+    """What `to_grey` makes of `open_image`, sooner, and a remark on what of it is damaged.
+
+    Returns:
+        (H, W) uint8 grey; damaged lines of a fax-coded sheet are white, and the remark has their number.
 
     Raises:
         ImageError: as `open_image` does.
     """
-    grey = read_fax(data, MAX_PIXELS_BILEVEL) if len(data) <= MAX_BYTES else None
-    return to_grey(open_image(data, name=name)) if grey is None else grey
+    name = name or "The image"
+    data = _read(data, name, MAX_BYTES)
+    fax = _read_fax(data, name, MAX_PIXELS_BILEVEL)
+    if fax is not None:
+        return fax
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\..*")
+        image, remark = _decode(data, name, 1, None)
+    return to_grey(image), remark
+
+
+def _read_fax(data: bytes, name: str, max_pixels: int) -> tuple[NDArray[np.uint8], str | None] | None:
+    fax = read_fax(data, max_pixels)
+    return None if fax is None else (fax.grey, _damage(fax.gone, len(fax.grey), name))
+
+
+def _damage(gone: int, lines: int, name: str) -> str | None:
+    """The remark on lines that are damaged, None for none."""
+    if gone > _MOST_GONE * lines:
+        raise ImageError(
+            f"{name} is a damaged TIFF file: {gone} of {lines} lines cannot be read.", hint="Find a copy that is whole."
+        )
+    return f"the file is damaged: {gone} of {lines} lines cannot be read" if gone else None
 
 
 def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
@@ -147,14 +181,17 @@ def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
     return data
 
 
-def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> Image.Image:
+def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[Image.Image, str | None]:
     kind, reader = _recognise(data, name)
     try:
         image = reader(io.BytesIO(data))
         _turn_to(image, page, name)
         _check_size(image, name, max_pixels)
-        image.load()
-        return _plain(image)
+        with listening() as messages:
+            image.load()
+        # Fax codings other than that of `read_fax`: a line that is not coded properly is not the line that was scanned.
+        bad = {found.groups() for text in messages or () if (found := _FAX_LINE.match(text))}
+        return _plain(image), _damage(len(bad), image.height, name)
     except ImageError:
         raise
     except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError

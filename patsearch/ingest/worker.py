@@ -114,7 +114,9 @@ class Worker:
         for sheet in patent.sheets:
             try:
                 with _timed(result.stages, "decode"):
-                    image = open_sheet(sheet.data, name=sheet.name)
+                    image, remark = open_sheet(sheet.data, name=sheet.name)
+                if remark is not None:
+                    result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", remark))
                 result.sheets += 1
                 if sheet.front_page and not self.settings.front_pages:
                     with _timed(result.stages, "thumbnail"):

@@ -51,7 +51,7 @@ def test_a_grants_figures_are_those_of_a_query(tmp_path: Path) -> None:
     assert all(record.group == record.design and record.hand for record in cache.records)
     number = 0
     for view in range(2):  # the front page is left out
-        figures = split_sheet(open_sheet(tiff_bytes(draw_design(1, view)), name="a"), expected=["1", "2"]).figures
+        figures = split_sheet(open_sheet(tiff_bytes(draw_design(1, view)), name="a")[0], expected=["1", "2"]).figures
         for figure in figures:
             np.testing.assert_array_equal(cache.drawing(1, number), preprocess(figure.image, SPEC))
             number += 1
