@@ -154,8 +154,8 @@ def _agreeing(data: bytes, length: int, bits: NDArray[np.uint8]) -> int:
         sound, unsound = (half, unsound) if agree(half) else (sound, half)
     if size or data.endswith(_FILL):
         # Ones say "as above" again and again: lines that are all the same up to there come from a fill.
-        changes = np.flatnonzero((bits[1:sound] != bits[: sound - 1]).any(axis=1)) if sound else []
-        sound = int(changes[-1]) + 1 if len(changes) else 0
+        changes = np.flatnonzero((bits[1:sound] != bits[: max(sound - 1, 0)]).any(axis=1))
+        sound = int(changes[-1]) + 1 if changes.size else 0
     return sound
 
 
