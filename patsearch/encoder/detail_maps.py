@@ -14,13 +14,12 @@ the feature maps as `patsearch.encoder.feature_maps` says. Cells of all looks ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.encoder.feature_maps import TOLERANCE, Run, Vectors, shares_of
+from patsearch.encoder.feature_maps import TOLERANCE, Look, Regions, Run, Vectors, shares_of
 from patsearch.encoder.onnx_graph import Node
 
 # Names of the pooled channels of each look: WHOLE.0, WHOLE.1 ... and LOCAL, n count rows. With one of the endings: what
@@ -28,67 +27,6 @@ from patsearch.encoder.onnx_graph import Node
 WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
 # The axes (C, dim); the last is empty, a separate one for drawings without a local part.
 AXES = f"{LOCAL}.axes"
-# Left, top, right, bottom of a window, in shares of the sides of the whole drawing's square.
-Place = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a drawing.
-
-    Attributes:
-        channels: (C,) float64, what the pooled channels add to the vector, before the axes.
-        shares: (C, h, w) float64, of the cells in each channel; they sum to 1.
-        window: which of the windows it is, densest first; None for the whole.
-    """
-
-    channels: Vectors
-    shares: Vectors
-    window: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DetailRegions:
-    """One drawing's vector, and what it is made of.
-
-    Attributes:
-        vector: (dim,) float32, of unit length, as the encoder gives it.
-        looks: at the whole and at windows.
-        axes: (C, dim of the local part) float64.
-        side: cells along each side of the grid over the whole drawing.
-    """
-
-    vector: NDArray[np.float32]
-    looks: tuple[Look, ...]
-    axes: Vectors
-    side: int
-
-    def contributions(
-        self, other: NDArray[np.float32], *, total: float | None = None, places: Sequence[Place] = ()
-    ) -> Vectors:
-        """(side, side) parts of the inner product of this drawing's vector and another (dim,); they sum to it.
-
-        What belongs to no region is spread evenly, as in `patsearch.encoder.feature_maps.Regions`; so are the parts of
-        windows whose places are not given.
-        """
-        vector = np.asarray(other, np.float64)
-        whole, local = vector[: len(self.axes)], self.axes @ vector[len(self.axes) :]
-        cells = np.zeros((self.side, self.side))
-        for look in self.looks:
-            parts = np.einsum("c,chw->hw", (whole if look.window is None else local) * look.channels, look.shares)
-            if look.window is None:
-                times = self.side // len(parts)
-                cells += np.kron(parts, np.ones((times, times))) / times**2
-            elif look.window < len(places):
-                left, top, right, bottom = places[look.window]
-                rows, columns = (
-                    np.clip((low + (np.arange(n) + 0.5) / n * (high - low)) * self.side, 0, self.side - 1).astype(int)
-                    for low, high, n in ((top, bottom, parts.shape[0]), (left, right, parts.shape[1]))
-                )
-                np.add.at(cells, (rows[:, None], columns[None, :]), parts)
-        if total is None:
-            total = float(self.vector.astype(np.float64) @ other)
-        return np.asarray(cells + (total - float(cells.sum())) / cells.size)
 
 
 class DetailMaps:
@@ -122,14 +60,14 @@ class DetailMaps:
                 return None
         return maps
 
-    def regions(self, drawings: NDArray[np.uint8]) -> list[DetailRegions]:
+    def regions(self, drawings: NDArray[np.uint8]) -> list[Regions]:
         """One for each of (n, size, size) uint8 drawings."""
         names = [*self._names, LOCAL]
         found = self._run([*names, *(name + POWERS for name in names), LOCAL + SHARES, self._output], drawings)
         side = int(np.lcm.reduce([found[name + POWERS].shape[-1] for name in self._names]))
         return [self._regions(found, n, side) for n in range(len(drawings))]
 
-    def _regions(self, found: Mapping[str, NDArray[Any]], n: int, side: int) -> DetailRegions:
+    def _regions(self, found: Mapping[str, NDArray[Any]], n: int, side: int) -> Regions:
         vector = np.asarray(found[self._output][n], np.float32)
         count = found[LOCAL + SHARES].shape[1]
         rows = range(n * count, (n + 1) * count)
@@ -141,12 +79,13 @@ class DetailMaps:
         whole = _ratio(vector[:split], np.sum(wholes, axis=0))
         local = _ratio(vector[split:-1], np.sum(windows, axis=0) @ self._axes[:, :-1])
         looks = [
-            Look(whole * channels, shares_of(found[name + POWERS][n]), None)
+            Look(whole * channels, shares_of(found[name + POWERS][n]), slice(split), None)
             for name, channels in zip(self._names, wholes, strict=True)
         ]
         for number, (row, channels) in enumerate(zip(rows, windows, strict=True)):
-            looks.append(Look(local * channels, shares_of(found[LOCAL + POWERS][row]), number))
-        return DetailRegions(vector, tuple(looks), self._axes, side)
+            cells = shares_of(found[LOCAL + POWERS][row])
+            looks.append(Look(local * channels, cells, slice(split, None), self._axes, number))
+        return Regions(vector, tuple(looks), (side, side))
 
 
 def find_looks(nodes: Sequence[Node]) -> list[str]:

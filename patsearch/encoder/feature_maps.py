@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from patsearch.encoder.onnx_graph import Node
 
 Vectors = NDArray[np.float64]
+# Left, top, right, bottom of a window, in shares of the sides of the whole drawing's square.
+Place = tuple[float, float, float, float]
 # Names of tensors and (n, size, size) uint8 drawings in, the tensors out.
 Run = Callable[[Sequence[str], NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
 
@@ -62,29 +64,66 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a drawing adds to its vector.
+
+    Attributes:
+        channels: (C,) float64, of the pooled channels, over the length of the vector before it was scaled.
+        shares: (C, h, w) float64, of the cells in each channel; they sum to 1.
+        part: of the vector that the look adds to.
+        axes: (C, length of that part), the linear map behind the pooling; None for the identity.
+        window: which of the drawing's windows it is, densest first; None for the whole.
+    """
+
+    channels: Vectors
+    shares: Vectors
+    part: slice
+    axes: Vectors | None
+    window: int | None = None
+
+    def parts(self, other: Vectors) -> Vectors:
+        """(h, w): what each cell adds to the inner product with another vector (dim,)."""
+        other = other[self.part]
+        wanted = other if self.axes is None else self.axes @ other  # (C,): how much of each channel it asks for
+        return np.asarray(np.einsum("c,chw->hw", wanted * self.channels, self.shares))
+
+
+@dataclass(frozen=True, slots=True)
 class Regions:
     """One drawing's vector, and what it is made of.
 
     Attributes:
         vector: (dim,) float32, of unit length, as the encoder gives it.
-        shares: (C, h, w) float64, of the cells in each channel; they sum to 1.
-        pooled: (C,) float64, not negative, over the length of the vector before it was scaled.
-        linear: what comes behind the pooling.
+        looks: at the whole, and at windows of it.
+        grid: rows and columns of cells over the whole drawing.
     """
 
     vector: NDArray[np.float32]
-    shares: Vectors
-    pooled: Vectors
-    linear: Linear
+    looks: tuple[Look, ...]
+    grid: tuple[int, int]
 
-    def contributions(self, other: NDArray[np.float32], *, total: float | None = None) -> Vectors:
-        """(h, w) parts of the inner product of this drawing's vector and another (dim,); they sum to it.
+    def contributions(
+        self, other: NDArray[np.float32], *, total: float | None = None, places: Sequence[Place] = ()
+    ) -> Vectors:
+        """(rows, columns) parts of the inner product of this drawing's vector and another (dim,); they sum to it.
 
         What belongs to no region is spread evenly: the offset of a linear map, which describes the average cell that
-        each one is compared with, and what a given `total` differs by from the inner product.
+        each one is compared with, the parts of windows whose places are not given, and what a given `total` differs
+        by from the inner product.
         """
-        wanted = self.linear.wanted(np.asarray(other, np.float64)) * self.pooled  # (C,)
-        cells = np.einsum("c,chw->hw", wanted, self.shares)
+        vector, cells = np.asarray(other, np.float64), np.zeros(self.grid)
+        for look in self.looks:
+            parts = look.parts(vector)
+            if look.window is None:
+                times = self.grid[0] // len(parts)
+                cells += np.kron(parts, np.ones((times, times))) / times**2
+            elif look.window < len(places):
+                left, top, right, bottom = places[look.window]
+                rows, columns = (
+                    np.clip((low + (np.arange(n) + 0.5) / n * (high - low)) * count, 0, count - 1).astype(int)
+                    for low, high, n, count in zip((top, left), (bottom, right), parts.shape, self.grid, strict=True)
+                )
+                np.add.at(cells, (rows[:, None], columns[None, :]), parts)
         if total is None:
             total = float(self.vector.astype(np.float64) @ other)
         return np.asarray(cells + (total - float(cells.sum())) / cells.size)
@@ -96,10 +135,6 @@ class Linear:
 
     matrix: Vectors | None
     offset: Vectors
-
-    def wanted(self, vector: Vectors) -> Vectors:
-        """(C,) for (dim,): how much of each channel the vector asks for."""
-        return vector if self.matrix is None else self.matrix @ vector
 
     @classmethod
     def fitted(cls, matrix: Vectors | None, pooled: Vectors, mapped: Vectors) -> Linear | None:
@@ -153,9 +188,12 @@ class FeatureMaps:
         lengths = np.linalg.norm(np.asarray(found[tail.mapped], np.float64), axis=1, keepdims=True)
         pooled = np.asarray(found[tail.pooled], np.float64) / np.maximum(lengths, 1e-12)
         vectors = np.asarray(found[self._output], np.float32)
-        return [
-            Regions(vectors[n], shares_of(found[tail.powers][n]), pooled[n], self._linear) for n in range(len(drawings))
-        ]
+        grid = found[tail.powers].shape[2:]
+        looks = (
+            Look(channels, shares_of(powers), slice(None), self._linear.matrix)
+            for channels, powers in zip(pooled, found[tail.powers], strict=True)
+        )
+        return [Regions(vector, (look,), grid) for vector, look in zip(vectors, looks, strict=True)]
 
 
 def shares_of(powers: NDArray[Any]) -> Vectors:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from patsearch.drawings.grey import WHITE, Grey, to_grey
 from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
-from patsearch.encoder.detail_maps import DetailMaps, DetailRegions, Place
-from patsearch.encoder.feature_maps import FeatureMaps, Regions
+from patsearch.encoder.detail_maps import DetailMaps
+from patsearch.encoder.feature_maps import FeatureMaps, Place
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, has_windows, is_blank, placement, preprocess, window_places
 from patsearch.errors import EncoderError, ImageError
@@ -99,8 +99,7 @@ def _by_feature_maps(
 ) -> list[Agreement]:
     spec = encoder.preprocessing
     squares = np.stack([preprocess(image, spec) for image in (found, *queries)])
-    regions: Sequence[Regions | DetailRegions] = maps.regions(squares)
-    there, query = regions[0], regions[1:]
+    there, *query = maps.regions(squares)
     vector = there.vector if given is None else given
     agreements = []
     for image, one in zip(queries, query, strict=True):
@@ -109,21 +108,13 @@ def _by_feature_maps(
         places = _places(found, spec) if given is None else []
         agreements.append(
             Agreement(
-                _contributions(one, vector, score, _places(image, spec)),
-                _contributions(there, one.vector, score, places),
+                one.contributions(vector, total=score, places=_places(image, spec)).astype(np.float32),
+                there.contributions(one.vector, total=score, places=places).astype(np.float32),
                 score,
                 "feature maps",
             )
         )
     return agreements
-
-
-def _contributions(
-    regions: Regions | DetailRegions, other: Embeddings, score: float, places: Sequence[Place]
-) -> NDArray[np.float32]:
-    if isinstance(regions, DetailRegions):
-        return regions.contributions(other, total=score, places=places).astype(np.float32)
-    return regions.contributions(other, total=score).astype(np.float32)
 
 
 def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
