@@ -33,9 +33,8 @@ from patsearch.encoder.preprocess import Preprocessing, densest_windows
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.drawings import some_drawings
 from patsearch.training.export.quantise import quantise
-from patsearch.training.validation import pooled_embeddings
 from workshop.details import Details, Tiles, fit_axes, local_part
-from workshop.export import export_encoder, read_backbone
+from workshop.export import export_encoder, pooled_embeddings, read_backbone
 from workshop.lite0 import Weights, build_network
 
 HERE = Path(__file__).resolve().parent

@@ -30,6 +30,12 @@ def describe_environment() -> JsonDict:
     }
 
 
+def measured_on(environment: JsonDict) -> tuple[str, str]:
+    """The line of a report that says when, and on what machine."""
+    machine = f"{environment['cpu']}, {environment['usable_cores']} cores"
+    return "Measured", f"{environment['at']}, patsearch {environment['patsearch']}, {machine}"
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from patsearch import pages
 from patsearch.evaluation.backends import BackendFigures
+from patsearch.evaluation.environment import measured_on
 from patsearch.evaluation.plots import curves, histogram
 from patsearch.evaluation.results import BenchResult, Evaluation
 
@@ -47,7 +48,7 @@ def metric_columns(top_k: Sequence[int]) -> list[str]:
 
 def _facts(result: BenchResult) -> list[tuple[str, str]]:
     first = result.evaluations[0]
-    data, encoder, machine = first.dataset, first.encoder, result.environment
+    data, encoder = first.dataset, first.encoder
     trained = " (untrained baseline)" if encoder["baseline"] else ""
     judged = f"{data['judged_queries']:,} with something to find, of {data['queries']:,}"
     return [
@@ -57,10 +58,7 @@ def _facts(result: BenchResult) -> list[tuple[str, str]]:
         ("Filter", data["filter"] or "none"),
         ("Query options", str(first.asking)),
         ("Encoder", f"{encoder['name']}{trained}, {encoder['dim']} dimensions, sha256 {encoder['sha256']}"),
-        (
-            "Measured",
-            f"{machine['at']}, patsearch {machine['patsearch']}, {machine['cpu']}, {machine['usable_cores']} cores",
-        ),
+        measured_on(result.environment),
         ("Fingerprint", f"{data['fingerprint']} (of queries, gallery and judgements)"),
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from patsearch import pages
+from patsearch.evaluation.environment import measured_on
 from patsearch.evaluation.plots import bars
 from patsearch.suite.rows import TRAINED, Row
 from patsearch.suite.run import SuiteResult
@@ -68,7 +69,7 @@ def _cells(row: Row, figures: JsonDict, score_names: Sequence[str]) -> list[str]
 
 def facts(result: SuiteResult) -> list[tuple[str, str]]:
     """What is written above the table."""
-    corpus, options, machine = result.corpus, result.options, result.environment
+    corpus, options = result.corpus, result.options
     held = corpus["held_out_families"]
     facts = [
         (
@@ -94,13 +95,7 @@ def facts(result: SuiteResult) -> list[tuple[str, str]]:
             text = f"{of['judged_queries']:,} queries, gallery of {of['gallery']:,}, of which {of['distractors']:,}"
             facts.append((test.name, f"{of['name']}: {text} distractors; {of['protocol']}; never trained on"))
     facts += [(f"{row.name} failed", str(f["failed"])) for row, f in result.rows if "failed" in f]
-    return [
-        *facts,
-        (
-            "Measured",
-            f"{machine['at']}, patsearch {machine['patsearch']}, {machine['cpu']}, {machine['usable_cores']} cores",
-        ),
-    ]
+    return [*facts, measured_on(result.environment)]
 
 
 def to_markdown(result: SuiteResult) -> str:

@@ -177,19 +177,11 @@ def cracks(  # noqa: PLR0912, PLR0917  (one compiled loop; numba passes by posit
 @_part
 def _degrees(across: NDArray[np.int32], down: NDArray[np.int32]) -> tuple[NDArray[np.int8], int]:
     """How many cracks meet at each corner, and how many there are in all."""
-    total = 0
-    degree = np.zeros(across.shape, np.int8)
-    for y in range(across.shape[0]):
-        for x in range(across.shape[1]):
-            if across[y, x] > 0:
-                total += 1
-                degree[y, x] += 1
-                degree[y, x + 1] += 1
-            if down[y, x] > 0:
-                total += 1
-                degree[y, x] += 1
-                degree[y + 1, x] += 1
-    return degree, total
+    right, below = (across > 0).astype(np.int8), (down > 0).astype(np.int8)
+    degree = right + below
+    degree[:, 1:] += right[:, :-1]
+    degree[1:] += below[:-1]
+    return degree, right.sum() + below.sum()
 
 
 @_part

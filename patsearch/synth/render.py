@@ -8,6 +8,7 @@ style then inks at any size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,12 @@ class Lines:
     def line(self, i: int) -> NDArray[np.float32]:
         """(n, 2) the points of one line."""
         return self.points[self.offsets[i] : self.offsets[i + 1]]
+
+    def strokes(self) -> Iterator[NDArray[np.float64]]:
+        """The points of each line, (n, 2); a closed one ends where it begins."""
+        for i in range(len(self)):
+            line = self.line(i).astype(np.float64)
+            yield np.vstack([line, line[:1]]) if self.closed[i] else line
 
     def normals_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """(n, 3) normals of the surfaces seen at (n, 2) points; zero on and beyond the page."""

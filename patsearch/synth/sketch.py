@@ -100,14 +100,11 @@ def _worth_drawing(lines: Lines, hand: Hand, rng: np.random.Generator) -> list[N
     """The silhouette, and most of the longer lines within."""
     shortest = 0.05 * max(lines.size)
     kept = []
-    for i in range(len(lines)):
-        line = lines.line(i).astype(np.float64)
-        if lines.closed[i]:
-            line = np.vstack([line, line[:1]])
+    for kind, line in zip(lines.kinds, lines.strokes(), strict=True):
         length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
         if length < 0.3 * shortest:
             continue
-        if lines.kinds[i] != _SILHOUETTE:
+        if kind != _SILHOUETTE:
             # A line of the shortest length worth drawing is left out three times as often as a long one.
             weight = 3.0 if length < 3 * shortest else 1.0
             if length < shortest or rng.random() < min(0.9, hand.omitted * weight / 2):

@@ -138,16 +138,13 @@ def ink_on(
     point = factor * max(lines.size) / POINTS
     waver = _Waver(lines.size, style.wobble * point, rng) if style.wobble > 0 else None
     groups: dict[float, list[NDArray[np.float64]]] = {}
-    for i in range(len(lines)):
-        line = lines.line(i).astype(np.float64)
-        if lines.closed[i]:
-            line = np.vstack([line, line[:1]])
+    for kind, part, line in zip(lines.kinds, lines.parts, lines.strokes(), strict=True):
         placed = line * factor + origin
         if waver is not None:
             placed += waver.at(line)
-        heavy = lines.kinds[i] == _SILHOUETTE
+        heavy = kind == _SILHOUETTE
         thickness = (style.contour if heavy else style.width) * point
-        if int(lines.parts[i]) in style.unclaimed:
+        if int(part) in style.unclaimed:
             # Round ends reach half a width into each gap.
             rhythm = [length * point + (thickness if k % 2 else 0) for k, length in enumerate(style.dashes)]
             pieces = dashed(placed, rhythm)

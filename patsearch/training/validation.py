@@ -29,16 +29,12 @@ def embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
         network: left in evaluation mode.
         drawings: N of (size, size) uint8, white = 255.
     """
-    return _encode(network, network.embed, drawings)
-
-
-def pooled_embeddings(network: Network, drawings: Iterable[Grey]) -> Embeddings:
-    """(N, features): the same for the pooled features before the projection, even if the projection is searched."""
-    return _encode(network, lambda pixels: network.pooled(network.normalised(pixels)), drawings)
+    return encoded(network, network.embed, drawings)
 
 
 @torch.inference_mode()
-def _encode(network: Network, encode: Callable[[Tensor], Tensor], drawings: Iterable[Grey]) -> Embeddings:
+def encoded(network: Network, encode: Callable[[Tensor], Tensor], drawings: Iterable[Grey]) -> Embeddings:
+    """The same for another function of (n, size, size) uint8 pixels."""
     network.eval()
     device, rows = network.mean.device, []
     source = iter(drawings)

@@ -14,10 +14,9 @@ from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.data.cache import DrawingCache, Record, write_shard
-from patsearch.training.validation import pooled_embeddings
 from workshop import export
 from workshop.details import Details, fit_axes, local_part
-from workshop.export import export_encoder, interpolate, looks, parity, read_backbone, whitening_of
+from workshop.export import export_encoder, interpolate, looks, parity, pooled_embeddings, read_backbone, whitening_of
 from workshop.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
 from workshop.whitening import fit_whitening
 

@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import SettingsError, UsageError
+from patsearch.training.config import LossSection
 from patsearch.training.data.cache import Record
 from patsearch.training.data.classes import TYPES, Labelling
-from patsearch.training.losses import Term, build_loss
+from patsearch.training.losses import build_loss
 from patsearch.training.losses.dual_softmax import DualSoftmax
 
 RECORDS = [
@@ -89,12 +90,12 @@ def test_each_half_of_the_dual_network_learns_from_its_own_classifier() -> None:
 
 def test_losses_follow_one_another() -> None:
     torch.manual_seed(0)
-    terms = [Term("softmax", end=0.5), Term("triplet", begin=0.5, options={"margin": 0.3})]
+    terms = [LossSection(name="softmax", end=0.5), LossSection(name="triplet", begin=0.5, options={"margin": 0.3})]
     loss = build_loss(terms, dim=4, classes=3)
     rows = functional.normalize(torch.randn(6, 4), dim=1)
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
     torch.manual_seed(0)
-    first, second = (build_loss([Term(t.name, options=t.options)], dim=4, classes=3) for t in terms)
+    first, second = (build_loss([LossSection(name=t.name, options=t.options)], dim=4, classes=3) for t in terms)
     first.load_state_dict({n.removeprefix("parts.0."): v for n, v in loss.state_dict().items() if "parts.0." in n})
     for share, expected in ((0.0, first), (0.49, first), (0.5, second), (1.0, second)):
         loss.progress(share)

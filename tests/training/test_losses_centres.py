@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from patsearch.errors import PluginError, SettingsError, UsageError
+from patsearch.training.config import LossSection
 from patsearch.training.losses import (
     ArcFace,
     BatchHardTriplet,
@@ -21,7 +22,6 @@ from patsearch.training.losses import (
     ProxyAnchor,
     Softmax,
     SubcenterArcFace,
-    Term,
     WeightedSum,
     build_loss,
 )
@@ -140,14 +140,17 @@ def test_a_label_outside_is_refused_where_classes_are_sampled_too() -> None:
 
 
 def test_one_term_of_weight_one_is_the_loss_itself() -> None:
-    loss = build_loss([Term("info-nce", options={"temperature": 0.2})], dim=6, classes=40)
+    loss = build_loss([LossSection(name="info-nce", options={"temperature": 0.2})], dim=6, classes=40)
     assert isinstance(loss, InfoNCE)
     assert loss.temperature == 0.2
 
 
 def test_a_sum_is_the_sum_of_its_weighted_parts() -> None:
     embeddings, labels = batch()
-    terms = [Term("arcface", 1.0, {"margin_warmup": 0.5}), Term("triplet", 0.25, {"margin": 1.0})]
+    terms = [
+        LossSection(name="arcface", weight=1.0, options={"margin_warmup": 0.5}),
+        LossSection(name="triplet", weight=0.25, options={"margin": 1.0}),
+    ]
     torch.manual_seed(4)
     loss = build_loss(terms, dim=6, classes=40).double()
     assert isinstance(loss, WeightedSum)
@@ -157,7 +160,7 @@ def test_a_sum_is_the_sum_of_its_weighted_parts() -> None:
     for part in (loss, arc):
         part.progress(0.3)
     values = [arc(embeddings, labels), triplet(embeddings, labels)]
-    assert loss.values(embeddings, labels) == values
+    assert [part(embeddings, labels) for part in loss.parts] == values
     assert loss(embeddings, labels).item() == pytest.approx(values[0].item() + 0.25 * values[1].item(), rel=1e-12)
     assert [name for name, _ in loss.named_parameters()] == ["parts.0.centres.weight"]
     free = torch.randn(8, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64, requires_grad=True)
@@ -166,36 +169,42 @@ def test_a_sum_is_the_sum_of_its_weighted_parts() -> None:
 
 def test_losses_may_follow_one_another() -> None:
     embeddings, labels = batch(classes=3)
-    terms = [Term("info-nce", begin=0.0, end=0.4), Term("supcon", 2.0, begin=0.2), Term("triplet", begin=0.2, end=0.4)]
+    terms = [
+        LossSection(name="info-nce", begin=0.0, end=0.4),
+        LossSection(name="supcon", weight=2.0, begin=0.2),
+        LossSection(name="triplet", begin=0.2, end=0.4),
+    ]
     loss = build_loss(terms, dim=6, classes=40)
-    first, second, third = (build_loss([Term(t.name)], dim=6, classes=40)(embeddings, labels).item() for t in terms)
+    first, second, third = (
+        build_loss([LossSection(name=t.name)], dim=6, classes=40)(embeddings, labels).item() for t in terms
+    )
     wanted = {0.0: first, 0.2: first + 2 * second + third, 0.4: 2 * second, 1.0: 2 * second}
     for share, value in wanted.items():
         loss.progress(share)
         assert loss(embeddings, labels).item() == pytest.approx(value)
-    early = build_loss([Term("supcon", end=0.1)], dim=6, classes=40)
+    early = build_loss([LossSection(name="supcon", end=0.1)], dim=6, classes=40)
     early.progress(0.5)
     assert early(embeddings, labels).item() == 0
     with pytest.raises(SettingsError, match="shares of the training"):
-        build_loss([Term("supcon", begin=0.5, end=0.5)], dim=6, classes=40)
+        build_loss([LossSection(name="supcon", begin=0.5, end=0.5)], dim=6, classes=40)
 
 
 def test_a_single_term_may_have_a_weight() -> None:
     embeddings, labels = batch(classes=3)
-    loss = build_loss([Term("supcon", 2.0)], dim=6, classes=40)
-    alone = build_loss([Term("supcon")], dim=6, classes=40)
+    loss = build_loss([LossSection(name="supcon", weight=2.0)], dim=6, classes=40)
+    alone = build_loss([LossSection(name="supcon")], dim=6, classes=40)
     assert loss(embeddings, labels).item() == pytest.approx(2 * alone(embeddings, labels).item())
 
 
 def test_unknown_names_and_options_are_told() -> None:
     with pytest.raises(PluginError, match="no loss named 'arc-face'") as unknown:
-        build_loss([Term("arc-face")], dim=6, classes=40)
+        build_loss([LossSection(name="arc-face")], dim=6, classes=40)
     assert "arcface" in str(unknown.value.hint)
     with pytest.raises(SettingsError, match="cosface has no option 'easy_margin'") as wrong:
-        build_loss([Term("cosface", options={"easy_margin": True})], dim=6, classes=40)
+        build_loss([LossSection(name="cosface", options={"easy_margin": True})], dim=6, classes=40)
     assert "margin_warmup" in str(wrong.value.hint)
     with pytest.raises(SettingsError, match="weight must be above 0"):
-        build_loss([Term("cosface", 0.0)], dim=6, classes=40)
+        build_loss([LossSection(name="cosface", weight=0.0)], dim=6, classes=40)
     with pytest.raises(SettingsError, match="0 losses"):
         build_loss([], dim=6, classes=40)
     with pytest.raises(SettingsError, match="same dimension"):

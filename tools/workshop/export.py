@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from patsearch.errors import EncoderError, InputError
 from patsearch.training.augment.augmentation import encoder_input
 from patsearch.training.data.cache import VIEW, DrawingCache
 from patsearch.training.start import AVERAGED, NETWORK
-from patsearch.training.validation import pooled_embeddings
+from patsearch.training.validation import encoded
 from workshop.details import Details, Tiles, cut
 from workshop.lite0 import FEATURES, Weights, build_network, network_weights
 from workshop.lite0_graph import build_model
@@ -27,6 +27,11 @@ from workshop.whitening import Whitening, fit_whitening
 
 LEAST_COSINE = 0.9999
 LEAST_COSINE_HALF = 0.999
+
+
+def pooled_embeddings(network: Network, drawings: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """(N, features) of unit length: the pooled features before the projection, for (size, size) drawings."""
+    return encoded(network, lambda pixels: network.pooled(network.normalised(pixels)), drawings)
 
 
 def interpolate(start: Weights, end: Weights, share: float) -> Weights:

@@ -14,7 +14,7 @@ from patsearch.training.losses.subcenter_arcface import SubcenterArcFace
 from patsearch.training.losses.supcon import SupCon
 from patsearch.training.losses.triplet import BatchHardTriplet
 from patsearch.training.losses.triplet_semi_hard import SemiHardTriplet
-from patsearch.training.losses.weighted_sum import Term, WeightedSum, build_loss
+from patsearch.training.losses.weighted_sum import WeightedSum, build_loss
 
 __all__ = [
     "ArcFace",
@@ -29,7 +29,6 @@ __all__ = [
     "Softmax",
     "SubcenterArcFace",
     "SupCon",
-    "Term",
     "WeightedSum",
     "build_loss",
 ]

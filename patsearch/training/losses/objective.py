@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network
 from patsearch.training.config import LossSection, Recipe
-from patsearch.training.losses import Loss, Term, build_loss
+from patsearch.training.losses import Loss, build_loss
 
 Vectors = dict[str, Tensor]
 
@@ -48,8 +48,7 @@ class Objective(nn.Module):
         self.places = tuple(sections)
         self.parts = nn.ModuleDict()
         for place, some in sections.items():
-            terms = [Term(s.name, s.weight, s.options, s.begin, s.end) for s in some]
-            self.parts[place] = build_loss(terms, dim=dims[place], classes=classes)
+            self.parts[place] = build_loss(some, dim=dims[place], classes=classes)
 
     def unit(self, vectors: Mapping[str, Tensor]) -> Vectors:
         """Those that are used, in float32 and of unit length."""

@@ -8,33 +8,14 @@ Corner cases are those of its parts.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from patsearch import plugins
 from patsearch.errors import SettingsError
+from patsearch.training.config import LossSection
 from patsearch.training.losses.base import Loss, check, nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One loss of a sum.
-
-    Attributes:
-        name: as registered, "arcface".
-        weight: factor of its value, above 0.
-        options: the loss's own.
-        begin, end: shares of the training between which it counts, the end not included unless it is 1.
-    """
-
-    name: str
-    weight: float = 1.0
-    options: Mapping[str, Any] = field(default_factory=dict)
-    begin: float = 0.0
-    end: float = 1.0
 
 
 class WeightedSum(Loss):
@@ -70,10 +51,6 @@ class WeightedSum(Loss):
         if len(self.spans) != len(parts) or not all(0 <= begin < end <= 1 for begin, end in self.spans):
             raise SettingsError(f"The spans of {len(parts)} losses must be shares of the training, not {self.spans}.")
 
-    def values(self, rows: Tensor, labels: Tensor) -> list[Tensor]:
-        """The value of each part, not weighted: for a log. Counts as a step where classes are sampled."""
-        return [part(rows, labels) for part in self.parts]
-
     def value(self, rows: Tensor, labels: Tensor) -> Tensor:
         total = nothing(rows)
         for part, weight, (begin, end) in zip(self.parts, self.weights, self.spans, strict=True):
@@ -88,7 +65,7 @@ class WeightedSum(Loss):
             part.progress(share)
 
 
-def build_loss(terms: Sequence[Term], *, dim: int, classes: int) -> Loss:
+def build_loss(terms: Sequence[LossSection], *, dim: int, classes: int) -> Loss:
     """The loss of a recipe: a single one of weight 1 as it is, otherwise a weighted sum.
 
     Raises:
@@ -102,7 +79,7 @@ def build_loss(terms: Sequence[Term], *, dim: int, classes: int) -> Loss:
     return WeightedSum(dim=dim, classes=classes, parts=parts, weights=[term.weight for term in terms], spans=spans)
 
 
-def _make(term: Term, *, dim: int, classes: int) -> Loss:
+def _make(term: LossSection, *, dim: int, classes: int) -> Loss:
     kind: type[Loss] = plugins.load("loss", term.name)
     known = [name for name in inspect.signature(kind).parameters if name not in ("dim", "classes")]
     wrong = sorted(set(term.options) - set(known))
