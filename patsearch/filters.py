@@ -34,7 +34,7 @@ from patsearch.classification import SCHEMES, ClassCode, Scheme, is_design_class
 from patsearch.dates import span_of
 from patsearch.errors import FilterError
 from patsearch.numbers import normal_number
-from patsearch.text import folded, is_storable, plain, query_words, text_words
+from patsearch.text import folded, is_storable, listed, parts, plain, query_words, text_words, unquoted
 from patsearch.types import Drawing
 
 DateField = Literal["granted", "filed"]
@@ -51,9 +51,7 @@ MOST_WORDS = 200
 _CONDITION = re.compile(r"^([A-Za-z_]+) ?(!=|!~|>=|<=|==|=|~|>|<) ?(.*)$")
 # " and " splits only before something that looks like the next condition: titles may contain it.
 _AND = re.compile(r" and (?=[A-Za-z_]{1,20} ?[!<>=~])", re.IGNORECASE)
-_COMMA = re.compile(",")
 _PARTS_OF_A_NAME = 3  # of a folder, between commas without quotation marks
-_QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
 # 800,001 or 6,859,910; not a part of a longer list of three digits.
 _THOUSANDS = re.compile(r"(?<![\d,])(?:\d{1,3}|\d{1,2},\d{3}),\d{3}(?!,?\d{3}(?!\d))(?!\d)")
 _FIGURE = re.compile(r"^fig(?:ure)?s?(?:\b\.? ?|(?=\d))")
@@ -177,18 +175,31 @@ def parse_filter(text: str | Iterable[str]) -> Filter:
     """
     texts = [text] if isinstance(text, str) else list(text)
     _limit(sum(map(len, texts)), MOST_TEXT, "characters")
-    parts = [part for whole in texts for part in _parts(plain(whole), _AND)]
-    _limit(len(parts), MOST_CONDITIONS, "conditions")
-    _limit(sum(part.count(",") + 1 for part in parts), MOST_VALUES, "values")
+    written = [part for whole in texts for part in parts(plain(whole), _AND)]
+    _limit(len(written), MOST_CONDITIONS, "conditions")
+    _limit(sum(part.count(",") + 1 for part in written), MOST_VALUES, "values")
     conditions: list[Condition] = []
     notices: dict[str, None] = {}
-    for part in parts:
+    for part in written:
         condition, said = _parse_condition(part)
         conditions.append(condition)
         notices |= dict.fromkeys(said)
     alternatives = [one for c in conditions if isinstance(c.test, HasWords) for one in c.test.alternatives]
     _limit(sum(map(len, alternatives)), MOST_WORDS, "words")
     return Filter(tuple(conditions), tuple(notices))
+
+
+def each_value(condition: Condition) -> list[Filter]:
+    """The values of a condition as filters, not negated; of patents only the numbers, as names may have commas."""
+    match = _CONDITION.match(condition.text)
+    assert match, "a condition has the text that it was read from"
+    key, operator, text = match.groups()
+    values = listed(text)
+    if key.lower() == "patent":
+        values = [
+            value for value in listed(text, _THOUSANDS) if normal_number(value) != value or value.startswith("US")
+        ]
+    return [parse_filter(f"{key}{operator.replace('!', '')}{value}") for value in values]
 
 
 def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
@@ -231,25 +242,6 @@ def _limit(count: int, most: int, what: str) -> None:
         )
 
 
-def _parts(text: str, separator: re.Pattern[str], whole: re.Pattern[str] = _QUOTED) -> list[str]:
-    """What is between the separators; those within quotation marks, or within `whole`, do not count."""
-    hidden = text
-    for pattern in {_QUOTED, whole}:
-        hidden = pattern.sub(lambda found: "x" * len(found[0]), hidden)
-    found = list(separator.finditer(hidden))
-    starts, ends = [0, *(one.end() for one in found)], [*(one.start() for one in found), len(text)]
-    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-
-
-def _values(text: str, whole: re.Pattern[str] = _QUOTED) -> list[str]:
-    """The values between commas, each once: what is decided on every drawing grows with them."""
-    return [part for part in dict.fromkeys(_parts(text, _COMMA, whole)) if part.strip('" ')]
-
-
-def _unquoted(part: str) -> str:
-    return part[1:-1].strip() if len(part) > 1 and part[0] == part[-1] == '"' else part
-
-
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
@@ -282,7 +274,7 @@ def _operators(key: str) -> tuple[str, ...]:
 
 
 def _parse_test(key: str, operator: str, value: str, text: str) -> tuple[Test, tuple[str, ...]]:
-    values = [_unquoted(part) for part in _values(value)]
+    values = [unquoted(part) for part in listed(value)]
     if not values:
         raise FilterError(f"The filter {_shown(text)} has no value.", hint=f"Example: {_EXAMPLES[key]}.")
     if key == "patent":
@@ -315,20 +307,20 @@ def _patent_test(text: str) -> tuple[OneOf, tuple[str, ...]]:
     """Commas separate patents, and are within numbers (`D907,292`) and within the names of folders (`chair, oak`)."""
     values: list[str] = []
     notices: list[str] = []
-    parts = _values(text, _THOUSANDS)
-    for part in parts:
-        number = normal_number(_unquoted(part))
-        values += [number, _unquoted(part)]
+    written = listed(text, _THOUSANDS)
+    for part in written:
+        number = normal_number(unquoted(part))
+        values += [number, unquoted(part)]
         digits = number.replace(",", "")
         if part == number and digits.isdecimal() and 6 <= len(digits) <= 8:
             # Nothing says whether this is a number of the United States or names of somebody's own.
             values += [f"US{digits.lstrip('0')}", *number.split(",")]
             apart = ", ".join(number.split(","))
             notices.append(f"patent={number}: matched as US{digits.lstrip('0')} and as {apart}.")
-    for start in range(len(parts)):
-        for end in range(start + 2, min(start + _PARTS_OF_A_NAME, len(parts)) + 1):
-            name = ",".join(parts[start:end])
-            if '"' not in name and not any(part.startswith("US") for part in map(normal_number, parts[start:end])):
+    for start in range(len(written)):
+        for end in range(start + 2, min(start + _PARTS_OF_A_NAME, len(written)) + 1):
+            name = ",".join(written[start:end])
+            if '"' not in name and not any(part.startswith("US") for part in map(normal_number, written[start:end])):
                 values.append(name)
     return OneOf("patent", _exact("patent", values)), tuple(notices)
 

@@ -12,6 +12,9 @@ import unicodedata
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 # An accent that no letter is composed with (the dot that is left of a small Turkish I) belongs to its word.
 _WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
+_COMMA = re.compile(",")
+# A value between quotation marks, in a text of the form of `plain`.
+_QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 
@@ -39,6 +42,26 @@ def text_words(text: str) -> list[str]:
         return words
     bare = (unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))) for word in words)
     return words + [word for word in bare if word not in words]
+
+
+def parts(text: str, separator: re.Pattern[str], whole: re.Pattern[str] = _QUOTED) -> list[str]:
+    """What is between the separators; those within quotation marks, or within `whole`, do not count."""
+    hidden = text
+    for pattern in {_QUOTED, whole}:
+        hidden = pattern.sub(lambda found: "x" * len(found[0]), hidden)
+    found = list(separator.finditer(hidden))
+    starts, ends = [0, *(one.end() for one in found)], [*(one.start() for one in found), len(text)]
+    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def listed(text: str, whole: re.Pattern[str] = _QUOTED) -> list[str]:
+    """The values between commas, each once, as they are written; empty ones are left out."""
+    return [part for part in dict.fromkeys(parts(text, _COMMA, whole)) if part.strip('" ')]
+
+
+def unquoted(value: str) -> str:
+    """A value without its quotation marks."""
+    return value[1:-1].strip() if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def is_storable(text: str) -> bool:

@@ -68,6 +68,10 @@ class Drawing:
     classes: tuple[ClassCode, ...] = ()
     source: str = ""
 
+    def has(self, field: str) -> bool:
+        """Whether there is a value for a field of the filters: `granted`, `title`, `uspc` ..."""
+        return bool(self.codes(field) if field in SCHEMES else getattr(self, field))
+
     def codes(self, scheme: Scheme) -> list[str]:
         """The codes of one scheme, in the order of the grant (main class first)."""
         return [c.code for c in self.classes if c.scheme == scheme]

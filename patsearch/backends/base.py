@@ -208,6 +208,10 @@ class Backend(Closing):
         """Number of distinct patents that match."""
         return len({d.patent for drawings in self.payloads(where) for d in drawings})
 
+    def lacking(self, fields: Sequence[str]) -> int:
+        """Number of drawings that have no value in any of these fields of a filter (`granted`, `title`, `uspc` ...)."""
+        return sum(not any(map(d.has, fields)) for drawings in self.payloads() for d in drawings)
+
     def _require_writable(self) -> None:
         if self.read_only:
             raise UsageError("The index was opened for reading only.", hint="Open it with read_only=False.")

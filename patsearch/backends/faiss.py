@@ -150,6 +150,10 @@ class FaissBackend(Backend):
             ids = generation.catalogue.ids_of(part)
             yield from (ids[row] for row in part)
 
+    def lacking(self, fields: Sequence[str]) -> int:
+        generation, seen = self._now()
+        return generation.lacking(seen, fields)
+
     def _search(self, queries: Embeddings, k: int, where: Filter, exact: bool) -> list[list[Hit]]:
         generation, _ = self._now()
         return generation.search(queries, k, where, exact=exact)

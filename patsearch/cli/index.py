@@ -82,10 +82,12 @@ def delete(
 ) -> None:
     """Delete drawings by id, by patent, or by filter.
 
-    On a terminal you are asked to confirm, unless --yes or --json is given. A patent that has lost all its drawings is
-    not ingested again with its archive, unless --again is given.
+    On a terminal you are asked to confirm, unless --yes or --json is given. Elsewhere a condition with != that excludes
+    nothing is an error without --yes. A patent that has lost all its drawings is not ingested again with its archive,
+    unless --again is given.
     """
     from patsearch.engine import open_index
+    from patsearch.engine.warnings import excludes_nothing
     from patsearch.filters import only_patent, parse_filter
 
     if not ids and not patents and not filters:
@@ -95,18 +97,29 @@ def delete(
         where.append(parse_filter(filters))
         for text in where[-1].notices:
             notice(text)
-    if not (dry_run or yes or as_json) and sys.stdin.isatty():
-        with open_index(index) as engine:  # no writer waits for the answer
+    with open_index(index) as engine:  # no writer waits for the answer
+        warnings = _warned(engine, where[-1]) if filters else ()
+        if certain := dry_run or yes:
+            hollow, count = [], 0
+        else:
+            hollow = [text for one in where for text in excludes_nothing(engine.backend, one)]
             count = len(set(_named(engine, ids or [], where)))
-        if not click.confirm(f"Delete {count} drawings from {index}?", err=True):
-            notice("nothing deleted")
-            raise typer.Exit(1)
+    if not certain:
+        if sys.stdin.isatty() and not as_json:
+            if not click.confirm(f"Delete {count} drawings from {index}?", err=True):
+                notice("nothing deleted")
+                raise typer.Exit(1)
+        elif hollow:
+            raise UsageError(
+                f"{hollow[0]!r} excludes nothing in {index}: {count} drawings would be deleted.",
+                hint="Check the value with --dry-run; --yes deletes them.",
+            )
     with open_index(index, read_only=dry_run) as engine:
         wanted = list(dict.fromkeys(_named(engine, ids or [], where)))
         if not dry_run:
             for start in range(0, len(wanted), _DELETED_AT_ONCE):
                 engine.delete(wanted[start : start + _DELETED_AT_ONCE])
-    done = {"deleted": 0 if dry_run else len(wanted), "matched": len(wanted), "ids": wanted}
+    done = {"deleted": 0 if dry_run else len(wanted), "matched": len(wanted), "ids": wanted, "warnings": warnings}
     tell(as_json, done, f"{len(wanted)} drawings {'would be deleted' if dry_run else 'deleted'}")
 
 
@@ -127,8 +140,9 @@ def export(
     for text in where.notices:
         notice(text)
     with open_index(index) as engine:
+        warnings = _warned(engine, where)
         count = write(engine.backend, out, where)
-    tell(as_json, {"drawings": count, "folder": str(out)}, f"{count} drawings written to {out}")
+    tell(as_json, {"drawings": count, "folder": str(out), "warnings": warnings}, f"{count} drawings written to {out}")
 
 
 def copy(
@@ -219,6 +233,16 @@ def publish(
         before = as_server(engine.backend).publish(alias)
     earlier = f"; it pointed to {before}, which still exists" if before else ""
     tell(as_json, {"alias": alias, "before": before}, f"{alias} points to this index{earlier}")
+
+
+def _warned(engine: Engine, where: Filter) -> tuple[str, ...]:
+    """What the filter leaves out without being asked; also said."""
+    from patsearch.engine.warnings import filter_warnings
+
+    warnings = filter_warnings(engine.backend, where)
+    for text in warnings:
+        notice(text)
+    return warnings
 
 
 def _named(engine: Engine, ids: list[str], where: list[Filter]) -> Iterator[str]:

@@ -116,6 +116,8 @@ def query(
         record, hits = _in_folder(question, index, html, pdf, save)
     else:
         raise UsageError("No index given.", hint="Name its folder: --index DIR; or a server: --url ADDRESS.")
+    for text in record.get("warnings", ()):
+        notice(text)
     for path in (html, pdf, save):
         if path is not None:
             notice(f"wrote {path}")

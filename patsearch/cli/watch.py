@@ -45,6 +45,8 @@ def command(
     with open_index(index) as engine:
         for path, search in searches:
             news = search.rerun(engine)
+            for text in news.record.warnings:
+                notice(f"{search.name}: {text}")
             page = None
             if out is not None and news.new:
                 page = out / f"{path.stem}.html"

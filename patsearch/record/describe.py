@@ -13,7 +13,7 @@ def details(record: SearchRecord) -> list[tuple[str, str]]:
     rows = [
         ("Like patent", question.like or ""),
         ("Filter", str(question.where) or "none"),
-        *(("Note", notice) for notice in question.where.notices),
+        *(("Note", notice) for notice in (*question.where.notices, *record.warnings)),
         ("Options", ", ".join(question.words())),
         ("Date and time", record.asked),
         ("Index", f"{index['path']}: {index['drawings']:,} drawings, fingerprint {index['fingerprint']}"),

@@ -8,6 +8,7 @@ from typing import Self
 
 from patsearch import __version__
 from patsearch.engine import Answer, Engine, Picture, Question
+from patsearch.engine.warnings import filter_warnings
 from patsearch.engine.wire import hits_json
 from patsearch.types import JsonDict, PatentHit
 
@@ -20,6 +21,7 @@ class SearchRecord:
         pictures: what is shown as the query.
         index, encoder: names and fingerprints.
         seconds: from the vectors to the hits.
+        warnings: what the filter leaves out without being asked.
     """
 
     question: Question
@@ -28,6 +30,7 @@ class SearchRecord:
     encoder: JsonDict
     hits: tuple[PatentHit, ...]
     seconds: float
+    warnings: tuple[str, ...] = ()
     asked: str = field(default_factory=lambda: datetime.now(UTC).astimezone().isoformat(timespec="seconds"))
     version: str = __version__
 
@@ -46,6 +49,7 @@ class SearchRecord:
             encoder={"name": engine.spec.encoder, "sha256": engine.spec.encoder_sha256},
             hits=answer.hits,
             seconds=answer.seconds,
+            warnings=filter_warnings(engine.backend, answer.question.where),
         )
 
     def to_json(self) -> JsonDict:
@@ -63,5 +67,6 @@ class SearchRecord:
                 "seconds": round(self.seconds, 4),
                 "patsearch": self.version,
             },
+            "warnings": list(self.warnings),
             "hits": hits_json(self.hits),
         }

@@ -69,6 +69,7 @@ class SearchAnswer(BaseModel):
     """What `patsearch query --json` prints, and which page of the results it is."""
 
     query: dict[str, Any]
+    warnings: list[str]
     hits: list[HitAnswer]
     page: Page
 

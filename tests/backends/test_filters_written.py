@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from local_qdrant import LocalBackend
 
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.classification import ClassCode, Scheme, parse_code, try_code
+from patsearch.engine.warnings import excludes_nothing, filter_warnings
 from patsearch.errors import FilterError
 from patsearch.filters import DateIn, Filter, HasClass, HasWords, OneOf, Test, parse_filter
 from patsearch.numbers import normal_number
@@ -272,3 +274,38 @@ def test_limits_are_said_at_once() -> None:
     assert len(parse_filter(" and ".join(["kind=a"] * 100)).conditions) == 100
     many = parse_filter("patent=" + ",".join(f"D{i}" for i in range(900_000, 901_000)))
     assert isinstance(many, Filter)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_drawings_lack_is_counted_alike(quick_folder: Path, seed: int) -> None:
+    stored = drawings(np.random.default_rng([seed, 32]), 60)
+    vectors = random_vectors(len(stored), seed=seed)
+    fields = ["granted", "filed", "title", "view", "kind", "figure", "patent", "uspc", "locarno", "cpc", "ipc"]
+    for kind in (FaissBackend, QdrantBackend, LocalBackend):
+        with kind.create(quick_folder / f"lacking-{seed}-{kind.__name__}", SPEC) as backend:
+            backend.upsert(stored, vectors)
+            backend.delete([d.id for d in stored[50:]])
+            for chosen in [*([field] for field in fields), ["uspc", "locarno"], ["cpc", "ipc", "uspc"]]:
+                expected = sum(not any(map(d.has, chosen)) for d in stored[:50])
+                assert backend.lacking(chosen) == expected == Backend.lacking(backend, chosen), (kind, chosen)
+
+
+def test_what_a_filter_leaves_out_is_said(quick_folder: Path) -> None:
+    codes = (parse_code("uspc", "D14"),)
+    dated = [Drawing(f"d{i}", f"USD90000{i}", granted=date(2020, 1, 1), classes=codes) for i in range(3)]
+    with FaissBackend.create(quick_folder / "said", SPEC) as backend:
+        assert filter_warnings(backend, parse_filter("kind=S1")) == ()
+        backend.upsert([*dated, Drawing("own", "chair, oak")], random_vectors(4))
+        for text, said in {
+            "uspc=D14": ["1 of 4 drawings have no US class: uspc=D14 leaves them out."],
+            "granted!=2020": ["1 of 4 drawings have no date of grant: granted!=2020 includes them."],
+            "kind=S1": ["No drawing of this index has a kind: kind=S1 selects nothing."],
+            "filed!=2020": ["No drawing of this index has a date of filing: filed!=2020 excludes nothing."],
+            "class=14-02": ["No drawing of this index has a Locarno class: class=14-02 selects nothing."],
+            "patent!=D999999": ["No drawing of this index matches patent=D999999: it excludes nothing."],
+            "patent=D900,001,D999,999": ["No drawing of this index matches patent=D999,999."],
+            "patent=chair, oak": [],
+            "patent=D900001": [],
+        }.items():
+            assert list(filter_warnings(backend, parse_filter(text))) == said, text
+        assert excludes_nothing(backend, parse_filter("patent!=D999999 and patent!=D900001")) == ["patent!=D999999"]

@@ -16,7 +16,7 @@ from local_qdrant import LocalBackend
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not, translate
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not, translate
 from patsearch.backends.qdrant.payload import INDEXED, point_id, to_drawing, to_point
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing, JsonDict
@@ -43,6 +43,8 @@ def holds(clause: Clause | bool, payload: JsonDict) -> bool:
             low = datetime.combine(first or date.min, datetime.min.time(), UTC)
             high = datetime.combine(last or date.max, datetime.min.time(), UTC)
             return low <= when <= high
+        case Missing(field):
+            return field not in payload
         case All(of):
             return all(holds(one, payload) for one in of)
         case Either(of):
@@ -60,7 +62,7 @@ def texts(payload: JsonDict, field: str) -> list[str]:
 
 def fields(clause: Clause | bool) -> set[str]:
     match clause:
-        case AnyOf(field, _) | Begins(field, _) | Between(field, _, _):
+        case AnyOf(field, _) | Begins(field, _) | Between(field, _, _) | Missing(field):
             return {field}
         case All(of) | Either(of):
             return set().union(*map(fields, of))

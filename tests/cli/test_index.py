@@ -75,7 +75,7 @@ def test_delete_by_patent_filter_and_id_then_compact(index: Path, capsys: pytest
         ids = list(engine.backend.ids())
     of_first = [i for i in ids if i.startswith("USD900000-")]
     tried = ask(capsys, "delete", index, "--patent", "D900,000", "--dry-run")
-    assert tried == {"deleted": 0, "matched": len(of_first), "ids": of_first}
+    assert tried == {"deleted": 0, "matched": len(of_first), "ids": of_first, "warnings": []}
     assert ask(capsys, "info", index)["drawings"] == len(ids)
 
     assert ask(capsys, "delete", index, "--patent", "D900,000", "--id", of_first[0])["deleted"] == len(of_first)
@@ -117,6 +117,26 @@ def test_delete_does_not_ask_scripts(
     assert run("index", "delete", index, "--patent", "D900,000", "--yes") == 0
     assert "?" not in capsys.readouterr().err
     assert ask(capsys, "delete", index, "--patent", "D900,001")["deleted"] == 2
+
+
+def test_delete_of_all_but_something_that_is_not_there(
+    index: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = ask(capsys, "info", index)["drawings"]
+    assert ask(capsys, "delete", index, "--filter", "patent!=D900,000", "--dry-run")["matched"] == count - 2
+    missing = ("delete", index, "--filter", "patent!=D999,999")
+    warned = ask(capsys, *missing, "--dry-run")["warnings"]
+    assert warned == ["No drawing of this index matches patent=D999,999: it excludes nothing."]
+    for options in ([], ["--json"]):
+        assert run("index", *missing, *options) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert f"excludes nothing in {index}: {count} drawings would be deleted" in printed.err
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert run("index", *missing) == 1
+    assert "excludes nothing" in capsys.readouterr().err
+    assert ask(capsys, "info", index)["drawings"] == count
+    assert ask(capsys, *missing, "--yes")["deleted"] == count
 
 
 def test_delete_needs_to_know_what(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

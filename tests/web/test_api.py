@@ -67,6 +67,31 @@ def test_filters_narrow(client: TestClient, drawing: bytes) -> None:
     assert {tuple(hit["classes"]["uspc"]) for hit in answer["hits"]} == {("D2/947",)}
 
 
+def test_what_a_filter_leaves_out_is_said(client: TestClient, drawing: bytes) -> None:
+    assert search(client, drawing, filter="uspc=D2")["warnings"] == []
+    answer = search(client, drawing, filter="uspc=D33")
+    assert answer["warnings"] == ["No drawing of this index matches uspc=D33: it selects nothing."]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["kind=a and " * 90_000 + "kind=a"],
+        ["kind=a and " * 150 + "kind=a"] * 30,
+        ["title~" + ",".join(f"a{i}" for i in range(1500))],
+        ["kind=a"] * 150,
+        ["title~" + ",".join(f"a{i}" for i in range(250))],
+    ],
+)
+def test_a_filter_that_nobody_writes_is_refused(client: TestClient, drawing: bytes, texts: list[str]) -> None:
+    answer = client.post(f"{API}/search", files={"image": drawing}, data={"filter": texts})
+    assert answer.status_code == 422
+    assert len(answer.content) < 1000
+    if sum(map(len, texts)) < 20_000:
+        answer = client.get(f"{API}/facets", params={"filter": texts})
+        assert answer.status_code == 422
+
+
 def test_several_pictures_are_one_query(client: TestClient) -> None:
     files = [("image", (f"{view}.png", png(draw_design(4, view)))) for view in (0, 1)]
     answer = client.post(f"{API}/search", files=files).json()

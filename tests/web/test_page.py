@@ -222,6 +222,10 @@ def test_filters_narrow(page: Page, demo: Demo) -> None:
     page.locator(".filter-chip").first.click()
     page.wait_for_timeout(800)
     assert len(page.locator(".filter-chip").all()) == 1
+    assert page.locator("#warnings").is_hidden()
+    page.fill("#title-words", "zebra")
+    until(page, "!document.getElementById('warnings').hidden")
+    assert "No drawing of this index matches title~zebra" in page.locator("#warnings").inner_text()
 
 
 def test_marks_change_the_order(page: Page, demo: Demo) -> None:

@@ -132,6 +132,13 @@ class Generation:
             mask &= ~snapshot.dead
         return mask
 
+    def lacking(self, snapshot: Snapshot, fields: Sequence[str]) -> int:
+        """How many live drawings have no value in any of these fields."""
+        none = np.ones(snapshot.state.rows, dtype=np.bool_) if snapshot.dead is None else ~snapshot.dead
+        for field in fields:
+            none &= self._masks.lacking(field, snapshot.state, snapshot.columns)
+        return int(np.count_nonzero(none))
+
     def rows_by_id(self, snapshot: Snapshot, where: Filter | None) -> Rows:
         """The live rows that match, in the order of the drawings' ids."""
         rows = self.catalogue.rows_by_id(snapshot.state)

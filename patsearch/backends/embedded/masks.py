@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from patsearch.backends.embedded.catalogue import Catalogue, State
 from patsearch.backends.embedded.segments import Columns
+from patsearch.classification import SCHEMES
 from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
 from patsearch.text import is_storable
 
 Mask = NDArray[np.bool_]
 _REMEMBERED = 16  # conditions
 _NO_DATE = 0  # ordinals begin at 1
+_ON_CAPTION = ("view", "figure")
 
 
 class Masks:
@@ -31,6 +33,14 @@ class Masks:
         self._catalogue = catalogue
         self._dates: dict[str, NDArray[np.int32]] = {}
         self._recent: OrderedDict[tuple[Test, int], Mask] = OrderedDict()
+
+    def lacking(self, field: str, state: State, columns: list[Columns]) -> Mask:
+        """(rows,) whether each row's drawing has no value in a field of the filters."""
+        captions = field in _ON_CAPTION
+        empty = f"instr(classes, '\"{field}\"') = 0" if field in SCHEMES else f"ifnull({field}, '') = ''"
+        sql = f"SELECT id FROM {'captions' if captions else 'facts'} WHERE {empty}"  # noqa: S608  known names
+        without = _scatter(self._catalogue.integers(sql), state.captions if captions else state.facts)
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *(without[part[:, int(captions)]] for part in columns)])
 
     def rows(self, where: Filter, state: State, columns: list[Columns]) -> Mask:
         """(rows,) whether each row's drawing matches; dead rows are not considered."""
@@ -124,7 +134,7 @@ class Masks:
 
 
 def _on_caption(test: Test) -> bool:
-    return isinstance(test, HasWords | OneOf) and test.field in ("view", "figure")
+    return isinstance(test, HasWords | OneOf) and test.field in _ON_CAPTION
 
 
 def _scatter(items: NDArray[np.int64], size: int) -> Mask:

@@ -13,7 +13,7 @@ import numpy as np
 from patsearch.backends.base import Embeddings, IndexSpec, Location, ServerBackend
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
-from patsearch.backends.qdrant.clauses import Clause, translate
+from patsearch.backends.qdrant.clauses import Clause, lacking, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.errors import IndexDamaged, PluginError
@@ -119,6 +119,9 @@ class QdrantBackend(ServerBackend):
     def count(self, where: Filter | None = None) -> int:
         clause = translate(where)
         return 0 if clause is False else self._points.count(_clause(clause))
+
+    def lacking(self, fields: Sequence[str]) -> int:
+        return self._points.count(lacking(fields))
 
     def patents(self, where: Filter | None = None) -> int:
         clause = translate(where)

@@ -8,6 +8,7 @@ value, so that Qdrant never sees an empty list or a range that ends before it be
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
@@ -42,6 +43,13 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such field."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every one of them holds."""
 
@@ -62,12 +70,18 @@ class Not:
     of: Clause
 
 
-Clause = AnyOf | Begins | Between | All | Either | Not
+Clause = AnyOf | Begins | Between | Missing | All | Either | Not
 
 
 def translate(where: Filter | None) -> Clause | bool:
     """The clause of a filter; True where everything matches, False where nothing can."""
     return _all([_condition(condition) for condition in (where.conditions if where else ())])
+
+
+def lacking(fields: Sequence[str]) -> Clause:
+    """No value in any of these fields of a filter."""
+    stored = {**dict.fromkeys(("patent", "kind", "figure"), "{}_key"), **dict.fromkeys(("title", "view"), "{}_words")}
+    return All(tuple(Missing(stored.get(field, "{}").format(field)) for field in fields))
 
 
 def _condition(condition: Condition) -> Clause | bool:

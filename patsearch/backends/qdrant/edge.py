@@ -19,7 +19,7 @@ import qdrant_edge as edge
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
 from patsearch.backends.qdrant.payload import INDEXED, VECTOR, Point, moment
 from patsearch.backends.qdrant.points import Found, Points
 from patsearch.errors import BackendError, IndexDamaged, StorageError, UsageError
@@ -290,6 +290,8 @@ def _condition(clause: Clause) -> Any:
             low = "0001-01-01T00:00:00Z" if first is None else moment(first)
             high = None if last is None else moment(last)
             return edge.FieldCondition(field, range=edge.RangeDateTime(gte=low, lte=high))
+        case Missing(field):
+            return edge.IsEmptyCondition(field)
         case All(of):
             return edge.Filter(must=[_condition(one) for one in of])
         case Either(of):

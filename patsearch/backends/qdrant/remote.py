@@ -13,7 +13,7 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Not
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
 from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points
@@ -263,6 +263,8 @@ def _condition(clause: Clause) -> Any:
             # Without any bound, a range would also match drawings without the field.
             bounds = models.DatetimeRange(gte=_midnight(first or _EARLY), lte=_midnight(last) if last else None)
             return models.FieldCondition(key=field, range=bounds)
+        case Missing(field):
+            return models.IsEmptyCondition(is_empty=models.PayloadField(key=field))
         case All(of):
             return models.Filter(must=[_condition(one) for one in of])
         case Either(of):

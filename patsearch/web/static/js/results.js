@@ -44,10 +44,17 @@ function found(answer) {
   const time = typeof seconds === "number" ? ` in ${seconds < 0.1 ? seconds.toFixed(3) : seconds.toFixed(1)} s` : "";
   const count = `${state.more ? "The first " : ""}${plural(state.hits.length, "patent")}${time}`;
   byId("results-summary").textContent = saved ? `Saved search “${saved.name}”: ${saved.fresh.size} new of ${plural(state.hits.length, "patent")}` : count;
+  showWarnings([...(answer.query?.notices ?? []), ...(answer.warnings ?? [])]);
   const first = cards()[0];
   if (first) first.tabIndex = 0;
   if (held) first?.focus({ preventScroll: true });
   after();
+}
+
+/** What the filter was read as, and what it leaves out. @param {string[]} texts */
+function showWarnings(texts) {
+  byId("warnings").hidden = !texts.length;
+  byId("warnings").replaceChildren(...texts.map((text) => h("li", {}, text)));
 }
 
 /** @param {number} first place of the first result that came in addition */
@@ -163,6 +170,7 @@ export function startResults() {
   on("started", () => {
     list().replaceChildren();
     byId("results-summary").textContent = "";
+    showWarnings([]);
     setState("idle");
     after();
   });

@@ -1,0 +1,67 @@
+"""What a filter leaves out without being asked: fields that drawings do not have, values that none has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from patsearch.backends.base import Backend
+from patsearch.filters import Condition, Filter, HasClass, each_value
+
+# Values of one condition that are looked at one by one: each costs a count.
+_MOST_VALUES = 10
+_LONGEST = 80  # characters of a condition
+_NAMES = {
+    "granted": "date of grant",
+    "filed": "date of filing",
+    "title": "title",
+    "view": "caption",
+    "kind": "kind",
+    "patent": "number",
+    "figure": "figure number",
+    "locarno": "Locarno class",
+    "uspc": "US class",
+    "cpc": "CPC class",
+    "ipc": "IPC class",
+}
+
+
+def filter_warnings(backend: Backend, where: Filter) -> tuple[str, ...]:
+    """One sentence for each thing that a filter does to this index without a word."""
+    total = backend.count() if where else 0
+    said = (sentence for condition in where.conditions for sentence in _of(condition, backend, total)) if total else ()
+    return tuple(dict.fromkeys(said))
+
+
+def excludes_nothing(backend: Backend, where: Filter) -> list[str]:
+    """The negated conditions that are true for every drawing: a delete by them takes everything else."""
+    return [c.text for c in where.conditions if c.negated and not backend.count(_plain(c))]
+
+
+def _of(condition: Condition, backend: Backend, total: int) -> list[str]:
+    test, text = condition.test, condition.text
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    fields = sorted({code.scheme for code in test.codes}) if isinstance(test, HasClass) else [test.field]
+    lacking = backend.lacking(fields)
+    named = " or ".join(_NAMES[field] for field in fields)
+    if lacking == total:
+        return [f"No drawing of this index has a {named}: {text} {_selects(condition)} nothing."]
+    if not backend.count(_plain(condition)):
+        return [f"No drawing of this index matches {text.replace('!', '', 1)}: it {_selects(condition)} nothing."]
+    values = each_value(condition) if "," in condition.text else []
+    said = [
+        f"No drawing of this index matches {value}."
+        for value in (values if len(values) <= _MOST_VALUES else ())
+        if not backend.count(value)
+    ]
+    if lacking:
+        deed = "includes them" if condition.negated else "leaves them out"
+        said.append(f"{lacking:,} of {total:,} drawings have no {named}: {text} {deed}.")
+    return said
+
+
+def _selects(condition: Condition) -> str:
+    return "excludes" if condition.negated else "selects"
+
+
+def _plain(condition: Condition) -> Filter:
+    return Filter((replace(condition, negated=False),))
