@@ -92,7 +92,7 @@ def load_timm(argument: str, *, threads: int | None = None) -> TorchEncoder:
         )
     pretrained = _choice(argument, options.get("pretrained", "true"), ("true", "false")) == "true"
     pooling = _choice(argument, options.get("pooling", "native"), POOLINGS)
-    facts = _pretrained_facts(architecture)
+    facts = pretrained_facts(architecture)
     config = NetworkConfig(
         architecture,
         pooling=pooling,
@@ -155,7 +155,8 @@ def save_checkpoint(folder: Path, network: Network, card: EncoderCard) -> Encode
     return card
 
 
-def _pretrained_facts(architecture: str) -> dict[str, Any]:
+def pretrained_facts(architecture: str) -> dict[str, Any]:
+    """What timm knows about the weights of a model: mean, std, size, licence; empty for an unknown one."""
     facts = import_timm().get_pretrained_cfg(architecture, allow_unregistered=True)
     return facts.to_dict() if facts is not None else {}
 

@@ -12,10 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from patsearch.encoder.torch import CONFIG, WEIGHTS
+from patsearch.encoder.torch import CONFIG, WEIGHTS, pretrained_facts
 from patsearch.encoder.torch_dual import TWINS
 from patsearch.encoder.torch_network import Network, NetworkConfig
-from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.config import Recipe
 
@@ -36,7 +35,7 @@ def build(recipe: Recipe) -> Network:
     section = recipe.network
     given = section.start not in (IMAGENET, RANDOM)
     from_package = section.start == IMAGENET and section.architecture in PACKAGES
-    facts = _facts(section.architecture)
+    facts = pretrained_facts(TWINS.get(section.architecture, section.architecture))
     if given:
         facts |= _grey_levels(Path(section.start).expanduser())
     elif from_package or section.start == RANDOM:
@@ -150,11 +149,6 @@ def _other(path: Path, network: Network, reason: str) -> InputError:
         f"The weights {path} are not those of a {network.config.architecture}: {reason}.",
         hint="Set network.architecture to the one that they were trained with.",
     )
-
-
-def _facts(architecture: str) -> dict[str, Any]:
-    found = import_timm().get_pretrained_cfg(TWINS.get(architecture, architecture), allow_unregistered=True)
-    return found.to_dict() if found is not None else {}
 
 
 def _image_size(recipe: Recipe, facts: dict[str, Any]) -> int | None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, assert_never
 
-import numpy as np
 import qdrant_edge as edge
 
 from patsearch.backends.base import Embeddings, IndexSpec
@@ -21,7 +20,7 @@ from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
 from patsearch.backends.qdrant.payload import INDEXED, VECTOR, Point, moment
-from patsearch.backends.qdrant.points import Found, Points
+from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
 from patsearch.errors import BackendError, IndexDamaged, StorageError, UsageError
 from patsearch.files import storage_errors, sync_file, sync_folder
 from patsearch.lock import WriterLock
@@ -120,8 +119,8 @@ class EdgePoints(Points):
 
     def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
         with self._shard("Reading") as shard:
-            records = shard.retrieve(list(ids), with_payload=_fields(fields), with_vector=vectors)
-        return [_point(record) for record in records]
+            records = shard.retrieve(list(ids), with_payload=selected(fields), with_vector=vectors)
+        return [point_of(record) for record in records]
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
         wanted, parameters = _filter(clause), _parameters(clause, exact)
@@ -139,7 +138,7 @@ class EdgePoints(Points):
             ]
             with self._shard("Searching") as shard:
                 answers = shard.query_batch(edge.QueryBatchRequest(requests))
-            found += [[Found(str(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+            found += [[found_of(hit) for hit in answer] for answer in answers]
         return found
 
     def groups(self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool) -> None:
@@ -166,13 +165,13 @@ class EdgePoints(Points):
                 offset=following,
                 limit=batch,
                 filter=_filter(clause),
-                with_payload=_fields(fields),
+                with_payload=selected(fields),
                 with_vector=vectors,
             )
             with self._shard("Reading") as shard:
                 records, following = shard.scroll(request)
             if records:
-                yield [_point(record) for record in records]
+                yield [point_of(record) for record in records]
             if following is None:
                 return
 
@@ -300,12 +299,3 @@ def _condition(clause: Clause) -> Any:
             return edge.Filter(must_not=[_condition(of)])
         case _:
             assert_never(clause)
-
-
-def _fields(fields: Sequence[str] | bool) -> Any:
-    return fields if isinstance(fields, bool) else list(fields)
-
-
-def _point(record: Any) -> Point:
-    vector = record.vector[VECTOR] if record.vector else None
-    return Point(str(record.id), record.payload or {}, None if vector is None else np.array(vector, dtype=np.float32))

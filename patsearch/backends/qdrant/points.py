@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant.clauses import Clause
-from patsearch.backends.qdrant.payload import Point
+from patsearch.backends.qdrant.payload import VECTOR, Point
 from patsearch.errors import UsageError
 from patsearch.types import JsonDict
 
@@ -48,6 +51,22 @@ class Found:
     id: str
     score: float
     payload: JsonDict
+
+
+def found_of(hit: Any) -> Found:
+    """A hit as Qdrant gives it, in this process or on a server."""
+    return Found(str(hit.id), float(hit.score), hit.payload or {})
+
+
+def point_of(record: Any) -> Point:
+    """A record as Qdrant gives it, in this process or on a server."""
+    vector = record.vector[VECTOR] if record.vector else None
+    return Point(str(record.id), record.payload or {}, None if vector is None else np.array(vector, dtype=np.float32))
+
+
+def selected(fields: Sequence[str] | bool) -> Any:
+    """Which fields of the payload to give, as Qdrant takes it."""
+    return fields if isinstance(fields, bool) else list(fields)
 
 
 class Points(ABC):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Self, TypeVar, assert_never
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from patsearch.backends.base import Embeddings, IndexSpec
@@ -16,7 +15,7 @@ from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
 from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
-from patsearch.backends.qdrant.points import Found, Points
+from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -112,11 +111,11 @@ class RemotePoints(Points):
         self.call(f"Deleting {len(ids)} drawings", lambda c: c.delete(self.collection, list(ids), wait=True))
 
     def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
-        wanted = _selector(fields)
+        wanted = selected(fields)
         records = self.call(
             "Reading", lambda c: c.retrieve(self.collection, list(ids), with_payload=wanted, with_vectors=vectors)
         )
-        return [_point(record) for record in records]
+        return [point_of(record) for record in records]
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
         wanted, parameters = _filter(clause), self.parameters(clause, exact)
@@ -129,7 +128,7 @@ class RemotePoints(Points):
                 for query in queries[start : start + _QUERIES]
             ]
             answers = self.call("Searching", lambda c, r=requests: c.query_batch_points(self.collection, r))  # type: ignore[misc]
-            found += [[_found(hit) for hit in answer.points] for answer in answers]
+            found += [[found_of(hit) for hit in answer.points] for answer in answers]
         return found
 
     def groups(
@@ -143,7 +142,7 @@ class RemotePoints(Points):
                 search_params=parameters, limit=limit, group_size=size, with_payload=True,
             ),
         )  # fmt: skip
-        return [[_found(hit) for hit in group.hits] for group in answer.groups]
+        return [[found_of(hit) for hit in group.hits] for group in answer.groups]
 
     def count(self, clause: Clause | None) -> int:
         wanted = _filter(clause)
@@ -165,7 +164,7 @@ class RemotePoints(Points):
     def scroll(
         self, clause: Clause | None, *, batch: int, fields: Sequence[str] | bool, vectors: bool
     ) -> Iterator[list[Point]]:
-        wanted, selector, following = _filter(clause), _selector(fields), None
+        wanted, selector, following = _filter(clause), selected(fields), None
         while True:
             records, following = self.call(
                 "Reading",
@@ -175,7 +174,7 @@ class RemotePoints(Points):
                 ),
             )  # fmt: skip
             if records:
-                yield [_point(record) for record in records]
+                yield [point_of(record) for record in records]
             if following is None:
                 return
 
@@ -279,23 +278,6 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _selector(fields: Sequence[str] | bool) -> Any:
-    return fields if isinstance(fields, bool) else list(fields)
-
-
 def _list(vector: Embeddings | None) -> list[float]:
     values: list[float] = [] if vector is None else vector.tolist()
     return values
-
-
-def _vector(point: Point) -> Embeddings:
-    return np.empty(0, dtype=np.float32) if point.vector is None else point.vector
-
-
-def _found(hit: Any) -> Found:
-    return Found(str(hit.id), float(hit.score), hit.payload or {})
-
-
-def _point(record: Any) -> Point:
-    vector = record.vector[VECTOR] if record.vector else None
-    return Point(str(record.id), record.payload or {}, None if vector is None else np.array(vector, dtype=np.float32))
