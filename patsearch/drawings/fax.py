@@ -85,7 +85,8 @@ def read_fax(data: bytes, max_pixels: int) -> Fax | None:
     tags = _directory(data)
     if tags is None or _FOREIGN.intersection(tags) or any(tags.get(tag, [v]) != [v] for tag, v in _PLAIN.items()):
         return None
-    width, height, photometric = (_one(tags, tag) for tag in (_WIDTH, _HEIGHT, _PHOTOMETRIC))
+    width, height = _one(tags, _WIDTH), _one(tags, _HEIGHT)
+    photometric = _one(tags, _PHOTOMETRIC) if _PHOTOMETRIC in tags else _BLACK_SET
     if _one(tags, _COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
         return None
     strips = _strips(data, tags, height)

@@ -1,8 +1,8 @@
 """Opening images that anybody may have sent: bounded, quiet, and in one of three modes.
 
 `open_image` decides by the first bytes which of six formats a file has, reads its header, refuses what
-is too large before a pixel is decoded, and answers damage with one `ImageError`. `open_sheet` does so
-for the many sheets of an ingest, of which nothing but the pixels is wanted.
+is too large before a pixel is decoded, and answers damage with one `ImageError`. `open_grey` does so
+for the many sheets of an ingest, of which nothing but the pixels is needed.
 """
 
 from __future__ import annotations
@@ -61,12 +61,6 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"ftypavif", "an AVIF image", "Export it as PNG or JPEG first."),
 )
 
-# The share of dark pixels along the border, and of nearly black or white pixels in all, from which a
-# drawing counts as white on black.
-_DARK_BORDER = 0.9
-_TWO_TONES = 0.9
-_MAX_LIGHT = 0.4
-
 # Of a damaged sheet's lines; with more gone it is no longer the drawing that it was.
 _MOST_GONE = 0.1
 _FAX_LINE = re.compile(r"^Fax\w*: .*\bline (\d+) of (\S+ \d+)")
@@ -106,11 +100,12 @@ def open_image(
         return _decode(data, name, page, max_pixels)[0]
 
 
-def open_sheet(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], str | None]:
+def open_grey(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], bool, str | None]:
     """What `to_grey` makes of `open_image`, sooner, and a remark on what of it is damaged.
 
     Returns:
-        (H, W) uint8 grey; damaged lines of a fax-coded sheet are white, and the remark has their number.
+        (H, W) uint8 grey; whether the picture has two tones alone; the remark. Damaged lines of a fax-coded sheet are
+        white, and the remark has their number.
 
     Raises:
         ImageError: as `open_image` does.
@@ -119,11 +114,11 @@ def open_sheet(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], str |
     data = _read(data, name, MAX_BYTES)
     fax = _read_fax(data, name, MAX_PIXELS_BILEVEL)
     if fax is not None:
-        return fax
+        return fax[0], True, fax[1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
         image, remark = _decode(data, name, 1, None)
-    return to_grey(image), remark
+    return to_grey(image), image.mode == "1", remark
 
 
 def _read_fax(data: bytes, name: str, max_pixels: int) -> tuple[NDArray[np.uint8], str | None] | None:
@@ -138,26 +133,6 @@ def _damage(gone: int, lines: int, name: str) -> str | None:
             f"{name} is a damaged TIFF file: {gone} of {lines} lines cannot be read.", hint="Find a copy that is whole."
         )
     return f"the file is damaged: {gone} of {lines} lines cannot be read" if gone else None
-
-
-def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
-    """The drawing as dark on light, and whether it was inverted for that.
-
-    Only a clear case is inverted: a border that is dark all round, nearly all pixels close to black or
-    to white, and the light ones a minority.
-    """
-    grey = to_grey(image)
-    edge = max(1, min(grey.shape) // 50)
-    border = np.concatenate(
-        [grey[:edge].ravel(), grey[-edge:].ravel(), grey[:, :edge].ravel(), grey[:, -edge:].ravel()]
-    )
-    dark, light = np.count_nonzero(grey < 80) / grey.size, np.count_nonzero(grey > 175) / grey.size
-    inverted = (
-        np.count_nonzero(border < 80) >= _DARK_BORDER * border.size
-        and dark + light >= _TWO_TONES
-        and 0 < light <= _MAX_LIGHT
-    )
-    return (Image.fromarray(255 - grey), True) if inverted else (image, False)
 
 
 def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:

@@ -1,6 +1,8 @@
-"""Query pictures: a phone picture of a sketch becomes dark lines on white; drawings stay as they are.
+"""Pictures as drawings, for ingest and query: dark lines on white, also from a phone picture of a sketch.
 
-    open -> crop -> dark on light -> even out the light where the picture is a photo of paper
+    open -> crop (a query) -> dark on light -> even out the light where the picture is a photo of paper
+
+A file that is indexed and then queried with becomes the same drawing both times.
 
 A photo of paper differs from a drawing in its ground: the paper is grey and uneven, brightest where the
 lamp is. The ground is estimated by a morphological closing, which removes everything thinner than its
@@ -18,9 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from patsearch.drawings.grey import Grey, to_grey
-from patsearch.drawings.opening import normalise_polarity, open_image
+from patsearch.drawings.grey import WHITE, Grey, to_grey
+from patsearch.drawings.opening import open_grey, open_image
 from patsearch.errors import ImageError, UsageError
+
+# The share of dark pixels along the border, and of nearly black or white pixels in all, from which a
+# drawing counts as white on black.
+_DARK, _LIGHT = 80, 175
+_DARK_BORDER = 0.9
+_TWO_TONES = 0.9
+_MAX_LIGHT = 0.4
+# A picture whose shades differ by less, or that has none lighter than this, shows nothing.
+_LEAST_CONTRAST = 16
+_BLACK = 64
 
 # The longer side at which light is estimated, and the kernel there: wider than any stroke of a
 # sketch that fills its picture, narrower than a shadow.
@@ -68,11 +80,31 @@ def query_image(
     Raises:
         ImageError: the picture cannot be read, or the crop is outside of it.
     """
+    called = name or str(source if isinstance(source, Path) else "The image")
     image = source if isinstance(source, Image.Image) else open_image(source, name=name)
     if crop is not None:
-        image = _crop(image, crop, name or str(source if isinstance(source, Path) else "The image"))
-    image, _ = normalise_polarity(image)
-    return clean_photo(image) if clean else image
+        image = _crop(image, crop, called)
+    grey = to_grey(image)
+    _refuse_flat(grey, called)
+    turned = 255 - grey if _is_inverted(grey) else grey
+    cleaned = _cleaned(turned) if clean and image.mode != "1" else turned
+    return image if cleaned is grey else Image.fromarray(cleaned)
+
+
+def open_sheet(data: bytes, *, name: str = "") -> tuple[Grey, str | None]:
+    """The picture in a file as the drawing that `query_image` makes of it, and a remark on what of it is damaged.
+
+    Returns:
+        (H, W) uint8, dark on white.
+
+    Raises:
+        ImageError: as `query_image` does.
+    """
+    grey, bilevel, remark = open_grey(data, name=name)
+    _refuse_flat(grey, name)
+    if _is_inverted(grey):
+        grey = 255 - grey
+    return grey if bilevel else _cleaned(grey), remark
 
 
 def parse_crop(text: str) -> tuple[int, int, int, int]:
@@ -92,6 +124,16 @@ def parse_crop(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
+def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The drawing as dark on light, and whether it was inverted for that.
+
+    Only a clear case is inverted: a border that is dark all round, nearly all pixels close to black or
+    to white, and the light ones a minority.
+    """
+    grey = to_grey(image)
+    return (Image.fromarray(255 - grey), True) if _is_inverted(grey) else (image, False)
+
+
 def clean_photo(image: Image.Image) -> Image.Image:
     """Dark lines on white for a photo or uneven scan of a sketch; every other image unchanged.
 
@@ -101,12 +143,42 @@ def clean_photo(image: Image.Image) -> Image.Image:
     if image.mode == "1":
         return image
     grey = to_grey(image)
+    cleaned = _cleaned(grey)
+    return image if cleaned is grey else Image.fromarray(cleaned)
+
+
+def _cleaned(grey: Grey) -> Grey:
+    """`clean_photo` of an array; the same array where nothing is to do."""
     if _is_white(grey):
-        return image
+        return grey
     lighting = _lighting(grey)
-    if lighting is None:
-        return image
-    return Image.fromarray(_threshold(lighting))
+    return grey if lighting is None else _threshold(lighting)
+
+
+def _is_inverted(grey: Grey) -> bool:
+    edge = max(1, min(grey.shape) // 50)
+    border = grey[:edge], grey[-edge:], grey[:, :edge], grey[:, -edge:]
+    least = _DARK_BORDER * sum(side.size for side in border)
+    left = sum(side.size for side in border)
+    for side in border:  # the upper edge of a sheet is enough to see that it is not dark
+        left -= int(np.count_nonzero(side >= _DARK))
+        if left < least:
+            return False
+    dark, light = np.count_nonzero(grey < _DARK) / grey.size, np.count_nonzero(grey > _LIGHT) / grey.size
+    return bool(dark + light >= _TWO_TONES and 0 < light <= _MAX_LIGHT)
+
+
+def _refuse_flat(grey: Grey, name: str) -> None:
+    """Raises ImageError for a picture that is all black or all of one grey; white ones are blank sheets."""
+    part = grey[:: max(1, grey.shape[0] // 64), :: max(1, grey.shape[1] // 64)]
+    if part.max() >= WHITE - _LEAST_CONTRAST and part.min() < _BLACK:
+        return  # most drawings, at no cost
+    lightest, darkest = int(grey.max()), int(grey.min())
+    if lightest < _BLACK or (lightest - darkest < _LEAST_CONTRAST and lightest < WHITE - _LEAST_CONTRAST):
+        shade = "black" if lightest < _BLACK else "of one grey"
+        raise ImageError(
+            f"{name or 'The image'} shows nothing: it is all {shade}.", hint="Check the file, or the crop."
+        )
 
 
 def _crop(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Image.Image:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
-from patsearch.drawings.opening import open_sheet
+from patsearch.drawings.photo import open_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder

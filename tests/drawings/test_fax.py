@@ -13,7 +13,8 @@ from PIL import Image, TiffImagePlugin
 
 from patsearch.drawings.fax import read_fax
 from patsearch.drawings.grey import to_grey
-from patsearch.drawings.opening import MAX_PIXELS_BILEVEL, open_image, open_sheet
+from patsearch.drawings.opening import MAX_PIXELS_BILEVEL, open_image
+from patsearch.drawings.photo import open_sheet
 from patsearch.errors import ImageError
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from patsearch.drawings.opening import normalise_polarity, open_image
+from patsearch.drawings.opening import open_image
+from patsearch.drawings.photo import normalise_polarity
 from patsearch.errors import ImageError
 
 

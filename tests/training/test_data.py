@@ -14,7 +14,7 @@ import pytest
 from makers import draw_design, tiff_bytes, week
 
 from patsearch.drawings import split_sheet
-from patsearch.drawings.opening import open_sheet
+from patsearch.drawings.photo import open_sheet
 from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import InputError, SourceError, UsageError
 from patsearch.ingest import Progress
