@@ -1,18 +1,57 @@
-"""SQLite as the index uses it: durable, several readers and one writer, patsearch's own errors."""
+"""SQLite as the index uses it: durable, several readers and one writer, patsearch's own errors.
+
+A reader needs SQLite's `-shm` file to share a database with a writer. Where it may not make one (another user's
+folder, a read-only mount, a full disk), it reads the files by itself, log included, and looks after each query whether
+they have changed meanwhile: the answer is then that of one moment, or the query is done again.
+
+The file may come from a stranger or a failing disk: its tables are compared with the expected ones when it is opened,
+and a query ends after as many steps as the size of the file explains.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-from patsearch.errors import IndexDamaged, IndexLocked, IndexVersionError, StorageError
+from patsearch import deadline
+from patsearch.errors import IndexDamaged, IndexLocked, IndexVersionError, StorageError, UsageError
 
+T = TypeVar("T")
+_FileStamp = tuple[int, int, int] | None  # inode, bytes, time of the last change
+_Stamp = tuple[_FileStamp, _FileStamp, bool]
 _BUSY_SECONDS = 30.0
-_ANY_VERSION = "PRAGMA schema_version"  # reads the file's header and no table
+_ATTEMPTS = (0.01, 0.1, 0.5, 0.5)  # seconds between them
+_LONGEST = 1 << 28  # bytes of a text or picture
+_TICK = 100_000  # steps of SQLite between two looks at the limits
+_STEPS, _STEPS_PER_BYTE = 50_000_000, 100
+_UNSHARED = {"posix": "unix-none", "nt": "win32-none"}[os.name]  # SQLite's access to files without locks
+_REFUSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+_DAMAGED = "Restore the index from a backup, or ingest into a new one."
+_inherited: list[sqlite3.Connection] = []  # of a process that forked; closing them here would disturb it
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database holds.
+
+    Attributes:
+        sql: the statements that made it in version 0.1.0.
+        upgrade: what was added since; a writer adds it to an older database.
+        version: kept in the file's `user_version`; 0 for none.
+    """
+
+    sql: str
+    upgrade: str = ""
+    version: int = 0
 
 
 @contextmanager
@@ -38,92 +77,242 @@ def database_errors(path: Path, doing: str = "Reading") -> Iterator[None]:
                     f"{doing} {path}: {error}.", hint="Try again when the other process has finished."
                 ) from error
             case _:
-                raise IndexDamaged(
-                    f"{path} is damaged: {error}.", hint="Restore the index from a backup, or ingest into a new one."
-                ) from error
+                raise IndexDamaged(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
 
 
-def connect(path: Path, mode: Literal["ro", "rw", "rwc"], *, autocommit: bool = False) -> sqlite3.Connection:
-    """Open a database; the caller closes it. Several threads may share it if they take turns.
-
-    A folder that may not be written to has no room for the files that readers and writer share: its databases are
-    read as files that nobody changes.
+class Database:
+    """One database. Threads take turns; a forked child reads through a connection of its own, and cannot write.
 
     Args:
-        mode: `ro` to read, `rw` to write, `rwc` to make it where it is missing.
-        autocommit: the caller begins and ends transactions.
+        make: a missing one is made by a writer, and empty for a reader; otherwise it is an error.
 
-    Raises:
-        sqlite3.DatabaseError: it cannot be opened; see `database_errors`.
-    """
-    try:
-        return _opened(f"{_uri(path)}?mode={mode}", autocommit)
-    except sqlite3.OperationalError as error:
-        if mode != "ro" or _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise
-    return _opened(f"{_uri(path)}?mode=ro&immutable=1", autocommit)
-
-
-def open_database(path: Path, schema: str, *, version: int, read_only: bool) -> sqlite3.Connection:
-    """Open a database of a known schema, whose version is in the file's `user_version`; a writer makes it.
-
-    A reader of a database that is missing, or that its writer is about to fill, gets an empty one in memory.
+    Attributes:
+        path: the file.
+        upgraded: whether it has what `Schema.upgrade` adds.
 
     Raises:
         StorageError, IndexLocked, IndexDamaged: as of `database_errors`.
         IndexVersionError: a newer patsearch wrote it.
     """
-    with database_errors(path, "Opening"):
-        connection = _open_or_make(path, read_only=read_only)
+
+    _db: sqlite3.Connection
+    _pid: int
+    _stamp: _Stamp
+    _way: Literal["shared", "alone", "empty"]
+
+    def __init__(self, path: Path, schema: Schema, *, read_only: bool, make: bool = True) -> None:
+        self.path = path
+        self.upgraded = False
+        self._schema, self._read_only, self._make = schema, read_only, make
+        self._lock = threading.RLock()
+        self._opened, self._failed = 0, False
+        self._steps, self._most_steps, self._late = 0, _STEPS, False
+        self._open()
+
+    # ------------------------------------------------------------------ use
+
+    def read(self, sql: str, parameters: Sequence[object], parse: Callable[[sqlite3.Cursor], T]) -> T:
+        """What `parse` makes of the rows of a query; rows that it cannot understand are damage.
+
+        Raises:
+            StorageError, IndexLocked, IndexDamaged: as of `database_errors`.
+            TimedOut: the deadline of this context has passed.
+        """
+        deadline.check()
+        self._check_process()
+        with self._lock, database_errors(self.path):
+            if self._failed:
+                self._open()
+            for wait in _ATTEMPTS:
+                try:
+                    result = self._run(sql, parameters, parse)
+                except (sqlite3.DatabaseError, IndexDamaged) as error:
+                    if not self._reopened_after(error):
+                        raise
+                else:
+                    if self._steady():
+                        return result
+                time.sleep(wait)
+        raise IndexLocked(
+            f"{self.path} is being changed, and this user may not make the files that readers share with the writer.",
+            hint="Try again when the other process has finished, or read with the rights to write in the folder.",
+        )
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.read(sql, parameters, list)
+
+    def changes(self) -> tuple[int, int]:
+        """Differs when another connection has committed: a cheap test for readers."""
+        ((version,),) = self.rows("PRAGMA data_version")
+        return self._opened, int(version)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed at the end, rolled back by any exception."""
+        self._check_process()
+        with self._lock, database_errors(self.path, "Writing"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def save(self, path: Path) -> None:
+        """Copy it as it is at this moment, without disturbing its users."""
+        self._check_process()
+        with self._lock, database_errors(path, "Writing"), closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+
+    def close(self) -> None:
+        """Twice is fine."""
+        with self._lock:
+            if self._pid == os.getpid():
+                self._db.close()
+            else:
+                _inherited.append(self._db)
+
+    # ------------------------------------------------------------------ queries
+
+    def _run(self, sql: str, parameters: Sequence[object], parse: Callable[[sqlite3.Cursor], T]) -> T:
+        self._steps, self._late = 0, False
         try:
-            found = _version(connection)
-            if found == 0 and read_only:
-                connection.close()
-                connection = _empty()
-            if found > version:
-                raise IndexVersionError(
-                    f"{path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
-                )
-            if found == 0:
-                connection.executescript(schema)
-                connection.execute(f"PRAGMA user_version = {int(version)}")
-                connection.commit()
-        except BaseException:
-            connection.close()
+            return parse(self._db.execute(sql, parameters))
+        except sqlite3.OperationalError as error:
+            if self._late:
+                deadline.check()
+            if _code(error) == sqlite3.SQLITE_INTERRUPT:
+                raise IndexDamaged(
+                    f"{self.path} is damaged: a query takes more steps than a file of its size explains.", hint=_DAMAGED
+                ) from error
             raise
-    return connection
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            raise IndexDamaged(
+                f"{self.path} is damaged: it holds what is not valid ({error}).", hint=_DAMAGED
+            ) from error
+
+    def _tick(self) -> int:
+        if self._db.in_transaction:
+            return 0  # a writer takes the time it needs
+        self._steps += _TICK
+        self._late = deadline.remaining() == 0
+        return self._late or self._steps > self._most_steps
+
+    def _steady(self) -> bool:
+        """Whether the answer just read is of one moment; if not, the files are opened again."""
+        if self._way == "shared":
+            return True
+        found = _stamp(self.path)
+        if found == self._stamp or found[0] is None:  # a compaction removes what its readers still have open
+            return True
+        self._open()
+        return False
+
+    def _reopened_after(self, error: Exception) -> bool:
+        """Whether the query may succeed now: the files had changed under it, or sharing them did not work."""
+        if not self._read_only:
+            return False
+        if self._way != "shared":
+            return not self._steady()
+        if isinstance(error, sqlite3.DatabaseError) and _code(error) in _REFUSED:
+            self._open(share=False)
+            return True
+        return False
+
+    def _check_process(self) -> None:
+        if self._pid == os.getpid():
+            return
+        if not self._read_only:
+            raise UsageError(
+                f"{self.path} was opened for writing by process {self._pid}, and this is a child of it.",
+                hint="Open the index in the process that uses it.",
+            )
+        self._lock = threading.RLock()  # another thread of the parent may have held the old one
+        _inherited.append(self._db)
+        self._open()
+
+    # ------------------------------------------------------------------ opening
+
+    def _open(self, *, share: bool = True) -> None:
+        # Closed first: the end of a connection without locks would drop the locks of the next one.
+        if self._opened and not self._failed and self._pid == os.getpid():
+            self._db.close()
+        self._pid, self._failed = os.getpid(), True
+        self._opened += 1
+        with database_errors(self.path, "Opening"):
+            self._stamp = _stamp(self.path)
+            self._db, self._way = self._connected(share=share)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+        self._failed = False
+
+    def _connected(self, *, share: bool) -> tuple[sqlite3.Connection, Literal["shared", "alone", "empty"]]:
+        if not self._read_only:
+            return _connect(self.path, "rwc" if self._make else "rw"), "shared"
+        if self._make and self._stamp[0] is None:
+            return _empty(), "empty"
+        if share:
+            try:
+                db = _connect(self.path, "ro")
+                if not self._make or _version(db):
+                    return db, "shared"
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _REFUSED:
+                    raise
+            else:
+                db.close()
+                return _empty(), "empty"  # its writer is about to fill it
+        # Without a log the file is all there is. With one, SQLite keeps its index of the log in this process' memory.
+        if not self._stamp[1]:
+            return _connect(self.path, "ro", "immutable=1"), "alone"
+        return _connect(self.path, "ro", f"vfs={_UNSHARED}", before="PRAGMA locking_mode = EXCLUSIVE"), "alone"
+
+    def _prepare(self) -> None:
+        db, schema = self._db, self._schema
+        self._steps, self._most_steps = 0, _STEPS
+        db.set_progress_handler(self._tick, _TICK)
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
+            db.execute(f"PRAGMA {pragma}")
+        if not self._read_only:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")  # a committed transaction survives a power cut
+        found = _objects(db)
+        if (version := _version(db)) > schema.version:
+            raise IndexVersionError(
+                f"{self.path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
+            )
+        if not found and self._make and version == 0:
+            db.executescript(f"BEGIN; {schema.sql} {schema.upgrade} PRAGMA user_version = {schema.version}; COMMIT;")
+            found = _objects(db)
+        if not self._read_only and schema.upgrade and found == _made_by(schema.sql):
+            db.executescript(f"BEGIN IMMEDIATE; {schema.upgrade} COMMIT;")
+            found = _objects(db)
+        self.upgraded = found == _made_by(schema.sql + schema.upgrade)
+        if not self.upgraded and found != _made_by(schema.sql):
+            raise IndexDamaged(f"{self.path} is damaged: its tables are not those that patsearch makes.", hint=_DAMAGED)
+        ((pages, size),) = db.execute("SELECT * FROM pragma_page_count, pragma_page_size")
+        self._most_steps += _STEPS_PER_BYTE * pages * size
 
 
-def save_database(database: sqlite3.Connection, path: Path) -> None:
-    """Copy a database as it is at this moment, without disturbing its users."""
-    with database_errors(path, "Writing"), closing(sqlite3.connect(path)) as copy:
-        database.backup(copy)
-
-
-def _open_or_make(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if read_only:
-        return connect(path, "ro") if path.exists() else _empty()
-    connection = connect(path, "rwc")
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # a committed transaction survives a power cut
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _opened(uri: str, autocommit: bool) -> sqlite3.Connection:
+def _connect(path: Path, mode: Literal["ro", "rw", "rwc"], option: str = "", *, before: str = "") -> sqlite3.Connection:
     connection = sqlite3.connect(
-        uri,
+        f"{_uri(path)}?mode={mode}&{option}",
         uri=True,
         timeout=_BUSY_SECONDS,
-        isolation_level=None if autocommit else "DEFERRED",
+        isolation_level=None,
         check_same_thread=False,
         cached_statements=64,
     )
     try:
-        connection.execute(_ANY_VERSION).fetchone()  # SQLite opens the file with the first statement
+        connection.execute(before)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # SQLite opens the file when it reads it
     except BaseException:
         connection.close()
         raise
@@ -131,11 +320,40 @@ def _opened(uri: str, autocommit: bool) -> sqlite3.Connection:
 
 
 def _empty() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", check_same_thread=False)
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Kind, name and statement of all that a database holds, without SQLite's own."""
+    sql = "SELECT type, name, ifnull(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    return frozenset(connection.execute(sql))
+
+
+@cache
+def _made_by(sql: str) -> frozenset[tuple[str, str, str]]:
+    with closing(_empty()) as database:
+        database.executescript(sql)
+        return _objects(database)
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Changes whenever another process writes to a database, or begins to: the file, its log, and whether it is shared.
+
+    A log without content is as good as none.
+    """
+    log = _file_stamp(path.with_name(f"{path.name}-wal"))
+    return _file_stamp(path), log if log and log[1] else None, path.with_name(f"{path.name}-shm").exists()
+
+
+def _file_stamp(path: Path) -> _FileStamp:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    return None
 
 
 def _uri(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.backends.embedded import manifest as manifests
-from patsearch.backends.embedded.generation import Generation, Snapshot
+from patsearch.backends.embedded.generation import CATALOGUE, Generation, Snapshot
 from patsearch.backends.embedded.maintenance import copy_live, problems, remove_leftovers
 from patsearch.backends.embedded.manifest import Manifest
 from patsearch.backends.planner import Tuning
@@ -214,6 +214,25 @@ class FaissBackend(Backend):
                 "bytes_before": before["bytes"],
                 "bytes_after": self.info()["bytes"],
             }
+
+    def files(self, scratch: Path) -> dict[str, Path]:
+        """The files that hold the index as it is now, by their names in its folder, for a copy.
+
+        They stay as they are while this object is open and nothing is written through it.
+
+        Args:
+            scratch: an existing folder for a copy of the catalogue: one file, without the log that may be next to it.
+        """
+        self._require_writable()
+        with self._mutex:
+            generation = self._current()
+            found = {manifests.FILE: self._root / manifests.FILE}
+            for path in sorted(generation.folder.iterdir()):
+                if not path.name.startswith(CATALOGUE):
+                    found[f"{generation.folder.name}/{path.name}"] = path
+            found[f"{generation.folder.name}/{CATALOGUE}"] = scratch / CATALOGUE
+            generation.catalogue.save(scratch / CATALOGUE)
+            return found
 
     def close(self) -> None:
         with self._mutex:

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from patsearch.sqlite import database_errors, open_database, save_database
+from patsearch.sqlite import Database, Schema
 
 FILE = "journal.sqlite"
-_SCHEMA = """
+_SCHEMA = Schema(
+    """
 CREATE TABLE unit (
     key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, settings TEXT NOT NULL, patent TEXT NOT NULL,
     drawings INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
@@ -25,7 +26,9 @@ CREATE TABLE unit (
 CREATE INDEX unit_patent ON unit (patent);
 CREATE TABLE content (one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL);
 INSERT INTO content VALUES (1, '00000000000000000000000000000000');
-"""
+""",
+    version=1,
+)
 State = Literal["done", "partial", "failed", "deleted", "replaced"]
 
 
@@ -58,33 +61,30 @@ class Journal:
     """Entries by unit key, and a digest of them all that does not depend on their order."""
 
     def __init__(self, index: Path, *, read_only: bool) -> None:
-        self._path = index / FILE
-        self._db = open_database(self._path, _SCHEMA, version=1, read_only=read_only)
+        self._db = Database(index / FILE, _SCHEMA, read_only=read_only)
 
     def get(self, key: str) -> Entry | None:
-        with database_errors(self._path):
-            row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Entry(*row)
+        found = self._db.rows(f"{_SELECT} WHERE key = ?", (key,))
+        return Entry(*found[0]) if found else None
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Insert or replace; durable on return."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with database_errors(self._path), self._db:
+        with self._db.transaction() as db:
             digest = int(self.digest(), 16)
             for entry in entries:
                 old = self.get(entry.key)
                 # XOR makes the digest independent of the order in which units were ingested.
                 digest ^= entry.digest() ^ (old.digest() if old else 0)
-                self._db.execute(
+                db.execute(
                     "INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (entry.key, entry.fingerprint, entry.settings, entry.patent, entry.drawings, entry.state,
                      entry.reason, now),
                 )  # fmt: skip
-            self._db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
+            db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
 
     def of_patent(self, patent: str) -> list[Entry]:
-        with database_errors(self._path):
-            return [Entry(*row) for row in self._db.execute(f"{_SELECT} WHERE patent = ? ORDER BY key", (patent,))]
+        return [Entry(*row) for row in self._db.rows(f"{_SELECT} WHERE patent = ? ORDER BY key", (patent,))]
 
     def forget_drawings(self, patents: Iterable[str], left: Callable[[str], int]) -> None:
         """Take note that drawings of these patents were deleted; `left` says how many remain."""
@@ -100,28 +100,25 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """All of them, by key."""
-        with database_errors(self._path):
-            return [Entry(*row) for row in self._db.execute(f"{_SELECT} ORDER BY key")]
+        return [Entry(*row) for row in self._db.rows(f"{_SELECT} ORDER BY key")]
 
     def save(self, path: Path) -> None:
         """A copy of the whole journal as it is now, in a new file."""
-        save_database(self._db, path)
+        self._db.save(path)
 
     def counts(self) -> dict[str, int]:
         """Number of units in each state."""
-        with database_errors(self._path):
-            return dict(self._db.execute("SELECT state, count(*) FROM unit GROUP BY state ORDER BY state").fetchall())
+        return dict(self._db.rows("SELECT state, count(*) FROM unit GROUP BY state ORDER BY state"))
 
     def drawings(self) -> dict[str, int]:
         """Drawings by patent that the journal says are stored."""
         query = "SELECT patent, sum(drawings) FROM unit WHERE state IN ('done', 'partial') GROUP BY patent"
-        with database_errors(self._path):
-            return dict(self._db.execute(query).fetchall())
+        return dict(self._db.rows(query))
 
     def digest(self) -> str:
         """Digest of all entries: two indexes of the same content agree, however they came about."""
-        with database_errors(self._path):
-            return str(self._db.execute("SELECT digest FROM content").fetchone()[0])
+        ((digest,),) = self._db.rows("SELECT digest FROM content")
+        return str(digest)
 
     def close(self) -> None:
         self._db.close()

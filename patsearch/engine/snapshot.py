@@ -52,9 +52,7 @@ def save_snapshot(index: Path, out: Path) -> int:
         # The journal first: what it names is in the backend, which comes later.
         engine.journal.save(scratch / journal.FILE)
         engine.thumbnails.save(scratch / thumbnails.FILE)
-        files = _embedded(engine.backend, scratch / _PART)
-        with FaissBackend.open(files) as kept:
-            count = kept.count()
+        files, count = _embedded(engine.backend, scratch / _PART)
         if (wanted := engine.backend.count()) != count:
             raise BackendError(
                 f"{index} holds {wanted:,} drawings, but {count:,} could be read: no snapshot was written.",
@@ -65,7 +63,8 @@ def save_snapshot(index: Path, out: Path) -> int:
             archive.add(index / MANIFEST, MANIFEST)
             for name in (_FACTS, journal.FILE, thumbnails.FILE):
                 archive.add(scratch / name, name)
-            archive.add(files, _PART, filter=_needed)
+            for name, path in files.items():
+                archive.add(path, f"{_PART}/{name}")
         sync_file(scratch / "archive")
         (scratch / "archive").rename(out)
         sync_folder(out.resolve().parent)
@@ -131,18 +130,14 @@ def _restored(archive: Path, folder: Path, name: str, backend: str | None, url: 
     return count
 
 
-def _embedded(backend: Backend, scratch: Path) -> Path:
-    """A folder with the files of an embedded index that holds what the backend does."""
+def _embedded(backend: Backend, scratch: Path) -> tuple[dict[str, Path], int]:
+    """The files of an embedded index that holds what the backend does, by name; and how many drawings it holds."""
+    scratch.mkdir()
     if isinstance(backend, FaissBackend):
-        return backend.location
-    with FaissBackend.create(scratch, backend.spec) as kept:
+        return backend.files(scratch), backend.count()
+    with FaissBackend.create(scratch / "index", backend.spec) as kept:
         copy(backend, kept)
-    return scratch
-
-
-def _needed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Neither the lock's files nor what SQLite shares in memory."""
-    return None if member.name.endswith((".lock", ".pid", "-shm")) else member
+        return kept.files(scratch), kept.count()
 
 
 def _opened(archive: Path, files: Path, name: str) -> Backend:

@@ -8,19 +8,25 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from patsearch.cli import main
+from patsearch.deadline import set_deadline
 from patsearch.engine import open_index
 from patsearch.engine.engine import create_from_spec
+from patsearch.errors import IndexDamaged, TimedOut
 from patsearch.servers import remember
+from patsearch.sqlite import Database, Schema
 from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 COUNT = 20
@@ -285,3 +291,37 @@ def test_the_next_run_removes_what_a_killed_one_left(
     command = "restore" if function == "restore_snapshot" else "snapshot"
     assert run("index", command, source, target) == 0
     assert list(tmp_path.glob(".*")) == []
+
+
+# ---------------------------------------------------------------------- databases
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n)"
+CHANGES = [
+    ("thumbnails.sqlite", f"DROP TABLE thumbnail; CREATE VIEW thumbnail AS {ENDLESS} SELECT i AS id, i AS png FROM n;"),
+    ("journal.sqlite", f"DROP TABLE unit; CREATE VIEW unit AS {ENDLESS} SELECT i AS key, i AS patent FROM n;"),
+    ("faiss/g000001/catalogue.db", f"DROP TABLE terms; CREATE VIEW terms AS {ENDLESS} SELECT i AS id FROM n;"),
+    ("faiss/g000001/catalogue.db", "CREATE TRIGGER t AFTER UPDATE ON state BEGIN DELETE FROM drawings; END;"),
+    ("faiss/g000001/catalogue.db", "ALTER TABLE captions ADD COLUMN more TEXT;"),
+    ("faiss/g000001/catalogue.db", "CREATE TABLE more (x);"),
+]
+
+
+@pytest.mark.parametrize(("name", "sql"), CHANGES)
+def test_tables_of_a_stranger(index: Path, capsys: pytest.CaptureFixture[str], name: str, sql: str) -> None:
+    with closing(sqlite3.connect(index / name)) as db:
+        db.executescript(sql)
+    for command in (["index", "verify", index], ["index", "compact", index], ["query", "--like", "D1", "-i", index]):
+        assert run(*command) == 4
+        line = one_line(capsys)
+        assert f"{Path(name).name} is damaged" in line
+        assert "tables" in line
+
+
+def test_a_query_ends(tmp_path: Path) -> None:
+    database = Database(tmp_path / "x.db", Schema("CREATE TABLE x (i);"), read_only=False)
+    with pytest.raises(IndexDamaged, match="more steps than"):
+        database.rows(f"{ENDLESS} SELECT count(*) FROM n")
+    with pytest.raises(TimedOut):
+        copy_context().run(lambda: (set_deadline(0.1), database.rows(f"{ENDLESS} SELECT count(*) FROM n")))
+    assert database.rows("SELECT * FROM x") == []
+    database.close()

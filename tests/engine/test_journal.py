@@ -10,7 +10,7 @@ import pytest
 
 from patsearch.engine.journal import Entry, Journal
 from patsearch.errors import IndexDamaged, IndexVersionError
-from patsearch.sqlite import open_database
+from patsearch.sqlite import Database, Schema
 
 
 def entry(number: int, fingerprint: str = "f") -> Entry:
@@ -53,8 +53,7 @@ def test_a_damaged_or_newer_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(IndexDamaged, match=r"journal\.sqlite is damaged"):
         Journal(tmp_path, read_only=False)
     path.unlink()
-    database = open_database(path, "", version=7, read_only=False)
-    database.close()
+    Database(path, Schema("", version=7), read_only=False).close()
     with pytest.raises(IndexVersionError, match="newer patsearch"):
         Journal(tmp_path, read_only=False)
 
@@ -66,6 +65,6 @@ def test_a_reader_of_a_journal_that_its_writer_is_about_to_fill_sees_an_empty_on
     journal = Journal(tmp_path, read_only=True)
     assert journal.counts() == {}
     journal.close()
-    database = open_database(path, "", version=7, read_only=False)  # the reader left it as it was
-    assert database.execute("PRAGMA user_version").fetchone()[0] == 7
+    database = Database(path, Schema("", version=7), read_only=False)  # the reader left it as it was
+    assert database.rows("PRAGMA user_version") == [(7,)]
     database.close()

@@ -12,23 +12,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.backends.embedded.segments import Batch
 from patsearch.classification import ClassCode
-from patsearch.sqlite import connect, database_errors
+from patsearch.sqlite import Database, Schema
 from patsearch.types import Drawing
 
-_SCHEMA = """
+_SCHEMA = Schema("""
 CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO state VALUES ('version', 0), ('rows', 0), ('facts', 0), ('captions', 0);
 CREATE TABLE facts (
@@ -45,7 +45,7 @@ CREATE TABLE terms (id INTEGER PRIMARY KEY, field TEXT NOT NULL, text TEXT NOT N
 CREATE TABLE postings (term INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (term, item)) WITHOUT ROWID;
 CREATE TABLE batches (
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, vectors_crc INTEGER NOT NULL, columns_crc INTEGER NOT NULL);
-"""
+""")
 # CROSS JOIN in SQLite keeps the order of the tables: the few wanted ones first, then the index.
 _PAYLOAD = """
 SELECT d.row, d.id, f.patent, d.sheet, c.figure, c.view, d.front_page, d.turned, d.box, f.title, f.kind, f.granted,
@@ -55,6 +55,7 @@ JOIN facts AS f ON f.id = d.fact JOIN captions AS c ON c.id = d.caption
 """
 
 Rows = NDArray[np.int64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,103 +69,113 @@ class State:
 
 
 class Catalogue:
-    """The database of one generation. One connection, used by one thread at a time."""
+    """The database of one generation."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
-        self._path = path
-        self._lock = threading.RLock()
-        with database_errors(path, "Opening"):
-            self._db = connect(path, "ro" if read_only else "rw", autocommit=True)
-            try:
-                self._db.execute("SELECT 1 FROM state").fetchone()
-                if not read_only:
-                    self._db.execute("PRAGMA synchronous = FULL")
-            except BaseException:
-                self._db.close()
-                raise
+        self._db = Database(path, _SCHEMA, read_only=read_only, make=False)
 
     @staticmethod
     def create(path: Path) -> None:
         """Make an empty catalogue."""
-        with database_errors(path, "Creating"), closing(connect(path, "rwc", autocommit=True)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        Database(path, _SCHEMA, read_only=False).close()
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write transaction: committed at the end, rolled back by any exception."""
-        with self._lock, database_errors(self._path, "Writing"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        return self._db.transaction()
+
+    def save(self, path: Path) -> None:
+        """A copy of the database as it is now, in a new file."""
+        self._db.save(path)
 
     # ------------------------------------------------------------------ reading
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self._lock, database_errors(self._path):
-            return self._db.execute(sql, parameters).fetchall()
+        return self._db.rows(sql, parameters)
 
-    def integers(self, sql: str, parameters: Sequence[object] = ()) -> Rows:
-        """One integer column as an array."""
-        with self._lock, database_errors(self._path):
-            return np.fromiter((value for (value,) in self._db.execute(sql, parameters)), dtype=np.int64)
+    def integers(self, sql: str, parameters: Sequence[object] = (), *, below: int = 1 << 62) -> Rows:
+        """One column as an array; anything but whole numbers from 0 on, and below the limit, is damage."""
+        return self._db.read(sql, parameters, lambda cursor: _integers((value for (value,) in cursor), below))
 
-    def data_version(self) -> int:
-        """Changes when another connection has committed: a cheap test for readers."""
-        with self._lock, database_errors(self._path):
-            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+    def table(self, sql: str, parameters: Sequence[object], *, columns: int) -> NDArray[np.int64]:
+        """Several columns of whole numbers from 0 on, (n, columns)."""
+        values = self._db.read(sql, parameters, lambda cursor: _integers(chain.from_iterable(cursor), 1 << 62))
+        return values.reshape(-1, columns)
+
+    def changes(self) -> tuple[int, int]:
+        """Differs when another connection has committed: a cheap test for readers."""
+        return self._db.changes()
 
     def state(self, dead_since: int = -1) -> tuple[State, Rows]:
         """The state, and the rows that died after version `dead_since`, of one moment."""
-        with self._lock, database_errors(self._path):
-            self._db.execute("BEGIN")
-            try:
-                values = dict(self._db.execute("SELECT key, value FROM state"))
-                dead = self.integers("SELECT row FROM drawings WHERE dead > ?", (dead_since,))
-            finally:
-                self._db.execute("COMMIT")
-        return State(values["version"], values["rows"], values["facts"], values["captions"]), dead
+        sql = "SELECT key, value FROM state UNION ALL SELECT NULL, row FROM drawings WHERE dead > ?"
+        return self._db.read(sql, (dead_since,), _state)
 
     def drawings(self, rows: Iterable[int]) -> dict[int, Drawing]:
         """The drawings of some rows, by row."""
-        wanted = json.dumps([int(row) for row in rows])
-        with self._lock, database_errors(self._path):
-            return {record[0]: _drawing(record) for record in self._db.execute(_PAYLOAD, (wanted,))}
+        return self._by_row(_PAYLOAD, rows, _drawing)
 
     def ids_of(self, rows: Iterable[int]) -> dict[int, str]:
         """The ids of some rows, by row."""
         sql = "SELECT d.row, d.id FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.row = wanted.value"
-        with self._lock, database_errors(self._path):
-            return dict(self._db.execute(sql, (json.dumps([int(row) for row in rows]),)))
+        return self._by_row(sql, rows, lambda record: str(record[1]))
+
+    def _by_row(self, sql: str, rows: Iterable[int], value: Callable[[tuple[Any, ...]], T]) -> dict[int, T]:
+        wanted = [int(row) for row in rows]
+
+        def parse(cursor: sqlite3.Cursor) -> dict[int, T]:
+            found = {record[0]: value(record) for record in cursor}
+            if missing := set(wanted) - found.keys():
+                raise LookupError(f"row {min(missing)} is missing")
+            return found
+
+        return self._db.read(sql, (json.dumps(wanted),), parse)
 
     def rows_of(self, ids: Sequence[str], state: State) -> dict[str, int]:
         """The rows at which drawings are alive at that version; unknown ids are left out."""
         sql = """SELECT d.id, d.row FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.id = wanted.value
                  WHERE d.row < ? AND (d.dead IS NULL OR d.dead > ?)"""
-        with self._lock, database_errors(self._path):
-            return dict(self._db.execute(sql, (json.dumps(list(ids)), state.rows, state.version)))
+        return dict(self._db.rows(sql, (json.dumps(list(ids)), state.rows, state.version)))
 
     def rows_by_id(self, state: State) -> Rows:
         """Every row alive at that version, in the order of the drawings' ids."""
         return self.integers(
             "SELECT row FROM drawings WHERE row < ? AND (dead IS NULL OR dead > ?) ORDER BY id",
             (state.rows, state.version),
+            below=state.rows,
         )
 
     def batches(self, rows: int) -> Iterator[Batch]:
         """The batches that make up the first rows, in order."""
         for record in self.query("SELECT * FROM batches WHERE first < ? ORDER BY first", (rows,)):
-            yield Batch(*record)  # type: ignore[arg-type]  # four integers, by the schema
+            yield Batch(*record)
+
+
+def _integers(values: Iterable[Any], below: int) -> Rows:
+    found = np.fromiter(values, dtype=np.int64)
+    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < below:
+        raise ValueError("a number is out of its bounds")
+    return found
+
+
+def _state(cursor: sqlite3.Cursor) -> tuple[State, Rows]:
+    values: dict[str, int] = {}
+    dead: list[int] = []
+    for key, value in cursor:
+        if key is None:
+            dead.append(value)
+        else:
+            values[key] = value
+    state = State(values["version"], values["rows"], values["facts"], values["captions"])
+    rows = np.array(dead, dtype=np.int64)
+    if not all(type(value) is int and 0 <= value < 1 << 40 for value in values.values()):
+        raise ValueError("its state is not a number")
+    if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < state.rows:
+        raise ValueError("a deleted row is out of its bounds")
+    return state, rows
 
 
 def _drawing(record: tuple[Any, ...]) -> Drawing:

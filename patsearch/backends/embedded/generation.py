@@ -20,11 +20,12 @@ from patsearch.backends.embedded.masks import Mask, Masks
 from patsearch.backends.embedded.scan import candidates, rank
 from patsearch.backends.embedded.segments import Columns, Segments
 from patsearch.backends.planner import Tuning, Way, plan
+from patsearch.errors import IndexDamaged
 from patsearch.files import storage_errors, sync_folder
 from patsearch.filters import Filter
 from patsearch.types import Drawing, Hit
 
-_DATABASE = "catalogue.db"
+CATALOGUE = "catalogue.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,14 @@ class Generation:
     def __init__(self, folder: Path, dim: int, tuning: Tuning, *, read_only: bool) -> None:
         self.folder = folder
         self.read_only = read_only
-        self.catalogue = Catalogue(folder / _DATABASE, read_only=read_only)
+        self.catalogue = Catalogue(folder / CATALOGUE, read_only=read_only)
         self.segments = Segments(folder, dim, writable=not read_only)
         self._close = weakref.finalize(self, _close_parts, self.catalogue, self.segments)
         self._dim = dim
         self._tuning = tuning
         self._masks = Masks(self.catalogue)
         self._ledger = Ledger(self.catalogue)
-        self._seen = -1
+        self._seen = (-1, -1)
         self._derived_seen = (-1, -1)
         self.snapshot = Snapshot(State(-1, 0, 0, 0), None, [], None)
         try:
@@ -86,7 +87,7 @@ class Generation:
         """Make the files of an empty generation."""
         with storage_errors(f"Creating {folder}"):
             folder.mkdir()
-            Catalogue.create(folder / _DATABASE)
+            Catalogue.create(folder / CATALOGUE)
             sync_folder(folder)
             sync_folder(folder.parent)
 
@@ -99,7 +100,7 @@ class Generation:
     def refresh(self) -> bool:
         """Take a new snapshot where something was committed; returns whether there was."""
         before = self.snapshot
-        seen, derived_seen = self.catalogue.data_version(), approximate.stamp(self.folder)
+        seen, derived_seen = self.catalogue.changes(), approximate.stamp(self.folder)
         if self.read_only and seen == self._seen and derived_seen == self._derived_seen:
             return False
         state, dead_rows = self.catalogue.state(before.state.version)
@@ -150,8 +151,12 @@ class Generation:
         used = np.zeros(snapshot.state.facts, dtype=np.bool_)
         mask, done = self.keep(snapshot, where), 0
         for part in snapshot.columns:
-            facts = part[:, 0]
-            used[facts if mask is None else facts[mask[done : done + len(part)]]] = True
+            facts = part[:, 0] if mask is None else part[mask[done : done + len(part)], 0]
+            if len(facts) and not 0 <= int(facts.min()) <= int(facts.max()) < len(used):
+                raise IndexDamaged(
+                    f"The columns in {self.folder} name missing facts.", hint="Run patsearch index verify."
+                )
+            used[facts] = True
             done += len(part)
         sql = "SELECT count(DISTINCT f.patent) FROM json_each(?) AS w CROSS JOIN facts AS f ON f.id = w.value"
         return int(self.catalogue.integers(sql, (json.dumps(np.flatnonzero(used).tolist()),))[0])

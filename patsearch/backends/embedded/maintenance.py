@@ -75,9 +75,7 @@ def _rows(generation: Generation) -> Iterator[str]:
         )
         if orphans:
             yield f"{orphans} rows name missing {table}."
-    stored = np.array(
-        catalogue.query("SELECT fact, caption FROM drawings WHERE row < ? ORDER BY row", (rows,)), dtype=np.int64
-    ).reshape(-1, 2)
+    stored = catalogue.table("SELECT fact, caption FROM drawings WHERE row < ? ORDER BY row", (rows,), columns=2)
     columns = np.concatenate([*seen.columns, np.empty((0, 2), dtype=np.int32)])
     if len(stored) == len(columns) and not np.array_equal(stored, columns):
         yield f"The columns of {int((stored != columns).any(axis=1).sum())} rows differ from the catalogue."

@@ -8,7 +8,7 @@ from pathlib import Path
 from patsearch.backends.base import IndexSpec
 from patsearch.backends.specfile import read_spec, write_spec
 
-_NAME = "manifest.json"
+FILE = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,21 @@ class Manifest:
 
     def write(self, root: Path) -> None:
         """Replace the manifest of an index; the moment at which a generation begins to count."""
-        write_spec(root / _NAME, self.spec, generation=self.generation)
+        write_spec(root / FILE, self.spec, generation=self.generation)
 
 
 def exists(root: Path) -> bool:
     """Whether there is an index in a folder."""
-    return (root / _NAME).is_file()
+    return (root / FILE).is_file()
 
 
 def stamp(root: Path) -> tuple[int, int]:
     """Changes whenever the manifest is replaced: a cheap test for readers."""
-    status = (root / _NAME).stat()
+    status = (root / FILE).stat()
     return status.st_ino, status.st_mtime_ns
 
 
 def read(root: Path) -> Manifest:
     """Read the manifest of an index; errors as of `read_spec`."""
-    spec, fields = read_spec(root / _NAME, generation=int)
+    spec, fields = read_spec(root / FILE, generation=int)
     return Manifest(spec, fields["generation"])

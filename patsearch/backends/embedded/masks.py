@@ -125,7 +125,7 @@ class Masks:
     def _days(self, field: str, size: int) -> NDArray[np.int32]:
         if len(self._dates.get(field, ())) < size:
             sql = "SELECT id, ifnull(granted, 0), ifnull(filed, 0) FROM facts WHERE id < ?"
-            table = np.array(self._catalogue.query(sql, (size,)), dtype=np.int32).reshape(-1, 3)
+            table = self._catalogue.table(sql, (size,), columns=3)
             for name, column in (("granted", 1), ("filed", 2)):
                 days = np.full(size, _NO_DATE, dtype=np.int32)
                 days[table[:, 0]] = table[:, column]
