@@ -321,7 +321,12 @@ def test_a_query_ends(tmp_path: Path) -> None:
     database = Database(tmp_path / "x.db", Schema("CREATE TABLE x (i);"), read_only=False)
     with pytest.raises(IndexDamaged, match="more steps than"):
         database.rows(f"{ENDLESS} SELECT count(*) FROM n")
+
+    def in_a_hurry() -> None:
+        set_deadline(0.1)
+        database.rows(f"{ENDLESS} SELECT count(*) FROM n")
+
     with pytest.raises(TimedOut):
-        copy_context().run(lambda: (set_deadline(0.1), database.rows(f"{ENDLESS} SELECT count(*) FROM n")))
+        copy_context().run(in_a_hurry)
     assert database.rows("SELECT * FROM x") == []
     database.close()
