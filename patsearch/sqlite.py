@@ -81,7 +81,7 @@ def database_errors(path: Path, doing: str = "Reading") -> Iterator[None]:
 
 
 class Database:
-    """One database. Threads take turns; a forked child reads through a connection of its own, and cannot write.
+    """One database. Threads take turns; a forked child opens it again to read, and cannot write.
 
     Args:
         make: a missing one is made by a writer, and empty for a reader; otherwise it is an error.

@@ -35,7 +35,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def truths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What there is after each deed, read from indexes that only one process ever opened."""
+    """The contents after each deed, read from indexes that only one process ever opened."""
     folder, found = tmp_path_factory.mktemp("truths"), {}
     for deed in ("none", "add", "delete", "compact"):
         make_index(folder / deed, START)
