@@ -1,4 +1,4 @@
-"""The XML of a US grant (v4.x, 2005 to today) -> `Patent`.
+"""The XML of a US grant (v4.x, 2005 to today; 2001 to 2004 by `oldgrant`) -> `Patent`.
 
 Every path is anchored at its own node: `main-classification` alone occurs under Locarno, USPC and
 cited documents, and the CPC in `us-field-of-classification-search` is what the examiner searched,
@@ -18,6 +18,7 @@ from patsearch.classification import ClassCode, try_code, uspc_from_grant
 from patsearch.errors import SourceError
 from patsearch.ingest.captions import parse_captions
 from patsearch.ingest.grantxml import BIBLIOGRAPHY, read_tree
+from patsearch.ingest.oldgrant import is_old, read_old_tree
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
@@ -51,7 +52,7 @@ def parse_grant(data: bytes) -> Grant:
     """
     if len(data) > MAX_XML:
         raise SourceError(f"the XML is larger than the {MAX_XML >> 20} MB allowed")
-    root = read_tree(data)
+    root = read_old_tree(data) if is_old(data) else read_tree(data)
     bibliography = root.find(BIBLIOGRAPHY)
     if bibliography is None:
         raise SourceError("the grant has no bibliographic data")
@@ -95,6 +96,8 @@ def _classes(bibliography: Element, problems: list[str]) -> Iterator[ClassCode]:
             found.append(("CPC", _symbol(node), try_code("cpc", _symbol(node))))
     for node in bibliography.iterfind("classifications-ipcr/classification-ipcr"):
         found.append(("IPC", _symbol(node), try_code("ipc", _symbol(node))))
+    for text in _codes(bibliography, "classification-ipc"):  # to edition 7, 2005
+        found.append(("IPC", text, _fixed_width_ipc(text)))
     for scheme, text, code in found:
         if code is None:
             problems.append(f"{text!r} is not a {scheme} class")
@@ -109,6 +112,13 @@ def _codes(bibliography: Element, scheme: str) -> Iterator[str]:
             text = "".join(node.itertext()).strip("\r\n\t")
             if text.strip():
                 yield text
+
+
+def _fixed_width_ipc(text: str) -> ClassCode | None:
+    """`G06F015/00` and `A47B 1300`: three characters of main group behind the subclass."""
+    subclass, group = text.strip()[:4], text.strip()[4:]
+    main, slash, subgroup = group.partition("/") if "/" in group else (group[:3], "/", group[3:])
+    return try_code("ipc", f"{subclass}{main.strip().lstrip('0') or '0'}{slash}{subgroup.strip()}")
 
 
 def _symbol(node: Element) -> str:

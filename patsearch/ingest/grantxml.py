@@ -1,13 +1,15 @@
 """The parts of a grant's XML that are read, as a tree; claims, description and citations are passed over.
 
 Those make up nine tenths of a utility grant, and a tree of them would cost most of the time. The
-DOCTYPE with which every real file begins is accepted and its DTD never fetched; a file that declares
-entities is refused, since grants have none and entity bombs are made of them.
+DOCTYPE with which every real file begins is accepted and its DTD never fetched. A file that declares entities with
+content is refused, since grants have none and entity bombs are made of them; those with a notation name pictures and
+are passed over. Characters by their names in HTML (`&ldquo;`), which nothing declares, are read.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+import re
+from html.entities import html5
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -20,6 +22,8 @@ _READ = frozenset({BIBLIOGRAPHY, "drawings", _DESCRIPTION})  # of the elements b
 _CITATIONS = frozenset({"us-references-cited", "references-cited"})
 _DEEPEST = 200
 _MOST_READ = 300_000  # elements; a grant of 5,000 figures has about 40,000
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?")
+_HEAD = 4096  # bytes in which the DOCTYPE is
 _CONCATENATED = "junk after document element"
 
 
@@ -43,8 +47,7 @@ class _Reader:
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.EntityDeclHandler = self._entity
-        parser.UnparsedEntityDeclHandler = self._entity
-        parser.ExternalEntityRefHandler = self._entity
+        parser.ExternalEntityRefHandler = self._reference
         # What no other handler takes, among it references to entities that nobody declared.
         parser.DefaultHandlerExpand = self._other
         parser.CommentHandler = parser.ProcessingInstructionHandler = _nothing
@@ -53,6 +56,11 @@ class _Reader:
 
     def read(self, data: bytes) -> Element:
         try:
+            declaration = _DECLARATION.match(data)
+            if b"<!DOCTYPE" not in data[:_HEAD] and declaration:
+                # With a DTD that is not read, undeclared entities are nothing that ends the parser.
+                end = declaration.end()
+                data = data[:end] + f'<!DOCTYPE {ROOT} SYSTEM "grant.dtd">'.encode() + data[end:]
             self._parser.Parse(data, True)
             return self._tree.close()
         except expat.ExpatError as error:
@@ -106,11 +114,19 @@ class _Reader:
         if depth > _DEEPEST:
             raise SourceError("the XML is nested too deeply for a grant")
 
-    def _entity(self, *_declared: object) -> NoReturn:
-        raise SourceError("the XML is not safe to read (it declares entities)")
+    def _entity(self, *declared: object) -> None:
+        if not declared[-1]:  # the notation
+            raise SourceError("the XML is not safe to read (it declares entities with content)")
+
+    def _reference(self, *_entity: object) -> int:
+        raise SourceError("the XML is not safe to read (it refers to another file)")
 
     def _other(self, text: str) -> None:
         if text.startswith("&"):
+            if character := html5.get(text[1:]):
+                if not self._passed:
+                    self._tree.data(character)
+                return
             line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
             raise SourceError(f"the XML is damaged (undefined entity {text}: line {line}, column {column})")
 

@@ -17,6 +17,7 @@ from patsearch.types import Patent, Sheet
 GRANT_NAME = re.compile(r"^(?:US)?[A-Z]{0,2}\d{4,11}(?:[A-Z]\d?)?-\d{8}$", re.IGNORECASE)
 # Sheets end in D00001, photographs in P00001; C and M are chemistry and mathematics in the text.
 SHEET_NAME = re.compile(r"-(?P<name>[DP]\d{5}(?:-[A-Z0-9]+)?)$", re.IGNORECASE)
+TEXTS = (".xml", ".sgm", ".sgml")
 _IN_TEXT = re.compile(r"-[CM]\d{5}", re.IGNORECASE)
 # Chemistry and mathematics as the applicant's programs wrote them, sequences, definitions.
 _ATTACHED = (".cdx", ".mol", ".nb", ".txt", ".dtd", ".ent")
@@ -46,7 +47,7 @@ class GrantZip(Unit):
             grant = parse_grant(unpacked.files.pop(name))
         except SourceError as error:
             raise SourceError(f"{where}: {error.message}.") from error
-        images = {n: d for n, d in unpacked.files.items() if not n.lower().endswith(".xml")}
+        images = {n: d for n, d in unpacked.files.items() if not n.lower().endswith(TEXTS)}
         if others:
             unpacked.problems.append(f"{len(others)} files are not images of a known kind: {', '.join(others[:5])}")
         return _with_sheets(grant, images, tuple(unpacked.problems))
@@ -120,7 +121,7 @@ def grant_key(name: str) -> str:
 
 def _wanted(name: str, others: list[str]) -> bool:
     """Whether to unpack a member; the names of those that no grant has by rule are added to `others`."""
-    wanted = name.lower().endswith((".xml", *IMAGES))
+    wanted = name.lower().endswith((*TEXTS, *IMAGES))
     if not wanted and not name.startswith(".") and not name.lower().endswith(_ATTACHED):
         others.append(name)
     return wanted
@@ -128,7 +129,7 @@ def _wanted(name: str, others: list[str]) -> bool:
 
 def _xml_name(names: list[str], stem: str) -> str | None:
     """The grant's text among the files of its ZIP: named like the ZIP, else like a grant, else the only one."""
-    xmls = [n for n in names if n.lower().endswith(".xml")]
+    xmls = [n for n in names if n.lower().endswith(TEXTS)]
     for fits in (lambda n: Path(n).stem.casefold() == stem.casefold(), lambda n: GRANT_NAME.match(Path(n).stem)):
         if chosen := [n for n in xmls if fits(n)]:
             return chosen[0]

@@ -26,7 +26,7 @@ from patsearch.ingest.grant import MAX_XML
 from patsearch.ingest.sources import tarball
 from patsearch.ingest.sources.base import Problem, Source, Unit, patent_of
 from patsearch.ingest.sources.folders import Folder, fingerprint, folders_of, holds, printable, read_file
-from patsearch.ingest.sources.grants import GRANT_NAME, IMAGES, SHEET_NAME, GrantFiles, GrantZip, grant_key
+from patsearch.ingest.sources.grants import GRANT_NAME, IMAGES, SHEET_NAME, TEXTS, GrantFiles, GrantZip, grant_key
 from patsearch.ingest.sources.unzip import MAX_ZIP
 
 _WEEK = re.compile(r"^I\d{8}(?:-\w+)?$", re.IGNORECASE)
@@ -76,7 +76,7 @@ class UsptoSource(Source):
                     for member in tarball.members(file, contents=False):
                         if isinstance(member, tarball.Member) and _is_grant_zip(member.name):
                             keys.add(grant_key(member.name))
-                elif suffix == ".xml" or (suffix == ".zip" and not _supplement(str(file))):
+                elif suffix in TEXTS or (suffix == ".zip" and not _supplement(str(file))):
                     keys.add(grant_key(file.name))
             self._take(folder)
         return len(keys)
@@ -159,7 +159,7 @@ def _loose(folder: Folder) -> Iterator[Unit | Problem]:
 
 def _texts(folder: Folder) -> dict[Path, list[Path]]:
     """The texts of a folder and the images that belong to each."""
-    texts: dict[Path, list[Path]] = {f: [] for f in folder.files if f.suffix.lower() == ".xml"}
+    texts: dict[Path, list[Path]] = {f: [] for f in folder.files if f.suffix.lower() in TEXTS}
     owners = {xml.stem.casefold(): xml for xml in reversed(texts)}
     for file in folder.files if texts else ():
         if file.suffix.lower() in IMAGES:
@@ -202,7 +202,7 @@ def _looks_like_grants(file: Path) -> bool:
         return bool(_WEEK.match(file.name.partition(".")[0])) or any(
             isinstance(m, tarball.Member) and GRANT_NAME.match(PurePosixPath(m.name).stem) for m in _first(file)
         )
-    if name.endswith((".zip", ".xml")):
+    if name.endswith((".zip", *TEXTS)):
         if GRANT_NAME.match(file.stem):
             return True
         try:
@@ -211,7 +211,11 @@ def _looks_like_grants(file: Path) -> bool:
         except OSError:
             return False
         # The first member's name is not packed at the head of a ZIP.
-        return b"us-patent-grant" in head or (head.startswith(b"PK") and bool(_GRANT_INSIDE.search(head)))
+        return (
+            b"us-patent-grant" in head
+            or b"<PATDOC" in head
+            or (head.startswith(b"PK") and bool(_GRANT_INSIDE.search(head)))
+        )
     return False
 
 
