@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pebble import ProcessPool
+
+from patsearch.errors import UsageError
 
 
 def start_pool(
@@ -27,10 +33,46 @@ def start_pool(
         initializer: called with `arguments` in each new process.
         tasks_each: replace a process after this many tasks; 0 for never.
         memory: bytes of data that a process may hold, where the system can limit them.
+
+    Raises:
+        UsageError: the script that runs has no main guard.
     """
+    require_main_guard()
     # Not forked: this process may have threads (FAISS, ONNX Runtime, a server), and a copy would hold their locks.
     return ProcessPool(
         workers, tasks_each, _prepare, (memory, initializer, arguments), multiprocessing.get_context("spawn")
+    )
+
+
+def require_main_guard() -> None:
+    """Refuse a script that every worker process would run again, from its first line.
+
+    Raises:
+        UsageError: what is being run at the top of the script is not under `if __name__ == "__main__":`.
+    """
+    main = sys.modules.get("__main__")
+    file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
+    if file is None or (spec is not None and spec.name.endswith("__main__")):
+        return  # nothing that a worker would import: typed in, or `python -m package`
+    frames = [frame for frame, _ in traceback.walk_stack(None) if frame.f_globals is vars(main)]
+    if not frames or frames[-1].f_code.co_name != "<module>":
+        return
+    try:
+        statements = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return
+    line = frames[-1].f_lineno
+    for statement in statements:
+        if statement.lineno <= line <= (statement.end_lineno or line) and not _asks_for_its_name(statement):
+            raise UsageError(
+                f"{file}, line {line}: worker processes would run this script again.",
+                hint='Put what it does under: if __name__ == "__main__":',
+            )
+
+
+def _asks_for_its_name(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and any(
+        isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(statement.test)
     )
 
 

@@ -7,8 +7,10 @@ Results go to stdout, progress and summaries to stderr. A command is a function 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import typer
@@ -47,10 +49,20 @@ def build_app() -> typer.Typer:
     return app
 
 
+# A shell leaves ~ as it is within --out=~/folder; so does a program that starts this one without a shell.
+_HOME = re.compile(r"^(--[\w-]+=|-\w)?(~(?:/.*)?)$", re.DOTALL)
+
+
+def _at_home(argument: str) -> str:
+    match = _HOME.match(argument)
+    return f"{match[1] or ''}{Path(match[2]).expanduser()}" if match else argument
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. `PatsearchError` becomes one line and its exit code."""
     try:
-        build_app()(args=arguments, default_map=load_defaults())
+        given = sys.argv[1:] if arguments is None else arguments
+        build_app()(args=[_at_home(argument) for argument in given], default_map=load_defaults())
     except PatsearchError as error:
         fail(error)
     except BrokenPipeError:

@@ -83,7 +83,7 @@ def register(app: typer.Typer) -> None:
             def show(state: Progress) -> None:
                 elapsed = bar.tasks[task].elapsed or 0.0
                 rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
-                failed = f", {state.failed} failed" if state.failed else ""
+                failed = f", {state.failed} problems" if state.failed else ""
                 bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
 
             report = ingest(sources, index, options, on_progress=show)
@@ -120,7 +120,9 @@ def _summary(report: IngestReport, index: Path, show: object) -> None:
         if problem.expected:
             show(f"In {escape(problem.where)}: {escape(problem.reason)}.", soft_wrap=True)
     if report.failed:
-        show(f"[bold]Failed:[/bold] {len(report.failed):,} files. All are listed in {escape(str(index / 'reports'))}.")
+        # A file may have several, and one may stand for many files.
+        listed = f"All are listed in {escape(str(index / 'reports'))}."
+        show(f"[bold]Problems:[/bold] {len(report.failed):,}. {listed}")
         for problem in report.failed[:_FAILURES_SHOWN]:
             show(f"  {escape(problem.where)}: {escape(problem.reason)}", soft_wrap=True)
         if len(report.failed) > _FAILURES_SHOWN:

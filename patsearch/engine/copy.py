@@ -45,7 +45,7 @@ def parse_place(text: str) -> Place:
     backend, colon, where = text.partition(":")
     if not colon or not where or backend not in names("backend"):
         raise UsageError(f"{text!r} names no index.", hint=_EXAMPLE)
-    return Place(backend, where)
+    return Place(backend, str(Path(where).expanduser()) if where.startswith("~") else where)
 
 
 def copy_index(

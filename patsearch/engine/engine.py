@@ -190,7 +190,7 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
         IndexLocked: opened for writing while another process writes.
         EncoderMismatch: the encoder given is not the index's.
     """
-    index = Path(path)
+    index = Path(path).expanduser()
     manifest = read_manifest(index)
     if (entry := foreign_entry(index)) is not None:
         raise IndexDamaged(
@@ -238,7 +238,7 @@ def create_from_spec(
     path: Path | str, spec: IndexSpec, *, backend: str, url: str | None = None, encoder: Encoder | None = None
 ) -> Engine:
     """Like `create_index`, for existing vectors: no encoder is loaded."""
-    index = Path(path)
+    index = Path(path).expanduser()
     kind: type[Backend] = load("backend", backend)
     location = on_server(kind, url, index.resolve().name) if url else backend
     if url:

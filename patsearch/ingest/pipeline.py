@@ -28,6 +28,7 @@ from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.numbers import normal_number
+from patsearch.processes import require_main_guard
 from patsearch.servers import remember
 from patsearch.types import Drawing
 
@@ -101,17 +102,19 @@ def ingest(
 
     Raises:
         SourceError: a source is missing or holds nothing to ingest; nothing was written.
-        EncoderMismatch, UsageError: the index was made in another way than `options` require.
+        EncoderMismatch, UsageError: the index was made in another way than `options` require; or a script without a
+            main guard calls this.
         IndexLocked: another process writes to the index.
         StorageError: the disk is full or read-only; what was finished is kept.
     """
     options = options or IngestOptions()
+    require_main_guard()
     if not sources:
         raise UsageError("No sources given.", hint="Name an archive or a folder.")
-    opened = [open_source(path, kind=options.kind, options=options.source) for path in sources]
+    opened = [open_source(Path(path).expanduser(), kind=options.kind, options=options.source) for path in sources]
     report = IngestReport(sources=[str(source.path) for source in opened])
     start = time.perf_counter()
-    with closing(_open_engine(Path(index), options, encoder)) as engine:
+    with closing(_open_engine(Path(index).expanduser(), options, encoder)) as engine:
         run = _Run(engine, options, report, on_progress, _total(opened))
         try:
             run.take_in(opened)
@@ -242,7 +245,7 @@ class _Run:
 
     def _store(self, batch: list[tuple[Unit, UnitResult]]) -> None:
         engine, report = self.engine, self.report
-        good = [(unit, result) for unit, result in batch if result.failed is None]
+        good = [(unit, result) for unit, result in batch if result.failed is None and self._is_new(unit, result)]
         drawings: list[Drawing] = []
         entries: list[Entry] = []
         stale: list[str] = []
@@ -269,6 +272,16 @@ class _Run:
             report.removed += engine.backend.delete(stale)
         engine.thumbnails.put(thumbnail for _, result in good for thumbnail in result.thumbnails)
         engine.journal.put(entries)
+
+    def _is_new(self, unit: Unit, result: UnitResult) -> bool:
+        """Whether there is something to store: a patent with damaged files is read in every run."""
+        entry = self.engine.journal.get(unit.key)
+        same = (unit.fingerprint, self._settings, "partial" if result.problems else "done", len(result.drawings))
+        known = entry and (entry.fingerprint, entry.settings, entry.state, entry.drawings)
+        if self.options.again or known != same:
+            return True
+        self.report.skipped["read again, with the same outcome"] += 1
+        return False
 
     def _stale(self, unit: Unit, result: UnitResult, entries: list[Entry]) -> list[str]:
         """Ids that an earlier version of the patent has and this one has not."""

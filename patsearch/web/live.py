@@ -34,7 +34,7 @@ class LiveIndex:
         Raises:
             VectorIndexError: it does not exist, or cannot be opened.
         """
-        self._path = path
+        self._path = path = path.expanduser()
         self._lock = threading.Lock()
         self._stamp = _stamp(path)
         self._shared = _Shared(open_index(path))

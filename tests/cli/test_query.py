@@ -43,7 +43,7 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, obj
 
 def test_json_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = ask(capsys, index.parent / "design2.png", "--index", index, "--top", 3)
-    assert set(result) == {"query", "hits"}
+    assert set(result) == {"query", "warnings", "hits"}
     hits = result["hits"]
     assert isinstance(hits, list)
     assert len(hits) == 3
@@ -109,6 +109,23 @@ def test_by_shape_alone_the_pen_does_not_count(index: Path, tmp_path: Path, caps
     # A repeated search has the same options.
     assert run("watch", saved, "--index", index, "--json") == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_the_home_folder_is_found_where_no_shell_has_replaced_it(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "designs").symlink_to(index)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run("query", "--index=~/designs", "--like", "D900001", "--html=~/page.html") == 0
+    assert (tmp_path / "page.html").exists()
+    (tmp_path / "patsearch.toml").write_text('index = "~/designs"\n', encoding="utf-8")
+    assert run("query", "--like", "D900001") == 0
+    (tmp_path / "patsearch.toml").unlink()
+    monkeypatch.setenv("PATSEARCH_INDEX", "~/designs")
+    assert run("index", "info") == 0
+    assert not (tmp_path / "~").exists()
 
 
 def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -118,6 +120,43 @@ def test_bad_files_are_reported_and_the_rest_is_taken_in(tmp_path: Path) -> None
     assert len(saved["failed"]) == 2
     # A second run tries the failed ones again, and says so again.
     assert len(ingest([path], tmp_path / "index", ONE).failed) == 2
+
+
+def test_what_is_read_again_with_the_same_outcome_is_not_added_again(tmp_path: Path) -> None:
+    name, good = grant_zip(1)
+    with zipfile.ZipFile(io.BytesIO(good)) as whole:
+        members = {member: whole.read(member) for member in whole.namelist()}
+    broken = next(member for member in sorted(members) if member.endswith("D00002.TIF"))
+
+    def write(data: bytes) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member, content in members.items():
+                archive.writestr(member, data if member == broken else content)
+        return tmp_path / name
+
+    first = ingest([write(b"damaged")], tmp_path / "index", ONE)
+    assert (first.patents, first.exit_code, len(first.failed)) == (1, 9, 1)
+    again = ingest([tmp_path / name], tmp_path / "index", ONE)
+    assert (again.patents, again.drawings, again.exit_code) == (0, 0, 9)
+    assert again.skipped == {"read again, with the same outcome": 1}
+    repaired = ingest([write(members[broken])], tmp_path / "index", ONE)
+    assert (repaired.patents, repaired.exit_code) == (1, 0)
+    assert ingest([tmp_path / name], tmp_path / "index", IngestOptions(workers=1, again=True)).patents == 1
+
+
+def test_a_script_without_a_main_guard_gets_one_error(tmp_path: Path) -> None:
+    week(tmp_path / "w", range(1))
+    call = "from patsearch.ingest import IngestOptions, ingest\n{}ingest(['w'], 'index', IngestOptions(workers=1))\n"
+    (tmp_path / "script.py").write_text(call.format("if True: "), encoding="utf-8")
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("Traceback") == 1
+    assert "script.py, line 2: worker processes would run this script again" in done.stderr
+    assert "if __name__" in done.stderr
+    assert not (tmp_path / "index").exists()
+    (tmp_path / "script.py").write_text(call.format("if __name__ == '__main__': "), encoding="utf-8")
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "index").exists()
 
 
 def test_nothing_to_ingest_leaves_no_index(tmp_path: Path) -> None:
