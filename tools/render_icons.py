@@ -62,6 +62,7 @@ SIGNS = frozenset(
 MOST_WORDS, MOST_OF_A_HAND, MOST_OF_A_NAME = 3, 2, 16
 DRAWN = 320  # longer side of an icon before preprocessing, pixels
 SHARD = 128  # names
+SOLID, HOLLOW = 0.2, 0.75  # share of black pixels of a solid icon; share of these drawn as contours
 LEAST_INK = 0.004  # share of black pixels below which a picture shows nothing
 
 
@@ -154,7 +155,17 @@ def draw(icon: Icon, spec: Preprocessing) -> NDArray[np.uint8] | None:
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     drawing = np.asarray(paper.convert("L"), np.uint8)
-    return preprocess(drawing, spec) if (drawing < 128).mean() > LEAST_INK else None
+    if (drawing < 128).mean() <= LEAST_INK:
+        return None
+    made = preprocess(drawing, spec)
+    solid = (made < 128).mean() > SOLID
+    return hollow(made) if solid and random.Random(icon.body).random() < HOLLOW else made
+
+
+def hollow(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(S, S) the contours of the black areas alone: a patent's drawing of a solid icon."""
+    black = (drawing < 128).astype(np.uint8) * 255
+    return 255 - np.asarray(cv2.morphologyEx(black, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def draw_shard(number: int, names: dict[str, list[Icon]], *, job: Job, out: str) -> int:
