@@ -56,6 +56,10 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
+def number(row: int) -> str:
+    return f"USD{1_000_000 + row // 7}"
+
+
 def make_index(folder: Path, rows: int) -> None:
     encoder = load_encoder(threads=1)
     rng = np.random.default_rng(7)
@@ -66,7 +70,7 @@ def make_index(folder: Path, rows: int) -> None:
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             drawings = [
                 Drawing(
-                    id=f"USD{n // 7:07d}-D{n % 7 + 1:05d}-1", patent=f"USD{n // 7:07d}", sheet=f"D{n % 7 + 1:05d}",
+                    id=f"{number(n)}-D{n % 7 + 1:05d}-1", patent=number(n), sheet=f"D{n % 7 + 1:05d}",
                     title="Design", kind="S1", granted=date(2015, 1, 6) + timedelta(weeks=n % 500),
                     classes=(ClassCode("uspc", f"D{n // 7 % 30 + 1}/{n // 7 % 90 + 100}"),),
                 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from patsearch import errors
-from patsearch.errors import BackendError, PatsearchError, PluginError, UsageError
+from patsearch.errors import BackendError, PatsearchError, PluginError, TimedOut, UsageError
 from patsearch.filters import Filter, as_filter
 from patsearch.types import Closing, JsonDict, PatentHit
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _API = "/api/v1"
 _TRIES = 5
 _LONGEST_WAIT = 10.0  # seconds
+# Of one answer; the largest record that the server writes is smaller.
+_MOST_BYTES = 64 << 20
+# Of a server's message.
+_LONGEST_TEXT = 2000
 # Fields of the form that are not a question's.
 _FORM_ALONE = ("offset", "turn", "drawing")
 
@@ -63,8 +67,9 @@ class Client(Closing):
             ) from error
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"Invalid server address {url!r}: expected http://HOST:PORT.")
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers = {"accept-encoding": "identity", **({"authorization": f"Bearer {token}"} if token else {})}
         self.url = url.rstrip("/")
+        self._timeout = timeout
         self._http = httpx.Client(base_url=self.url + _API, headers=headers, timeout=timeout, transport=transport)
 
     # ------------------------------------------------------------------ searching
@@ -154,7 +159,7 @@ class Client(Closing):
 
         try:
             return [HitAnswer.model_validate(hit).hit() for hit in record["hits"]]
-        except (ValidationError, KeyError, TypeError) as error:
+        except (ValidationError, KeyError, TypeError, ValueError) as error:
             raise _stranger(self.url) from error
 
     def _json(self, method: str, path: str, **what: Any) -> JsonDict:
@@ -162,28 +167,53 @@ class Client(Closing):
 
     def _read(self, response: httpx.Response) -> JsonDict:
         try:
-            return cast("JsonDict", response.json())
-        except ValueError as error:
+            answer = response.json()
+        except (ValueError, RecursionError) as error:
             raise _stranger(self.url) from error
+        if not isinstance(answer, dict):
+            raise _stranger(self.url)
+        return cast("JsonDict", answer)
 
     def _request(self, method: str, path: str, **what: Any) -> httpx.Response:
         import httpx
 
         for attempt in range(1, _TRIES + 1):
             try:
-                response = self._http.request(method, path, **what)
-            except httpx.TransportError as error:
+                response = self._received(method, path, **what)
+            except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise BackendError(
                     f"The server {self.url} does not answer: {error or type(error).__name__}.",
                     hint="Check the address, and that patsearch serve is running.",
                 ) from error
-            if response.status_code != 503 or attempt == _TRIES:
-                break
+            if response.is_success:
+                return response
+            problem = _raised(response, self.url)
+            # What took too long once does so again.
+            if response.status_code != 503 or isinstance(problem, TimedOut) or attempt == _TRIES:
+                raise problem
             wait = response.headers.get("retry-after", "1")
-            time.sleep(min(_LONGEST_WAIT, float(wait) if wait.isdigit() else 1.0))
-        if response.is_success:
-            return response
-        raise _raised(response, self.url)
+            time.sleep(min(_LONGEST_WAIT, float(wait) if wait.isascii() and wait.isdigit() else 1.0))
+        raise AssertionError("the last try returns or raises")
+
+    def _received(self, method: str, path: str, **what: Any) -> httpx.Response:
+        """The answer with its body, within the limits of size and time."""
+        import httpx
+
+        until = time.monotonic() + self._timeout
+        body = bytearray()
+        with self._http.stream(method, path, **what) as response:
+            if "content-encoding" in response.headers:  # nobody requested it: a small answer may become a huge one
+                raise _stranger(self.url)
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > _MOST_BYTES:
+                    raise BackendError(
+                        f"The answer of {self.url} is larger than {_MOST_BYTES >> 20} MiB.", hint="Check the address."
+                    )
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout(f"the answer took longer than {self._timeout:g} seconds")
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() == b"retry-after"]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
 
 def _data(picture: Picture) -> bytes:
@@ -211,15 +241,15 @@ def _raised(response: httpx.Response, url: str) -> PatsearchError:
     """The server's error, as the class that it had there."""
     try:
         problem = response.json()["error"]
-        kind, message, hint = str(problem["kind"]), str(problem["message"]), problem["hint"]
-    except (ValueError, KeyError, TypeError):
+        kind, message, hint = (str(problem[name] or "")[:_LONGEST_TEXT] for name in ("kind", "message", "hint"))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _stranger(url)
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, PatsearchError):
-        return known(message, hint=hint)
+        return known(message, hint=hint or None)
     if kind == "TokenMissing":
         return UsageError(message, hint="Give the server's token: --token, or PATSEARCH_TOKEN.")
-    return (UsageError if response.status_code in (400, 422) else BackendError)(message, hint=hint)
+    return (UsageError if response.status_code in (400, 422) else BackendError)(message, hint=hint or None)
 
 
 def _stranger(url: str) -> BackendError:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from patsearch.classification import SCHEMES, ClassCode
 from patsearch.titles import link_of
@@ -72,7 +72,7 @@ class HitAnswer(PatentFields, Ranked):
     """One patent found; `drawings` are those found, best first, and `drawing` is the best."""
 
     drawing: FoundDrawing
-    drawings: list[FoundDrawing]
+    drawings: list[FoundDrawing] = Field(min_length=1)
 
     @classmethod
     def of(cls, hit: PatentHit) -> Self:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, PlainSerializer, ValidationError
 
 from patsearch.engine import Engine, Picture, QueryVectors, Question, search
 from patsearch.errors import EncoderMismatch, InputError, UsageError
@@ -26,12 +26,15 @@ _MAX_BYTES = 64 << 20
 _MAX_DIM = 1 << 16
 _MOST_VECTORS = 4096
 _MOST_RESULTS = 10_000
-_MOST_SHOWN = 1_000_000
+_MOST_SHOWN = 100_000
+# Of the file: more commas than all of its lists together can have. Errors in millions of items would take minutes.
+_MOST_COMMAS = 250_000
 # A float32 vector of unit length differs from it by less.
 _LENGTH_ERROR = 1e-2
 
 _Short = Annotated[str, Field(max_length=200)]
 _Text = Annotated[str, Field(max_length=4096)]
+_Row = Annotated[int, Field(ge=0, lt=_MOST_VECTORS)]
 
 
 class _SavedPicture(BaseModel):
@@ -54,10 +57,10 @@ class SavedSearch(BaseModel):
     like: _Short | None
     where: str
     options: Annotated[Question, PlainSerializer(Question.options)]
-    pictures: tuple[_SavedPicture, ...] = Field(max_length=_MOST_VECTORS)
+    pictures: Annotated[tuple[_SavedPicture, ...], FailFast(), Field(max_length=_MOST_VECTORS)]
     vectors: str
-    picture: tuple[Annotated[int, Field(ge=0, lt=_MOST_VECTORS)], ...] = Field(min_length=1, max_length=_MOST_VECTORS)
-    shown: frozenset[_Short] = Field(max_length=_MOST_SHOWN)
+    picture: Annotated[tuple[_Row, ...], FailFast(), Field(min_length=1, max_length=_MOST_VECTORS)]
+    shown: Annotated[frozenset[_Short], FailFast(), Field(max_length=_MOST_SHOWN)]
     checked: _Short
     fingerprint: _Short
 
@@ -105,6 +108,8 @@ class SavedSearch(BaseModel):
             InputError: it is not a saved search.
         """
         try:
+            if data.count(b",") > _MOST_COMMAS:
+                raise ValueError("it has too many parts")
             saved = cls.model_validate_json(data)
             saved.query()
             if saved.question().top > _MOST_RESULTS:
@@ -186,4 +191,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part)[:40] for part in first['loc']) or 'the file'}: {first['msg'][:200]}"
-    return str(error).splitlines()[0].rstrip(".")
+    return str(error).splitlines()[0][:300].rstrip(".")

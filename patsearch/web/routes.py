@@ -30,7 +30,7 @@ from patsearch.web.live import LiveIndex
 from patsearch.web.probe import Probe
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
-from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads
+from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads, read_saved
 
 _API_VERSION = 1
 # Patents change seldom, and a drawing's picture only when its patent is ingested again.
@@ -278,12 +278,11 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
         )
         if (record.size or 0) > _MOST_SAVED_BYTES:
             raise too_large
-        data = await record.read()
+        saved: SavedSearch = await service.workers.run(read_saved, await record.read())
+        if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
+            raise too_large
 
         def repeat(engine: Engine) -> JSONResponse:
-            saved = SavedSearch.read(data, name="The file")
-            if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
-                raise too_large
             news = saved.rerun(engine)
             found = public(news.record)
             return JSONResponse(

@@ -1,7 +1,7 @@
-"""Worker processes that decode and encode uploads.
+"""Worker processes that read uploads: they decode and encode pictures, and parse saved searches.
 
-Uploaded pictures are decoded only here: a decoder that hangs or fills the memory stops its process, not the server. A
-process that takes too long is killed and replaced.
+Uploads are read only here: a decoder that hangs or fills the memory stops its process, not the server. A process that
+takes too long is killed and replaced.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from patsearch.engine.explain import Explanation, explain
 from patsearch.engine.query import encode_query
 from patsearch.errors import ImageError, PatsearchError
 from patsearch.processes import start_pool, stop_pool
+from patsearch.record import SavedSearch
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER, Metrics
 
@@ -101,6 +102,15 @@ def explain_uploads(
     """
     images = [_image(upload, max_pixels) for upload in uploads]
     return explain(_encoder(spec), images, found_png, found_vector=found_vector, split=not spec.whole_sheets)
+
+
+def read_saved(data: bytes) -> SavedSearch:
+    """Read a saved search; a file that takes long or much memory to refuse does so here.
+
+    Raises:
+        InputError: it is not a saved search.
+    """
+    return SavedSearch.read(data, name="The file")
 
 
 def load_in_worker(spec: IndexSpec) -> None:
@@ -197,7 +207,7 @@ class Workers:
         except TimeoutError as error:
             LOGGER.warning("a worker was killed: it took too long")
             raise Busy(
-                f"The pictures could not be read within {self._settings.work_seconds:g} seconds.",
+                f"The upload could not be read within {self._settings.work_seconds:g} seconds.",
                 hint="Send a smaller copy, or fewer pictures.",
             ) from error
         except (ProcessExpired, MemoryError) as error:

@@ -130,6 +130,14 @@ def test_a_damaged_file_is_told(saved: Path, damage: object) -> None:
         SavedSearch.load(saved)
 
 
+@pytest.mark.parametrize("part", ["shown", "picture", "pictures", "options"])
+def test_millions_of_parts_are_told_before_they_are_read(saved: Path, part: str) -> None:
+    whole = json.loads(saved.read_text())
+    saved.write_text(json.dumps(whole | {part: [1] * 300_000}))
+    with pytest.raises(InputError, match="too many parts"):
+        SavedSearch.load(saved)
+
+
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
 def test_an_endless_file_is_told() -> None:
     with pytest.raises(InputError, match="too large for a saved search"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -16,7 +19,7 @@ from web_makers import TOKEN
 import patsearch
 from patsearch.cli import main
 from patsearch.client import Client
-from patsearch.errors import BackendError, FilterError, InputError, UnknownFormat, UsageError
+from patsearch.errors import BackendError, FilterError, InputError, PatsearchError, TimedOut, UnknownFormat, UsageError
 from patsearch.ingest import IngestOptions, ingest
 
 
@@ -90,6 +93,94 @@ def test_busy_servers_are_asked_again_and_strangers_are_named() -> None:
         pytest.raises(BackendError, match="is not a patsearch server"),
     ):
         client.health()
+
+
+GOOD = {
+    "rank": 1, "patent": "USD1", "score": 0.5, "title": "", "kind": "", "granted": None, "filed": None, "link": None,
+    "classes": {}, "class_titles": [],
+    "drawing": {"id": "x", "figure": None, "sheet": "", "view": None, "front_page": False, "score": 0.5},
+}  # fmt: skip
+
+
+def spaces() -> Iterator[bytes]:
+    for _ in range(400):
+        yield b" " * (1 << 20)
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"null", b"5", b'"x"', b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b"{", b'{"hits": 5}',
+        b'{"hits": {"x": 1}}', b'{"hits": [5]}', b'{"hits": [{"classes": 5}]}', b"9" * 5000,
+        b'{"hits": [{"rank": ' + b"9" * 5000 + b"}]}",
+        json.dumps({"hits": [GOOD | {"drawings": []}]}).encode(),
+        json.dumps({"hits": [GOOD | {"drawings": [GOOD["drawing"]], "granted": "never"}]}).encode(),
+        spaces,
+        b'{"error": []}', b'{"error": {"kind": [], "message": {}, "hint": 5}}',
+        b'{"error": {"kind": "PatsearchError"}}',
+        b'{"error": {"kind": "__builtins__", "message": "x", "hint": null}}',
+    ],
+    ids=lambda body: repr(body)[:40],
+)  # fmt: skip
+def test_a_hostile_server_gives_an_error_of_one_line(
+    body: bytes | Callable[[], Iterator[bytes]], status: int, drawing: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patsearch.client._MOST_BYTES", 4 << 20)  # the same as with all of it, and sooner
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"retry-after": "0"}, content=body if isinstance(body, bytes) else body())
+
+    with Client("http://localhost", transport=httpx.MockTransport(answer)) as client:
+        with pytest.raises(PatsearchError) as caught:
+            client.search(drawing)
+        assert len(str(caught.value)) < 5000
+        with suppress(PatsearchError):
+            client.facets()
+
+
+@pytest.mark.parametrize("wait", ["\u00b2", "9" * 400, "-1", "x", ""])
+def test_a_server_that_says_nonsense_about_when_to_come_back(wait: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    busy = httpx.MockTransport(lambda _: httpx.Response(503, headers={b"retry-after": wait.encode()}))
+    with Client("http://localhost", transport=busy) as client, pytest.raises(BackendError):
+        client.health()
+    assert waited
+    assert max(waited) <= 10
+
+
+def test_an_answer_that_was_compressed_unrequested_is_not_unpacked() -> None:
+    packed = gzip.compress(b'{"status": "ok"}')
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, content=packed))
+    with Client("http://localhost", transport=answer) as client, pytest.raises(BackendError, match="not a patsearch"):
+        client.health()
+
+
+def test_a_server_that_never_ends_its_answer() -> None:
+    def slowly() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.01)
+            yield b" "
+
+    endless = httpx.MockTransport(lambda _: httpx.Response(200, content=slowly()))
+    with (
+        Client("http://localhost", timeout=0.1, transport=endless) as client,
+        pytest.raises(BackendError, match="longer than"),
+    ):
+        client.health()
+
+
+def test_what_took_too_long_is_not_sent_again() -> None:
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(503, json={"error": {"kind": "TimedOut", "message": "x", "hint": None}})
+
+    with Client("http://localhost", transport=httpx.MockTransport(answer)) as client, pytest.raises(TimedOut):
+        client.health()
+    assert len(sent) == 1
 
 
 def test_the_command_line_asks_a_server(
