@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# pip would compile on one core; this does it on all, after an install.
+COMPILE := $(BIN)/python -c 'import compileall, sysconfig; \
+	compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)'
 # The other distributions of this repository. A source distribution does not contain the baseline.
 PACKAGES := $(patsubst %/pyproject.toml,-e %,$(wildcard packages/*/pyproject.toml))
 # A wheel and the source distribution must stay below these, in bytes.
@@ -11,20 +14,26 @@ SDIST_BYTES := 6000000
 
 .PHONY: demo demo-web test check docs dist encoder format clean
 
-# Base install: what a user of the search needs.
-$(VENV)/base.stamp: pyproject.toml
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "patsearch needs Python 3.11 or newer")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
+
+# Base install: what a user of the search needs.
+$(VENV)/base.stamp: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e .
+	$(COMPILE)
 	touch $@
 
-$(VENV)/dev.stamp: $(VENV)/base.stamp $(wildcard packages/*/pyproject.toml)
+# It has all that the others have, in one call of pip.
+$(VENV)/dev.stamp: pyproject.toml $(wildcard packages/*/pyproject.toml) | $(BIN)/python
 	$(INSTALL) -e '.[dev]' $(PACKAGES)
-	touch $@
+	$(COMPILE)
+	touch $(VENV)/base.stamp $@
 
 # The demo draws its own corpus; that needs the `synth` extra.
 $(VENV)/synth.stamp: $(VENV)/base.stamp
 	$(INSTALL) -e '.[synth]'
+	$(COMPILE)
 	touch $@
 
 demo: $(VENV)/synth.stamp
@@ -32,6 +41,7 @@ demo: $(VENV)/synth.stamp
 
 $(VENV)/web.stamp: $(VENV)/synth.stamp
 	$(INSTALL) -e '.[web]'
+	$(COMPILE)
 	touch $@
 
 # The search page over the demo's corpus, until Ctrl-C.
@@ -39,6 +49,8 @@ demo-web: $(VENV)/web.stamp
 	$(BIN)/python -m patsearch demo --out demo-out
 	$(BIN)/python -m patsearch serve --index demo-out/index --open
 
+# Every process that the tests start finds patsearch compiled, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n logical --dist worksteal
 
@@ -50,6 +62,7 @@ check: $(VENV)/dev.stamp
 # The API's description is read from the server, hence `web`.
 $(VENV)/docs.stamp: $(VENV)/base.stamp
 	$(INSTALL) -e '.[docs,web]'
+	$(COMPILE)
 	touch $@
 
 # The documentation as a site, in site/. A dead link is an error.
@@ -59,6 +72,7 @@ docs: $(VENV)/docs.stamp
 # What is published, in dist/. The wheel is built from the source distribution (hatch_build.py).
 dist: $(VENV)/base.stamp
 	$(INSTALL) build
+	$(COMPILE)
 	rm -rf dist
 	$(BIN)/python -m build
 	@ls -l dist

@@ -16,6 +16,9 @@ from pebble import ProcessPool
 
 from patsearch.errors import UsageError
 
+# Not forked: this process may have threads (FAISS, ONNX Runtime, a server), and a copy would hold their locks.
+START = "spawn"
+
 
 def start_pool(
     workers: int,
@@ -38,10 +41,8 @@ def start_pool(
         UsageError: the script that runs has no main guard.
     """
     require_main_guard()
-    # Not forked: this process may have threads (FAISS, ONNX Runtime, a server), and a copy would hold their locks.
-    return ProcessPool(
-        workers, tasks_each, _prepare, (memory, initializer, arguments), multiprocessing.get_context("spawn")
-    )
+    context = multiprocessing.get_context(START)
+    return ProcessPool(workers, tasks_each, _prepare, (memory, initializer, arguments), context)
 
 
 def require_main_guard() -> None:

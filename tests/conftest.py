@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from commands import run_here
 from extras import pytest_pycollect_makemodule, pytest_runtest_call, pytest_runtest_setup  # noqa: F401  (hooks)
 from filelock import FileLock
 from hypothesis import settings
+
+from patsearch import processes
+from patsearch.encoder import onnx
+from patsearch.training import memory
 
 # One test process for each core: threads beyond that would only get in each other's way. Set before NumPy and torch
 # are imported, and passed on to the processes that the tests start.
@@ -38,6 +46,26 @@ for _variable in ("XDG_CONFIG_HOME", "APPDATA"):
 # Tests that interrupt the commands they start need the terminal's way of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A test process would keep what it once used until its end, for all the tests that follow: gigabytes.
+pytest.MonkeyPatch().setattr(memory, "keep_memory", lambda: False)
+# Most tests load the shipped encoder: a process optimises its network once. A session keeps nothing of a call.
+pytest.MonkeyPatch().setattr(onnx, "_session", lru_cache(maxsize=4)(onnx._session))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_that_start_fast() -> Iterator[None]:
+    """Pools of this process fork their workers from one that has imported all that they need, and has no threads.
+
+    The hundred pools of a test run would import it for each worker otherwise. Commands that tests run, and
+    `tests/ingest/test_pool.py`, start workers as they do for everybody.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.platform == "linux":
+            patch.setattr(processes, "START", "forkserver")
+            multiprocessing.set_forkserver_preload(["patsearch.ingest.worker", "patsearch.encoder.onnx"])
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +113,8 @@ def demo(shared_folder: Path) -> Demo:
         if not done.exists():
             (folder / "corpus").mkdir(parents=True)
             (folder / "corpus" / "I20240102.tar.part").write_bytes(b"a stopped run")
-            command = [sys.executable, "-m", "patsearch", "demo", "--out", str(folder)]
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
+            with mock.patch("os.cpu_count", return_value=1):  # each test process has one core
+                run = run_here(["demo", "--out", folder])
             assert run.returncode == 0, run.stderr
             (shared_folder / "demo.stdout").write_text(run.stdout, encoding="utf-8")
             done.write_text(run.stderr, encoding="utf-8")

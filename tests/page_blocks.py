@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import doctest
-import io
 import os
 import re
 import shlex
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from commands import run_here
 from markdown_it import MarkdownIt
 
 RUN = frozenset({"python", "bash", "console"})
@@ -30,8 +30,7 @@ _EXCUSE = re.compile(r"<!--\s*not run:\s*(.*?)\s*-->", re.DOTALL)
 _SECONDS = 120
 # Commands of which each line of a block may be one; others need the whole block in one shell.
 _PROGRAMS = frozenset({"patsearch", "curl", "cp", "cat", "mkdir", "head"})
-# They handle signals, or decide how many threads the process has.
-_OWN_PROCESS = frozenset({"serve", "train"})
+_OWN_PROCESS = frozenset({"serve"})  # it runs until it is stopped
 ADDRESS = "http://127.0.0.1:8765"  # of the server that pages speak of
 
 
@@ -80,7 +79,9 @@ def run_page(blocks: list[Block], folder: Path, replaced: dict[str, str]) -> int
     """
     names: dict[str, Any] = {"__name__": "__main__"}
     run = [block for block in blocks if block.language in RUN and block.excuse is None]
-    with contextlib.chdir(folder), mock.patch.dict(os.environ, _environment(folder)):
+    environment = mock.patch.dict(os.environ, _environment(folder))
+    one_core = mock.patch("os.cpu_count", return_value=1)  # each worker would be another interpreter to start
+    with contextlib.chdir(folder), environment, one_core:
         for block in run:
             text = block.text
             for old, new in replaced.items():
@@ -97,7 +98,7 @@ def run_page(blocks: list[Block], folder: Path, replaced: dict[str, str]) -> int
 
 def _environment(folder: Path) -> dict[str, str]:
     settings = folder / "settings-of-the-tests.toml"
-    settings.write_text("workers = 1\n", encoding="utf-8")  # each would be another interpreter to start
+    settings.write_text("workers = 1\n", encoding="utf-8")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {
         "PATH": programs,
@@ -140,10 +141,10 @@ def _commands(text: str) -> list[str]:
 def _shell(block: Block, command: str) -> str:
     """Run a command and return what it prints: patsearch alone in this process, for the time that a start takes."""
     words = _words_of_patsearch(command)
-    code, printed, errors = _in_bash(command) if words is None else _in_process(words)
-    if code:
-        raise BlockFailed(f"{block} ends with {code}:\n{command}\n{printed}\n{errors}")
-    return printed
+    done = _in_bash(command) if words is None else run_here(words)
+    if done.returncode:
+        raise BlockFailed(f"{block} ends with {done.returncode}:\n{command}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
 
 
 def _words_of_patsearch(command: str) -> list[str] | None:
@@ -155,21 +156,6 @@ def _words_of_patsearch(command: str) -> list[str] | None:
     return words[1:] if alone and words[1] not in _OWN_PROCESS else None
 
 
-def _in_process(words: list[str]) -> tuple[int, str, str]:
-    from patsearch.cli import main
-
-    printed, errors = io.StringIO(), io.StringIO()
-    code: object = 0
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
-        try:
-            main(words)
-        except SystemExit as end:
-            code = end.code
-    return int(code) if isinstance(code, int) else bool(code), printed.getvalue(), errors.getvalue()
-
-
-def _in_bash(command: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, check=False, timeout=_SECONDS
-    )
-    return done.returncode, done.stdout, done.stderr
+def _in_bash(command: str) -> subprocess.CompletedProcess[str]:
+    words = ["bash", "-euo", "pipefail", "-c", command]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)

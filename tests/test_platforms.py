@@ -85,27 +85,50 @@ print("filelock" in sys.modules and sys.modules["fcntl"] is None)
     assert run(elsewhere, "-c", code).stdout.splitlines() == ["[]", "True"]
 
 
+# Commands one after the other, each of which must end with 0; a line of dashes follows what each prints.
+COMMANDS = """
+import json, sys
+from patsearch.cli import main
+
+if __name__ == "__main__":  # workers import this file too
+    for words in json.load(open(sys.argv[1], encoding="utf-8")):
+        try:
+            main(words)
+        except SystemExit as end:
+            if end.code:
+                raise
+        print("-----", flush=True)
+"""
+
+
 def test_ingest_and_query(elsewhere: dict[str, str], tmp_path: Path) -> None:
-    folder, index = tmp_path / "drawings", str(tmp_path / "index")
+    folder, index, saved = tmp_path / "drawings", str(tmp_path / "index"), str(tmp_path / "saved.tar")
     folder.mkdir()
     for number in range(3):
         draw_design(number, 0).save(folder / f"D{number}.png")
-    command = ["-m", "patsearch"]
-    run(elsewhere, *command, "ingest", str(folder), "--index", index, "--workers", "2", "--quiet")
-    again = run(elsewhere, *command, "ingest", str(folder), "--index", index, "--workers", "1", "--json", "--quiet")
-    assert json.loads(again.stdout)["skipped"] == {"already in the index": 3}
-    found = run(elsewhere, *command, "query", str(folder / "D1.png"), "--index", index, "--json")
-    assert json.loads(found.stdout)["hits"][0]["patent"] == "D1"
-    run(elsewhere, *command, "index", "compact", index)
-    run(elsewhere, *command, "index", "snapshot", index, str(tmp_path / "saved.tar"))
-    run(elsewhere, *command, "index", "restore", str(tmp_path / "saved.tar"), str(tmp_path / "restored"))
-    assert run(elsewhere, *command, "index", "verify", str(tmp_path / "restored"))
+    commands = [
+        ["ingest", str(folder), "--index", index, "--workers", "2", "--quiet"],
+        ["ingest", str(folder), "--index", index, "--workers", "1", "--json", "--quiet"],
+        ["query", str(folder / "D1.png"), "--index", index, "--json"],
+        ["index", "compact", index],
+        ["index", "snapshot", index, saved],
+        ["index", "restore", saved, str(tmp_path / "restored")],
+        ["index", "verify", str(tmp_path / "restored")],
+    ]
+    (tmp_path / "commands.json").write_text(json.dumps(commands), encoding="utf-8")
+    (tmp_path / "commands.py").write_text(COMMANDS, encoding="utf-8")
+    done = run(elsewhere, str(tmp_path / "commands.py"), str(tmp_path / "commands.json"))
+    printed = done.stdout.split("-----\n")
+    assert len(printed) == len(commands) + 1
+    assert json.loads(printed[1])["skipped"] == {"already in the index": 3}
+    assert json.loads(printed[2])["hits"][0]["patent"] == "D1"
+    assert run(elsewhere, "-m", "patsearch", "index", "info", str(tmp_path / "restored")).stdout
 
 
 @pytest.mark.slow
 def test_the_demo(elsewhere: dict[str, str], tmp_path: Path) -> None:
     pytest.importorskip("numba")
-    run(elsewhere, "-m", "patsearch", "demo", "--out", str(tmp_path / "demo"), "--designs", "20")
+    run(elsewhere, "-m", "patsearch", "demo", "--out", str(tmp_path / "demo"), "--designs", "10")
     assert (tmp_path / "demo" / "result.html").is_file()
 
 

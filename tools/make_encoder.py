@@ -188,7 +188,7 @@ def finish(
     )
     exact = arguments.out / "float" / f"{card.name}.onnx"
     card = export_encoder(build_network(whole), card, exact.parent, details=details, half=True)
-    count = 16 if arguments.small else plan["bytes"]["drawings"]
+    count = 8 if arguments.small else plan["bytes"]["drawings"]
     some = some_drawings([], spec, 2 * count)
     written = quantise(
         OnnxEncoder(exact, card), arguments.out / "encoder", card.name, calibration=some[:count], check=some[count:]

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     @app.command("demo")
     def command(
         out: Path = typer.Option(Path("demo-out"), "--out", help="Folder for corpus, index, query and page."),
-        designs: int = typer.Option(60, "--designs", min=20, max=5_000, help="Designs in the corpus."),
+        designs: int = typer.Option(60, "--designs", min=10, max=5_000, help="Designs in the corpus."),
         seed: int = typer.Option(7, "--seed", help="Seed of the random designs."),
         design: int = typer.Option(1, "--design", min=0, help="Number of the design that is sketched, from 0."),
     ) -> None:

@@ -11,16 +11,18 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import Done, run_here
 from makers import add_member, draw_design, grant_xml, grant_zip, tiff_bytes, week
 from PIL import Image
 
 from patsearch.engine import open_index
+from patsearch.types import JsonDict
 
-STEM = "USD0955555-20220104"
-XML = grant_xml("D0955555", title="Bad", date="20220104", locarno="0601", uspc="D 6334", sheets=1)
+NUMBER = "D0955555"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,13 @@ def run(*arguments: object, code: int) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def query(*arguments: object, code: int) -> Done:
+    """A query in this process: it starts no other."""
+    done = run_here(["query", *arguments])
+    assert done.returncode == code, done
+    return done
+
+
 def ids(index: Path) -> list[str]:
     with open_index(index) as engine:
         assert engine.verify() == []
@@ -55,8 +64,18 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def grant(sheet: bytes, xml: bytes = XML) -> bytes:
-    return zipped({f"{STEM}/{STEM}.XML": xml, f"{STEM}/{STEM}-D00001.TIF": sheet})
+def stem_of(number: str) -> str:
+    return f"US{number}-20220104"
+
+
+def xml_of(number: str) -> bytes:
+    return grant_xml(number, title="Bad", date="20220104", locarno="0601", uspc="D 6334", sheets=1)
+
+
+def grant(sheet: bytes, number: str, xml: Callable[[bytes], bytes] = lambda good: good) -> bytes:
+    """A grant's ZIP with a sheet, and its XML as `xml` changes it."""
+    stem = stem_of(number)
+    return zipped({f"{stem}/{stem}.XML": xml(xml_of(number)), f"{stem}/{stem}-D00001.TIF": sheet})
 
 
 def huge_tiff() -> bytes:
@@ -75,49 +94,76 @@ LAUGHS = (
 )
 
 
-def with_doctype(doctype: bytes, reference: bytes) -> bytes:
-    head, _, rest = XML.partition(b"<!DOCTYPE")
-    body = rest.partition(b"]>")[2]
-    return head + doctype + body.replace(b">Bad<", b">" + reference + b"<")
+def with_doctype(doctype: bytes, reference: bytes) -> Callable[[bytes], bytes]:
+    def changed(xml: bytes) -> bytes:
+        head, _, rest = xml.partition(b"<!DOCTYPE")
+        body = rest.partition(b"]>")[2]
+        return head + doctype + body.replace(b">Bad<", b">" + reference + b"<")
+
+    return changed
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        pytest.param(lambda: grant(SHEET[: len(SHEET) // 3]), "D00001", id="truncated TIFF"),
-        pytest.param(lambda: grant(b"II*\0" + b"\xff" * 500), "D00001", id="corrupt TIFF"),
-        pytest.param(lambda: grant(huge_tiff()), "20,000 x 20,000", id="huge TIFF"),
-        pytest.param(lambda: grant(SHEET, with_doctype(ENTITIES, b"&x;")), "entit", id="external entity"),
-        pytest.param(lambda: grant(SHEET, with_doctype(LAUGHS, b"&j;")), "entit", id="billion laughs"),
-        pytest.param(lambda: grant(SHEET, b"this is not XML"), "XML", id="no XML"),
-        pytest.param(lambda: zipped({f"../../{STEM}.XML": XML, "../../etc/x.TIF": SHEET}), "", id="climbing names"),
-        pytest.param(
-            lambda: zipped({f"{STEM}/{STEM}.XML": XML, f"{STEM}/{STEM}-D00001.TIF": bytes(300 << 20)}),
-            "", id="ZIP bomb",
-        ),
-        pytest.param(lambda: grant(SHEET)[:700], "ZIP", id="truncated ZIP"),
-    ],
-)  # fmt: skip
-def test_a_bad_grant_is_a_line_in_the_report(
-    good: Path, tmp_path: Path, make: Callable[[], bytes], reason: str
-) -> None:
-    index = shutil.copytree(good, tmp_path / "index")
-    archive = tmp_path / "I20220104.tar"
+# What the grant of a number is made of, and what the report says of it.
+BAD: dict[str, tuple[Callable[[str], bytes], str]] = {
+    "truncated TIFF": (lambda n: grant(SHEET[: len(SHEET) // 3], n), "D00001"),
+    "corrupt TIFF": (lambda n: grant(b"II*\0" + b"\xff" * 500, n), "D00001"),
+    "huge TIFF": (lambda n: grant(huge_tiff(), n), "20,000 x 20,000"),
+    "external entity": (lambda n: grant(SHEET, n, with_doctype(ENTITIES, b"&x;")), "entit"),
+    "billion laughs": (lambda n: grant(SHEET, n, with_doctype(LAUGHS, b"&j;")), "entit"),
+    "no XML": (lambda n: grant(SHEET, n, lambda _: b"this is not XML"), "XML"),
+    "climbing names": (lambda n: zipped({f"../../{stem_of(n)}.XML": xml_of(n), "../../etc/x.TIF": SHEET}), ""),
+    "ZIP bomb": (lambda n: grant(bytes(300 << 20), n), ""),
+    "truncated ZIP": (lambda n: grant(SHEET, n)[:700], "ZIP"),
+}
+
+
+@dataclass(frozen=True)
+class BadWeek:
+    """What became of an archive with every bad grant, and a good one behind each.
+
+    Attributes:
+        before, after: ids in the index.
+        good: number of the good grant behind each bad one.
+    """
+
+    folder: Path
+    report: JsonDict
+    before: set[str]
+    after: set[str]
+    good: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def bad_week(good: Path, tmp_path_factory: pytest.TempPathFactory) -> BadWeek:
+    folder = tmp_path_factory.mktemp("bad") / "one" / "two"
+    index = shutil.copytree(good, folder / "index")
+    archive, behind = folder / "I20220104.tar", {}
     with tarfile.open(archive, "w") as tar:
-        add_member(tar, f"I20220104/DESIGN/{STEM}.ZIP", make())
-        name, data = grant_zip(7, date="20220104")
-        add_member(tar, f"I20220104/DESIGN/{name}", data)
+        for place, (kind, (make, _)) in enumerate(BAD.items()):
+            number = f"D095555{place}"
+            add_member(tar, f"I20220104/DESIGN/{stem_of(number)}.ZIP", make(number))
+            name, data = grant_zip(10 + place, date="20220104")
+            add_member(tar, f"I20220104/DESIGN/{name}", data)
+            behind[kind] = f"USD{900010 + place}"
     before = set(ids(index))
     report = json.loads(run("ingest", archive, "--index", index, "--workers", 1, "--json", code=9).stdout)
-    assert len(report["failed"]) >= 1
-    text = " ".join(f"{f['file']} {f['reason']}" for f in report["failed"])
-    assert STEM in text
+    return BadWeek(folder, report, before, set(ids(index)), behind)
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_grant_is_a_line_in_the_report(bad_week: BadWeek, kind: str) -> None:
+    stem, reason = stem_of(f"D095555{list(BAD).index(kind)}"), BAD[kind][1]
+    failed = [f for f in bad_week.report["failed"] if stem in f["file"]]
+    assert len(failed) >= 1
+    text = " ".join(f"{f['file']} {f['reason']}" for f in failed)
     assert reason.lower() in text.lower()
-    assert all("\n" not in f["reason"] for f in report["failed"])
-    after = set(ids(index))
-    assert before < after
-    assert {"USD900007-D00001-1", "USD900007-D00002-1"} <= after
-    assert not (tmp_path.parent / f"{STEM}.XML").exists()
+    assert all("\n" not in f["reason"] for f in failed)
+    assert bad_week.before < bad_week.after
+    number = bad_week.good[kind]
+    assert {f"{number}-D00001-1", f"{number}-D00002-1"} <= bad_week.after
+    for above in (bad_week.folder, *bad_week.folder.parents[:2]):
+        assert not list(above.glob("*.XML"))
+        assert not (above / "etc").exists()
 
 
 def test_a_truncated_archive_yields_what_is_whole(good: Path, tmp_path: Path) -> None:
@@ -146,10 +192,10 @@ def test_an_unreadable_file(good: Path, tmp_path: Path) -> None:
     name, data = grant_zip(8)
     (folder / name).write_bytes(data)
     # Permissions do not stop a superuser; a link that leads nowhere stops everybody.
-    (folder / f"{STEM}.ZIP").symlink_to(tmp_path / "gone.ZIP")
+    (folder / f"{stem_of(NUMBER)}.ZIP").symlink_to(tmp_path / "gone.ZIP")
     report = json.loads(run("ingest", folder, "--index", index, "--workers", 1, "--json", code=9).stdout)
     assert report["patents"] == 1
-    assert STEM in report["failed"][0]["file"]
+    assert stem_of(NUMBER) in report["failed"][0]["file"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +207,7 @@ def test_an_unreadable_file(good: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_filter(good: Path, arguments: list[str], code: int, message: str) -> None:
-    done = run("query", good.parent / "query.png", "--index", good, *arguments, code=code)
+    done = query(good.parent / "query.png", "--index", good, *arguments, code=code)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -172,17 +218,17 @@ def test_another_encoder_and_a_newer_index(good: Path, tmp_path: Path) -> None:
     data = json.loads(manifest.read_text())
     data["spec"]["encoder_sha256"] = "f" * 64
     manifest.write_text(json.dumps(data))
-    done = run("query", good.parent / "query.png", "--index", index, code=4)
+    done = query(good.parent / "query.png", "--index", index, code=4)
     assert "was made with the encoder" in done.stderr
     manifest.write_text(json.dumps({**data, "format": 99}))
-    assert "Upgrade" in run("query", good.parent / "query.png", "--index", index, code=4).stderr
+    assert "Upgrade" in query(good.parent / "query.png", "--index", index, code=4).stderr
 
 
 def test_a_query_that_is_no_picture(good: Path, tmp_path: Path) -> None:
     cases = {"text.png": b"hello", "cut.png": (good.parent / "query.png").read_bytes()[:500], "huge.tif": huge_tiff()}
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
-        done = run("query", tmp_path / name, "--index", good, code=3)
+        done = query(tmp_path / name, "--index", good, code=3)
         assert name in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
 

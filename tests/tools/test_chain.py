@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from commands import run_here
 from PIL import Image
 
 from patsearch.encoder import load_encoder
@@ -19,6 +20,7 @@ from patsearch.synth.mesh import Assembly
 from patsearch.synth.render import View, render
 from patsearch.synth.solids import box
 from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache
+from patsearch.training.export import quantise
 from patsearch.training.recipes import load_recipe
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -147,6 +149,8 @@ def test_a_corpus_becomes_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_encoder = tool("make_encoder", monkeypatch)
+    # The share of layers in float32 that serves here; the search for it is tested by itself.
+    monkeypatch.setattr(quantise, "_KEPT", (1 / 8,))
     monkeypatch.setattr(sys, "argv", ["make_encoder.py", "--small", "--out", str(tmp_path)])
     make_encoder.main()
     path = tmp_path / "encoder" / "lite0-drawings.onnx"
@@ -159,10 +163,25 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     exact = tmp_path / "float" / path.name
     assert load_encoder(f"onnx:{exact}").card.sha256 in encoder.card.notes
     assert path.stat().st_size < 0.8 * exact.stat().st_size
-    # Once more: everything is there, and comes out the same.
-    before = path.read_bytes()
+    # Once more: everything is there, and comes out the same. Its commands run in this process, which has torch.
+    before, render_shapes = path.read_bytes(), tool("render_shapes", monkeypatch)
+    commands: list[list[str]] = []
+
+    def call(*words: object) -> str:
+        commands.append([str(word) for word in words])
+        if "train" in words:
+            done = run_here(words[3:])
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", commands[-1][1:])
+            render_shapes.main()
+        return ""
+
+    monkeypatch.setattr(make_encoder, "call", call)
     make_encoder.main()
     assert path.read_bytes() == before
+    assert len(commands) == 2
 
 
 def test_weights_are_averaged_by_shares(monkeypatch: pytest.MonkeyPatch) -> None:
