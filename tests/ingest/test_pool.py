@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from hostile_units import Hostile
 
+from patsearch import processes
 from patsearch.errors import PatsearchError
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.worker import WorkerSettings
 
 SETTINGS = WorkerSettings(encoder=None, preprocessing=None)
+
+
+@pytest.fixture(autouse=True)
+def _as_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "START", "spawn")
 
 
 def unit(number: int, folder: Path, does: str = "") -> Hostile:
