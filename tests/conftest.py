@@ -20,7 +20,6 @@ from filelock import FileLock
 from hypothesis import settings
 
 from patsearch import processes
-from patsearch.encoder import onnx
 from patsearch.training import memory
 
 # One test process for each core: threads beyond that would only get in each other's way. Set before NumPy and torch
@@ -50,8 +49,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # A test process would keep what it once used until its end, for all the tests that follow: gigabytes.
 pytest.MonkeyPatch().setattr(memory, "keep_memory", lambda: False)
-# Most tests load the shipped encoder: a process optimises its network once. A session keeps nothing of a call.
-pytest.MonkeyPatch().setattr(onnx, "_session", lru_cache(maxsize=4)(onnx._session))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks_that_load_fast() -> Iterator[None]:
+    """Most tests load the shipped encoder: a process optimises its network once. A session keeps nothing of a call."""
+    from patsearch.encoder import onnx
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx, "_session", lru_cache(maxsize=4)(onnx._session))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
