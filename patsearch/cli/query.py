@@ -32,6 +32,9 @@ Token = Annotated[
 Top = Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number of results.")]
 Like = Annotated[str | None, typer.Option("--like", help="Query with the drawings of an indexed patent.")]
 Crop = Annotated[str | None, typer.Option("--crop", help="Use this part of each picture: x,y,width,height.")]
+Page = Annotated[
+    int | None, typer.Option("--page", min=1, max=10_000, help="Page of a TIFF with several. [default: the first]")
+]
 Drawings = Annotated[bool, typer.Option("--drawings", help="Single drawings, not grouped by patent.")]
 MinScore = Annotated[
     float | None, typer.Option("--min-score", min=-1, max=1, help="Leave out results that score less.")
@@ -68,6 +71,7 @@ def query(
     top: Top = 20,
     like: Like = None,
     crop: Crop = None,
+    page: Page = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
     shape: Shape = False,
@@ -97,6 +101,7 @@ def query(
         top=top,
         rotations=rotations,
         crop=crop,
+        page=page,
         drawings=drawings,
         min_score=min_score,
         exact=exact,
@@ -108,8 +113,7 @@ def query(
         irrelevant=irrelevant or (),
         shape=shape,
     )
-    for text in question.where.notices:
-        notice(text)
+    _say(question)
     if url is not None:
         record, hits = _on_server(question, url, token, html, pdf, save)
     elif index is not None:
@@ -127,6 +131,15 @@ def query(
         _print_csv(hits)
     else:
         _print_table(hits)
+
+
+def _say(question: Question) -> None:
+    """What the reader has to know of the query before its results."""
+    for picture in question.pictures:
+        if question.page is None and (pages := picture.pages) > 1:
+            notice(f"{picture.name} has {pages} pages; the first is searched. Use --page N for another.")
+    for text in question.where.notices:
+        notice(text)
 
 
 def _picture(name: str) -> Picture:

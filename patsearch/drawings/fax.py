@@ -27,6 +27,9 @@ from patsearch.drawings.libtiff import listening
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 259, 262, 266
 _OFFSETS, _LINES, _COUNTS = 273, 278, 279  # of the strips
+SUBFILE = 254
+NO_PAGE = 1 | 4  # of its bits: a smaller copy, a mask
+_MOST_PAGES = 10_000
 _GROUP4 = 4
 _BLACK_SET = 0  # photometric interpretation: a bit that is set is black; 1: is white
 _PLAIN = {
@@ -72,17 +75,19 @@ class _Strip:
     data: bytes
 
 
-def read_fax(data: bytes, max_pixels: int) -> Fax | None:
-    """The first page of a plain TIFF in group 4 coding.
+def read_fax(data: bytes, max_pixels: int, *, page: int = 1) -> Fax | None:
+    """A page of a plain TIFF in group 4 coding.
 
     Args:
         data: the whole file.
+        page: its number, from 1.
         max_pixels: larger sheets are not decoded.
 
     Returns:
-        None for everything else: other formats and codings, turned and larger sheets.
+        None for everything else: other formats and codings, turned and larger sheets, no such page.
     """
-    tags = _directory(data)
+    pages = tiff_pages(data)
+    tags = _directory(data, pages[page - 1][1]) if 1 <= page <= len(pages) else None
     if tags is None or _FOREIGN.intersection(tags) or any(tags.get(tag, [v]) != [v] for tag, v in _PLAIN.items()):
         return None
     width, height = _one(tags, _WIDTH), _one(tags, _HEIGHT)
@@ -166,7 +171,7 @@ def _coded(bits: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(bits * np.uint8(255)).convert("1", dither=Image.Dither.NONE)
     image.save(sheet, "TIFF", compression="group4", strip_size=1 << 30)
     data = sheet.getvalue()
-    tags = _directory(data) or {}
+    tags = _directory(data, tiff_pages(data)[0][1]) or {}
     offset = _one(tags, _OFFSETS)
     return data[offset : offset + _one(tags, _COUNTS)]
 
@@ -222,13 +227,29 @@ def _one(tags: dict[int, list[int]], tag: int) -> int:
     return values[0] if len(values) == 1 else -1
 
 
-def _directory(data: bytes) -> dict[int, list[int]] | None:
-    """The first directory's tags; none of what is not whole numbers."""
+def tiff_pages(data: bytes) -> list[tuple[int, int]]:
+    """Number in the file, from 0, and place of each page of a TIFF; none for another file.
+
+    Thumbnails and masks, which count in the file, are left out. Of a damaged file, pages up to the damage.
+    """
     order = _BYTE_ORDERS.get(data[:4])
-    if order is None or len(data) < 10:
-        return None
-    (offset,) = struct.unpack_from(order + "I", data, 4)
-    if offset + 2 > len(data):
+    offset = struct.unpack_from(order + "I", data, 4)[0] if order and len(data) >= 8 else 0
+    found: dict[int, None] = {}
+    while order and 0 < offset <= len(data) - 2 and offset not in found and len(found) < _MOST_PAGES:
+        found[offset] = None
+        behind = offset + 2 + 12 * struct.unpack_from(order + "H", data, offset)[0]
+        offset = struct.unpack_from(order + "I", data, behind)[0] if behind + 4 <= len(data) else 0
+    pages = list(enumerate(found))
+    if len(pages) < 2:
+        return pages
+    kinds = ((_directory(data, offset) or {}).get(SUBFILE, []) for _, offset in pages)
+    return [page for page, kind in zip(pages, kinds, strict=True) if not (kind and kind[0] & NO_PAGE)]
+
+
+def _directory(data: bytes, offset: int) -> dict[int, list[int]] | None:
+    """The tags of a directory; of what is not whole numbers, no values."""
+    order = _BYTE_ORDERS.get(data[:4])
+    if order is None or len(data) < 10 or offset + 2 > len(data):
         return None
     (count,) = struct.unpack_from(order + "H", data, offset)
     entries = data[offset + 2 : offset + 2 + 12 * count]

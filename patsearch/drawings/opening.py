@@ -28,7 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from patsearch.drawings.fax import read_fax
+from patsearch.drawings.fax import NO_PAGE, SUBFILE, read_fax, tiff_pages
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.libtiff import listening
 from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
@@ -45,10 +45,14 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
     (b"\xff\xd8\xff", 0, "JPEG", JpegImagePlugin.jpeg_factory),
     (b"II*\0", 0, "TIFF", TiffImagePlugin.TiffImageFile),
     (b"MM\0*", 0, "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", 0, "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"MM\0+", 0, "TIFF", TiffImagePlugin.TiffImageFile),
     (b"GIF8", 0, "GIF", GifImagePlugin.GifImageFile),
     (b"BM", 0, "BMP", BmpImagePlugin.BmpImageFile),
     (b"WEBP", 8, "WebP", WebPImagePlugin.WebPImageFile),
 )
+_BIG_TIFF = (b"II+\0", b"MM\0+")
+_MOST_FRAMES = 1000
 _READABLE = "PNG, JPEG, TIFF, GIF, BMP and WebP are read"
 
 # Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
@@ -94,13 +98,23 @@ def open_image(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
         limit = MAX_PIXELS_BILEVEL if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
-        fax = _read_fax(data, name, limit) if page == 1 else None
+        fax = _read_fax(data, name, limit, page)
         if fax is not None:
             return Image.fromarray(fax[0]).convert("1", dither=Image.Dither.NONE)
         return _decode(data, name, page, max_pixels)[0]
 
 
-def open_grey(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], bool, str | None]:
+def count_pages(data: bytes) -> int:
+    """The number of pages of a TIFF, without thumbnails and masks; 1 for other files."""
+    if data.startswith(_BIG_TIFF):
+        try:
+            return max(1, len(_frames(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), data)))
+        except Exception:  # as when it is opened, which says why
+            return 1
+    return max(1, len(tiff_pages(data)))
+
+
+def open_grey(data: bytes, *, name: str = "", page: int = 1) -> tuple[NDArray[np.uint8], bool, str | None]:
     """What `to_grey` makes of `open_image`, sooner, and a remark on what of it is damaged.
 
     Returns:
@@ -112,17 +126,17 @@ def open_grey(data: bytes, *, name: str = "") -> tuple[NDArray[np.uint8], bool, 
     """
     name = name or "The image"
     data = _read(data, name, MAX_BYTES)
-    fax = _read_fax(data, name, MAX_PIXELS_BILEVEL)
+    fax = _read_fax(data, name, MAX_PIXELS_BILEVEL, page)
     if fax is not None:
         return fax[0], True, fax[1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
-        image, remark = _decode(data, name, 1, None)
+        image, remark = _decode(data, name, page, None)
     return to_grey(image), image.mode == "1", remark
 
 
-def _read_fax(data: bytes, name: str, max_pixels: int) -> tuple[NDArray[np.uint8], str | None] | None:
-    fax = read_fax(data, max_pixels)
+def _read_fax(data: bytes, name: str, max_pixels: int, page: int) -> tuple[NDArray[np.uint8], str | None] | None:
+    fax = read_fax(data, max_pixels, page=page)
     return None if fax is None else (fax.grey, _damage(fax.gone, len(fax.grey), name))
 
 
@@ -160,7 +174,7 @@ def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[
     kind, reader = _recognise(data, name)
     try:
         image = reader(io.BytesIO(data))
-        _turn_to(image, page, name)
+        _turn_to(image, data, page, name)
         _check_size(image, name, max_pixels)
         with listening() as messages:
             image.load()
@@ -197,13 +211,27 @@ def describe(head: bytes) -> str:
     return "not images of a known format"
 
 
-def _turn_to(image: ImageFile.ImageFile, page: int, name: str) -> None:
-    if page == 1:
-        return
-    pages = getattr(image, "n_frames", 1)  # only the formats with pages have the attribute
-    if not 1 <= page <= pages:
-        raise ImageError(f"{name} has no page {page}.", hint=f"It has {pages}; pages count from 1.")
-    image.seek(page - 1)
+def _turn_to(image: ImageFile.ImageFile, data: bytes, page: int, name: str) -> None:
+    frames = _frames(image, data)
+    if not 1 <= page <= len(frames):
+        raise ImageError(f"{name} has no page {page}.", hint=f"It has {len(frames)}; pages count from 1.")
+    if frames[page - 1]:
+        image.seek(frames[page - 1])
+
+
+def _frames(image: ImageFile.ImageFile, data: bytes) -> list[int]:
+    """The numbers that Pillow gives to the pages of a file."""
+    if not data.startswith(_BIG_TIFF):
+        frames = [frame for frame, _ in tiff_pages(data)]
+        return frames or list(range(getattr(image, "n_frames", 1)))  # only some formats have the attribute
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
+    frames = []
+    for frame in range(min(image.n_frames, _MOST_FRAMES)):
+        image.seek(frame)
+        if not image.tag_v2.get(SUBFILE, 0) & NO_PAGE:
+            frames.append(frame)
+    image.seek(0)
+    return frames
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int | None) -> None:

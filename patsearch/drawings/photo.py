@@ -66,6 +66,7 @@ def query_image(
     source: bytes | Path | Image.Image,
     *,
     name: str = "",
+    page: int = 1,
     crop: tuple[int, int, int, int] | None = None,
     clean: bool = True,
 ) -> Image.Image:
@@ -74,6 +75,7 @@ def query_image(
     Args:
         source: a file's bytes, its path, or an image that is open already.
         name: what errors call it.
+        page: page of a multi-page TIFF, from 1.
         crop: x, y, width and height in pixels of the upright picture.
         clean: whether to even out the light of a photo.
 
@@ -81,7 +83,7 @@ def query_image(
         ImageError: the picture cannot be read, or the crop is outside of it.
     """
     called = name or str(source if isinstance(source, Path) else "The image")
-    image = source if isinstance(source, Image.Image) else open_image(source, name=name)
+    image = source if isinstance(source, Image.Image) else open_image(source, name=name, page=page)
     if crop is not None:
         image = _crop(image, crop, called)
     grey = to_grey(image)
@@ -91,7 +93,7 @@ def query_image(
     return image if cleaned is grey else Image.fromarray(cleaned)
 
 
-def open_sheet(data: bytes, *, name: str = "") -> tuple[Grey, str | None]:
+def open_sheet(data: bytes, *, name: str = "", page: int = 1) -> tuple[Grey, str | None]:
     """The picture in a file as the drawing that `query_image` makes of it, and a remark on what of it is damaged.
 
     Returns:
@@ -100,7 +102,7 @@ def open_sheet(data: bytes, *, name: str = "") -> tuple[Grey, str | None]:
     Raises:
         ImageError: as `query_image` does.
     """
-    grey, bilevel, remark = open_grey(data, name=name)
+    grey, bilevel, remark = open_grey(data, name=name, page=page)
     _refuse_flat(grey, name)
     if _is_inverted(grey):
         grey = 255 - grey

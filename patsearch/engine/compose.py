@@ -28,7 +28,7 @@ def compose(engine: Engine, question: Question) -> tuple[QueryVectors, tuple[Pic
     if question.encoded is not None:
         parts.append(question.encoded)
     elif shown:
-        images = [picture.prepared(question.crop) for picture in shown]
+        images = [picture.prepared(question.crop, question.page) for picture in shown]
         shown = [Picture(picture.name, image) for picture, image in zip(shown, images, strict=True)]
         parts.append(engine.encode(images, rotations=question.rotations, mirror=question.mirror))
     if question.like:

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from patsearch.drawings.grey import to_grey
+from patsearch.drawings.opening import count_pages
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.errors import UsageError
@@ -28,13 +29,23 @@ class Picture:
     name: str
     source: Image.Image | bytes | Path = field(repr=False, compare=False)
 
-    def prepared(self, crop: tuple[int, int, int, int] | None) -> Image.Image:
+    def prepared(self, crop: tuple[int, int, int, int] | None, page: int | None = None) -> Image.Image:
         """What is searched: cropped, dark on white, the light of a photograph evened out.
 
         Raises:
             ImageError: the picture cannot be read, or the crop is not within it.
         """
-        return query_image(self.source, name=self.name, crop=crop)
+        return query_image(self.source, name=self.name, page=page or 1, crop=crop)
+
+    @property
+    def pages(self) -> int:
+        """Number of pages: of a TIFF, without thumbnails and masks; 1 for other pictures and what cannot be read."""
+        if isinstance(self.source, Image.Image):
+            return 1
+        try:
+            return count_pages(self.source.read_bytes() if isinstance(self.source, Path) else self.source)
+        except OSError:  # whoever opens it says so
+            return 1
 
     @property
     def png(self) -> bytes:

@@ -44,6 +44,7 @@ _DEEPEST = 10_000
 _MOST_RESULTS = 1_000_000
 # A number of pixels that no picture has.
 _MOST_PIXELS = 1_000_000
+_MOST_PAGES = 10_000
 _Pixels = Annotated[int, Field(ge=0, le=_MOST_PIXELS)]
 _Ids = Annotated[tuple[str, ...], Field(max_length=10_000)]
 T = TypeVar("T")
@@ -69,6 +70,7 @@ class Question(BaseModel):
         top: number of results, or fewer.
         rotations: also try every picture turned by 90, 180 and 270 degrees.
         crop: left, top, width, height in pixels of the upright pictures.
+        page: of pictures with several pages (TIFF), this one, from 1; None is the first.
         drawings: single drawings, each a separate hit, not grouped by patent.
         min_score: leave out results that score less.
         exact: never approximate.
@@ -97,6 +99,7 @@ class Question(BaseModel):
     top: int = Field(default=20, ge=1, le=_MOST_RESULTS, description="Number of results.")
     rotations: bool = Field(default=False, description="Also try turned copies.")
     crop: Annotated[tuple[_Pixels, _Pixels, _Pixels, _Pixels] | None, _read_by(parse_crop)] = None
+    page: Annotated[int, Field(ge=1, le=_MOST_PAGES)] | None = None
     drawings: bool = Field(default=False, description="Single drawings, not grouped by patent.")
     min_score: float | None = Field(
         default=None, ge=-1, le=1, allow_inf_nan=False, description="Leave out results that score less."
@@ -158,6 +161,8 @@ class Question(BaseModel):
         fields = {name: _form_value(value) for name, info, value in given if value != info.default}
         if self.crop:
             fields["crop"] = [",".join(str(value) for value in self.crop)] * len(self.pictures)
+        if self.page:
+            fields["page"] = [str(self.page)] * len(self.pictures)
         return fields
 
     def words(self) -> list[str]:
@@ -172,6 +177,7 @@ class Question(BaseModel):
             self.relevant and f"marked as relevant: {', '.join(self.relevant)}",
             self.irrelevant and f"marked as irrelevant: {', '.join(self.irrelevant)}",
             self.crop and "cropped to x {}, y {}, width {}, height {}".format(*self.crop),
+            self.page and f"page {self.page}",
             self.min_score is not None and f"score at least {self.min_score}",
             self.max_per_class and f"up to {self.max_per_class} patents per class",
             self.exact and "exact",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
+from patsearch.drawings.opening import count_pages
 from patsearch.drawings.photo import open_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.drawings.thumbnail import thumbnail
@@ -111,10 +112,10 @@ class Worker:
         splits: list[SplitSheet] = []
         slug = _slug(patent.number)
         expected = [caption.figure for caption in patent.captions]
-        for sheet in patent.sheets:
+        for sheet, page in _pages(patent.sheets):
             try:
                 with _timed(result.stages, "decode"):
-                    image, remark = open_sheet(sheet.data, name=sheet.name)
+                    image, remark = open_sheet(sheet.data, name=sheet.name, page=page)
                 if remark is not None:
                     result.problems.append(Problem(f"{unit.origin}: {unit.key}: {sheet.name}", remark))
                 result.sheets += 1
@@ -192,6 +193,19 @@ def encode(encoder: Encoder, figures: NDArray[np.uint8] | list[Image.Image]) -> 
         else:
             parts.append(encoder.encode_batch(batch))
     return np.concatenate(parts)
+
+
+def _pages(sheets: Sequence[Sheet]) -> Iterator[tuple[Sheet, int]]:
+    """Each page of each file as a sheet, with its number in the file; the first keeps the file's name."""
+    names = {sheet.name for sheet in sheets}
+    for sheet in sheets:
+        yield sheet, 1
+        for page in range(2, count_pages(sheet.data) + 1):
+            name = f"{sheet.name}-page{page}"
+            while name in names:
+                name += "-2"
+            names.add(name)
+            yield replace(sheet, name=name), page
 
 
 def _is_blank(split: SplitSheet) -> bool:

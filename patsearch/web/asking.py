@@ -29,6 +29,7 @@ _MAX_TEXT = 2000
 _LONGEST_NAME = 120
 
 _Text = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
+_Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Turn = Literal["", "0", "90", "180", "270"]
 
 
@@ -71,11 +72,13 @@ def answer(asked: Asked, record: SearchRecord, more: bool) -> JsonDict:
 def read_form(settings: ServerSettings) -> Callable[..., object]:
     """The dependency that reads the form of a search within a server's limits; its fields are those of `Question`."""
 
-    async def form(*, image: list[UploadFile], crop: list[str], turn: list[str], offset: int, **options: Any) -> Asked:
-        uploads = await _uploads(image, crop, turn, settings)
+    async def form(
+        *, image: list[UploadFile], crop: list[str], turn: list[str], page: list[str], offset: int, **options: Any
+    ) -> Asked:
+        uploads = await _uploads(image, crop, turn, page, settings)
         try:
             options["filter"] = filter_of(options["filter"])
-            return Asked(uploads, Question(crop=uploads[0].crop if len(uploads) == 1 else None, **options), offset)
+            return Asked(uploads, Question(**_only(uploads), **options), offset)
         except UsageError as error:  # a value that is out of its bounds, as those that the description names
             raise HTTPException(422, error_body(type(error).__name__, error.message, error.hint)) from error
 
@@ -87,11 +90,21 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             _parameter(
                 "turn", list[_Turn], Form(description="Degrees clockwise, after the crop; one per picture."), []
             ),
+            _parameter(
+                "page", list[_Page], Form(description="Page of a TIFF with several, from 1; one per picture."), []
+            ),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
         ]
     )
     return form
+
+
+def _only(uploads: Sequence[Upload]) -> dict[str, Any]:
+    """What a record says of the only picture."""
+    return (
+        {"crop": uploads[0].crop, "page": uploads[0].page if uploads[0].page > 1 else None} if len(uploads) == 1 else {}
+    )
 
 
 def _option(name: str, info: FieldInfo) -> Parameter:
@@ -124,11 +137,15 @@ def filter_of(texts: Sequence[str]) -> Filter:
 
 
 async def _uploads(
-    files: Sequence[UploadFile], crops: Sequence[str], turns: Sequence[str], settings: ServerSettings
+    files: Sequence[UploadFile],
+    crops: Sequence[str],
+    turns: Sequence[str],
+    pages: Sequence[str],
+    settings: ServerSettings,
 ) -> tuple[Upload, ...]:
     if len(files) > settings.max_pictures:
         raise UsageError(f"Too many pictures: {len(files)}.", hint=f"A query takes up to {settings.max_pictures}.")
-    for given, what in ((crops, "crop"), (turns, "turn")):
+    for given, what in ((crops, "crop"), (turns, "turn"), (pages, "page")):
         if len(given) > len(files):
             raise UsageError(f"Too many values of {what!r}: {len(given)}.", hint="Send one per picture, in order.")
     found = []
@@ -141,7 +158,8 @@ async def _uploads(
             )
         crop = parse_crop(crops[place]) if place < len(crops) and crops[place].strip() else None
         turn = int(turns[place] or 0) if place < len(turns) else 0
-        found.append(Upload(name, await file.read(), crop, turn))
+        page = int(pages[place] or 1) if place < len(pages) else 1
+        found.append(Upload(name, await file.read(), crop, turn, page))
     return tuple(found)
 
 

@@ -52,12 +52,14 @@ class Upload:
         name: its name in answers.
         crop: x, y, width, height in pixels of the upright picture.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
+        page: of a TIFF with several, from 1.
     """
 
     name: str
     data: bytes
     crop: tuple[int, int, int, int] | None = None
     turn: int = 0
+    page: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def load_in_worker(spec: IndexSpec) -> None:
 
 
 def _image(upload: Upload, max_pixels: int) -> Image.Image:
-    opened = open_image(upload.data, name=upload.name, max_pixels=max_pixels)
+    opened = open_image(upload.data, name=upload.name, page=upload.page, max_pixels=max_pixels)
     image = query_image(opened, name=upload.name, crop=upload.crop)
     return image.transpose(_TURNS[upload.turn]) if upload.turn else image
 
@@ -251,6 +253,6 @@ def _key(spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bo
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
     for upload in uploads:
-        digest.update(repr((upload.name, upload.crop, upload.turn, len(upload.data))).encode())
+        digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, len(upload.data))).encode())
         digest.update(upload.data)
     return digest.digest()

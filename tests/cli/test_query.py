@@ -59,6 +59,16 @@ def test_json_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.Cap
     assert best["score"] == first["score"]
 
 
+def test_a_page_of_a_file_is_chosen(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (Image.open(index.parent / f"design{n}.png") for n in (1, 2))
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=[second])
+    assert run("query", tmp_path / "pages.tif", "--index", index, "--json") == 0
+    printed = capsys.readouterr()
+    assert "pages.tif has 2 pages; the first is searched. Use --page N for another." in printed.err
+    assert json.loads(printed.out)["hits"][0]["patent"] == "USD900001"
+    assert ask(capsys, tmp_path / "pages.tif", "--index", index, "--page", 2)["hits"][0]["patent"] == "USD900002"  # type: ignore[index]
+
+
 def test_a_design_class_under_cpc_is_said_once(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run("query", index.parent / "design1.png", "--index", index, "--filter", "cpc=D14", "--json")
     printed = capsys.readouterr()

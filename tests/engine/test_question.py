@@ -22,6 +22,7 @@ GIVEN: dict[str, Any] = {
     "top": 7,
     "rotations": True,
     "crop": (10, 20, 300, 400),
+    "page": 2,
     "drawings": True,
     "min_score": 0.25,
     "exact": True,
@@ -56,9 +57,9 @@ def test_every_option_survives_json_and_the_form() -> None:
     kept = json.loads(json.dumps(question.options()))
     assert Question.of((), **kept, like=question.like, where=str(question.where)) == question
     form = question.replaced(pictures=(Picture("a.png", b""),)).form()
-    assert form.pop("crop") == ["10,20,300,400"]
+    assert (form.pop("crop"), form.pop("page")) == (["10,20,300,400"], ["2"])
     assert set(form) == {name for _, name, _ in form_fields()}
-    assert Question.of((), **form, crop="10,20,300,400") == question
+    assert Question.of((), **form, crop="10,20,300,400", page="2") == question
     assert Question().form() == {}
     assert len({question, Question(**GIVEN), Question()}) == 2
 

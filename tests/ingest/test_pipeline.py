@@ -271,3 +271,17 @@ def _units(index: Path) -> int:
         return 0
     finally:
         journal.close()
+
+
+def test_each_page_of_a_file_is_a_sheet(tmp_path: Path) -> None:
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    pages = [draw_design(n, 0).convert("1") for n in range(3)]
+    pages[0].save(folder / "chair.tif", save_all=True, append_images=pages[1:], compression="group4")
+    report = ingest([folder], tmp_path / "index", ONE)
+    assert (report.patents, report.sheets, report.drawings, report.failed) == (1, 3, 3, [])
+    with open_index(tmp_path / "index") as engine:
+        for page in (None, 1, 2, 3):
+            best = engine.search(folder / "chair.tif", k=1, drawings=True, page=page)[0]
+            assert best.score > 0.999
+            assert best.drawing.sheet == ("chair" if page in (None, 1) else f"chair-page{page}")

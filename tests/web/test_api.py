@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,18 @@ def test_a_crop_and_a_turn_come_before_the_search(client: TestClient) -> None:
     answer = search(client, png(turned), crop=crop, turn="90")
     assert patents(answer)[0] == "USD900003"
     assert answer["hits"][0]["score"] > 0.99
+
+
+def test_a_page_of_a_file_is_chosen(client: TestClient) -> None:
+    buffer = io.BytesIO()
+    draw_design(9, 0).save(buffer, "TIFF", save_all=True, append_images=[draw_design(3, 0)])
+    assert patents(search(client, buffer.getvalue()))[0] == "USD900009"
+    answer = search(client, buffer.getvalue(), page="2")
+    assert (patents(answer)[0], answer["query"]["page"]) == ("USD900003", 2)
+    refused = client.post(f"{API}/search", files={"image": ("a.tif", buffer.getvalue())}, data={"page": "3"})
+    assert refused.status_code == 422
+    assert "a.tif has no page 3" in refused.json()["message"]
+    assert client.post(f"{API}/search", files={"image": ("a.tif", b"x")}, data={"page": "0"}).status_code == 422
 
 
 def test_marks_move_the_query(client: TestClient, drawing: bytes) -> None:

@@ -387,6 +387,18 @@ def test_a_picture_is_cropped_and_turned(page: Page, demo: Demo, tmp_path: Path)
     assert found(page)[0] == "USD9000002"
 
 
+def test_a_page_of_a_file_is_chosen(page: Page, demo: Demo, tmp_path: Path) -> None:
+    sketch = Image.open(demo.folder / "sketch.png").convert("L")
+    other = draw_design(1, 0, sketch.size)
+    other.save(tmp_path / "pages.tif", save_all=True, append_images=[sketch])
+    page.set_input_files("#file-input", str(tmp_path / "pages.tif"))
+    choice = page.locator(".chip-page")
+    assert choice.locator("option").all_text_contents() == ["Page 1 of 2", "Page 2 of 2"]
+    choice.select_option("2")
+    page.click("#search-button")
+    assert found(page)[0] == "USD9000002"
+
+
 def _note(alerts: list[str], dialog: Dialog) -> None:
     alerts.append(dialog.message)
 

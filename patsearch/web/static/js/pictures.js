@@ -5,8 +5,9 @@ import { openCrop } from "./crop.js";
 import { byId, h, icon, plural } from "./dom.js";
 import { note } from "./notes.js";
 import { drawPicture } from "./paint.js";
-import { canGoBack, startAnew, goBack } from "./search.js";
+import { canGoBack, startAnew, goBack, searchIfShown } from "./search.js";
 import { emit, on, state } from "./state.js";
+import { countPages } from "./tiffpages.js";
 
 const CHIP = 104; // CSS pixels
 const MIB = 1 << 20;
@@ -60,12 +61,13 @@ async function take(file, replace, drawn) {
     }
   }
   // Held in memory: a file that changes on the disk in the meantime could not be sent.
-  const data = new File([await file.arrayBuffer()], file.name, { type: file.type });
+  const bytes = await file.arrayBuffer();
+  const data = new File([bytes], file.name, { type: file.type });
   const image = await decode(data);
   if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0 };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: 1, pages: countPages(bytes) };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file */
@@ -108,7 +110,25 @@ function chip(picture) {
   const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("close"));
   out.addEventListener("click", () => remove(picture.id));
   const name = h("span", { class: "chip-name", title: picture.name }, picture.name);
-  return h("li", { class: edited ? "chip edited" : "chip", data: { testid: "chip" } }, h("div", { class: "chip-picture" }, shown), name, edit, out);
+  const pages = picture.pages > 1 ? [pageChoice(picture)] : [];
+  return h("li", { class: edited ? "chip edited" : "chip", data: { testid: "chip" } }, h("div", { class: "chip-picture" }, shown), name, ...pages, edit, out);
+}
+
+/** Which page of a file is searched. @param {Picture} picture */
+function pageChoice(picture) {
+  const choice = h("select", { class: "chip-page", "aria-label": `Page of ${picture.name}` });
+  for (let page = 1; page <= picture.pages; page++) {
+    choice.append(h("option", { value: String(page) }, `Page ${page} of ${picture.pages}`));
+  }
+  choice.value = String(picture.page);
+  choice.addEventListener("change", () => {
+    const page = Number(choice.value);
+    // A crop is of the page for which it was chosen.
+    state.pictures = state.pictures.map((p) => (p.id === picture.id ? { ...p, page, crop: null } : p));
+    emit("pictures");
+    searchIfShown();
+  });
+  return choice;
 }
 
 /** @param {import("./state.js").Seed} seed */

@@ -42,6 +42,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
     form.append("image", picture.file, picture.name);
     form.append("crop", crop ? `${crop.x},${crop.y},${crop.w},${crop.h}` : "");
     form.append("turn", String(picture.turn));
+    form.append("page", String(picture.page));
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);

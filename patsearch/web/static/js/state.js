@@ -11,6 +11,8 @@
  * @property {boolean} drawn on the page's canvas
  * @property {Crop | null} crop
  * @property {Turn} turn
+ * @property {number} page of a TIFF with several, from 1
+ * @property {number} pages
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
