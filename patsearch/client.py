@@ -90,7 +90,11 @@ class Client(Closing):
 
     def record(self, asked: Asked = (), **options: Any) -> JsonDict:
         """Like `search`, as the search record that `patsearch query --json` prints."""
-        return self._read(self._ask("search", asked, options))
+        record = self._read(self._ask("search", asked, options))
+        warnings = record.get("warnings", [])
+        if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
+            raise _stranger(self.url)
+        return record
 
     def report(self, asked: Asked = (), *, kind: Literal["html", "pdf"] = "html", **options: Any) -> bytes:
         """The search record as a file."""

@@ -15,6 +15,8 @@ _WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
 _COMMA = re.compile(",")
 # A value between quotation marks, in a text of the form of `plain`.
 _QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
+# What moves a terminal's cursor, names links, or turns the direction of what follows; and lone surrogates.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 
@@ -71,3 +73,23 @@ def is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """The text with control characters as their escapes (`\\x1b`, `\\u202e`): what a stranger wrote, for a terminal.
+
+    Args:
+        keep: characters that are left as they are, such as the ends of lines of a text with several.
+    """
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def visible_json(document: str) -> str:
+    """A JSON document with the same characters in JSON's own escapes; its ends of lines are left as they are."""
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", document)
+
+
+def _escape(letter: str) -> str:
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(letter) or (
+        f"\\x{ord(letter):02x}" if letter <= "\x9f" else f"\\u{ord(letter):04x}"
+    )

@@ -17,6 +17,7 @@ import typer
 
 from patsearch.errors import PatsearchError, StorageError
 from patsearch.settings import load_defaults
+from patsearch.text import visible
 
 COMMANDS = ("ingest", "query", "watch", "serve", "bench", "index", "encoder", "train", "synth", "demo")
 
@@ -82,5 +83,5 @@ def main(arguments: list[str] | None = None) -> None:
 def fail(error: PatsearchError) -> None:
     """Print one line on stderr and exit with the error's code."""
     text = " ".join(str(error).split())
-    print(f"patsearch: {text}", file=sys.stderr)
+    print(f"patsearch: {visible(text)}", file=sys.stderr)
     sys.exit(error.exit_code)

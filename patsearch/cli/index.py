@@ -12,6 +12,7 @@ import typer
 from patsearch.cli.options import AsJson, Filters, IndexArgument, Quiet
 from patsearch.cli.output import notice, print_json, print_long, print_pairs, progress, tell
 from patsearch.errors import IndexDamaged, UsageError
+from patsearch.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def verify(index: IndexArgument, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        print_long("".join(f"{problem}\n" for problem in problems))
+        print_long("".join(f"{visible(problem)}\n" for problem in problems))
         notice(f"{index} is intact" if not problems else f"problems found in {index}: {len(problems)}")
     if problems:
         raise typer.Exit(IndexDamaged.exit_code)

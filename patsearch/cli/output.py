@@ -5,35 +5,44 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from patsearch.text import visible, visible_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
 
 def stdout() -> Console:
     """For results. Honours NO_COLOR and a pipe."""
-    from rich.console import Console
-
-    return Console(file=sys.stdout, highlight=False)
+    return _console(sys.stdout)
 
 
 def stderr() -> Console:
     """For progress, notices and summaries."""
+    return _console(sys.stderr)
+
+
+def _console(file: TextIO) -> Console:
+    """A console that shows control characters of a text, and obeys only its own."""
     from rich.console import Console
 
-    return Console(file=sys.stderr, highlight=False)
+    class Visible(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible(text, keep="\n\t"), **options)
+
+    return Visible(file=file, highlight=False)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, stable names, UTF-8."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(visible_json(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
@@ -58,7 +67,7 @@ def print_long(text: str) -> None:
 
 def notice(text: str) -> None:
     """One plain line on stderr."""
-    print(f"patsearch: {text}", file=sys.stderr)
+    print(f"patsearch: {visible(text)}", file=sys.stderr)
 
 
 def tell(as_json: bool, done: Any, text: str) -> None:

@@ -13,12 +13,15 @@ import typer
 from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
 from patsearch.cli.output import notice, print_json, print_long, stderr, stdout
 from patsearch.errors import UsageError
+from patsearch.text import visible
 
 if TYPE_CHECKING:
     from patsearch.engine import Picture, Question
     from patsearch.types import JsonDict, PatentHit
 
 STANDARD_INPUT = "-"
+# How a formula begins, also in full-width letters.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
                 "drawing", "sheet", "figure", "view")  # fmt: skip
 
@@ -51,7 +54,10 @@ Irrelevant = Annotated[
     list[str] | None,
     typer.Option("--irrelevant", metavar="DRAWING", help="Find less like this drawing; repeatable."),
 ]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print CSV. An apostrophe comes before a cell that a spreadsheet would calculate.")
+]
+RawCsv = Annotated[bool, typer.Option("--csv-raw", help="Print CSV without these apostrophes, for programs.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the search record as an HTML page.")]
 Pdf = Annotated[Path | None, typer.Option("--pdf", help="Write the search record as PDF; needs the pdf extra.")]
 Save = Annotated[Path | None, typer.Option("--save", help="Save the search to this file, for `patsearch watch`.")]
@@ -85,6 +91,7 @@ def query(
     irrelevant: Irrelevant = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    raw_csv: RawCsv = False,
     html: Html = None,
     pdf: Pdf = None,
     save: Save = None,
@@ -92,7 +99,7 @@ def query(
     """Find the patents whose drawings look most like the given ones."""
     from patsearch.engine import Question
 
-    if as_json and as_csv:
+    if as_json and (as_csv or raw_csv):
         raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
     question = Question.of(
         [_picture(name) for name in images or ()],
@@ -127,8 +134,8 @@ def query(
             notice(f"wrote {path}")
     if as_json:
         print_json(record)
-    elif as_csv:
-        _print_csv(hits)
+    elif as_csv or raw_csv:
+        _print_csv(hits, raw=raw_csv)
     else:
         _print_table(hits)
 
@@ -189,6 +196,9 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    def cell(text: str) -> str:
+        return escape(visible(text))
+
     if not hits:
         stderr().print("Nothing found.")
         return
@@ -205,8 +215,8 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
         codes = [code for scheme in best.classes_json().values() for code in scheme[:2]]
         figure = f"FIG. {best.figure} ({best.sheet})" if best.figure else best.sheet
         table.add_row(
-            str(hit.rank), escape(hit.patent), f"{hit.score:.3f}", escape(hit.title),
-            str(hit.granted or ""), escape(" ".join(codes)), escape(figure),
+            str(hit.rank), cell(hit.patent), f"{hit.score:.3f}", cell(hit.title),
+            str(hit.granted or ""), cell(" ".join(codes)), cell(figure),
         )  # fmt: skip
     console = stdout()
     with console.capture() as captured:
@@ -214,14 +224,21 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
     print_long(captured.get())
 
 
-def _print_csv(hits: Sequence[PatentHit]) -> None:
+def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
+    cell = visible if raw else _as_text
     writer = csv.writer(sys.stdout)
     writer.writerow(_CSV_COLUMNS)
     for hit in hits:
         best = hit.drawing
         codes = best.classes_json()
         writer.writerow(
-            [hit.rank, hit.patent, f"{hit.score:.6f}", best.title, best.kind, best.granted or "", best.filed or "",
-             *("; ".join(codes[scheme]) for scheme in ("locarno", "uspc", "cpc", "ipc")),
-             best.id, best.sheet, best.figure or "", best.view or ""]
+            [hit.rank, cell(hit.patent), f"{hit.score:.6f}", cell(best.title), cell(best.kind), best.granted or "",
+             best.filed or "", *(cell("; ".join(codes[scheme])) for scheme in ("locarno", "uspc", "cpc", "ipc")),
+             cell(best.id), cell(best.sheet), cell(best.figure or ""), cell(best.view or "")]
         )  # fmt: skip
+
+
+def _as_text(value: str) -> str:
+    """A cell that spreadsheets take as text, not as a formula."""
+    shown = visible(value)
+    return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(("\t", "\r")) else shown

@@ -9,6 +9,7 @@ import typer
 
 from patsearch.cli.options import AsJson, IndexFolder
 from patsearch.cli.output import notice, print_json, stdout
+from patsearch.text import visible
 
 # Neither success nor an error: cron and scripts distinguish the three.
 EXIT_NEWS = 10
@@ -74,10 +75,9 @@ def command(
         )
     else:
         for _, search, news, _ in found:
-            stdout().print(f"{search.name}: {len(news.new)} new", markup=False)
+            stdout().print(f"{visible(search.name)}: {len(news.new)} new", markup=False, soft_wrap=True)
             for hit in news.new:
-                stdout().print(
-                    f"  {hit.rank:>4}  {hit.patent}  {hit.score:.3f}  {hit.title}", markup=False, soft_wrap=True
-                )
+                line = visible(f"  {hit.rank:>4}  {hit.patent}  {hit.score:.3f}  {hit.title}")
+                stdout().print(line, markup=False, soft_wrap=True)
     if any(news.new for _, _, news, _ in found):
         raise typer.Exit(EXIT_NEWS)

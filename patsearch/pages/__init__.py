@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from patsearch.text import visible
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
@@ -51,6 +53,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # Control characters of a text could turn the direction of what follows it.
+        finalize=lambda value: visible(value, keep="\n\t") if type(value) is str else value,
     )
     environment.filters |= {"png": png_uri, "number": number}
     return environment
