@@ -103,7 +103,11 @@ class FaissBackend(Backend):
         """See what other processes have committed since; every reading call does this first."""
         with self._mutex:
             generation = self._current()
-            if self.read_only and manifests.stamp(self._root) != self._stamp:
+            try:
+                replaced = self.read_only and manifests.stamp(self._root) != self._stamp
+            except OSError:
+                return False  # the folder was moved, or is being replaced: what is open still answers
+            if replaced:
                 # The old generation closes when the last search that uses it is done.
                 self._generation = _steady(self._root, self._reopen)
                 return True

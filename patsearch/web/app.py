@@ -133,6 +133,9 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
             body = error_body(type(error).__name__, _CANNOT.get(status, _CANNOT[503]))
         return JSONResponse(body, status, _RETRY_AFTER if status == 503 else None)
 
+    async def storage(request: Request, error: Exception) -> JSONResponse:
+        return await ours(request, StorageError(str(error)))
+
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
@@ -149,6 +152,7 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
         return JSONResponse(body, error.status_code, headers)
 
     app.add_exception_handler(PatsearchError, ours)
+    app.add_exception_handler(OSError, storage)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
 

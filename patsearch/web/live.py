@@ -68,7 +68,7 @@ class LiveIndex:
             return
         try:
             new = _Shared(open_index(self._path))
-        except PatsearchError as error:
+        except (PatsearchError, OSError) as error:
             # It is being replaced: the open one still answers.
             LOGGER.warning("the index cannot be reopened", extra={"fields": {"reason": str(error)}})
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -76,3 +77,42 @@ def test_a_search_without_an_end_is_answered_at_the_deadline(index: Path, monkey
                 assert ended.wait(300)
         free.set()
         wait_until(lambda: client.post(f"{API}/search", data=question).status_code == 200)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with open files cannot be renamed")
+def test_a_folder_that_is_moved_away_is_still_searched(index: Path, drawing: bytes, tmp_path: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr("patsearch.web.live._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("patsearch.web.probe._EVERY", 0.01)
+    here, away = tmp_path / "here", tmp_path / "away"
+    shutil.copytree(index, here)
+    like = {"like": "USD900001"}
+    with TestClient(create_app(ServerSettings(here, workers=1)), base_url="http://localhost") as client:
+
+        def statuses() -> set[int]:
+            return {
+                client.post(f"{API}/search", files=[("image", drawing)]).status_code,
+                *(client.post(f"{API}/{path}", data=like).status_code for path in ("search", "report", "records")),
+                *(client.get(f"{API}/{path}").status_code for path in
+                  ("health", "index", "facets", "facets?filter=uspc=D14", "patents/USD900001",
+                   "drawings/USD900001-D00001-1/thumbnail")),
+                client.get("/metrics").status_code,
+            }  # fmt: skip
+
+        here.rename(away)
+        assert statuses() == {200}
+        here.mkdir()
+        assert statuses() == {200}
+        here.rmdir()
+        away.rename(here)
+        assert statuses() == {200}
+
+
+def test_files_that_fail_are_not_a_bug(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error", "/secret/path")
+
+    monkeypatch.setattr("patsearch.web.asking.search", fail)
+    answer = client.post(f"{API}/search", data={"like": "USD900001"})
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (503, "StorageError")
+    assert "secret" not in answer.text
