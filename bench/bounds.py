@@ -46,7 +46,7 @@ def heaviest(saved: bytes) -> dict[str, Request]:
     deep = {"top": "1000", "offset": "10000", "drawings": "true"}
     refined = {"rerank": "200,200,0.5,2000", "expand": "1000,3", "relevant": marks, "irrelevant": marks}
     many = {"rotations": "true", "mirror": "true", "top": "1000"}
-    words = [f"title~{','.join(f'w{n}' for n in range(150))}" for _ in range(32)]
+    words = [f"title~{','.join(f'w{n}-{m}' for m in range(9))}" for n in range(100)]
     like = {"like": "USD1000001"}
     return {
         "search, deep": ("POST", "search", {"data": like | deep}),
@@ -61,7 +61,7 @@ def heaviest(saved: bytes) -> dict[str, Request]:
         "records": ("POST", "records", {"files": pictures, "data": many}),
         "records/rerun": ("POST", "records/rerun", {"files": [("record", saved)]}),
         "records/rerun, hostile": ("POST", "records/rerun", {"files": [("record", hostile(saved))]}),
-        "facets": ("GET", "facets", {"params": {"filter": words[:8]}}),
+        "facets": ("GET", "facets", {"params": {"filter": words[:32]}}),
         "patents": ("GET", "patents/USD1000001", {}),
         "drawings": ("GET", f"drawings/{marks[0]}", {}),
         "thumbnail": ("GET", f"drawings/{marks[0]}/thumbnail", {}),

@@ -28,7 +28,7 @@ _MOST_VALUES = 200
 _MAX_TEXT = 2000
 _LONGEST_NAME = 120
 
-_Text = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
+FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Turn = Literal["", "0", "90", "180", "270"]
 
@@ -83,16 +83,16 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             raise HTTPException(422, error_body(type(error).__name__, error.message, error.hint)) from error
 
     number = Form(ge=0, le=MAX_OFFSET, description="Leave out the first N results.")
+    most = settings.max_pictures
+    crops = Form(max_length=most, description="x,y,width,height; one per picture, empty for none.")
+    turns = Form(max_length=most, description="Degrees clockwise, after the crop; one per picture.")
+    pages = Form(max_length=most, description="Page of a TIFF with several, from 1; one per picture.")
     form.__signature__ = Signature(  # type: ignore[attr-defined]
         [
             _parameter("image", list[UploadFile], File(description="Pictures, one query together."), []),
-            _parameter("crop", list[_Text], Form(description="x,y,width,height; one per picture, empty for none."), []),
-            _parameter(
-                "turn", list[_Turn], Form(description="Degrees clockwise, after the crop; one per picture."), []
-            ),
-            _parameter(
-                "page", list[_Page], Form(description="Page of a TIFF with several, from 1; one per picture."), []
-            ),
+            _parameter("crop", list[FieldText], crops, []),
+            _parameter("turn", list[_Turn], turns, []),
+            _parameter("page", list[_Page], pages, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
         ]
@@ -112,7 +112,7 @@ def _option(name: str, info: FieldInfo) -> Parameter:
     kind, default = info.annotation, info.default
     told: dict[str, Any] = {"description": info.description}
     if isinstance(default, Filter | tuple):
-        kind, default, told["max_length"] = list[_Text], [], _MOST_VALUES
+        kind, default, told["max_length"] = list[FieldText], [], _MOST_VALUES
     elif {bool, int, float}.isdisjoint({kind, *get_args(kind)}):
         # Read from text by the question.
         kind, told["max_length"] = str | None, _MAX_TEXT

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse
 
 from patsearch import __version__
@@ -23,7 +24,7 @@ from patsearch.numbers import normal_number
 from patsearch.record import SavedSearch, render_page, render_pdf
 from patsearch.types import Drawing, JsonDict
 from patsearch.web import schemas
-from patsearch.web.asking import Asked, answer, filter_of, public, read_form
+from patsearch.web.asking import Asked, FieldText, answer, filter_of, public, read_form
 from patsearch.web.facets import Facets
 from patsearch.web.gate import COOKIE, WRONG_TOKEN_SECONDS, equal, error_body, session_value
 from patsearch.web.live import LiveIndex
@@ -50,7 +51,10 @@ _FILE: dict[int | str, dict[str, Any]] = {
 _MOST_SAVED_VECTORS = 512
 _MOST_SAVED_BYTES = 16 << 20
 
+_LONGEST_ID = 300
+
 T = TypeVar("T")
+Name = Annotated[str, PathParameter(max_length=_LONGEST_ID)]
 
 
 class Service:
@@ -149,12 +153,12 @@ def _describing(router: APIRouter, service: Service) -> None:
         return await service.with_engine(describe)
 
     @router.get("/facets", response_model=schemas.FacetsAnswer)
-    async def count_facets(filter: Annotated[list[str], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
+    async def count_facets(filter: Annotated[list[FieldText], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
         """Classes, years and kinds of the patents that a filter selects."""
         return await service.with_index(lambda _, facets: JSONResponse(facets.count(filter_of(filter))))
 
     @router.get("/patents/{number}", response_model=PatentAnswer, responses=_NOT_FOUND)
-    async def patent(number: str) -> JSONResponse:
+    async def patent(number: Name) -> JSONResponse:
         """One patent with all its drawings."""
 
         def describe(engine: Engine) -> JSONResponse:
@@ -166,7 +170,7 @@ def _describing(router: APIRouter, service: Service) -> None:
         return await service.with_engine(describe)
 
     @router.get("/drawings/{drawing_id}", response_model=DrawingOfPatent, responses=_NOT_FOUND)
-    async def drawing(drawing_id: str) -> JSONResponse:
+    async def drawing(drawing_id: Name) -> JSONResponse:
         """One drawing."""
         found = await service.with_engine(lambda engine: _drawing(engine, drawing_id))
         return JSONResponse(
@@ -174,7 +178,7 @@ def _describing(router: APIRouter, service: Service) -> None:
         )
 
     @router.get("/drawings/{drawing_id}/thumbnail", response_class=Response, responses=_PNG)
-    async def thumbnail(drawing_id: str) -> Response:
+    async def thumbnail(drawing_id: Name) -> Response:
         """The picture of a drawing."""
         png = await service.with_engine(lambda engine: engine.thumbnails.get(drawing_id))
         if png is None:
@@ -200,7 +204,8 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
 
     @router.post("/explain", response_model=schemas.ExplainAnswer, responses={**_NOT_FOUND, **_PICTURES})
     async def explain(
-        asked: Asked = form, drawing: Annotated[str, Form(max_length=300, description="Id of a found drawing.")] = ""
+        asked: Asked = form,
+        drawing: Annotated[str, Form(max_length=_LONGEST_ID, description="Id of a found drawing.")] = "",
     ) -> JSONResponse:
         """Which regions of the pictures and of a found drawing agree most."""
 
