@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from patsearch.errors import StorageError
 IN_USE: tuple[type[OSError], ...] = (PermissionError,) if os.name == "nt" else ()
 _WAITS = (0.01, 0.05, 0.2, 1.0)
 _seeking = threading.Lock()
+_SUM = "sum"
 
 
 @contextmanager
@@ -126,6 +128,21 @@ def parse_json(text: bytes | str) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def sealed(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a JSON object with a checksum of them all, `sum`."""
+    return {**fields, _SUM: _sum(fields)}
+
+
+def check_seal(fields: dict[str, Any]) -> None:
+    """Raises ValueError where `sum` differs from the other fields; what has none is not checked."""
+    if _SUM in fields and fields[_SUM] != _sum({name: value for name, value in fields.items() if name != _SUM}):
+        raise ValueError("it differs from its checksum")
+
+
+def _sum(fields: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())
 
 
 # ---------------------------------------------------------------------- whole folders

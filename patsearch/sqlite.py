@@ -142,6 +142,12 @@ class Database:
         """All rows of a query."""
         return self.read(sql, parameters, list)
 
+    def problems(self) -> Iterator[str]:
+        """What SQLite finds wrong with the file, one sentence each."""
+        for (text,) in self.rows("PRAGMA integrity_check(10)"):
+            if text != "ok":
+                yield f"{self.path} is malformed: {text}."
+
     def changes(self) -> tuple[int, int]:
         """Differs when another connection has committed: a cheap test for readers."""
         ((version,),) = self.rows("PRAGMA data_version")
@@ -160,6 +166,10 @@ class Database:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def add_function(self, name: str, function: Callable[..., int]) -> None:
+        """Let the statements of a writer call a function, whose values depend on its arguments alone."""
+        self._db.create_function(name, -1, function, deterministic=True)
 
     def save(self, path: Path) -> None:
         """Copy it as it is at this moment, without disturbing its users."""

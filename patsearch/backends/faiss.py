@@ -202,6 +202,8 @@ class FaissBackend(Backend):
     def compact(self) -> JsonDict:
         """Write the live drawings into a new generation, which then takes the place of the old one.
 
+        Nothing is written where nothing was deleted and everything bears a checksum.
+
         Readers keep the old files until they look again; a kill at any moment leaves the old
         generation or the new one.
 
@@ -210,7 +212,7 @@ class FaissBackend(Backend):
         self._require_writable()
         with self._mutex:
             before = self.info()
-            if before["deleted"]:
+            if before["deleted"] or self._current().catalogue.unchecked():
                 self._replace_generation()
             self.optimize()
             return {

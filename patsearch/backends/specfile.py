@@ -9,7 +9,7 @@ from typing import Any
 
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
-from patsearch.files import parse_json, storage_errors, write_text
+from patsearch.files import check_seal, parse_json, sealed, storage_errors, write_text
 from patsearch.types import JsonDict
 
 FORMAT = 1
@@ -19,7 +19,7 @@ _MAX_BYTES = 1 << 20
 def write_spec(path: Path, spec: IndexSpec, **fields: Any) -> None:
     """Replace the file, whole or not at all."""
     with storage_errors(f"Writing {path}"):
-        write_text(path, json.dumps({"format": FORMAT, **fields, "spec": asdict(spec)}, indent=2))
+        write_text(path, json.dumps(sealed({"format": FORMAT, **fields, "spec": asdict(spec)}), indent=2))
 
 
 def read_spec(path: Path, **fields: type) -> tuple[IndexSpec, JsonDict]:
@@ -53,6 +53,7 @@ def read_spec(path: Path, **fields: type) -> tuple[IndexSpec, JsonDict]:
         for name, kind in fields.items():
             if type(found[name]) is not kind:
                 raise ValueError(f"{name} must be {kind.__name__}")
+        check_seal(found)
     except (ValueError, KeyError, TypeError) as error:
         raise IndexDamaged(
             f"{path} is not valid: {error}.", hint="Restore the index from a backup, or ingest into a new one."

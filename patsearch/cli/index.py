@@ -65,7 +65,7 @@ def compact(index: IndexArgument, as_json: AsJson = False) -> None:
     from patsearch.engine import open_index
 
     with open_index(index, read_only=False) as engine:
-        report = engine.backend.compact()
+        report = engine.compact()
     freed = decimal(max(0, report.get("bytes_before", 0) - report.get("bytes_after", 0)))
     tell(as_json, report, f"{report['reclaimed']} deleted or replaced drawings removed, {freed} freed")
 

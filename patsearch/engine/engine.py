@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
@@ -154,23 +154,37 @@ class Engine(Closing):
         }
 
     def verify(self) -> list[str]:
-        """Every contradiction between backend, journal and thumbnails; empty for an intact index."""
-        problems = list(self.backend.verify())
+        """Damage, and every contradiction between backend, journal and thumbnails; empty for an intact index."""
+        problems: list[str] = []
+        for look in (self.backend.verify, self.journal.problems, self.thumbnails.problems, self._contradictions):
+            try:
+                problems += look()
+            except IndexDamaged as error:
+                problems.append(error.message)
+        return list(dict.fromkeys(problems))
+
+    def compact(self) -> JsonDict:
+        """What `Backend.compact` does; what version 0.1.0 stored without a checksum gets one."""
+        report = self.backend.compact()
+        self.journal.add_checksums()
+        self.thumbnails.add_checksums()
+        return report
+
+    def _contradictions(self) -> Iterator[str]:
         stored: dict[str, int] = {}
         journal = self.journal.drawings()
         for drawings, _ in self.backend.scan():
             for drawing in drawings:
                 stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
             own = [d.id for d in drawings if d.patent in journal or not is_shared(self.backend)]
-            problems += [f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own)]
+            yield from (f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own))
         # What other folders have written to a shared store is in their journals.
         for patent in sorted(journal if is_shared(self.backend) else stored.keys() | journal.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
-                problems.append(
+                yield (
                     f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"
                     " (an ingest was cut off: run it again)"
                 )
-        return problems
 
     def close(self) -> None:
         self.backend.close()

@@ -8,7 +8,8 @@ where they had been stored already.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ CREATE INDEX unit_patent ON unit (patent);
 CREATE TABLE content (one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL);
 INSERT INTO content VALUES (1, '00000000000000000000000000000000');
 """,
+    "ALTER TABLE unit ADD COLUMN crc INTEGER;",
     version=1,
 )
 State = Literal["done", "partial", "failed", "deleted", "replaced"]
@@ -76,11 +78,12 @@ class Journal:
                 old = self.get(entry.key)
                 # XOR makes the digest independent of the order in which units were ingested.
                 digest ^= entry.digest() ^ (old.digest() if old else 0)
+                values = (entry.key, entry.fingerprint, entry.settings, entry.patent, entry.drawings, entry.state,
+                          entry.reason, now)  # fmt: skip
                 db.execute(
-                    "INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (entry.key, entry.fingerprint, entry.settings, entry.patent, entry.drawings, entry.state,
-                     entry.reason, now),
-                )  # fmt: skip
+                    f"INSERT OR REPLACE INTO unit ({_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                    (*values, _crc(values)),
+                )
             db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
 
     def of_patent(self, patent: str) -> list[Entry]:
@@ -120,8 +123,32 @@ class Journal:
         ((digest,),) = self._db.rows("SELECT digest FROM content")
         return str(digest)
 
+    def problems(self) -> Iterator[str]:
+        """What is wrong, one sentence each: rows that differ from their checksum, or all from their digest."""
+        yield from self._db.problems()
+        crc = "crc" if self._db.upgraded else "NULL"
+        digest = 0
+        for *values, found in self._db.rows(f"SELECT {_COLUMNS}, {crc} FROM unit"):  # noqa: S608  own names
+            digest ^= Entry(*values[:7]).digest()
+            if found not in (None, _crc(values)):
+                yield f"The journal's entry of {values[0]!r} differs from its checksum."
+        if f"{digest:032x}" != self.digest():
+            yield "The journal's entries differ from their digest."
+
+    def add_checksums(self) -> None:
+        """To entries that version 0.1.0 made without."""
+        bare = self._db.rows(f"SELECT {_COLUMNS} FROM unit WHERE crc IS NULL")  # noqa: S608  own names
+        with self._db.transaction() as db:
+            db.executemany("UPDATE unit SET crc = ? WHERE key = ?", [(_crc(values), values[0]) for values in bare])
+
     def close(self) -> None:
         self._db.close()
 
 
-_SELECT = "SELECT key, fingerprint, settings, patent, drawings, state, reason FROM unit"
+_COLUMNS = "key, fingerprint, settings, patent, drawings, state, reason, at"
+_SELECT = f"SELECT {_COLUMNS.removesuffix(', at')} FROM unit"  # noqa: S608  own names
+
+
+def _crc(values: Sequence[object]) -> int:
+    """The checksum of an entry as it is stored."""
+    return zlib.crc32("\0".join(map(str, values)).encode())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ class Manifest:
         backend: plug-in name of the backend.
         location: where the backend's data is: the name of a folder in the index, or a server's address.
         spec: the encoder and dimension the index was made for.
-        id: drawn at random when the index was made.
+        id: a UUID: half of it drawn at random when the index was made, half a checksum of the other fields
+            but backend and location, which may be edited (version 8); all of it random in indexes of 0.1.0 (version 4).
     """
 
     backend: str
@@ -100,6 +102,8 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     if spec.dim < 1:
         raise ValueError(f"dim is {spec.dim}")
     json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is not text
+    if (version := uuid.UUID(manifest.id).version) not in (4, 8) or (version == 8 and _sealed(manifest) != manifest):
+        raise ValueError("its id does not go with the other fields")
     if not manifest.on_server and not _NAME.fullmatch(manifest.location):
         raise ValueError(f"location is {manifest.location!r}, which is not the name of a folder in it")
     return manifest
@@ -107,4 +111,11 @@ def _manifest(data: dict[str, Any]) -> Manifest:
 
 def write_manifest(index: Path, manifest: Manifest) -> None:
     """Write `index.json` so that it is either whole or not there, also after a power cut."""
-    write_text(index / FILE, json.dumps(asdict(manifest), indent=2))
+    write_text(index / FILE, json.dumps(asdict(_sealed(manifest)), indent=2))
+
+
+def _sealed(manifest: Manifest) -> Manifest:
+    random = manifest.id[:12]
+    fields = {**asdict(manifest), "id": random, "backend": "", "location": ""}
+    half = hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=9).hexdigest()
+    return replace(manifest, id=f"{random}8{half[:3]}8{half[3:18]}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from patsearch.drawings.opening import open_image
 from patsearch.engine import Thumbnails
-from patsearch.errors import PluginError
+from patsearch.errors import ImageError, PluginError
 from patsearch.record.describe import caption, class_codes, class_titles, dates, details, heading, mark, marked_first
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
@@ -20,6 +20,7 @@ _MARGIN, _WIDTH, _BOTTOM = 15.0, 180.0, 280.0  # millimetres of a sheet of A4
 _PICTURE, _BEST, _OTHER = 45.0, 38.0, 17.0  # sides of the boxes that drawings are fitted into
 _OTHERS = 6
 _MOST_PICTURES = 32
+_MOST_PIXELS = 4_000_000
 _LINE = 4.6
 # A font with most of the world's letters, if the system has one; the built-in fonts of PDF have Latin-1 only.
 _FONTS = (
@@ -118,8 +119,14 @@ class _Writer:
         return clean if self.font == "text" else clean.encode("latin-1", "replace").decode("latin-1")
 
     def _image(self, png: bytes | None, x: float, y: float, side: float) -> None:
-        if png:
-            self.pdf.image(BytesIO(png), x=x, y=y, w=side, h=side, keep_aspect_ratio=True)
+        if not png:
+            return
+        try:
+            picture = open_image(png, max_pixels=_MOST_PIXELS)
+        except ImageError:
+            self.pdf.rect(x, y, side, side)  # an empty box: the index holds something else than a picture here
+        else:
+            self.pdf.image(picture, x=x, y=y, w=side, h=side, keep_aspect_ratio=True)
 
 
 def _document(record: SearchRecord) -> tuple[FPDF, str]:

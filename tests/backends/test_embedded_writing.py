@@ -20,6 +20,7 @@ import pytest
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.planner import Tuning
 from patsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexVersionError, StorageError, UsageError
+from patsearch.filters import parse_filter
 from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 COUNT = 400
@@ -311,3 +312,86 @@ def test_verify_tells_that_the_structure_is_stale_or_damaged(index: Path) -> Non
     flip(structure, structure.stat().st_size - 200)
     with FaissBackend.open(index, tuning=tuning) as backend:
         assert any(f"{structure.name} is damaged" in problem for problem in backend.verify())
+
+
+def change(index: Path, sql: str) -> None:
+    with closing(sqlite3.connect(index / "g000001" / "catalogue.db")) as db, db:
+        assert db.execute(sql).rowcount > 0
+
+
+DAMAGE = [
+    ("UPDATE captions SET view = view || 'x' WHERE id = 1", "captions 1 differ"),
+    ("UPDATE facts SET title = 'another' WHERE id = 2", "facts 2 differ"),
+    ("UPDATE facts SET granted = granted + 1 WHERE id = 2", "facts 2 differ"),
+    ("UPDATE drawings SET sheet = 'D99' WHERE row = 7", "payloads 7 differ"),
+    ("UPDATE drawings SET fact = 1 - fact WHERE row = 7 AND fact < 2 OR fact = 0", "differ"),
+    ("UPDATE drawings SET dead = 1 WHERE row = 9", "payloads 9 differ"),
+    ("DELETE FROM postings WHERE item = 3", "filters may miss"),
+    ("UPDATE terms SET text = text || 'x' WHERE field = 'title'", "filters may miss"),
+    ("UPDATE state SET value = value - 1 WHERE key = 'facts'", "counts"),
+    ("UPDATE state SET value = value - 1 WHERE key = 'rows'", "rows"),
+]
+
+
+@pytest.mark.parametrize(("sql", "words"), DAMAGE)
+def test_verify_finds_what_was_changed_in_the_catalogue(index: Path, sql: str, words: str) -> None:
+    change(index, sql)
+    with FaissBackend.open(index) as backend:
+        assert words in " ".join(backend.verify())
+
+
+UNREADABLE = [
+    "UPDATE drawings SET box = '[1, 2'",
+    "UPDATE drawings SET box = '7' WHERE row = 3",
+    "UPDATE drawings SET sheet = 'D99'",
+    "UPDATE facts SET classes = '[[1]]'",
+    "UPDATE facts SET classes = '5'",
+    "UPDATE facts SET granted = 'x'",
+    "UPDATE facts SET granted = 1e300",
+    "UPDATE facts SET granted = -5, filed = 99999999",
+    "UPDATE facts SET title = CAST(x'ff' AS TEXT)",
+    "DELETE FROM facts",
+    "DELETE FROM state",
+    "UPDATE state SET value = 'x'",
+    "UPDATE state SET value = value * -1",
+    "UPDATE drawings SET dead = 1, row = 100000 WHERE row = 99",
+    "UPDATE postings SET item = -1 WHERE item = 1",
+]
+
+
+@pytest.mark.parametrize("sql", UNREADABLE)
+def test_what_cannot_be_understood_is_damage(index: Path, sql: str) -> None:
+    """Never an error of another kind; where a checksum covers it, a search refuses what it would show."""
+    change(index, sql)
+
+    def everything() -> None:
+        with FaissBackend.open(index) as backend:
+            for where in (None, parse_filter("granted>=2000"), parse_filter("title~chair"), parse_filter("view~front")):
+                backend.search(random_vectors(1), k=100, where=where)
+                backend.count(where)
+                backend.patents(where)
+            list(backend.scan())
+            if problems := backend.verify():
+                raise IndexDamaged(problems[0])
+
+    with pytest.raises(IndexDamaged):
+        everything()
+
+
+def test_compaction_adds_checksums_to_what_has_none(index: Path) -> None:
+    """As in an index that version 0.1.0 made: nothing is damaged, and nothing is checked until then."""
+    change(index, "UPDATE drawings SET crc = NULL")
+    change(index, "UPDATE facts SET terms_crc = NULL")
+    change(index, "UPDATE drawings SET sheet = 'D77' WHERE row = 7")
+    with FaissBackend.open(index, read_only=False) as backend:
+        assert backend.verify() == []
+        assert backend.compact()["reclaimed"] == 0
+        assert backend.info()["generation"] == 2
+        assert backend.verify() == []
+        assert backend.compact()["reclaimed"] == 0
+        assert backend.info()["generation"] == 2
+        backend.delete([random_drawings(COUNT)[3].id])
+    with closing(sqlite3.connect(index / "g000002" / "catalogue.db")) as db, db:
+        db.execute("UPDATE drawings SET sheet = 'D78' WHERE row = 7")
+    with FaissBackend.open(index) as backend, pytest.raises(IndexDamaged, match="row 7 differs from its checksum"):
+        list(backend.scan())

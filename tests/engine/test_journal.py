@@ -68,3 +68,35 @@ def test_a_reader_of_a_journal_that_its_writer_is_about_to_fill_sees_an_empty_on
     database = Database(path, Schema("", version=7), read_only=False)  # the reader left it as it was
     assert database.rows("PRAGMA user_version") == [(7,)]
     database.close()
+
+
+def test_changed_entries_are_found(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, read_only=False)
+    journal.put([entry(1), entry(2)])
+    assert list(journal.problems()) == []
+    journal.close()
+    for sql, words in (("UPDATE unit SET reason = 'x' WHERE key = 'key1'", "entry of 'key1' differs"),
+                       ("UPDATE unit SET crc = NULL, drawings = 4", "differ from their digest")):  # fmt: skip
+        with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
+            db.execute(sql)
+        journal = Journal(tmp_path, read_only=True)
+        assert words in " ".join(journal.problems())
+        journal.close()
+
+
+def test_a_journal_of_an_earlier_version_gets_checksums(tmp_path: Path) -> None:
+    Journal(tmp_path, read_only=False).close()
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
+        db.execute("ALTER TABLE unit DROP COLUMN crc")
+    reader = Journal(tmp_path, read_only=True)
+    assert list(reader.problems()) == []
+    reader.close()
+    journal = Journal(tmp_path, read_only=False)
+    journal.put([entry(1)])
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
+        db.execute("UPDATE unit SET crc = NULL")
+    journal.add_checksums()
+    assert list(journal.problems()) == []
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
+        assert db.execute("SELECT count(crc) FROM unit").fetchone() == (1,)
+    journal.close()

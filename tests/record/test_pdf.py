@@ -92,3 +92,17 @@ def test_the_command_writes_it(index: Path, tmp_path: Path) -> None:
         main(["query", str(tmp_path / "asked.png"), "--index", str(index), "--pdf", str(tmp_path / "r.pdf")])
     assert not stop.value.code
     assert "USD900002" in read((tmp_path / "r.pdf").read_bytes())[0]
+
+
+@pytest.mark.parametrize("picture", [b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\0"])
+def test_a_thumbnail_that_is_not_a_picture(index: Path, tmp_path: Path, picture: bytes) -> None:
+    """An index may come from a stranger: its box stays empty."""
+    import shutil
+
+    copy = Path(shutil.copytree(index, tmp_path / "copy"))
+    with open_index(copy, read_only=False) as engine:
+        engine.thumbnails.put((id_, picture) for id_, _ in list(engine.thumbnails.items()))
+        record = SearchRecord.of(engine, search(engine, Question(like="D900001")))
+        assert record.hits
+        pages = PdfReader(BytesIO(render_pdf(record, engine.thumbnails))).pages
+    assert sum(len(page.images) for page in pages) == 0

@@ -27,7 +27,7 @@ from patsearch.backends.embedded.masks import Mask
 from patsearch.backends.embedded.segments import Segments
 from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError
-from patsearch.files import parse_json, remove, storage_errors, sync_file, write_bytes
+from patsearch.files import check_seal, parse_json, remove, sealed, storage_errors, sync_file, write_bytes
 
 _POINTER = "approximate.json"
 _TRAIN_PER_LIST = 48  # k-means warns below 39
@@ -89,7 +89,7 @@ def build(folder: Path, segments: Segments, rows: int, dim: int, dead: Mask | No
     with storage_errors(f"Writing {path}"):
         sync_file(path)
         fields = {"file": path.name, "rows": rows, "bytes": path.stat().st_size, "crc": _crc(path), "spread": spread}
-        write_bytes(folder / _POINTER, json.dumps(fields).encode())
+        write_bytes(folder / _POINTER, json.dumps(sealed(fields)).encode())
         for other in folder.glob("approximate-*.faiss"):
             if other != path:
                 remove(other)
@@ -143,6 +143,8 @@ def check(folder: Path) -> Iterator[str]:
     """What is wrong with the stored structure; one sentence each."""
     fields = _pointer(folder)
     if fields is None:
+        if (folder / _POINTER).exists():
+            yield f"{folder / _POINTER} is damaged; `patsearch index compact` builds it again."
         return
     path = folder / fields["file"]
     if not path.exists() or path.stat().st_size != fields["bytes"] or _crc(path) != fields["crc"]:
@@ -259,6 +261,7 @@ def _pointer(folder: Path) -> dict[str, Any] | None:
         name, numbers = fields["file"], [fields["rows"], fields["bytes"], fields["crc"]]
         if name != Path(name).name or not all(type(n) is int for n in numbers) or not fields["spread"] > 0:
             raise ValueError("not a pointer")
+        check_seal(fields)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

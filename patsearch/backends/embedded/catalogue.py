@@ -4,14 +4,20 @@ What drawings share is stored once: the *facts* of a patent (title, dates, class
 *caption* of a figure (its number and view). A row of the segments names both by number, so that a
 filter is decided on facts and captions and spread over the rows by one look-up (see `masks`).
 
+Everything bears a checksum: facts and captions the digest under which they are found again, and one of their terms in
+the inverted lists; a drawing one of its own values, renewed when it dies. Those of an index that 0.1.0 made are NULL
+until a compaction; they are not checked.
+
 A row is never changed: a replaced or deleted drawing's row is marked with the version at which it
 died, and stays until compaction, so that readers of an older version still find it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -28,7 +34,8 @@ from patsearch.classification import ClassCode
 from patsearch.sqlite import Database, Schema
 from patsearch.types import Drawing
 
-_SCHEMA = Schema("""
+_SCHEMA = Schema(
+    """
 CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO state VALUES ('version', 0), ('rows', 0), ('facts', 0), ('captions', 0);
 CREATE TABLE facts (
@@ -45,14 +52,26 @@ CREATE TABLE terms (id INTEGER PRIMARY KEY, field TEXT NOT NULL, text TEXT NOT N
 CREATE TABLE postings (term INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (term, item)) WITHOUT ROWID;
 CREATE TABLE batches (
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, vectors_crc INTEGER NOT NULL, columns_crc INTEGER NOT NULL);
-""")
+""",
+    """
+ALTER TABLE drawings ADD COLUMN crc INTEGER;
+ALTER TABLE facts ADD COLUMN terms_crc INTEGER;
+ALTER TABLE captions ADD COLUMN terms_crc INTEGER;
+""",
+)
+STORED = "row, id, sheet, front_page, turned, box, fact, caption, dead"  # what the checksum of a drawing covers
 # CROSS JOIN in SQLite keeps the order of the tables: the few wanted ones first, then the index.
 _PAYLOAD = """
-SELECT d.row, d.id, f.patent, d.sheet, c.figure, c.view, d.front_page, d.turned, d.box, f.title, f.kind, f.granted,
-       f.filed, f.classes, f.source
+SELECT d.row, d.id, d.sheet, d.front_page, d.turned, d.box, d.fact, d.caption, d.dead, {crc}, f.patent, f.title, f.kind,
+       f.granted, f.filed, f.classes, f.source, c.figure, c.view
 FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.row = wanted.value
 JOIN facts AS f ON f.id = d.fact JOIN captions AS c ON c.id = d.caption
 """
+
+FACTS = "patent, title, kind, granted, filed, classes, source"
+CAPTION_FIELDS = ("figure", "view")  # the terms of captions; all others are of facts
+TERMS_MODULUS = 1 << 32
+_PAGE = 10_000
 
 Rows = NDArray[np.int64]
 T = TypeVar("T")
@@ -73,6 +92,8 @@ class Catalogue:
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._db = Database(path, _SCHEMA, read_only=read_only, make=False)
+        if not read_only:
+            self._db.add_function("payload_crc", payload_crc)
 
     @staticmethod
     def create(path: Path) -> None:
@@ -83,7 +104,7 @@ class Catalogue:
         self._db.close()
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A write transaction: committed at the end, rolled back by any exception."""
+        """A write transaction: committed at the end, rolled back by any exception. It knows `payload_crc(...)`."""
         return self._db.transaction()
 
     def save(self, path: Path) -> None:
@@ -116,7 +137,7 @@ class Catalogue:
 
     def drawings(self, rows: Iterable[int]) -> dict[int, Drawing]:
         """The drawings of some rows, by row."""
-        return self._by_row(_PAYLOAD, rows, _drawing)
+        return self._by_row(_PAYLOAD.format(crc="d.crc" if self._db.upgraded else "NULL"), rows, _drawing)
 
     def ids_of(self, rows: Iterable[int]) -> dict[int, str]:
         """The ids of some rows, by row."""
@@ -148,6 +169,52 @@ class Catalogue:
             below=state.rows,
         )
 
+    def problems(self) -> Iterator[str]:
+        """What SQLite finds wrong with the file, one sentence each."""
+        return self._db.problems()
+
+    def unchecked(self) -> bool:
+        """Whether something bears no checksum: an index of version 0.1.0 that was not compacted since."""
+        if not self._db.upgraded:
+            return True
+        sql = """SELECT EXISTS (SELECT 1 FROM drawings WHERE crc IS NULL AND dead IS NULL)
+                 OR EXISTS (SELECT 1 FROM facts WHERE terms_crc IS NULL)
+                 OR EXISTS (SELECT 1 FROM captions WHERE terms_crc IS NULL)"""
+        return bool(self.query(sql)[0][0])
+
+    def damaged(self, table: str) -> Iterator[int]:
+        """The numbers of records in `drawings`, `facts` or `captions` that differ from their checksum."""
+        number, columns, checksum, right = _CHECKED[table]
+        if checksum == "crc" and not self._db.upgraded:
+            return
+        sql = f"SELECT {number}, {checksum}, {columns} FROM {table} WHERE {number} >= ? ORDER BY {number} LIMIT ?"  # noqa: S608
+        page = self.query(sql, (0, _PAGE))
+        while page:
+            yield from (record[0] for record in page if record[1] is not None and record[1] != right(record[2:]))
+            page = self.query(sql, (page[-1][0] + 1, _PAGE))
+
+    def terms_crc(self, table: str, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The checksum of the terms of each fact or caption as stored, -1 without one; and as the lists have them."""
+        stored = np.full(size, -1, dtype=np.int64)
+        if self._db.upgraded:
+            sql = f"SELECT id, terms_crc FROM {table} WHERE terms_crc IS NOT NULL AND id < ?"  # noqa: S608  two own names
+            pairs = self.table(sql, (size,), columns=2)
+            stored[pairs[:, 0]] = pairs[:, 1]
+        terms = [
+            (number, term_crc(field, text))
+            for number, field, text in self.query("SELECT id, field, text FROM terms ORDER BY id")
+            if (field in CAPTION_FIELDS) == (table == "captions")
+        ]
+        numbers, shares = np.array(terms, dtype=np.int64).reshape(-1, 2).T
+        found = np.zeros(size, dtype=np.int64)
+        for start in range(0, len(numbers), _PAGE):
+            part = numbers[start : start + _PAGE]
+            sql = "SELECT term, item FROM postings WHERE term BETWEEN ? AND ?"
+            postings = self.table(sql, (int(part[0]), int(part[-1])), columns=2)
+            postings = postings[np.isin(postings[:, 0], part) & (postings[:, 1] < size)]
+            np.add.at(found, postings[:, 1], shares[start + np.searchsorted(part, postings[:, 0])])
+        return stored, found % TERMS_MODULUS
+
     def batches(self, rows: int) -> Iterator[Batch]:
         """The batches that make up the first rows, in order."""
         for record in self.query("SELECT * FROM batches WHERE first < ? ORDER BY first", (rows,)):
@@ -178,8 +245,53 @@ def _state(cursor: sqlite3.Cursor) -> tuple[State, Rows]:
     return state, rows
 
 
+def digest(values: Sequence[object]) -> bytes:
+    """By which facts (`facts`, patent, title ...) or a caption are found again."""
+    return hashlib.blake2b(json.dumps(values, ensure_ascii=False).encode(), digest_size=16).digest()
+
+
+def payload_crc(*values: object) -> int:
+    """The checksum of a drawing's own values, in the order of `STORED`."""
+    return zlib.crc32("\0".join("" if value is None else f"={value}" for value in values).encode())
+
+
+def term_crc(field: str, text: str) -> int:
+    """Its share in the checksum of the terms of an item: their sum, modulo `TERMS_MODULUS`."""
+    return zlib.crc32(f"{field}\0{text}".encode())
+
+
+# Of each table: the column of its number, what its checksum covers, the checksum's column, and how it is made.
+_CHECKED: dict[str, tuple[str, str, str, Callable[[tuple[Any, ...]], object]]] = {
+    "drawings": ("row", STORED, "crc", lambda values: payload_crc(*values)),
+    "facts": ("id", FACTS, "digest", lambda values: digest(("facts", *values))),
+    "captions": ("id", "figure, view", "digest", lambda values: digest(("captions", *values))),
+}
+
+
 def _drawing(record: tuple[Any, ...]) -> Drawing:
-    (_, id_, patent, sheet, figure, view, front, turned, box, title, kind, granted, filed, classes, source) = record
+    if record[9] is not None and record[9] != payload_crc(*record[:9]):
+        raise ValueError(f"row {record[0]} differs from its checksum")
+    (
+        _,
+        id_,
+        sheet,
+        front,
+        turned,
+        box,
+        _,
+        _,
+        _,
+        _,
+        patent,
+        title,
+        kind,
+        granted,
+        filed,
+        classes,
+        source,
+        figure,
+        view,
+    ) = record
     left_top_right_bottom = json.loads(box) if box else None
     return Drawing(
         id=id_,

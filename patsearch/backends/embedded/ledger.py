@@ -11,14 +11,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from patsearch.backends.embedded.catalogue import Catalogue
+from patsearch.backends.embedded.catalogue import (
+    FACTS,
+    STORED,
+    TERMS_MODULUS,
+    Catalogue,
+    digest,
+    payload_crc,
+    term_crc,
+)
 from patsearch.backends.embedded.segments import Batch, Columns
 from patsearch.errors import UsageError
 from patsearch.filters import comparable
@@ -56,12 +63,16 @@ class Ledger:
         version = _state(db, "version") + 1
         _kill(db, [d.id for d in drawings], version)
         db.executemany(
-            "INSERT INTO drawings VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            f"INSERT INTO drawings ({STORED}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  own names
             [
-                (first + i, d.id, d.sheet, d.front_page, d.turned, json.dumps(d.box) if d.box else None, fact, caption)
-                for i, (d, (fact, caption)) in enumerate(zip(drawings, columns.tolist(), strict=True))
+                (*values, payload_crc(*values))
+                for values in (
+                    (first + i, d.id, d.sheet, int(d.front_page), d.turned, json.dumps(d.box) if d.box else None,
+                     fact, caption, None)
+                    for i, (d, (fact, caption)) in enumerate(zip(drawings, columns.tolist(), strict=True))
+                )
             ],
-        )
+        )  # fmt: skip
         db.executemany(
             "INSERT INTO batches VALUES (?, ?, ?, ?)",
             [(b.first, b.rows, b.vectors_crc, b.columns_crc) for b in batches],
@@ -84,48 +95,52 @@ class Ledger:
         granted = d.granted.toordinal() if d.granted else None
         filed = d.filed.toordinal() if d.filed else None
         values = (d.patent, d.title, d.kind, granted, filed, classes, d.source)
-        number, new = self._number(db, "facts", values, d)
+        number, new = self._number(db, "facts", FACTS, values, d)
         if new:
             pairs: list[tuple[str, str]] = [(c.scheme, ancestor) for c in d.classes for ancestor in c.ancestors]
             pairs += [("title", word) for word in text_words(d.title)]
             pairs += [("kind", comparable("kind", d.kind)), ("patent", comparable("patent", d.patent))]
-            self._post(db, pairs, number)
+            self._post(db, "facts", pairs, number)
         return number
 
     def _caption(self, db: sqlite3.Connection, d: Drawing) -> int:
-        number, new = self._number(db, "captions", (d.figure, d.view), d)
+        number, new = self._number(db, "captions", "figure, view", (d.figure, d.view), d)
         if new:
             pairs = [("view", word) for word in text_words(d.view or "")]
             if d.figure is not None:
                 pairs.append(("figure", comparable("figure", d.figure)))
-            self._post(db, pairs, number)
+            self._post(db, "captions", pairs, number)
         return number
 
     def _number(
-        self, db: sqlite3.Connection, table: str, values: tuple[object, ...], drawing: Drawing
+        self, db: sqlite3.Connection, table: str, names: str, values: tuple[object, ...], drawing: Drawing
     ) -> tuple[int, bool]:
         """The number of a record in facts or captions, and whether it is new; its terms are then to be posted."""
         try:
-            digest = hashlib.blake2b(json.dumps([table, *values], ensure_ascii=False).encode(), digest_size=16).digest()
+            key = digest((table, *values))
             f"{drawing.id}{drawing.sheet}".encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"A text of the drawing {drawing.id!r} is not valid Unicode.") from error
-        if (number := self._known.get(digest)) is not None:
+        if (number := self._known.get(key)) is not None:
             return number, False
-        row = db.execute(f"SELECT id FROM {table} WHERE digest = ?", (digest,)).fetchone()  # noqa: S608  two own names
+        row = db.execute(f"SELECT id FROM {table} WHERE digest = ?", (key,)).fetchone()  # noqa: S608  two own names
         if row is None:
             number = _state(db, table)
             marks = ", ".join("?" * (len(values) + 2))
-            db.execute(f"INSERT INTO {table} VALUES ({marks})", (number, digest, *values))  # noqa: S608  two own names
+            sql = f"INSERT INTO {table} (id, digest, {names}) VALUES ({marks})"  # noqa: S608  own names
+            db.execute(sql, (number, key, *values))
             _set_state(db, table, number + 1)
         else:
             number = int(row[0])
-        self._known[digest] = number
+        self._known[key] = number
         return number, row is None
 
-    def _post(self, db: sqlite3.Connection, pairs: Iterable[tuple[str, str]], item: int) -> None:
-        rows = [(self._term(db, field, text), item) for field, text in dict.fromkeys(pairs)]
+    def _post(self, db: sqlite3.Connection, table: str, pairs: Iterable[tuple[str, str]], item: int) -> None:
+        terms = dict.fromkeys(pairs)
+        rows = [(self._term(db, field, text), item) for field, text in terms]
         db.executemany("INSERT INTO postings VALUES (?, ?)", rows)
+        crc = sum(term_crc(field, text) for field, text in terms) % TERMS_MODULUS
+        db.execute(f"UPDATE {table} SET terms_crc = ? WHERE id = ?", (crc, item))  # noqa: S608  own names
 
     def _term(self, db: sqlite3.Connection, field: str, text: str) -> int:
         key = (field, text)
@@ -138,8 +153,9 @@ class Ledger:
 
 
 def _kill(db: sqlite3.Connection, ids: Sequence[str], version: int) -> int:
-    sql = """UPDATE drawings SET dead = ? WHERE dead IS NULL AND row IN (
-             SELECT d.row FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.id = wanted.value)"""
+    sql = f"""UPDATE drawings SET dead = ?1, crc = payload_crc({STORED.removesuffix("dead")} ?1)
+              WHERE dead IS NULL AND row IN (
+              SELECT d.row FROM json_each(?2) AS wanted CROSS JOIN drawings AS d ON d.id = wanted.value)"""  # noqa: S608
     return db.execute(sql, (version, json.dumps(list(ids)))).rowcount
 
 

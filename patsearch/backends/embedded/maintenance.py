@@ -37,10 +37,11 @@ def remove_leftovers(root: Path, manifest: Manifest) -> None:
 def problems(generation: Generation) -> Iterator[str]:
     """Everything that contradicts itself in a generation, one sentence each."""
     seen, catalogue = generation.snapshot, generation.catalogue
-    for (text,) in catalogue.query("PRAGMA integrity_check(10)"):
-        if text != "ok":
-            yield f"The catalogue is malformed: {text}."
-    yield from _rows(generation)
+    malformed = list(catalogue.problems())
+    yield from malformed
+    if not malformed:
+        yield from _rows(generation)
+        yield from _checksums(generation)
     expected = 0
     for batch in catalogue.batches(seen.state.rows):
         if batch.first != expected:
@@ -60,9 +61,13 @@ def problems(generation: Generation) -> Iterator[str]:
 def _rows(generation: Generation) -> Iterator[str]:
     seen, catalogue = generation.snapshot, generation.catalogue
     rows = seen.state.rows
-    (count,) = catalogue.integers("SELECT count(*) FROM drawings WHERE row < ?", (rows,))
-    if count != rows:
-        yield f"The catalogue has payloads for {count} of {rows} rows."
+    for key, table in (("rows", "drawings"), ("facts", "facts"), ("captions", "captions")):
+        (count,) = catalogue.integers(f"SELECT count(*) FROM {table}")  # noqa: S608  own names
+        if count != getattr(seen.state, key):
+            yield f"The catalogue counts {getattr(seen.state, key)} {key}, and holds {count}."
+    (latest,) = catalogue.integers("SELECT ifnull(max(dead), 0) FROM drawings")
+    if latest > seen.state.version:
+        yield f"The catalogue has version {seen.state.version}, and drawings that were deleted in version {latest}."
     double = catalogue.query(
         "SELECT id FROM drawings WHERE row < ? AND (dead IS NULL OR dead > ?) GROUP BY id HAVING count(*) > 1",
         (rows, seen.state.version),
@@ -79,3 +84,18 @@ def _rows(generation: Generation) -> Iterator[str]:
     columns = np.concatenate([*seen.columns, np.empty((0, 2), dtype=np.int32)])
     if len(stored) == len(columns) and not np.array_equal(stored, columns):
         yield f"The columns of {int((stored != columns).any(axis=1).sum())} rows differ from the catalogue."
+
+
+def _checksums(generation: Generation) -> Iterator[str]:
+    seen, catalogue = generation.snapshot, generation.catalogue
+    for table, what in (("drawings", "payloads"), ("facts", "facts"), ("captions", "captions")):
+        if wrong := list(catalogue.damaged(table)):
+            yield f"The {what} {_some(wrong)} differ from their checksum."
+    for table, size in (("facts", seen.state.facts), ("captions", seen.state.captions)):
+        stored, found = catalogue.terms_crc(table, size)
+        if len(wrong := np.flatnonzero((stored >= 0) & (stored != found)).tolist()):
+            yield f"The terms of the {table} {_some(wrong)} differ from their checksum: filters may miss drawings."
+
+
+def _some(numbers: list[int]) -> str:
+    return ", ".join(str(number) for number in numbers[:_SHOWN]) + (" ..." if len(numbers) > _SHOWN else "")
