@@ -68,7 +68,6 @@ FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.row = wanted.value
 JOIN facts AS f ON f.id = d.fact JOIN captions AS c ON c.id = d.caption
 """
 
-FACTS = "patent, title, kind, granted, filed, classes, source"
 CAPTION_FIELDS = ("figure", "view")  # the terms of captions; all others are of facts
 TERMS_MODULUS = 1 << 32
 _PAGE = 10_000
@@ -252,7 +251,7 @@ def digest(values: Sequence[object]) -> bytes:
 
 def payload_crc(*values: object) -> int:
     """The checksum of a drawing's own values, in the order of `STORED`."""
-    return zlib.crc32("\0".join("" if value is None else f"={value}" for value in values).encode())
+    return zlib.crc32("\0".join(map(str, values)).encode())
 
 
 def term_crc(field: str, text: str) -> int:
@@ -260,10 +259,16 @@ def term_crc(field: str, text: str) -> int:
     return zlib.crc32(f"{field}\0{text}".encode())
 
 
+_FACTS = "patent, title, kind, granted, filed, classes, source"
 # Of each table: the column of its number, what its checksum covers, the checksum's column, and how it is made.
 _CHECKED: dict[str, tuple[str, str, str, Callable[[tuple[Any, ...]], object]]] = {
     "drawings": ("row", STORED, "crc", lambda values: payload_crc(*values)),
-    "facts": ("id", FACTS, "digest", lambda values: digest(("facts", *values))),
+    "facts": (
+        "id",
+        "patent, title, kind, granted, filed, classes, source",
+        "digest",
+        lambda values: digest(("facts", *values)),
+    ),
     "captions": ("id", "figure, view", "digest", lambda values: digest(("captions", *values))),
 }
 

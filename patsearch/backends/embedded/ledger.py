@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from patsearch.backends.embedded.catalogue import (
-    FACTS,
     STORED,
     TERMS_MODULUS,
     Catalogue,
@@ -94,53 +93,55 @@ class Ledger:
         classes = json.dumps([(c.scheme, c.code) for c in d.classes])
         granted = d.granted.toordinal() if d.granted else None
         filed = d.filed.toordinal() if d.filed else None
-        values = (d.patent, d.title, d.kind, granted, filed, classes, d.source)
-        number, new = self._number(db, "facts", FACTS, values, d)
-        if new:
-            pairs: list[tuple[str, str]] = [(c.scheme, ancestor) for c in d.classes for ancestor in c.ancestors]
-            pairs += [("title", word) for word in text_words(d.title)]
-            pairs += [("kind", comparable("kind", d.kind)), ("patent", comparable("patent", d.patent))]
-            self._post(db, "facts", pairs, number)
-        return number
+
+        def terms() -> Iterator[tuple[str, str]]:
+            yield from ((c.scheme, ancestor) for c in d.classes for ancestor in c.ancestors)
+            yield from (("title", word) for word in text_words(d.title))
+            yield "kind", comparable("kind", d.kind)
+            yield "patent", comparable("patent", d.patent)
+
+        return self._number(db, d, ("facts", d.patent, d.title, d.kind, granted, filed, classes, d.source), terms)
 
     def _caption(self, db: sqlite3.Connection, d: Drawing) -> int:
-        number, new = self._number(db, "captions", "figure, view", (d.figure, d.view), d)
-        if new:
-            pairs = [("view", word) for word in text_words(d.view or "")]
+        def terms() -> Iterator[tuple[str, str]]:
+            yield from (("view", word) for word in text_words(d.view or ""))
             if d.figure is not None:
-                pairs.append(("figure", comparable("figure", d.figure)))
-            self._post(db, "captions", pairs, number)
-        return number
+                yield "figure", comparable("figure", d.figure)
+
+        return self._number(db, d, ("captions", d.figure, d.view), terms)
 
     def _number(
-        self, db: sqlite3.Connection, table: str, names: str, values: tuple[object, ...], drawing: Drawing
-    ) -> tuple[int, bool]:
-        """The number of a record in facts or captions, and whether it is new; its terms are then to be posted."""
+        self,
+        db: sqlite3.Connection,
+        drawing: Drawing,
+        values: tuple[object, ...],
+        terms: Callable[[], Iterable[tuple[str, str]]],
+    ) -> int:
+        """The number of a record in facts or captions (`values` begins with the table); a new one is stored."""
+        table = values[0]
         try:
-            key = digest((table, *values))
+            key = digest(values)
             f"{drawing.id}{drawing.sheet}".encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"A text of the drawing {drawing.id!r} is not valid Unicode.") from error
         if (number := self._known.get(key)) is not None:
-            return number, False
+            return number
         row = db.execute(f"SELECT id FROM {table} WHERE digest = ?", (key,)).fetchone()  # noqa: S608  two own names
         if row is None:
-            number = _state(db, table)
-            marks = ", ".join("?" * (len(values) + 2))
-            sql = f"INSERT INTO {table} (id, digest, {names}) VALUES ({marks})"  # noqa: S608  own names
-            db.execute(sql, (number, key, *values))
-            _set_state(db, table, number + 1)
+            number = _state(db, str(table))
+            pairs = dict.fromkeys(terms())
+            crc = sum(term_crc(field, text) for field, text in pairs) % TERMS_MODULUS
+            stored = (number, key, *values[1:], crc)
+            marks = ", ".join("?" * len(stored))
+            db.execute(f"INSERT INTO {table} VALUES ({marks})", stored)  # noqa: S608  own names
+            db.executemany(
+                "INSERT INTO postings VALUES (?, ?)", [(self._term(db, field, text), number) for field, text in pairs]
+            )
+            _set_state(db, str(table), number + 1)
         else:
             number = int(row[0])
         self._known[key] = number
-        return number, row is None
-
-    def _post(self, db: sqlite3.Connection, table: str, pairs: Iterable[tuple[str, str]], item: int) -> None:
-        terms = dict.fromkeys(pairs)
-        rows = [(self._term(db, field, text), item) for field, text in terms]
-        db.executemany("INSERT INTO postings VALUES (?, ?)", rows)
-        crc = sum(term_crc(field, text) for field, text in terms) % TERMS_MODULUS
-        db.execute(f"UPDATE {table} SET terms_crc = ? WHERE id = ?", (crc, item))  # noqa: S608  own names
+        return number
 
     def _term(self, db: sqlite3.Connection, field: str, text: str) -> int:
         key = (field, text)
