@@ -87,7 +87,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One drawing found, with its score: cosine in [-1, 1], higher is closer."""
+    """One drawing found, with its score in [-1, 1]: its cosine with what is closest in the query, 1 for the same."""
 
     drawing: Drawing
     score: float

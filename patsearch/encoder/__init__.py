@@ -34,6 +34,7 @@ __all__ = [
     "EncoderCard",
     "Preprocessing",
     "Score",
+    "encoder_card",
     "encoder_names",
     "fingerprint",
     "load_encoder",
@@ -72,6 +73,15 @@ def load_encoder(name: str | None = None, *, threads: int | None = None) -> Enco
     if not isinstance(encoder, Encoder):
         raise EncoderError(f"The plug-in {kind!r} gave a {type(encoder).__name__}, which is not an Encoder.")
     return encoder
+
+
+def encoder_card(name: str) -> EncoderCard:
+    """The card of an encoder, which is loaded only where its card is not a file next to its weights.
+
+    Raises:
+        EncoderError, PluginError: as `load_encoder`.
+    """
+    return EncoderCard.load(_weights(name).with_suffix(".json")) if name in _installed() else load_encoder(name).card
 
 
 def encoder_names() -> list[str]:

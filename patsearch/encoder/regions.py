@@ -22,6 +22,7 @@ from patsearch.encoder.detail_maps import DetailMaps
 from patsearch.encoder.feature_maps import FeatureMaps, Place
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, has_windows, is_blank, placement, preprocess, window_places
+from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.errors import EncoderError, ImageError
 
 Method = Literal["feature maps", "occlusion"]
@@ -73,9 +74,18 @@ def agreement(
 
 
 def agreements(
-    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, *, found_vector: Embeddings | None = None
+    encoder: Encoder,
+    queries: Sequence[Image.Image],
+    found: Image.Image,
+    *,
+    found_vector: Embeddings | None = None,
+    shape: bool = False,
 ) -> list[Agreement]:
-    """Like `agreement`, for several pictures and one drawing, which is encoded once."""
+    """Like `agreement`, for several pictures and one drawing, which is encoded once.
+
+    Args:
+        shape: by shape alone; a picture whose drawing style is unclear always is.
+    """
     for number, image in enumerate((*queries, found)):
         if is_blank(to_grey(image)):
             which = "found drawing" if number == len(queries) else f"picture {number + 1} of the query"
@@ -86,8 +96,8 @@ def agreements(
             f"not of the shape {found_vector.shape}."
         )
     if isinstance(encoder, OnnxEncoder) and (maps := encoder.feature_maps) is not None:
-        return _by_feature_maps(encoder, maps, queries, found, found_vector)
-    return _by_occlusion(encoder, queries, found, found_vector)
+        return _by_feature_maps(encoder, maps, queries, found, found_vector, shape=shape)
+    return _by_occlusion(encoder, queries, found, found_vector, shape=shape)
 
 
 def _by_feature_maps(
@@ -96,6 +106,8 @@ def _by_feature_maps(
     queries: Sequence[Image.Image],
     found: Image.Image,
     given: Embeddings | None,
+    *,
+    shape: bool,
 ) -> list[Agreement]:
     spec = encoder.preprocessing
     squares = np.stack([preprocess(image, spec) for image in (found, *queries)])
@@ -103,13 +115,13 @@ def _by_feature_maps(
     vector = there.vector if given is None else given
     agreements = []
     for image, one in zip(queries, query, strict=True):
-        score = _cosine(one.vector, vector)
+        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, shape=shape)
         # A small picture of what was indexed has other windows.
         places = _places(found, spec) if given is None else []
         agreements.append(
             Agreement(
-                one.contributions(vector, total=score, places=_places(image, spec)).astype(np.float32),
-                there.contributions(one.vector, total=score, places=places).astype(np.float32),
+                one.contributions(to_query, total=score, places=_places(image, spec)).astype(np.float32),
+                there.contributions(to_found, total=score, places=places).astype(np.float32),
                 score,
                 "feature maps",
             )
@@ -132,21 +144,28 @@ def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
 
 
 def _by_occlusion(
-    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, given: Embeddings | None
+    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, given: Embeddings | None, *, shape: bool
 ) -> list[Agreement]:
     there = _Covered.encoded(encoder, found)
     agreements = []
     for image in queries:
         one = _Covered.encoded(encoder, image)
         vector = there.vector if given is None else given
-        agreements.append(
-            Agreement(one.falls(vector), there.falls(one.vector), _cosine(one.vector, vector), "occlusion")
-        )
+        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, shape=shape)
+        agreements.append(Agreement(one.falls(to_query), there.falls(to_found), score, "occlusion"))
     return agreements
 
 
-def _cosine(one: Embeddings, other: Embeddings) -> float:
-    return float(one.astype(np.float64) @ other.astype(np.float64))
+def _compared(
+    query: Embeddings, found: Embeddings, dim: int | None, *, shape: bool
+) -> tuple[Embeddings, Embeddings, float]:
+    """What the inner products of the query's and the found vector, (dim,) each, are the score with; and the score."""
+    (asked,) = shape_part(query[None], dim) if shape else by_shape_where_unsure(query[None], dim)
+    score = float(compared_cosines(asked[None], found[None], dim)[0, 0])
+    if dim is None or asked[dim:].any():
+        return found, query, score
+    lengths = [max(float(np.linalg.norm(vector[:dim])), 1e-12) for vector in (query, found)]
+    return shape_part(found, dim) / np.float32(lengths[0]), asked / np.float32(lengths[1]), score
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patsearch.backends.base import Embeddings
+from patsearch.encoder.shape import by_shape_where_unsure
 from patsearch.engine.feedback import refine
 from patsearch.engine.picture import Picture
 from patsearch.engine.query import QueryVectors
@@ -37,19 +38,19 @@ def compose(engine: Engine, question: Question) -> tuple[QueryVectors, tuple[Pic
             raise InputError(
                 f"{question.like} is not in the index {engine.path}.", hint="Check the number, or ingest it."
             )
-        parts.append(QueryVectors(vectors, np.arange(len(vectors))))
+        parts.append(QueryVectors(by_shape_where_unsure(vectors, engine.shape_dim), np.arange(len(vectors))))
         shown += _indexed(engine, [drawing.id for drawing in drawings])
     query = QueryVectors.joined(parts)
     if query is None:
         shown += _indexed(engine, question.relevant)
-    return refine(query, _stored(engine, question.relevant), _stored(engine, question.irrelevant)), tuple(shown)
+    return refine(query, _marked(engine, question.relevant), _marked(engine, question.irrelevant)), tuple(shown)
 
 
 def _indexed(engine: Engine, ids: Sequence[str]) -> list[Picture]:
     return [Picture(id_, engine.thumbnails.get(id_) or b"") for id_ in ids]
 
 
-def _stored(engine: Engine, ids: Sequence[str]) -> Embeddings:
+def _marked(engine: Engine, ids: Sequence[str]) -> Embeddings:
     """(N, dim) vectors of indexed drawings."""
     found = engine.backend.get(ids) if ids else {}
     if missing := [id_ for id_ in ids if id_ not in found]:
@@ -57,4 +58,6 @@ def _stored(engine: Engine, ids: Sequence[str]) -> Embeddings:
             f"The drawing {missing[0]} is not in the index {engine.path}.",
             hint="Results name their drawings, as in USD907292-D00001-1.",
         )
-    return np.stack([found[id_][1] for id_ in ids]) if ids else np.empty((0, engine.spec.dim), dtype=np.float32)
+    if not ids:
+        return np.empty((0, engine.spec.dim), dtype=np.float32)
+    return by_shape_where_unsure(np.stack([found[id_][1] for id_ in ids]), engine.shape_dim)

@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, is_shared, on_server
-from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder import Encoder, encoder_card, load_encoder
 from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
 from patsearch.engine.picture import PictureSource
 from patsearch.engine.query import QueryVectors, encode_query
 from patsearch.engine.question import Question, search
 from patsearch.engine.thumbnails import Thumbnails
-from patsearch.errors import EncoderMismatch, IndexDamaged, IndexNotFound, UsageError
+from patsearch.errors import EncoderMismatch, IndexDamaged, IndexNotFound, PatsearchError, UsageError
 from patsearch.files import foreign_entry
 from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
@@ -68,6 +68,17 @@ class Engine(Closing):
         encoder = self._given_encoder or load_encoder(self.spec.encoder)
         check_encoder(encoder, self.spec)
         return encoder
+
+    @cached_property
+    def shape_dim(self) -> int | None:
+        """`EncoderCard.shape_dim`; None too where the index's own encoder is not available."""
+        if self._given_encoder is not None:
+            return self._given_encoder.card.shape_dim
+        try:
+            card = encoder_card(self.spec.encoder)
+        except PatsearchError:
+            return None
+        return card.shape_dim if card.sha256 == self.spec.encoder_sha256 else None
 
     # ------------------------------------------------------------------ searching
 

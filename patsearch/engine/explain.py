@@ -64,6 +64,7 @@ def explain(
     *,
     found_vector: Embeddings | None = None,
     split: bool = True,
+    shape: bool = False,
 ) -> Explanation:
     """Compare a query's pictures with a drawing.
 
@@ -71,6 +72,7 @@ def explain(
         found_png: the drawing's picture, as `Thumbnails` keeps it.
         found_vector: (dim,) float32 of unit length: the drawing's vector in the index, which was made of more pixels.
         split: treat each picture as a sheet, as the search does.
+        shape: compare by shape alone, as the search did.
 
     Raises:
         ImageError: a picture is blank, or none is given.
@@ -83,7 +85,7 @@ def explain(
         figures = query_figures(picture, encoder) if split else [picture]
         if not figures:
             raise ImageError(f"Picture {number} of the query is blank.", hint="Check the file, or crop elsewhere.")
-        compared = agreements(encoder, figures, found, found_vector=found_vector)
+        compared = agreements(encoder, figures, found, found_vector=found_vector, shape=shape)
         best.append(max(zip(figures, compared, strict=True), key=lambda pair: pair[1].score))
     closest = max((agreement for _, agreement in best), key=lambda a: a.score)
     spec = encoder.preprocessing.whole if isinstance(encoder, ArrayEncoder) else Preprocessing()

@@ -5,7 +5,8 @@ Information Retrieval, equation 9.3). With R and N the drawings marked relevant 
 
     q' = alpha q + beta mean(R) - gamma mean(N),   to unit length
 
-Every vector of a query is moved; without a picture, the marked drawings alone are the query.
+Every vector of a query is moved; without a picture, the marked drawings alone are the query. That changes the order;
+scores are cosines with the query as it was, or with the closest of the relevant drawings.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def refine(
     if len(irrelevant):
         shift -= gamma * irrelevant.mean(axis=0, dtype=np.float64)
     if query is None:
-        return QueryVectors(_unit(shift[None, :], relevant[:1]), np.zeros(1, dtype=np.intp))
-    return QueryVectors(_unit(alpha * query.vectors.astype(np.float64) + shift, query.vectors), query.picture)
+        return QueryVectors(_unit(shift[None, :], relevant[:1]), np.zeros(1, dtype=np.intp), relevant)
+    moved = _unit(alpha * query.vectors.astype(np.float64) + shift, query.vectors)
+    return QueryVectors(moved, query.picture, query.vectors)
 
 
 def _unit(moved: np.ndarray[tuple[int, ...], np.dtype[np.float64]], before: Embeddings) -> Embeddings:

@@ -1,11 +1,13 @@
 """From query vectors to ranked drawings and patents: fusion of several pictures, grouping by patent.
 
-A drawing's score for one picture is the best cosine over that picture's vectors; its score for the query is the mean
-over the pictures. A patent's score for one picture is the best over its drawings, and again the mean over the
-pictures: a patent that shows every view of the query comes before one that shows a single view well.
+What decides the order: a drawing's rating for one picture is the best inner product over that picture's vectors; its
+rating for the query is the mean over the pictures. A patent's rating for one picture is the best over its drawings, and
+again the mean over the pictures: a patent that shows every view of the query comes before one that shows a single view
+well. Two refinements may come between: an expansion replaces each vector before the search proper, and re-ranking
+replaces the drawings' ratings for each picture before they are joined.
 
-Two refinements may come between: an expansion replaces each vector before the search proper, and re-ranking replaces
-the drawings' scores for each picture before they are joined.
+What is shown is another number, which has one meaning everywhere (`Fusion.scored`): a drawing's score is its cosine
+with the closest picture of the query, and a patent's is that of its best drawing.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Fusion:
             if found:
                 joined = np.stack(found)
                 moved[row] = expansion.expanded(vectors[row], joined, joined @ vectors[row])
-        return replace(self, query=replace(self.query, vectors=moved))
+        shown = vectors if self.query.shown is None else self.query.shown
+        return replace(self, query=replace(self.query, vectors=moved, shown=shown))
 
     def drawings(self, k: int) -> list[PatentHit]:
         """The k best drawings, best first, ties by id: each as a hit of its patent with this one drawing."""
@@ -90,6 +93,23 @@ class Fusion:
         found = [_patent_hit(rows, drawings, scores) for rows in by_patent.values()]
         found.sort(key=lambda one: (-one[1], one[0][0].drawing.patent))
         return _ranked([hits for hits, _ in found[:k]], [score for _, score in found[:k]])
+
+    def scored(self, found: list[PatentHit], shape_dim: int | None) -> list[PatentHit]:
+        """The same patents in the same order, with scores for ratings, and the drawings of each by their scores."""
+        query = self.query
+        if len(query.vectors) == 1 and query.shown is None and self.rerank is None and _has_style(query, shape_dim):
+            return found
+        ids = [hit.drawing.id for patent in found for hit in patent.drawings]
+        score: dict[str, float] = {}
+        for start in range(0, len(ids), _TOGETHER):
+            check()
+            stored = self.backend.get(ids[start : start + _TOGETHER])
+            if stored:
+                scores = query.scores(np.stack([vector for _, vector in stored.values()]), shape_dim)
+                score |= zip(stored, scores.tolist(), strict=True)
+        hits = [[replace(hit, score=score.get(hit.drawing.id, hit.score)) for hit in p.drawings] for p in found]
+        best_first = [tuple(sorted(some, key=lambda hit: (-hit.score, hit.drawing.id))) for some in hits]
+        return [replace(p, score=some[0].score, drawings=some) for p, some in zip(found, best_first, strict=True)]
 
     def _fetch(self, k: int) -> int:
         return max(_LEAST_FETCH, _OVERFETCH * k, self.rerank.candidates if self.rerank else 0)
@@ -148,6 +168,10 @@ class Fusion:
         query = self.query
         cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
         return np.stack([cosine[:, mask].max(axis=1) for mask in query.pictures()], axis=1)
+
+
+def _has_style(query: QueryVectors, shape_dim: int | None) -> bool:
+    return shape_dim is None or bool(query.vectors[0, shape_dim:].any())
 
 
 def _patent_hit(rows: list[int], drawings: list[Drawing], scores: NDArray[np.float32]) -> tuple[tuple[Hit, ...], float]:

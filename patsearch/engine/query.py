@@ -18,6 +18,7 @@ from patsearch.drawings import split_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.encoder.base import Encoder
 from patsearch.encoder.preprocess import is_blank
+from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.errors import ImageError
 
 _TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
@@ -30,14 +31,23 @@ class QueryVectors:
     Attributes:
         vectors: (V, dim) float32, rows of unit length.
         picture: (V,) intp, index of the picture; every picture has at least one vector.
+        shown: (S, dim) float32, rows of unit length: what scores are cosines with, where marks or an expansion moved
+            `vectors`, which decide the order alone; None where they did not.
     """
 
     vectors: Embeddings
     picture: NDArray[np.intp]
+    shown: Embeddings | None = None
 
     def by_shape(self, dim: int | None) -> QueryVectors:
         """Without the drawing style: only the first `dim` numbers, see `EncoderCard.shape_dim`."""
-        return replace(self, vectors=shape_part(self.vectors, dim))
+        shown = None if self.shown is None else shape_part(self.shown, dim)
+        return replace(self, vectors=shape_part(self.vectors, dim), shown=shown)
+
+    def scores(self, vectors: Embeddings, dim: int | None) -> NDArray[np.float64]:
+        """(N,) scores of drawings, from their vectors (N, D): the cosine with what is closest in the query."""
+        shown = self.vectors if self.shown is None else self.shown
+        return np.asarray(compared_cosines(shown, vectors, dim).max(axis=0))
 
     def pictures(self) -> Iterator[NDArray[np.bool_]]:
         """One mask over the vectors for each picture."""
@@ -54,14 +64,6 @@ class QueryVectors:
             np.concatenate([part.vectors for part in parts]),
             np.concatenate([part.picture + offset for part, offset in zip(parts, first, strict=True)]),
         )
-
-
-def shape_part(vectors: Embeddings, dim: int | None) -> Embeddings:
-    """Vectors (..., D) of unit length with 0 for all but the first `dim` numbers; None keeps all."""
-    if dim is None:
-        return vectors
-    kept = np.where(np.arange(vectors.shape[-1]) < dim, vectors, 0)
-    return np.asarray(kept / np.maximum(np.linalg.norm(kept, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def encode_query(
@@ -96,17 +98,8 @@ def encode_query(
                 owner.append(number)
         if not owner or owner[-1] != number:
             raise ImageError(f"Picture {number + 1} of the query is blank.", hint="Check the file, or crop elsewhere.")
-    vectors = _by_shape_where_unsure(encoder.encode_batch(variants), encoder.card.shape_dim)
+    vectors = by_shape_where_unsure(encoder.encode_batch(variants), encoder.card.shape_dim)
     return QueryVectors(vectors, np.asarray(owner, dtype=np.intp))
-
-
-def _by_shape_where_unsure(vectors: Embeddings, dim: int | None) -> Embeddings:
-    """By shape alone where the style is unclear: a sketch or a small copy must not find small drawings first."""
-    if dim is None:
-        return vectors
-    style = vectors[:, dim:]
-    unsure = style[:, -1] ** 2 > (style**2).sum(axis=1) / 2
-    return np.where(unsure[:, np.newaxis], shape_part(vectors, dim), vectors)
 
 
 def query_figures(image: Image.Image, encoder: Encoder) -> list[Image.Image]:

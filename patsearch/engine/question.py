@@ -72,10 +72,10 @@ class Question(BaseModel):
         crop: left, top, width, height in pixels of the upright pictures.
         page: of pictures with several pages (TIFF), this one, from 1; None is the first.
         drawings: single drawings, each a separate hit, not grouped by patent.
-        min_score: leave out results that score less.
+        min_score: leave out results that score less (`Hit.score`).
         exact: never approximate.
         mirror: also try every picture mirrored; with `rotations`, each of the turned ones too.
-        rerank: re-rank the best, see `Rerank`; scores are then not cosines any more.
+        rerank: re-rank the best, see `Rerank`: changes the order, not the scores.
         expansion: repeat the search with what was found first, see `Expansion`.
         relevant, irrelevant: ids of indexed drawings that move the query; relevant ones alone are a query.
         max_per_class: up to this many patents of one main class: Locarno, or US where a patent has no Locarno class.
@@ -250,6 +250,7 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
         fusion = fusion.expanded(question.expansion)
     find = fusion.drawings if question.drawings else fusion.patents
     hits = _spread(find, question.top, question.max_per_class) if question.max_per_class else find(question.top)
+    hits = fusion.scored(hits, engine.shape_dim)
     if question.min_score is not None:
         hits = [hit for hit in hits if hit.score >= question.min_score]
     return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start)

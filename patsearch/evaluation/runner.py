@@ -11,7 +11,7 @@ import numpy as np
 
 from patsearch.backends.base import Backend
 from patsearch.encoder import BASELINE_ENCODER, Encoder, load_encoder, shipped_cards
-from patsearch.engine.query import shape_part
+from patsearch.encoder.shape import shape_part
 from patsearch.errors import EncoderError, PluginError, UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.backends import BackendFigures, built_backend, choose_filters, load_backend, measure_backend

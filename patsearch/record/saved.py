@@ -13,13 +13,23 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FailFast, Field, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
+from patsearch.backends.base import Embeddings
 from patsearch.engine import Engine, Picture, QueryVectors, Question, search
 from patsearch.errors import EncoderMismatch, InputError, UsageError
 from patsearch.files import storage_errors, write_text
 from patsearch.record.record import SearchRecord
-from patsearch.types import PatentHit
+from patsearch.types import JsonDict, PatentHit
 
 # The file may come from a stranger: each of its parts has a bound, checked before anything is made from it.
 _MAX_BYTES = 64 << 20
@@ -45,7 +55,11 @@ class _SavedPicture(BaseModel):
 
 
 class SavedSearch(BaseModel):
-    """What the file holds; `vectors` is little-endian float32, (V, dim), in base64, V the length of `picture`."""
+    """What the file holds.
+
+    `vectors` is little-endian float32, (V, dim), in base64, V the length of `picture`. Where marks moved the query,
+    `shown_vectors` is what scores are measured with, (S, dim); only then is it in the file.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -59,6 +73,7 @@ class SavedSearch(BaseModel):
     options: Annotated[Question, PlainSerializer(Question.options)]
     pictures: Annotated[tuple[_SavedPicture, ...], FailFast(), Field(max_length=_MOST_VECTORS)]
     vectors: str
+    shown_vectors: str | None = None
     picture: Annotated[tuple[_Row, ...], FailFast(), Field(min_length=1, max_length=_MOST_VECTORS)]
     shown: Annotated[frozenset[_Short], FailFast(), Field(max_length=_MOST_SHOWN)]
     checked: _Short
@@ -76,7 +91,8 @@ class SavedSearch(BaseModel):
             where=str(record.question.where),
             options=record.question,
             pictures=tuple(_SavedPicture(name=p.name, png=b64encode(p.png).decode()) for p in record.pictures),
-            vectors=b64encode(query.vectors.astype("<f4").tobytes()).decode(),
+            vectors=_text(query.vectors),
+            shown_vectors=None if query.shown is None else _text(query.shown),
             picture=tuple(int(i) for i in query.picture),
             shown=frozenset(hit.patent for hit in record.hits),
             checked=record.asked,
@@ -133,14 +149,21 @@ class SavedSearch(BaseModel):
     def query(self) -> QueryVectors:
         """The query's vectors."""
         numbers = np.frombuffer(b64decode(self.vectors, validate=True), dtype="<f4")
-        rows, rest = divmod(len(numbers), len(self.picture))
-        if rest or not 0 < rows <= _MAX_DIM or len(set(self.picture)) != max(self.picture) + 1:
+        dim, rest = divmod(len(numbers), len(self.picture))
+        if rest or not 0 < dim <= _MAX_DIM or len(set(self.picture)) != max(self.picture) + 1:
             raise ValueError("its vectors and pictures do not belong together")
-        vectors = numbers.reshape(len(self.picture), rows).astype(np.float32)
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-        if not (np.abs(lengths - 1) < _LENGTH_ERROR).all():  # not so for NaN either
-            raise ValueError("its vectors are not of unit length")
-        return QueryVectors(vectors, np.asarray(self.picture, dtype=np.intp))
+        shown = None
+        if self.shown_vectors is not None:
+            shown = _rows(np.frombuffer(b64decode(self.shown_vectors, validate=True), dtype="<f4"), dim)
+        return QueryVectors(_rows(numbers, dim), np.asarray(self.picture, dtype=np.intp), shown)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> JsonDict:
+        """As versions before this field expect it, wherever it is not needed."""
+        written: JsonDict = write(self)
+        if self.shown_vectors is None:
+            del written["shown_vectors"]
+        return written
 
     def question(self) -> Question:
         """The search, with its pictures as records show them; `query` has their vectors."""
@@ -185,6 +208,22 @@ class News:
     record: SearchRecord
     new: tuple[PatentHit, ...]
     after: SavedSearch
+
+
+def _text(vectors: Embeddings) -> str:
+    return b64encode(vectors.astype("<f4").tobytes()).decode()
+
+
+def _rows(numbers: Embeddings, dim: int) -> Embeddings:
+    """(V, dim) float32, checked."""
+    rows, rest = divmod(len(numbers), dim)
+    if rest or not 0 < rows <= _MOST_VECTORS:
+        raise ValueError("its vectors do not belong together")
+    vectors = numbers.reshape(rows, dim).astype(np.float32)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    if not (np.abs(lengths - 1) < _LENGTH_ERROR).all():  # not so for NaN either
+        raise ValueError("its vectors are not of unit length")
+    return vectors
 
 
 def _reason(error: Exception) -> str:

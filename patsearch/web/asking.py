@@ -41,6 +41,10 @@ class Asked:
     question: Question
     offset: int
 
+    def asked(self, encoded: Encoded | None) -> Question:
+        """The question with its uploads' pictures and vectors."""
+        return self.question.replaced(pictures=encoded.pictures, encoded=encoded.query) if encoded else self.question
+
     def record(self, engine: Engine, encoded: Encoded | None) -> tuple[SearchRecord, QueryVectors, bool]:
         """Search: the record of the requested page, the query's vectors, and whether there are more results.
 
@@ -51,9 +55,8 @@ class Asked:
             InputError: the patent or a marked drawing is not in the index.
             UsageError: there is nothing to search with.
         """
-        pictures = {"pictures": encoded.pictures, "encoded": encoded.query} if encoded else {}
         last = self.offset + self.question.top
-        answer = search(engine, self.question.replaced(top=last + 1, **pictures))
+        answer = search(engine, self.asked(encoded).replaced(top=last + 1))
         record = public(SearchRecord.of(engine, answer))
         page = replace(record, question=self.question, hits=answer.hits[self.offset : last])
         return page, answer.vectors, len(answer.hits) > last

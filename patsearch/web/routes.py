@@ -209,23 +209,30 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
     ) -> JSONResponse:
         """Which regions of the pictures and of a found drawing agree most."""
 
-        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings]:
+        encoded = await service.encode(asked)
+
+        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings, float]:
             found = engine.backend.get([drawing])
             png = engine.thumbnails.get(drawing)
             if drawing not in found or png is None:
                 raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
-            uploads = asked.uploads
-            if not uploads:  # the query is indexed drawings: their pictures are compared
-                _, shown = compose(engine, asked.question)
-                uploads = tuple(Upload(p.name, p.png) for p in shown if p.png)[: service.settings.max_pictures]
-            return engine.spec, uploads, png, found[drawing][1]
+            vector = found[drawing][1]
+            query, shown = compose(engine, asked.asked(encoded))
+            if asked.question.shape:
+                query = query.by_shape(engine.shape_dim)
+            # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
+            indexed = [Upload(p.name, p.png) for p in shown[len(asked.uploads) :] if p.png]
+            uploads = (*asked.uploads, *indexed)[: service.settings.max_pictures]
+            return engine.spec, uploads, png, vector, float(query.scores(vector[None], engine.shape_dim)[0])
 
-        spec, uploads, png, vector = await service.with_engine(gather)
-        why = await service.workers.run(explain_uploads, spec, uploads, png, vector, service.settings.max_pixels)
+        spec, uploads, png, vector, score = await service.with_engine(gather)
+        why = await service.workers.run(
+            explain_uploads, spec, uploads, (png, vector), asked.question.shape, service.settings.max_pixels
+        )
         return JSONResponse(
             {
                 "drawing": drawing,
-                "score": round(why.score, 6),
+                "score": round(score, 6),
                 "method": why.method,
                 "query": [
                     {"name": upload.name, **_heated(one)} for upload, one in zip(uploads, why.query, strict=True)

@@ -95,15 +95,20 @@ def encode_uploads(
 
 
 def explain_uploads(
-    spec: IndexSpec, uploads: Sequence[Upload], found_png: bytes, found_vector: Embeddings, max_pixels: int
+    spec: IndexSpec, uploads: Sequence[Upload], found: tuple[bytes, Embeddings], shape: bool, max_pixels: int
 ) -> Explanation:
     """Which regions of the pictures and of a drawing agree most.
+
+    Args:
+        found: the drawing's PNG and its vector in the index.
+        shape: by shape alone.
 
     Raises:
         ImageError: one of them cannot be used.
     """
     images = [_image(upload, max_pixels) for upload in uploads]
-    return explain(_encoder(spec), images, found_png, found_vector=found_vector, split=not spec.whole_sheets)
+    split = not spec.whole_sheets
+    return explain(_encoder(spec), images, found[0], found_vector=found[1], split=split, shape=shape)
 
 
 def read_saved(data: bytes) -> SavedSearch:

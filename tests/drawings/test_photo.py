@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import clean_photo, query_image
 from patsearch.encoder import load_encoder
-from patsearch.engine.query import shape_part
+from patsearch.encoder.shape import shape_part
 from patsearch.errors import ImageError
 
 

@@ -16,7 +16,7 @@ import patsearch.encoder
 from patsearch.encoder import DEFAULT_ENCODER, ArrayEncoder, EncoderCard, Preprocessing, encoder_names, load_encoder
 from patsearch.encoder.card import fingerprint
 from patsearch.encoder.onnx import OnnxEncoder
-from patsearch.engine.query import shape_part
+from patsearch.encoder.shape import shape_part
 from patsearch.errors import EncoderError, PluginError
 
 WEIGHTS = Path(patsearch.encoder.__file__).parent / "weights"

@@ -11,10 +11,14 @@ from makers import CLASSES, draw_design, week
 from PIL import Image
 
 from patsearch import parse_filter
+from patsearch.encoder.shape import shape_part
 from patsearch.engine import Engine, Expansion, Rerank, open_index
-from patsearch.engine.query import QueryVectors, shape_part, turned
+from patsearch.engine.fusion import Fusion
+from patsearch.engine.query import QueryVectors, turned
 from patsearch.errors import ImageError, IndexDamaged, IndexNotFound, IndexVersionError, InputError, UsageError
+from patsearch.filters import Filter
 from patsearch.ingest import IngestOptions, ingest
+from patsearch.types import PatentHit
 
 DESIGNS = 10
 
@@ -45,14 +49,28 @@ def test_several_pictures_are_one_query(engine: Engine) -> None:
     assert {h.patent for h in both} == {"USD900003", "USD900006"}
     views = engine.search([draw_design(3, 0), draw_design(3, 1)], k=1)[0]
     assert views.patent == "USD900003"
-    assert views.score > both[0].score
     assert len(views.drawings) == 2
+    # A patent that shows both views comes before one that shows a single one, and both scores are of the closest pair.
+    assert rated(engine, [draw_design(3, 0), draw_design(3, 1)])[0].score > rated(engine, pictures_of_two())[0].score
 
 
-def test_the_fused_score_is_the_mean_of_the_best_cosines(engine: Engine) -> None:
-    pictures = [draw_design(3, 0), draw_design(6, 0)]
-    query = engine.encode(pictures)
-    for hit in engine.search(pictures, k=DESIGNS):
+def pictures_of_two() -> list[Image.Image]:
+    return [draw_design(3, 0), draw_design(6, 0)]
+
+
+def rated(engine: Engine, pictures: list[Image.Image], *, rerank: Rerank | None = None) -> list[PatentHit]:
+    """All patents with what decides their order."""
+    return Fusion(engine.backend, engine.encode(pictures), Filter(), rerank=rerank).patents(DESIGNS)
+
+
+def drawings_rated(fusion: Fusion) -> dict[str, float]:
+    """What decides the order of all drawings, best first."""
+    return {hit.drawing.id: hit.score for hit in fusion.drawings(100)}
+
+
+def test_the_fused_rating_is_the_mean_of_the_best_cosines(engine: Engine) -> None:
+    query = engine.encode(pictures_of_two())
+    for hit in rated(engine, pictures_of_two()):
         _, vectors = engine.drawings_of(hit.patent)
         cosines = vectors @ query.vectors.T  # (drawings, vectors)
         best = [cosines[:, query.picture == p].max() for p in range(2)]
@@ -114,22 +132,24 @@ def test_re_ranking_gives_the_scores_of_its_formula(engine: Engine) -> None:
     cosines = np.stack(vectors).astype(np.float64) @ query.vectors[0].astype(np.float64)
     wanted = method.scores(cosines.astype(np.float32), np.stack(vectors))
     score = {d.id: float(s) for d, s in zip(drawings, wanted, strict=True)}
+    fusion = Fusion(engine.backend, query, Filter(), rerank=method)
+    ratings = drawings_rated(fusion)
+    assert ratings == pytest.approx(score, abs=1e-5)
     hits = engine.search_drawings(draw_design(4, 0), k=len(drawings), rerank=method)
-    assert [h.score for h in hits] == pytest.approx(sorted(score.values(), reverse=True), abs=1e-5)
-    for hit in hits:
-        assert hit.score == pytest.approx(score[hit.drawing.id], abs=1e-5)
+    assert [hit.drawing.id for hit in hits] == list(ratings)
     best = engine.search(draw_design(4, 0), k=3, rerank=method)
     assert best[0].patent == "USD900004"
-    assert best[0].score == pytest.approx(max(score.values()), abs=1e-5)
+    assert fusion.patents(1)[0].score == pytest.approx(max(score.values()), abs=1e-5)
 
 
 def test_re_ranking_of_several_pictures_is_the_mean_over_them(engine: Engine) -> None:
     method = Rerank(k1=3, k2=2)
     single = [
-        {h.drawing.id: h.score for h in engine.search_drawings(draw_design(s, 0), k=100, rerank=method)} for s in (3, 6)
+        drawings_rated(Fusion(engine.backend, engine.encode(picture), Filter(), rerank=method))
+        for picture in pictures_of_two()
     ]
-    for hit in engine.search_drawings([draw_design(3, 0), draw_design(6, 0)], k=100, rerank=method):
-        assert hit.score == pytest.approx(float(np.mean([s[hit.drawing.id] for s in single])), abs=1e-5)
+    both = drawings_rated(Fusion(engine.backend, engine.encode(pictures_of_two()), Filter(), rerank=method))
+    assert both == pytest.approx({i: float(np.mean([s[i] for s in single])) for i in both}, abs=1e-5)
 
 
 def test_expansion_asks_again_with_what_was_found(engine: Engine) -> None:
@@ -138,10 +158,9 @@ def test_expansion_asks_again_with_what_was_found(engine: Engine) -> None:
     found = engine.search_drawings(draw_design(4, 0), k=2)
     vectors = np.stack([engine.backend.get([h.drawing.id])[h.drawing.id][1] for h in found])
     new = method.expanded(query, vectors, vectors @ query)
-    hits = engine.search_drawings(draw_design(4, 0), k=5, expansion=method)
-    for hit in hits:
-        vector = engine.backend.get([hit.drawing.id])[hit.drawing.id][1]
-        assert hit.score == pytest.approx(float(vector @ new), abs=1e-3)
+    fusion = Fusion(engine.backend, engine.encode(draw_design(4, 0)), Filter()).expanded(method)
+    for id_, rating in drawings_rated(fusion).items():
+        assert rating == pytest.approx(float(engine.backend.get([id_])[id_][1] @ new), abs=1e-3)
     assert engine.search(draw_design(4, 0), k=1, expansion=method, rerank=Rerank())[0].patent == "USD900004"
 
 

@@ -246,6 +246,13 @@ def test_why_a_drawing_matched(client: TestClient, drawing: bytes) -> None:
     for one in (*why["query"], why["found"]):
         assert base64.b64decode(one["picture"]).startswith(b"\x89PNG")
         assert base64.b64decode(one["heat"]).startswith(b"\x89PNG")
+    by_shape = search(client, drawing, shape="true")["hits"][1]
+    found_by_shape = {"drawing": by_shape["drawing"]["id"], "shape": "true"}
+    why = client.post(f"{API}/explain", files=[("image", ("s.png", drawing))], data=found_by_shape).json()
+    assert why["score"] == pytest.approx(by_shape["score"], abs=1e-6)
+    liked = client.post(f"{API}/search", data={"like": "USD900001"}).json()["hits"][0]
+    asked_like = {"like": "USD900001", "drawing": liked["drawing"]["id"]}
+    assert client.post(f"{API}/explain", data=asked_like).json()["score"] == liked["score"]
     like = client.post(f"{API}/explain", data={"like": "USD900001", **found}).json()
     assert [one["name"] for one in like["query"]] == ["USD900001-D00001-1", "USD900001-D00002-1"]
     assert client.post(f"{API}/explain", files=[("image", drawing)], data={"drawing": "x"}).status_code == 404
