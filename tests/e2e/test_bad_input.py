@@ -235,12 +235,12 @@ def test_a_query_that_is_no_picture(good: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
+    """A file system of one megabyte."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small file system needs the superuser")
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False).returncode != 0:
         pytest.skip("a small file system cannot be mounted here")
     yield disk
     subprocess.run(["umount", "--lazy", disk], check=True)  # mapped files may outlive their index a little
@@ -263,7 +263,7 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path, tmp_path: Pa
     index = small_disk / "index"
     run("ingest", week(tmp_path / "w", range(2)), "--index", index, "--workers", 1, code=0)
     before = set(ids(index))
-    many = week(tmp_path / "w", range(20, 80), date="20220118")
+    many = week(tmp_path / "w", range(20, 44), date="20220118")
     done = run("ingest", many, "--index", index, "--workers", 1, "--commit-every", 8, "--quiet", code=8)
     assert len(done.stderr.strip().splitlines()) == 1
     # With room again, nothing is lost, and the same command continues as if nothing had happened.
@@ -271,4 +271,4 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path, tmp_path: Pa
     with open_index(index) as engine:
         assert before <= {d.id for drawings, _ in engine.backend.scan() for d in drawings}
     run("ingest", many, "--index", index, "--workers", 1, "--quiet", code=0)
-    assert len(ids(index)) == 4 + 120
+    assert len(ids(index)) == 4 + 48

@@ -6,15 +6,17 @@ import csv
 import gzip
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from commands import run_here
+from numpy.typing import NDArray
 from PIL import Image
 
-from patsearch.encoder import load_encoder
+from patsearch.encoder import Preprocessing, load_encoder
 from patsearch.synth.dice import Dice
 from patsearch.synth.mesh import Assembly
 from patsearch.synth.render import View, render
@@ -152,6 +154,15 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     # The share of layers in float32 that serves here; the search for it is tested by itself.
     monkeypatch.setattr(quantise, "_KEPT", (1 / 8,))
     monkeypatch.setattr(sys, "argv", ["make_encoder.py", "--small", "--out", str(tmp_path)])
+    some_drawings: Callable[..., NDArray[np.uint8]] = make_encoder.some_drawings
+    drawn: list[NDArray[np.uint8]] = []
+
+    def draw_once(data: list[Path], spec: Preprocessing, count: int) -> NDArray[np.uint8]:
+        if not drawn:
+            drawn.append(some_drawings(data, spec, count))
+        return drawn[0]
+
+    monkeypatch.setattr(make_encoder, "some_drawings", draw_once)
     make_encoder.main()
     path = tmp_path / "encoder" / "lite0-drawings.onnx"
     encoder = load_encoder(f"onnx:{path}")

@@ -37,7 +37,7 @@ def test_the_description_holds(description: schemathesis.BaseSchema, mode: Gener
         try:
             cases = operation.as_strategy(generation_mode=mode)
 
-            @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+            @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
             @given(case=cases)
             def ask(case: schemathesis.Case[Any]) -> None:
                 case.call_and_validate(checks=CHECKS)
