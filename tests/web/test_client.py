@@ -121,7 +121,7 @@ def spaces() -> Iterator[bytes]:
         b'{"error": {"kind": "PatsearchError"}}',
         b'{"error": {"kind": "__builtins__", "message": "x", "hint": null}}',
     ],
-    ids=lambda body: repr(body)[:40],
+    ids=lambda body: getattr(body, "__name__", repr(body)[:40]),  # a function's repr has its address
 )  # fmt: skip
 def test_a_hostile_server_gives_an_error_of_one_line(
     body: bytes | Callable[[], Iterator[bytes]], status: int, drawing: bytes, monkeypatch: pytest.MonkeyPatch
