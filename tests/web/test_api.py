@@ -121,7 +121,7 @@ def test_a_page_of_a_file_is_chosen(client: TestClient) -> None:
     assert (patents(answer)[0], answer["query"]["page"]) == ("USD900003", 2)
     refused = client.post(f"{API}/search", files={"image": ("a.tif", buffer.getvalue())}, data={"page": "3"})
     assert refused.status_code == 422
-    assert "a.tif has no page 3" in refused.json()["message"]
+    assert "a.tif has no page 3" in refused.json()["error"]["message"]
     assert client.post(f"{API}/search", files={"image": ("a.tif", b"x")}, data={"page": "0"}).status_code == 422
 
 
