@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -15,9 +16,11 @@ from typing import Any
 from pebble import ProcessPool
 
 from patsearch.errors import UsageError
+from patsearch.interrupts import shielded, unheard
 
 # Not forked: this process may have threads (FAISS, ONNX Runtime, a server), and a copy would hold their locks.
 START = "spawn"
+_MOST_SECONDS = 5.0
 
 
 def start_pool(
@@ -42,7 +45,11 @@ def start_pool(
     """
     require_main_guard()
     context = multiprocessing.get_context(START)
-    return ProcessPool(workers, tasks_each, _prepare, (memory, initializer, arguments), context)
+    pool = ProcessPool(workers, tasks_each, _prepare, (memory, initializer, arguments), context)
+    with shielded(), unheard():
+        # This begins its processes, and the thread that will replace them.
+        pool.active  # noqa: B018
+    return pool
 
 
 def require_main_guard() -> None:
@@ -80,7 +87,12 @@ def _asks_for_its_name(statement: ast.stmt) -> bool:
 def stop_pool(pool: ProcessPool) -> None:
     """End the processes at once; unfinished tasks are dropped."""
     pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()
+    for worker in list(pool._pool_manager.worker_manager.workers.values()):
+        (worker.kill if hasattr(signal, "SIGKILL") else worker.terminate)()
+    # Joining may wait forever for a message that a process ended within: its threads end with this process.
+    ending = threading.Thread(target=pool.join, daemon=True)
+    ending.start()
+    ending.join(_MOST_SECONDS)
 
 
 def _prepare(memory: int | None, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

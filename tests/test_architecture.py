@@ -17,7 +17,7 @@ PACKAGE = Path(patsearch.__file__).parent
 # From the cellar to the roof; a part may import what is named before it, and its own modules.
 LAYERS = [
     {"text", "dates"},
-    {"errors", "pages"},
+    {"errors", "interrupts", "pages"},
     {"deadline", "files"},
     {"lock", "processes", "servers", "sqlite"},
     {"classification", "numbers", "plugins"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,13 +17,11 @@ import click
 import typer
 
 from patsearch.errors import PatsearchError, StorageError
+from patsearch.interrupts import end_at_next, stoppable, stopped_by
 from patsearch.settings import load_defaults
 from patsearch.text import visible
 
 COMMANDS = ("ingest", "query", "watch", "serve", "bench", "index", "encoder", "train", "synth", "demo")
-
-# A pipe into `head`, or Ctrl-C, is not an error.
-_EXIT_INTERRUPTED = 130
 
 
 def build_app() -> typer.Typer:
@@ -61,9 +60,18 @@ def _at_home(argument: str) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. `PatsearchError` becomes one line and its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        build_app()(args=[_at_home(argument) for argument in given], default_map=load_defaults())
+        with stoppable():
+            _run(given)
+    finally:
+        if stopped_by() and arguments is None:
+            end_at_next()
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        build_app()(args=[_at_home(argument) for argument in arguments], default_map=load_defaults())
     except PatsearchError as error:
         fail(error)
     except BrokenPipeError:
@@ -72,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):  # typer has its own copy of click, and does not know this Abort
         print("Stopped. Finished work is kept; the same command resumes from there.", file=sys.stderr)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(128 + (stopped_by() or signal.SIGINT))
     except OSError as error:
         if error.errno is None:
             raise

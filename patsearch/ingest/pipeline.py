@@ -27,6 +27,7 @@ from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
+from patsearch.interrupts import shielded, stoppable
 from patsearch.numbers import normal_number
 from patsearch.processes import require_main_guard
 from patsearch.servers import remember
@@ -114,7 +115,7 @@ def ingest(
     opened = [open_source(Path(path).expanduser(), kind=options.kind, options=options.source) for path in sources]
     report = IngestReport(sources=[str(source.path) for source in opened])
     start = time.perf_counter()
-    with closing(_open_engine(Path(index).expanduser(), options, encoder)) as engine:
+    with stoppable(), closing(_open_engine(Path(index).expanduser(), options, encoder)) as engine:
         run = _Run(engine, options, report, on_progress, _total(opened))
         try:
             run.take_in(opened)
@@ -163,10 +164,12 @@ class _Run:
         with WorkerPool(settings, workers) as pool:
             try:
                 for unit, result in pool.results(self._wanted(sources)):
-                    self._take(unit, result)
+                    with shielded():
+                        self._take(unit, result)
             finally:
                 # Also when stopped: what is finished is worth keeping.
-                self._commit()
+                with shielded():
+                    self._commit()
 
     def _wanted(self, sources: Sequence[Source]) -> Iterator[Unit]:
         """The units that are not in the index yet; counts the others and what cannot be read."""

@@ -13,6 +13,7 @@ from pebble import ProcessExpired
 from patsearch.errors import PatsearchError
 from patsearch.ingest.sources import Unit
 from patsearch.ingest.worker import UnitResult, WorkerSettings, run_unit, start_worker
+from patsearch.interrupts import shielded
 from patsearch.processes import start_pool, stop_pool
 from patsearch.types import Closing
 
@@ -45,7 +46,9 @@ class WorkerPool(Closing):
         source = iter(units)
         while True:
             free = _IN_FLIGHT * self._workers - len(waiting)
-            waiting.extend((unit, self._submit(unit)) for unit in islice(source, free))
+            for unit in islice(source, free):
+                with shielded():  # or the lock of the queue would be left
+                    waiting.append((unit, self._submit(unit)))
             if not waiting:
                 return
             unit, future = waiting.popleft()

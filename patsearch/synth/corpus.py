@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -184,6 +185,7 @@ def _pooled(make: Callable[[Plan], _Made], plans: list[Plan], processes: int) ->
 
 
 def _single_threaded() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the others
     cv2.setNumThreads(1)
 
 
