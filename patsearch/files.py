@@ -59,7 +59,8 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.new" if shared else f"{path.name}.new")
+    # Fifty letters of a name leave room for the rest of the longest that systems take.
+    part = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex[:12]}.new" if shared else f"{path.name}.new")
     try:
         yield part
         sync_file(part)
@@ -72,14 +73,28 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
-    """Replace the contents of a file; errors and arguments as of `replacing`."""
-    with replacing(path, shared=shared) as part:
-        part.write_bytes(data)
+    """Replace the contents of a file, or leave it as it was; arguments as of `replacing`.
+
+    Behind a link, the file that it leads to is replaced. A new file has the permissions of the old one. What is not a
+    file (`/dev/stdout`, a pipe) is written to.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with storage_errors(f"Writing {path}"):
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        target = Path(os.path.realpath(path))
+        with replacing(target, shared=shared) as part:
+            part.write_bytes(data)
+            if target.exists():
+                shutil.copymode(target, part)
 
 
 def write_text(path: Path, text: str, *, shared: bool = False) -> None:
-    """Like `write_bytes`: UTF-8, with line ends as they are in the text."""
-    write_bytes(path, text.encode(), shared=shared)
+    """Like `write_bytes`: UTF-8, with line ends as they are in the text; what UTF-8 cannot hold becomes `?`."""
+    write_bytes(path, text.encode(errors="replace"), shared=shared)
 
 
 def sync_file(path: Path) -> None:

@@ -38,6 +38,7 @@ class WriterLock:
                 self._lock.acquire(blocking=False)
             except Timeout as error:
                 raise self._held() from error
+        with suppress(OSError):  # on a full disk, what frees space must not need any
             self._holder.write_text(f"{os.getpid()}\n", encoding="ascii")
 
     def release(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from patsearch.errors import VectorIndexError
+from patsearch.errors import StorageError, VectorIndexError
 from patsearch.files import write_text
 
 ENVIRONMENT = "PATSEARCH_SERVERS"
@@ -30,8 +30,8 @@ def remember(url: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, "".join(f"{line}\n" for line in [*known, origin]), shared=True)
-    except OSError as error:
-        _log.warning("%s cannot be written (%s): name the server in %s.", path, error.strerror, ENVIRONMENT)
+    except (OSError, StorageError) as error:
+        _log.warning("%s cannot be written (%s): name the server in %s.", path, error, ENVIRONMENT)
 
 
 def require_known(location: str, named_in: Path) -> None:

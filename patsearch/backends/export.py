@@ -8,8 +8,6 @@ index.json        encoder, its fingerprint, dim, and the number of drawings
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict, fields
 from io import BufferedRandom
 from pathlib import Path
@@ -17,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from patsearch.backends.base import Backend
-from patsearch.errors import StorageError, UsageError
+from patsearch.errors import UsageError
+from patsearch.files import new_parents, storage_errors, sync_file, sync_folder
 from patsearch.filters import Filter
+from patsearch.lock import scratch_folder
 from patsearch.types import Drawing, JsonDict
 
 _BATCH = 4096
@@ -33,17 +33,14 @@ def export(backend: Backend, folder: Path, where: Filter | None = None) -> int:
     """
     if folder.exists():
         raise UsageError(f"{folder} exists already.", hint="Name a new folder.")
-    part = folder.with_name(f"{folder.name}.part{os.getpid()}")
-    try:
-        part.mkdir(parents=True)
+    with storage_errors(f"Writing {folder}"), new_parents(folder), scratch_folder(folder, "export") as scratch:
+        part = scratch / "export"
+        part.mkdir()
         count = _write(backend, part, where)
+        for path in part.iterdir():
+            sync_file(path)
         part.rename(folder)
-    except OSError as error:
-        raise StorageError(
-            f"Writing {folder}: {error.strerror or error}.", hint="Check the permissions and the free space."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        sync_folder(folder.resolve().parent)
     return count
 
 

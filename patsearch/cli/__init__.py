@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -71,12 +72,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> None:
     try:
-        build_app()(args=[_at_home(argument) for argument in arguments], default_map=load_defaults())
+        _call([_at_home(argument) for argument in arguments])
     except PatsearchError as error:
         fail(error)
     except BrokenPipeError:
-        # The reader went away; keep Python from complaining when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):  # typer has its own copy of click, and does not know this Abort
         print("Stopped. Finished work is kept; the same command resumes from there.", file=sys.stderr)
@@ -84,8 +84,26 @@ def _run(arguments: list[str]) -> None:
     except OSError as error:
         if error.errno is None:
             raise
+        _close_stdout()
         where = f" ({error.filename})" if error.filename else ""
         fail(StorageError(f"{error.strerror}{where}.", hint="Check the path, its permissions and the free space."))
+
+
+def _call(arguments: list[str]) -> None:
+    """Raises SystemExit, and what goes wrong with standard output: its last part is written at the end."""
+    try:
+        build_app()(args=arguments, default_map=load_defaults())
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer's code for that is 1
+            raise end.__context__ from None
+        sys.stdout.flush()
+        raise
+
+
+def _close_stdout() -> None:
+    """Nobody reads it, or the disk is full: keep Python from trying again, and complaining, at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: PatsearchError) -> None:

@@ -13,6 +13,7 @@ import typer
 from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
 from patsearch.cli.output import notice, print_json, print_long, stderr, stdout
 from patsearch.errors import UsageError
+from patsearch.files import write_bytes, write_text
 from patsearch.text import visible
 
 if TYPE_CHECKING:
@@ -166,9 +167,9 @@ def _in_folder(
         answer = search(engine, question)
         record = SearchRecord.of(engine, answer)
         if html is not None:
-            html.write_text(render_page(record, engine.thumbnails), encoding="utf-8")
+            write_text(html, render_page(record, engine.thumbnails), shared=True)
         if pdf is not None:
-            pdf.write_bytes(render_pdf(record, engine.thumbnails))
+            write_bytes(pdf, render_pdf(record, engine.thumbnails), shared=True)
         if save is not None:
             SavedSearch.of(record, answer.vectors, name=save.stem).save(save)
     return record.to_json(), record.hits
@@ -183,11 +184,11 @@ def _on_server(
     with connect(url, token=token) as server:
         record = server.record(question)
         if html is not None:
-            html.write_bytes(server.report(question, kind="html"))
+            write_bytes(html, server.report(question, kind="html"), shared=True)
         if pdf is not None:
-            pdf.write_bytes(server.report(question, kind="pdf"))
+            write_bytes(pdf, server.report(question, kind="pdf"), shared=True)
         if save is not None:
-            save.write_bytes(server.save(question, name=save.stem))
+            write_bytes(save, server.save(question, name=save.stem), shared=True)
         hits = server.hits(record)
     return record, hits
 

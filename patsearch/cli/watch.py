@@ -37,6 +37,7 @@ def command(
 
     from patsearch.engine import open_index
     from patsearch.engine.wire import hits_json
+    from patsearch.files import write_text
     from patsearch.record import SavedSearch, render_page
 
     searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
@@ -52,7 +53,7 @@ def command(
             if out is not None and news.new:
                 page = out / f"{path.stem}.html"
                 only_new = replace(news.record, hits=news.new)
-                page.write_text(render_page(only_new, engine.thumbnails), encoding="utf-8")
+                write_text(page, render_page(only_new, engine.thumbnails), shared=True)
                 notice(f"wrote {page}")
             # Last: results that could not be reported count as not shown.
             if not keep:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from patsearch.encoder.preprocess import STRICT, Preprocessing
 from patsearch.errors import EncoderError
+from patsearch.files import write_text
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -73,7 +74,7 @@ class EncoderCard:
 
     def save(self, path: Path) -> None:
         """Write the JSON file."""
-        path.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from patsearch.encoder.torch_dual import TWINS, Dual
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError
+from patsearch.files import write_text
 
 POOLINGS = ("native", "average", "gem")
 EMBEDDINGS = ("projection", "pooled")
@@ -63,7 +64,7 @@ class NetworkConfig:
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -23,6 +23,7 @@ from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.metrics import QueryRanks
 from patsearch.evaluation.quality import Quality, QueryRecord
 from patsearch.evaluation.results import BenchResult, Evaluation
+from patsearch.files import write_text
 from patsearch.types import JsonDict, finite
 
 FORMAT = "patsearch-bench"
@@ -131,11 +132,9 @@ def save_runs(result: BenchResult, folder: Path) -> list[Path]:
             "environment": result.environment,
             "per_query": [_query_json(evaluation.quality, record) for record in evaluation.quality.records],
         }
-        path.write_text(json.dumps(finite(document), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        with path.with_suffix(".run").open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in trec_run(evaluation))
-        with path.with_suffix(".qrels").open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in trec_qrels(evaluation))
+        write_text(path.with_suffix(".run"), "".join(f"{line}\n" for line in trec_run(evaluation)))
+        write_text(path.with_suffix(".qrels"), "".join(f"{line}\n" for line in trec_qrels(evaluation)))
+        write_text(path, json.dumps(finite(document), ensure_ascii=False, indent=1) + "\n")
         written.append(path)
     return written
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from patsearch.files import write_text
 from patsearch.ingest.sources import Problem
 from patsearch.types import JsonDict
 
@@ -97,5 +98,5 @@ class IngestReport:
         folder.mkdir(exist_ok=True)
         stamp = self.started.replace(":", "").replace("+0000", "Z").replace("-", "")
         path = folder / f"ingest-{stamp}.json"
-        path.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
         return path

@@ -11,6 +11,7 @@ from typing import Any
 from patsearch import pages
 from patsearch.evaluation.environment import measured_on
 from patsearch.evaluation.plots import bars
+from patsearch.files import write_text
 from patsearch.suite.rows import TRAINED, Row
 from patsearch.suite.run import SuiteResult
 from patsearch.types import JsonDict
@@ -150,7 +151,7 @@ def save(result: SuiteResult, folder: Path) -> list[Path]:
         "table.html": to_html(result),
     }
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
     return [folder / name for name in texts]
 
 

@@ -28,6 +28,7 @@ from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import Network
 from patsearch.errors import PatsearchError, UsageError
 from patsearch.evaluation.environment import describe_environment
+from patsearch.files import write_text
 from patsearch.training.checkpoint import mend_checkpoint, write_checkpoint
 from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
@@ -171,8 +172,8 @@ class _Run:
         if self.state.exists():
             self._resume()
         if self.group.first:
-            (out / RECIPE).write_text(to_toml(self.recipe), encoding="utf-8")
-            (out / "environment.json").write_text(json.dumps(self._environment(), indent=2) + "\n", encoding="utf-8")
+            write_text(out / RECIPE, to_toml(self.recipe))
+            write_text(out / "environment.json", json.dumps(self._environment(), indent=2) + "\n")
         step = trainer.spent.steps
         self.log = RunLog(out, step=step, tensorboard=tensorboard) if self.group.first else None
         self.begun = trainer.spent

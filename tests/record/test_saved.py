@@ -160,4 +160,4 @@ def test_another_encoder_is_refused(saved: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("query", tmp_path / "asked.png", "--index", tmp_path / "index")
     assert run(*asked, "--save", tmp_path / "no" / "x.json") == 8
-    assert "Writing the saved search" in capsys.readouterr().err
+    assert f"Writing {tmp_path}" in capsys.readouterr().err

@@ -164,6 +164,7 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
     from patsearch.evaluation.page import render_page
     from patsearch.evaluation.runfile import result_json, save_runs
     from patsearch.evaluation.runner import run_bench
+    from patsearch.files import write_text
     from patsearch.types import finite
 
     for text in options.where.notices:
@@ -175,7 +176,7 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
         for path in save_runs(result, out):
             notice(f"wrote {path}")
     if html is not None:
-        html.write_text(render_page(result), encoding="utf-8")
+        write_text(html, render_page(result), shared=True)
         notice(f"wrote {html}")
     for text in result.evaluations[0].dataset["notes"]:
         notice(text)
