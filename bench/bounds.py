@@ -1,6 +1,6 @@
 """The heaviest requests that a server allows: how long /health waits next to them, and what memory stays afterwards.
 
-    python bench/bounds.py [--rows 20000] [--workers 2] [--requests 1000] [--json]
+    python bench/bounds.py [--rows 20000] [--workers 2] [--requests 1000] [--time-out 30] [--json]
 
 The script makes an index of random unit vectors and starts a server over it. Two threads send the heaviest allowed
 request of one route after the other (the most pictures in the most orientations, the most results, re-ranked from the
@@ -46,7 +46,8 @@ def heaviest(saved: bytes) -> dict[str, Request]:
     deep = {"top": "1000", "offset": "10000", "drawings": "true"}
     refined = {"rerank": "200,200,0.5,2000", "expand": "1000,3", "relevant": marks, "irrelevant": marks}
     many = {"rotations": "true", "mirror": "true", "top": "1000"}
-    words = [f"title~{','.join(f'w{n}-{m}' for m in range(9))}" for n in range(100)]
+    words = [f"title~w{n},x{n}" for n in range(50)]
+    words += [f"patent!={','.join(f'USD1{n:02d}{m:04d}' for m in range(15))}" for n in range(50)]
     like = {"like": "USD1000001"}
     return {
         "search, deep": ("POST", "search", {"data": like | deep}),
@@ -54,7 +55,7 @@ def heaviest(saved: bytes) -> dict[str, Request]:
         "search, pictures": ("POST", "search", {"files": pictures, "data": many}),
         "search, everything": ("POST", "search", {"files": pictures, "data": many | refined}),
         "search, filters": ("POST", "search", {"data": like | {"filter": words}}),
-        "search, text form": ("POST", "search", {"content": b"&" * (1 << 20), "headers": _TEXT}),
+        "search, text form": ("POST", "search", {"content": b"&" * (64 << 10), "headers": _TEXT}),
         "explain": ("POST", "explain", {"files": pictures, "data": {"drawing": marks[0]}}),
         "report": ("POST", "report", {"data": like | {"top": "1000"}}),
         "report, PDF": ("POST", "report", {"data": like | {"top": "1000"}, "params": {"format": "pdf"}}),
@@ -95,11 +96,9 @@ def beyond(saved: bytes) -> list[Request]:
 
 
 @contextmanager
-def served(index: Path, workers: int) -> Iterator[tuple[str, psutil.Process]]:
+def served(index: Path, *options: object) -> Iterator[tuple[str, psutil.Process]]:
     command = [sys.executable, "-m", "patsearch", "serve", "--index", str(index), "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--workers", str(workers)], stderr=subprocess.PIPE, text=True, env={**os.environ}
-    )
+    process = subprocess.Popen([*command, *map(str, options)], stderr=subprocess.PIPE, text=True, env={**os.environ})
     assert process.stderr is not None
     try:
         found = next(match for line in process.stderr if (match := re.search(r"http://[\d.]+:\d+", line)))
@@ -158,7 +157,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for drawings, _ in engine.backend.scan():
             engine.thumbnails.put([(drawing.id, picture(0)) for drawing in drawings])
     with (
-        served(folder / "index", arguments.workers) as (address, process),
+        served(folder / "index", "--workers", arguments.workers, "--time-out", arguments.time_out) as (
+            address,
+            process,
+        ),
         httpx.Client(base_url=address, timeout=120) as client,
     ):
         files = [("image", ("x.png", picture(0)))]
@@ -190,6 +192,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--time-out", type=int, default=30, help="Seconds that the server allows a request.")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
