@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -39,6 +40,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 # which is slow to read.
 _OPEN_BYTES = 4 << 10
 _TEXT_BYTES = 64 << 10
+_DISCARD_BYTES, _DISCARD_SECONDS = 1 << 20, 1.0
 # Every wrong token takes this long, however close it is.
 WRONG_TOKEN_SECONDS = 0.2
 
@@ -116,6 +118,7 @@ class Gate:
                 await self._app(scope, self._bounded(scope, receive, most, clock), answer)
         except Refusal as refusal:
             self._metrics.refused.labels(refusal.kind).inc()
+            await _discard(scope, receive)
             await refuse(refusal.status, refusal.body, _refusal_headers(refusal.status))
         except Exception as error:
             if started:  # all that is left is to break the answer off
@@ -218,6 +221,20 @@ class Gate:
         has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         start(self._settings.request_seconds + has_body * self._settings.body_seconds)
         return bounded
+
+
+async def _discard(scope: Scope, receive: Receive) -> None:
+    """Read what a refused request still sends, if it is little: a client cut off while it sends sees no answer."""
+    if "expect" in Headers(scope=scope):
+        return  # it waits to be told whether to send
+    got = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while got < _DISCARD_BYTES:
+                message = await receive()
+                got += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _timed_out(seconds: float) -> dict[str, Any]:

@@ -347,6 +347,14 @@ def test_little_is_read_before_a_token_and_of_what_is_no_upload(index: Path) -> 
         assert client.post(f"{API}/search", content=b"&" * (2 << 20), headers=headers).status_code == 413
 
 
+def test_a_client_that_still_sends_sees_why_it_is_refused(index: Path) -> None:
+    settings = ServerSettings(index, workers=1, token=TOKEN)
+    with served(settings) as (host, port):
+        for _ in range(20):
+            address = f"http://{host}:{port}{API}/session"
+            assert httpx.post(address, content=b"x" * (1 << 19), timeout=120).status_code == 413
+
+
 def test_a_bug_is_answered_with_the_headers_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise LookupError("a bug")
