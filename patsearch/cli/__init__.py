@@ -23,6 +23,7 @@ from patsearch.settings import load_defaults
 from patsearch.text import visible
 
 COMMANDS = ("ingest", "query", "watch", "serve", "bench", "index", "encoder", "train", "synth", "demo")
+_LEAST_MEMORY = 1 << 30  # bytes of address space
 
 
 def build_app() -> typer.Typer:
@@ -81,6 +82,8 @@ def _run(arguments: list[str]) -> None:
     except (KeyboardInterrupt, click.Abort):  # typer has its own copy of click, and does not know this Abort
         print("Stopped. Finished work is kept; the same command resumes from there.", file=sys.stderr)
         sys.exit(128 + (stopped_by() or signal.SIGINT))
+    except MemoryError:
+        fail(PatsearchError("There is not enough memory.", hint="Use fewer workers, or a machine with more."))
     except OSError as error:
         if error.errno is None:
             raise
@@ -91,6 +94,7 @@ def _run(arguments: list[str]) -> None:
 
 def _call(arguments: list[str]) -> None:
     """Raises SystemExit, and what goes wrong with standard output: its last part is written at the end."""
+    _require_memory()
     try:
         build_app()(args=arguments, default_map=load_defaults())
     except SystemExit as end:
@@ -98,6 +102,19 @@ def _call(arguments: list[str]) -> None:
             raise end.__context__ from None
         sys.stdout.flush()
         raise
+
+
+def _require_memory() -> None:
+    """Libraries that cannot have their memory end the process without a word: say it before they are loaded."""
+    with suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if 0 < limit < _LEAST_MEMORY:
+            raise PatsearchError(
+                f"This process may use {limit >> 20:,} MB of address space; patsearch needs {_LEAST_MEMORY >> 20:,} MB.",
+                hint="Raise the limit (ulimit -v).",
+            )
 
 
 def _close_stdout() -> None:

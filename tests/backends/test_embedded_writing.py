@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -148,6 +149,41 @@ def test_the_lock_of_a_killed_writer_is_free(index: Path) -> None:
     writer.wait(timeout=120)
     writer.stdout.close()
     FaissBackend.open(index, read_only=False).close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_reads_but_does_not_write(index: Path) -> None:
+    drawings, vectors = random_drawings(COUNT), random_vectors(COUNT)
+
+    def in_child() -> None:
+        assert reader.search(vectors[3])[0][0].drawing == drawings[3]
+        assert reader.count() == 110
+        for change in (lambda: writer.upsert(drawings[110:120], vectors[110:120]),
+                       lambda: writer.delete([drawings[0].id]), writer.compact):  # fmt: skip
+            with pytest.raises(UsageError, match="this is a child of it"):
+                change()
+        with pytest.raises(IndexLocked):
+            FaissBackend.open(index, read_only=False)
+        writer.close()
+        reader.close()
+
+    with FaissBackend.open(index) as reader, FaissBackend.open(index, read_only=False) as writer:
+        writer.upsert(drawings[100:110], vectors[100:110])
+        child = os.fork()
+        if child == 0:
+            try:
+                in_child()
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        writer.upsert(drawings[110:120], vectors[110:120])
+        with pytest.raises(IndexLocked):
+            FaissBackend.open(index, read_only=False)
+        assert reader.count() == 120
+    assert check_complete(index, 120) == 120
 
 
 # ---------------------------------------------------------------------- full disks

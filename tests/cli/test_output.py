@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -34,3 +36,17 @@ def test_the_page_is_opened_when_it_is_ready(monkeypatch: pytest.MonkeyPatch) ->
     assert opened == []
     _announce("http://127.0.0.1:1/", loopback=True, guarded=False, browse=True)
     assert opened == ["http://127.0.0.1:1/"]
+
+
+def test_too_little_memory_is_said_before_it_is_missing(tmp_path: Path) -> None:
+    """Libraries that are loaded with less crash."""
+    pytest.importorskip("resource", reason="Windows has no limits of a process' memory")
+    code = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, resource.RLIM_INFINITY))\n"
+        f"from patsearch.cli import main\nmain(['index', 'info', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("patsearch: This process may use 400 MB of address space")
+    assert len(done.stderr.splitlines()) == 1
