@@ -16,6 +16,7 @@ from makers import draw_design
 import patsearch
 from patsearch import files
 from patsearch.backends.embedded.segments import Segments
+from patsearch.errors import StorageError
 
 # Run by every interpreter that starts with the folder of this file on its path: worker processes too.
 ELSEWHERE = """
@@ -160,7 +161,7 @@ def test_a_file_in_use_is_replaced_when_its_reader_has_gone(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", in_use)
     monkeypatch.setattr(files, "_WAITS", (0.0, 0.0, 0.0))
-    with pytest.raises(PermissionError):
+    with pytest.raises(StorageError, match="in use"):
         files.write_text(path, "new")
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]

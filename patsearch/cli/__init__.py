@@ -112,7 +112,7 @@ def _require_memory() -> None:
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if 0 < limit < _LEAST_MEMORY:
             raise PatsearchError(
-                f"This process may use {limit >> 20:,} MB of address space; patsearch needs {_LEAST_MEMORY >> 20:,} MB.",
+                f"This process may use {limit >> 20} MB of address space; patsearch needs {_LEAST_MEMORY >> 20} MB.",
                 hint="Raise the limit (ulimit -v).",
             )
 
