@@ -97,6 +97,24 @@ def write_text(path: Path, text: str, *, shared: bool = False) -> None:
     write_bytes(path, text.encode(errors="replace"), shared=shared)
 
 
+def write_output(path: Path, data: bytes | str) -> None:
+    """Write a file that the user named, whole or not at all; text in UTF-8. Into a device or pipe it is written.
+
+    Raises:
+        StorageError: it cannot be written; what was there before is as it was.
+    """
+    content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+    else:
+        write_bytes(path.resolve(), content, shared=True)  # not over a link, but where it leads
+
+
+def printable(path: Path | str) -> str:
+    """A path as valid text: bytes that are not UTF-8 as `\\xe9`, so that it can be printed and stored."""
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+
+
 def sync_file(path: Path) -> None:
     """Make the bytes of a file durable, whoever wrote them."""
     # Windows flushes only what was opened for writing.

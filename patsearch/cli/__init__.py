@@ -17,7 +17,8 @@ from pathlib import Path
 import click
 import typer
 
-from patsearch.errors import PatsearchError, StorageError
+from patsearch.errors import PatsearchError, StorageError, UsageError
+from patsearch.files import printable
 from patsearch.interrupts import end_at_next, stoppable, stopped_by
 from patsearch.settings import load_defaults
 from patsearch.text import visible
@@ -71,7 +72,18 @@ def main(arguments: list[str] | None = None) -> None:
             end_at_next()
 
 
+def _streams() -> None:
+    """Streams that always take text: what a terminal cannot show is replaced, and a closed one takes everything."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+        elif stream.errors == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def _run(arguments: list[str]) -> None:
+    _streams()
     try:
         _call([_at_home(argument) for argument in arguments])
     except PatsearchError as error:
@@ -79,6 +91,11 @@ def _run(arguments: list[str]) -> None:
     except BrokenPipeError:
         _close_stdout()
         sys.exit(0)
+    except UnicodeEncodeError as error:
+        # A name that is not text gets as far as a database or a format that takes text alone.
+        if not any("\udc80" <= letter <= "\udcff" for letter in error.object):
+            raise
+        fail(UsageError(f"A name is not in UTF-8: {printable(error.object)[:200]}.", hint="Rename the file or folder."))
     except (KeyboardInterrupt, click.Abort):  # typer has its own copy of click, and does not know this Abort
         print("Stopped. Finished work is kept; the same command resumes from there.", file=sys.stderr)
         sys.exit(128 + (stopped_by() or signal.SIGINT))

@@ -42,7 +42,18 @@ def _console(file: TextIO) -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, stable names, UTF-8."""
-    sys.stdout.write(visible_json(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
+    print_utf8(visible_json(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
+
+
+def print_utf8(text: str) -> None:
+    """Data on stdout, in UTF-8 whatever the terminal's encoding is."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    buffer.write(text.encode("utf-8", "backslashreplace"))
+    buffer.flush()
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:

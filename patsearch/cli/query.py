@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
-from patsearch.cli.output import notice, print_json, print_long, stderr, stdout
+from patsearch.cli.output import notice, print_json, print_long, print_utf8, stderr, stdout
 from patsearch.errors import UsageError
-from patsearch.files import write_bytes, write_text
+from patsearch.files import printable, write_output
 from patsearch.text import visible
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ def _say(question: Question) -> None:
 def _picture(name: str) -> Picture:
     from patsearch.engine import Picture
 
-    return Picture(name, sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name))
+    if name != STANDARD_INPUT:
+        return Picture(printable(name), Path(name))
+    if sys.stdin is None:
+        raise UsageError("Standard input is closed.", hint="Send a picture: patsearch query - < drawing.png.")
+    return Picture(name, sys.stdin.buffer.read())
 
 
 def _in_folder(
@@ -167,11 +172,11 @@ def _in_folder(
         answer = search(engine, question)
         record = SearchRecord.of(engine, answer)
         if html is not None:
-            write_text(html, render_page(record, engine.thumbnails), shared=True)
+            write_output(html, render_page(record, engine.thumbnails))
         if pdf is not None:
-            write_bytes(pdf, render_pdf(record, engine.thumbnails), shared=True)
+            write_output(pdf, render_pdf(record, engine.thumbnails))
         if save is not None:
-            SavedSearch.of(record, answer.vectors, name=save.stem).save(save)
+            SavedSearch.of(record, answer.vectors, name=printable(save.stem)).save(save)
     return record.to_json(), record.hits
 
 
@@ -184,11 +189,11 @@ def _on_server(
     with connect(url, token=token) as server:
         record = server.record(question)
         if html is not None:
-            write_bytes(html, server.report(question, kind="html"), shared=True)
+            write_output(html, server.report(question, kind="html"))
         if pdf is not None:
-            write_bytes(pdf, server.report(question, kind="pdf"), shared=True)
+            write_output(pdf, server.report(question, kind="pdf"))
         if save is not None:
-            write_bytes(save, server.save(question, name=save.stem), shared=True)
+            write_output(save, server.save(question, name=printable(save.stem)))
         hits = server.hits(record)
     return record, hits
 
@@ -227,7 +232,8 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
 
 def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
     cell = visible if raw else _as_text
-    writer = csv.writer(sys.stdout)
+    table = io.StringIO()
+    writer = csv.writer(table)
     writer.writerow(_CSV_COLUMNS)
     for hit in hits:
         best = hit.drawing
@@ -237,6 +243,7 @@ def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
              best.filed or "", *(cell("; ".join(codes[scheme])) for scheme in ("locarno", "uspc", "cpc", "ipc")),
              cell(best.id), cell(best.sheet), cell(best.figure or ""), cell(best.view or "")]
         )  # fmt: skip
+    print_utf8(table.getvalue())
 
 
 def _as_text(value: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from patsearch.cli.options import AsJson, IndexFolder
 from patsearch.cli.output import notice, print_json, stdout
+from patsearch.files import write_output
 from patsearch.text import visible
 
 # Neither success nor an error: cron and scripts distinguish the three.
@@ -37,7 +38,6 @@ def command(
 
     from patsearch.engine import open_index
     from patsearch.engine.wire import hits_json
-    from patsearch.files import write_text
     from patsearch.record import SavedSearch, render_page
 
     searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
@@ -53,7 +53,7 @@ def command(
             if out is not None and news.new:
                 page = out / f"{path.stem}.html"
                 only_new = replace(news.record, hits=news.new)
-                write_text(page, render_page(only_new, engine.thumbnails), shared=True)
+                write_output(page, render_page(only_new, engine.thumbnails))
                 notice(f"wrote {page}")
             # Last: results that could not be reported count as not shown.
             if not keep:

@@ -13,6 +13,7 @@ from patsearch.drawings.opening import count_pages
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.errors import UsageError
+from patsearch.files import printable
 
 _SIDE = 600
 
@@ -72,7 +73,7 @@ def _picture(source: PictureSource, place: int) -> Picture:
     if isinstance(source, Picture):
         return source
     if isinstance(source, str | Path):
-        return Picture(Path(source).name, Path(source))
+        return Picture(printable(Path(source).name), Path(source))
     if isinstance(source, Image.Image | bytes):
         return Picture(f"picture {place}", source)
     raise UsageError(

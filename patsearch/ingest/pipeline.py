@@ -23,6 +23,7 @@ from patsearch.encoder.base import ArrayEncoder
 from patsearch.engine import Engine, Entry, State, check_encoder, create_index, open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.errors import PatsearchError, SourceError, UsageError
+from patsearch.files import printable
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
@@ -113,7 +114,7 @@ def ingest(
     if not sources:
         raise UsageError("No sources given.", hint="Name an archive or a folder.")
     opened = [open_source(Path(path).expanduser(), kind=options.kind, options=options.source) for path in sources]
-    report = IngestReport(sources=[str(source.path) for source in opened])
+    report = IngestReport(sources=[printable(source.path) for source in opened])
     start = time.perf_counter()
     with stoppable(), closing(_open_engine(Path(index).expanduser(), options, encoder)) as engine:
         run = _Run(engine, options, report, on_progress, _total(opened))
@@ -187,7 +188,7 @@ class _Run:
                     else:
                         yield unit
             except (SourceError, OSError) as error:
-                self.report.failed.append(Problem(str(source.path), str(error)))
+                self.report.failed.append(Problem(printable(source.path), str(error)))
             self.report.files += len(source.taken)
 
     def _read(self, source: Source) -> Iterator[Unit | Problem]:

@@ -10,6 +10,7 @@ from patsearch import __version__
 from patsearch.engine import Answer, Engine, Picture, Question
 from patsearch.engine.warnings import filter_warnings
 from patsearch.engine.wire import hits_json
+from patsearch.files import printable
 from patsearch.types import JsonDict, PatentHit
 
 
@@ -41,7 +42,7 @@ class SearchRecord:
             question=answer.question,
             pictures=answer.pictures,
             index={
-                "path": str(engine.path),
+                "path": printable(engine.path),
                 "fingerprint": engine.fingerprint(),
                 "drawings": engine.backend.count(),
                 "backend": engine.manifest.backend,

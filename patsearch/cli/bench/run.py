@@ -12,6 +12,7 @@ import typer
 from patsearch.cli.options import AsJson, ExpandText, Mirror, Quiet, RerankText, Rotations, Shape
 from patsearch.cli.output import notice, print_json, progress
 from patsearch.errors import UsageError
+from patsearch.files import write_output
 
 if TYPE_CHECKING:
     from patsearch.evaluation.materials import Progress
@@ -164,7 +165,6 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
     from patsearch.evaluation.page import render_page
     from patsearch.evaluation.runfile import result_json, save_runs
     from patsearch.evaluation.runner import run_bench
-    from patsearch.files import write_text
     from patsearch.types import finite
 
     for text in options.where.notices:
@@ -176,7 +176,7 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
         for path in save_runs(result, out):
             notice(f"wrote {path}")
     if html is not None:
-        write_text(html, render_page(result), shared=True)
+        write_output(html, render_page(result))
         notice(f"wrote {html}")
     for text in result.evaluations[0].dataset["notes"]:
         notice(text)

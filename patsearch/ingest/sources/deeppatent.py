@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import folders_of, holds, natural_key, parse_day, printable, readable
+from patsearch.ingest.sources.folders import folders_of, holds, natural_key, parse_day, readable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
 from patsearch.ingest.sources.metadata import read_metadata
 from patsearch.numbers import normal_number

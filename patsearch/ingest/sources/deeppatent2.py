@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source, Unit
 from patsearch.ingest.sources.deeppatent import FRONT_PAGE, sheet_key
-from patsearch.ingest.sources.folders import Folder, folders_of, natural_key, parse_day, printable
+from patsearch.ingest.sources.folders import Folder, folders_of, natural_key, parse_day
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.jsonstream import Span, objects, read_object
 from patsearch.ingest.sources.metadata import one_line, read_metadata

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source
 
 _CHUNK = 1 << 20
@@ -133,11 +134,6 @@ def parse_day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def printable(path: Path | str) -> str:
-    """A path as valid text: bytes that are not UTF-8 as `\\xe9`, so that it can be printed and stored."""
-    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.grant import MAX_XML, Grant, parse_grant
 from patsearch.ingest.sources.base import Unit
-from patsearch.ingest.sources.folders import natural_key, printable, read_file, readable
+from patsearch.ingest.sources.folders import natural_key, read_file, readable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, sheet_names
 from patsearch.ingest.sources.unzip import MAX_MEMBER, unzip
 from patsearch.types import Patent, Sheet

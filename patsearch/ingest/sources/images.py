@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from patsearch.errors import UsageError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
-from patsearch.ingest.sources.folders import folders_of, holds, natural_key, printable
+from patsearch.ingest.sources.folders import folders_of, holds, natural_key
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import normal_number

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from patsearch.errors import SourceError
-from patsearch.ingest.sources.folders import printable, readable
+from patsearch.files import printable
+from patsearch.ingest.sources.folders import readable
 from patsearch.types import JsonDict
 
 _CHUNK = 1 << 20

@@ -17,8 +17,9 @@ from typing import Any
 
 from patsearch.classification import SCHEMES, ClassCode, try_code
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem
-from patsearch.ingest.sources.folders import parse_day, printable, readable
+from patsearch.ingest.sources.folders import parse_day, readable
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem
-from patsearch.ingest.sources.folders import printable
 from patsearch.ingest.sources.unzip import MAX_ZIP
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")

@@ -10,8 +10,9 @@ from pathlib import Path
 from patsearch.drawings.opening import describe
 from patsearch.engine.journal import FILE as JOURNAL
 from patsearch.engine.manifest import FILE as MANIFEST
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit, patent_of
-from patsearch.ingest.sources.folders import count_files, printable, walk
+from patsearch.ingest.sources.folders import count_files, walk
 from patsearch.ingest.sources.imagefiles import SUFFIXES
 
 # What is found next to drawings by rule and holds none.

@@ -22,10 +22,11 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.grant import MAX_XML
 from patsearch.ingest.sources import tarball
 from patsearch.ingest.sources.base import Problem, Source, Unit, patent_of
-from patsearch.ingest.sources.folders import Folder, fingerprint, folders_of, holds, printable, read_file
+from patsearch.ingest.sources.folders import Folder, fingerprint, folders_of, holds, read_file
 from patsearch.ingest.sources.grants import GRANT_NAME, IMAGES, SHEET_NAME, TEXTS, GrantFiles, GrantZip, grant_key
 from patsearch.ingest.sources.unzip import MAX_ZIP
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patsearch.errors import SourceError
+from patsearch.files import printable
 from patsearch.ingest.sources import Problem, Source
 from patsearch.ingest.sources.deeppatent import read_list, sheet_key
-from patsearch.ingest.sources.folders import printable
 from patsearch.numbers import normal_number
 from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, VIEW, Record
 from patsearch.types import Drawing, JsonDict
