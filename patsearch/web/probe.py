@@ -9,13 +9,14 @@ from PIL import Image, ImageDraw
 
 from patsearch.deadline import set_deadline
 from patsearch.engine import Question, search
-from patsearch.errors import PatsearchError
+from patsearch.errors import PatsearchError, TimedOut
 from patsearch.web.live import LiveIndex
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER
-from patsearch.web.workers import Encoded, Upload, Workers, encode_uploads
+from patsearch.web.workers import Busy, Encoded, Upload, Workers, encode_uploads
 
 _EVERY = 10.0  # seconds
+_SLOW = 3  # searches
 _FAILURE = "The server cannot search at the moment; its log says why."
 
 
@@ -31,6 +32,7 @@ class Probe:
         self._index = index
         self._workers = workers
         self.failure: str | None = None
+        self._slow = 0
 
     async def watch(self) -> None:
         """Search at intervals, for as long as the server runs."""
@@ -51,9 +53,12 @@ class Probe:
                 await asyncio.to_thread(self._find, await self._workers.run(encode_uploads, *arguments))
         except (PatsearchError, OSError, RuntimeError) as error:  # a timeout is an OSError
             LOGGER.error("the server cannot search", extra={"fields": {"reason": str(error) or type(error).__name__}})
-            self.failure = _FAILURE
+            self._slow += 1
+            # A server with heavy searches is slow once; one that hangs is slow again and again.
+            if self._slow >= _SLOW or not isinstance(error, Busy | TimedOut | TimeoutError):
+                self.failure = _FAILURE
         else:
-            self.failure = None
+            self.failure, self._slow = None, 0
 
     def _find(self, encoded: Encoded) -> None:
         with self._index.borrowed() as (engine, _):
