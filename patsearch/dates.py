@@ -8,7 +8,7 @@ from datetime import date
 
 _DATE = re.compile(
     r"^(?P<year>\d{4})(?:(?P<by>[-/.])(?P<month>\d{1,2})(?:(?P=by)(?P<day>\d{1,2}))?|(?P<mm>\d{2})(?P<dd>\d{2}))?"
-    r"(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)?$",
+    r"(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?$",
     re.IGNORECASE,
 )
 

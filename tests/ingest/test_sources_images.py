@@ -153,10 +153,51 @@ def test_tables_of_every_kind_say_the_same(tmp_path: Path, name: str, text: str)
     assert [str(c) for c in second.classes] == ["uspc:345/173", "cpc:G06F3/01", "cpc:B64U10/13", "ipc:B64U10/13"]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n", "SEP={}\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, separator: str, first: str, encoding: str) -> None:
+    rows = [["Patent", "title", "granted"], ["D907292", f'"Stuhl{separator} groß"', "2021-01-05 00:00:00"]]
+    text = first.format(separator) + "".join(separator.join(row) + "\r\n" for row in rows)
+    (tmp_path / "m.csv").write_bytes(text.encode(encoding))
+    metadata = read_metadata(tmp_path / "m.csv")
+    assert metadata.problems == []
+    (patent,) = metadata.patents.values()
+    assert (patent.title, patent.granted) == (" ".join(f"Stuhl{separator} groß".split()), date(2021, 1, 5))
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2007-01-02 00:00:00", date(2007, 1, 2)),
+        ("2007-01-02T00:00:00", date(2007, 1, 2)),
+        ("2007-01-02T00:00:00.000Z", date(2007, 1, 2)),
+        ("2007-01-02T00:00:00+00:00", date(2007, 1, 2)),
+        ("2007/01/02", date(2007, 1, 2)),
+        ("20070102.0", date(2007, 1, 2)),
+        ("1167696000000", date(2007, 1, 2)),
+        (1167696000000, date(2007, 1, 2)),
+        (20070102.0, date(2007, 1, 2)),
+        (float("nan"), None),
+        ("NaT", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_dates_as_pandas_writes_them(tmp_path: Path, written: object, day: date | None) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps({"patent": "D907292", "granted": written}))
+    (tmp_path / "m.csv").write_text(f"patent,granted\nD907292,{'' if written is None else written}\n")
+    for name in ("m.jsonl", "m.csv"):
+        metadata = read_metadata(tmp_path / name)
+        assert metadata.problems == []
+        assert metadata.patents["USD907292"].granted == day
+
+
 def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text(
-        "patent,granted,uspc\nUSD907292,soon,D28/47;chair\n,2020-01-01,\nD907292,,\nUSD907293,2020-02-30,\n"
+        "patent,granted,uspc\nUSD907292,soon,D28/47;chair\n,2020-01-01,\nD907292,,\nUSD907293,2020-02-30,\nUSD907294,01/02/2007,\n"
+        "USD907295,2020-01-01,D28/47,D28/48\nUSD907296,2020,\n"
     )
     metadata = read_metadata(path)
     assert [str(p).partition(", ")[2] for p in metadata.problems] == [
@@ -165,6 +206,9 @@ def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
         "line 3: the row names no patent; left out",
         "line 4: USD907292 occurs twice; the first row counts",
         "line 5: '2020-02-30' is not a date (write 2015-03-24)",
+        "line 6: '01/02/2007' is not a date (write 2015-03-24)",
+        "line 7: more values than the header has columns; left out (put values with separators in quotes)",
+        "line 8: '2020' is not a date (write 2015-03-24)",
     ]
     assert [str(c) for c in metadata.patents["USD907292"].classes] == ["uspc:D28/47"]
     lines = tmp_path / "m.jsonl"
@@ -177,7 +221,10 @@ def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("m.csv", b"number,title\nA,B\n", "line 2: there is no column 'patent'"),
+        ("m.csv", b"number,title\nA,B\n", "line 1: there is no column 'patent'"),
+        ("m.csv", b"sep=;\nnumber;title\nA;B\n", "line 2: there is no column 'patent'"),
+        ("m.csv", b"sep=;\npatent,title\nA,B\n", "line 2: there is no column 'patent'"),
+        ("m.csv", b"\xff\xfep\0a", "not in UTF-8"),
         ("m.csv", b"", "the table is empty"),
         ("m.csv", b"patent\n\xff\xfe\n", "not in UTF-8"),
         ("m.csv", b'patent\n"A\n', "not a readable table"),

@@ -105,6 +105,18 @@ def test_a_patent_of_two_kinds_is_taken_once(tmp_path: Path) -> None:
     assert "this patent is in the folder as 'uspto' too" in report.failed[0].reason
 
 
+def test_a_table_is_of_all_kinds(tmp_path: Path) -> None:
+    pictures(tmp_path / "drawings", DEEPPATENT, "own.tif")
+    (tmp_path / "m.csv").write_text("patent,title,granted\nD834581,Chair,soon\nown,Lamp,\ngone,Table,\n")
+    source = open_source(tmp_path / "drawings", options=SourceOptions(metadata=tmp_path / "m.csv"))
+    found = list(source.units())
+    assert [unit.load().title for unit in found if isinstance(unit, Unit)] == ["Chair", "Lamp"]
+    assert [problem.reason for problem in found if isinstance(problem, Problem)] == [
+        "'soon' is not a date (write 2015-03-24)",
+        "no images of 1 patents of this table, for example gone",
+    ]
+
+
 def test_a_pattern_is_followed_whatever_the_names(tmp_path: Path) -> None:
     pictures(tmp_path, DEEPPATENT, "USD0900001-20190101-D00001.png")
     keys, problems = read(tmp_path, pattern=r"(?P<patent>\w+)-\d+-(?P<figure>\w+)")

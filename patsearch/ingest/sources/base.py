@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
@@ -116,6 +116,7 @@ class Source(ABC):
         self.taken: set[Path] = set()  # the files of its patents, so far
         self.left: set[Path] = set()  # those that it has named in a Problem instead
         self.before: tuple[Source, ...] = ()  # those that choose from the same folder first
+        self.owned: Container[str] = ()  # numbers of the patents that those have
 
     def covers(self, file: Path) -> bool:
         """Whether a file below the path is this source's: read, named in a Problem, or replaced by one that is."""

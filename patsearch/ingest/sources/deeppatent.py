@@ -20,7 +20,7 @@ from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source, Unit
 from patsearch.ingest.sources.folders import folders_of, holds, natural_key, parse_day, readable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files
-from patsearch.ingest.sources.metadata import read_metadata
+from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
@@ -32,7 +32,7 @@ _NAME = re.compile(
 # A name that begins so is of this layout, and not that of an image of the user's own.
 _DATED = re.compile(r"^US[A-Z]{0,2}\d{4,11}-\d{8}-", re.IGNORECASE)
 _MISNAMED = "named like a sheet of this layout, but not with a number of five digits (-D00002)"
-_LABEL = re.compile(r"^\s*(?P<path>\S.*?)\s+(?P<label>\d{1,9})\s*$")
+_LABEL = re.compile(r"^\s*(?P<path>\S.*?)(?:\s*,\s*|\s+)(?P<label>\d{1,9})\s*$")
 _LOOK_AT = 20_000  # files that `recognises` looks at
 
 
@@ -50,14 +50,15 @@ class DeepPatentSource(Source):
         return path.is_dir() and holds(path, _is_sheet, most=_LOOK_AT)
 
     def units(self) -> Iterator[Unit | Problem]:
-        metadata = read_metadata(self.options.metadata).patents if self.options.metadata else {}
+        table = read_metadata(self.options.metadata) if self.options.metadata else Metadata()
+        yield from table.problems
         for found in self._patents():
             if isinstance(found, Problem):
                 yield found
                 continue
             key, files = found
             number, _, day = key.partition("-")
-            patent = metadata.get(normal_number(number), Patent(number=normal_number(number)))
+            patent = table.patents.get(normal_number(number), Patent(number=normal_number(number)))
             patent = replace(patent, granted=patent.granted or parse_day(day))
             yield patent_files(key, patent, files, printable(files[0].path.parent.name))
 
@@ -121,7 +122,7 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     entries: list[tuple[str, int]] = []
     try:
         with readable(path):
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"{printable(path)}: not a text file in UTF-8.") from error
     for number, line in enumerate(lines, start=1):

@@ -24,7 +24,7 @@ from patsearch.ingest.sources.deeppatent import FRONT_PAGE, sheet_key
 from patsearch.ingest.sources.folders import Folder, folders_of, natural_key, parse_day
 from patsearch.ingest.sources.imagefiles import SUFFIXES, SheetFile, patent_files, sheet_names
 from patsearch.ingest.sources.jsonstream import Span, objects, read_object
-from patsearch.ingest.sources.metadata import one_line, read_metadata
+from patsearch.ingest.sources.metadata import Metadata, one_line, read_metadata
 from patsearch.numbers import normal_number
 from patsearch.types import Caption, JsonDict, Patent
 
@@ -50,7 +50,8 @@ class DeepPatent2Source(Source):
         return bool(_lists(path))
 
     def units(self) -> Iterator[Unit | Problem]:
-        metadata = read_metadata(self.options.metadata).patents if self.options.metadata else {}
+        table = read_metadata(self.options.metadata) if self.options.metadata else Metadata()
+        yield from table.problems
         years = self._years()
         if not any(year.figures for year in years):
             yield Problem(printable(self.path), f"no {self.looks_for}")
@@ -64,7 +65,7 @@ class DeepPatent2Source(Source):
                     yield found
                     continue
                 patent, files = found
-                known = metadata.get(number)
+                known = table.patents.get(number)
                 if known is not None:
                     patent = replace(known, captions=patent.captions, granted=known.granted or patent.granted)
                 if files:

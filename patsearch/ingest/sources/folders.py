@@ -12,6 +12,7 @@ from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
+from patsearch.dates import span_of
 from patsearch.errors import SourceError
 from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem, Source
@@ -129,11 +130,12 @@ def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
 
 
 def parse_day(text: str) -> date | None:
-    """The day of `20181127` or `2018-11-27`; None for any other text."""
+    """The day of `20181127`, `2018-11-27` or `2018-11-27 00:00:00`; None for any other text."""
     try:
-        return date.fromisoformat(text)
+        first, last = span_of(text)
     except ValueError:
         return None
+    return first if first == last else None
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -53,6 +53,7 @@ class ImageFolderSource(Source):
             without.pop(number, None)
             patent = metadata.patents.get(number, Patent(number=number))
             yield patent_files(number, patent, files, printable(files[0].path.parent.name))
+        without = {number: None for number in without if number not in self.owned}
         if without:
             reason = f"no images of {len(without)} patents of this table, for example {next(iter(without))}"
             yield Problem(printable(self.options.metadata or ""), reason)

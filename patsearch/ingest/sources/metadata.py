@@ -1,17 +1,21 @@
 """Data of patents from a table of the user's own: CSV, TSV or JSON Lines with a row a patent.
 
 Columns: `patent` (required), `title`, `kind`, `granted`, `filed`, `locarno`, `uspc`, `cpc`, `ipc`;
-several codes are separated by `;` or `|`. Other columns are left alone.
+several codes are separated by `;` or `|`. Other columns are left alone. As spreadsheets and pandas write tables, cells
+may be separated by commas, semicolons or tabs, `sep=;` may come first, and dates may have a time or be numbers.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +28,15 @@ from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
 COLUMNS = ("patent", "title", "kind", "granted", "filed", *SCHEMES)
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_TABLES = (".csv", ".tsv", ".tab")
 _JSON_LINES = (".jsonl", ".ndjson")
 _LONGEST_LINE = 1 << 20
+_SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r"^\s*sep=(.)\s*$", re.IGNORECASE)
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_FIRST_DAY = datetime(1970, 1, 1)
+_EMPTY = frozenset({"nan", "nat", "none", "null"})  # what pandas writes for no value
+_MILLISECONDS = re.compile(r"-?\d{12,13}")  # since 1970, as pandas writes dates in JSON
 
 
 @dataclass(slots=True)
@@ -69,7 +79,11 @@ def read_metadata(path: Path) -> Metadata:
 
 def _patent(number: str, values: dict[str, Any], where: str, problems: list[Problem]) -> Patent:
     def day(column: str) -> date | None:
-        text = one_line(values.get(column))
+        text = one_line(values.get(column)).removesuffix(".0")
+        if text.casefold() in _EMPTY:
+            return None
+        if _MILLISECONDS.fullmatch(text):
+            return (_FIRST_DAY + timedelta(milliseconds=int(text))).date()
         found = parse_day(text)
         if text and found is None:
             problems.append(Problem(where, f"{text!r} is not a date (write 2015-03-24)"))
@@ -96,23 +110,52 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
 
 def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
     suffix = path.suffix.lower()
-    if suffix not in _DELIMITERS and suffix not in _JSON_LINES:
-        kinds = ", ".join([*_DELIMITERS, *_JSON_LINES])
+    if suffix not in _TABLES and suffix not in _JSON_LINES:
+        kinds = ", ".join([*_TABLES, *_JSON_LINES])
         raise SourceError(f"{printable(path)}: unknown kind of table {suffix!r}.", hint=f"Use one of {kinds}.")
     try:
-        with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
-            if suffix in _JSON_LINES:
-                yield from _json_rows(path, iter(lambda: file.readline(_LONGEST_LINE), ""), problems)
-            else:
-                reader = csv.DictReader(file, delimiter=_DELIMITERS[suffix], strict=True)
-                if reader.fieldnames is None:
-                    raise SourceError(f"{printable(path)}: the table is empty.")
-                for row in reader:
-                    yield reader.line_num, row
+        with readable(path), path.open(encoding=_encoding(path), newline="") as file:
+            lines = iter(lambda: file.readline(_LONGEST_LINE), "")
+            yield from (_json_rows if suffix in _JSON_LINES else _table_rows)(path, lines, problems)
     except UnicodeDecodeError as error:
         raise SourceError(f"{printable(path)}: not in UTF-8 (byte {error.start}).", hint="Save it as UTF-8.") from error
+    except UnicodeError as error:
+        raise SourceError(f"{printable(path)}: not in UTF-8 ({error}).", hint="Save it as UTF-8.") from error
     except csv.Error as error:
         raise SourceError(f"{printable(path)}: not a readable table ({error}).") from error
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in _UTF16 else "utf-8-sig"
+
+
+def _table_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
+    first, before = next(lines, ""), 0
+    separators = _SEPARATORS
+    if said := _SEPARATOR_LINE.match(first):
+        separators, first, before = said[1], next(lines, ""), 1
+    if not first.strip():
+        raise SourceError(f"{printable(path)}: the table is empty.")
+    separator = next((s for s in separators if _has_patent(first, s)), None)
+    if separator is None:
+        raise SourceError(
+            f"{printable(path)}, line {before + 1}: there is no column 'patent'.",
+            hint=f"Known columns: {', '.join(COLUMNS)}.",
+        )
+    reader = csv.DictReader(chain([first], lines), delimiter=separator, strict=True)
+    for row in reader:
+        line = reader.line_num + before
+        if None in row:
+            reason = "more values than the header has columns; left out (put values with separators in quotes)"
+            problems.append(Problem(f"{printable(path)}, line {line}", reason))
+        else:
+            yield line, row
+
+
+def _has_patent(header: str, separator: str) -> bool:
+    names = next(csv.reader([header], delimiter=separator), [])
+    return "patent" in (name.strip().casefold() for name in names)
 
 
 def _json_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -132,7 +175,9 @@ def _json_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Ite
 
 def one_line(value: object) -> str:
     """A value as one line of text; nothing for other values than text and numbers."""
-    return " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, float):
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
+    return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _list(value: object) -> list[str]:

@@ -47,6 +47,7 @@ class Together(Source):
         owners: dict[str, Source] = {}
         said: set[Problem] = set()
         for source in self._sources:
+            source.owned = owners
             for found in source.units():
                 if isinstance(found, Problem):
                     if found not in said:
