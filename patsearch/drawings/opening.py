@@ -1,6 +1,6 @@
 """Opening images that anybody may have sent: bounded, quiet, and in one of three modes.
 
-`open_image` decides by the first bytes which of six formats a file has, reads its header, refuses what
+`open_image` decides by the first bytes which of seven formats a file has, reads its header, refuses what
 is too large before a pixel is decoded, and answers damage with one `ImageError`. `open_grey` does so
 for the many sheets of an ingest, of which nothing but the pixels is needed.
 """
@@ -22,13 +22,14 @@ from PIL import (
     Image,
     ImageFile,
     ImageOps,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
-from patsearch.drawings.fax import NO_PAGE, SUBFILE, read_fax, tiff_pages
+from patsearch.drawings.fax import NO_PAGE, SUBFILE, X_RESOLUTION, Y_RESOLUTION, read_fax, taller, tiff_pages
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.libtiff import listening
 from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
@@ -47,13 +48,17 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
     (b"MM\0*", 0, "TIFF", TiffImagePlugin.TiffImageFile),
     (b"II+\0", 0, "TIFF", TiffImagePlugin.TiffImageFile),
     (b"MM\0+", 0, "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", 0, "JPEG 2000", Jpeg2KImagePlugin.Jpeg2KImageFile),
+    (b"\xff\x4f\xff\x51", 0, "JPEG 2000", Jpeg2KImagePlugin.Jpeg2KImageFile),
     (b"GIF8", 0, "GIF", GifImagePlugin.GifImageFile),
     (b"BM", 0, "BMP", BmpImagePlugin.BmpImageFile),
     (b"WEBP", 8, "WebP", WebPImagePlugin.WebPImageFile),
 )
+_ORIENTATION, _LYING = 274, (5, 6, 7, 8)
 _BIG_TIFF = (b"II+\0", b"MM\0+")
+_BLANK = b" \t\r\n"
 _MOST_FRAMES = 1000
-_READABLE = "PNG, JPEG, TIFF, GIF, BMP and WebP are read"
+_READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP and WebP are read"
 
 # Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
@@ -137,7 +142,12 @@ def open_grey(data: bytes, *, name: str = "", page: int = 1) -> tuple[NDArray[np
 
 def _read_fax(data: bytes, name: str, max_pixels: int, page: int) -> tuple[NDArray[np.uint8], str | None] | None:
     fax = read_fax(data, max_pixels, page=page)
-    return None if fax is None else (fax.grey, _damage(fax.gone, len(fax.grey), name))
+    if fax is None:
+        return None
+    remark = _damage(fax.gone, len(fax.grey), name)
+    if fax.taller != 1.0:
+        return np.asarray(_square(Image.fromarray(fax.grey), fax.taller)), remark
+    return fax.grey, remark
 
 
 def _damage(gone: int, lines: int, name: str) -> str | None:
@@ -167,7 +177,8 @@ def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
         )
     if not data:
         raise ImageError(f"{name} is empty.")
-    return data
+    # A line feed before the picture, as some programs and mail leave it.
+    return data.lstrip(_BLANK) if data[0] in _BLANK else data
 
 
 def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[Image.Image, str | None]:
@@ -176,11 +187,12 @@ def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[
         image = reader(io.BytesIO(data))
         _turn_to(image, data, page, name)
         _check_size(image, name, max_pixels)
+        ratio = _ratio(image)
         with listening() as messages:
             image.load()
         # Fax codings other than that of `read_fax`: a line that is not coded properly is not the line that was scanned.
         bad = {found.groups() for text in messages or () if (found := _FAX_LINE.match(text))}
-        return _plain(image), _damage(len(bad), image.height, name)
+        return _square(_plain(image), ratio), _damage(len(bad), image.height, name)
     except ImageError:
         raise
     except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError
@@ -258,6 +270,24 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(to_grey(image))
     return image.convert("RGB")
+
+
+def _ratio(image: Image.Image) -> float:
+    """Height of a pixel of a TIFF in widths; 1 for other formats. To be asked before the picture is turned upright."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1.0
+    across, down = ([float(v)] if (v := image.tag_v2.get(tag)) else [] for tag in (X_RESOLUTION, Y_RESOLUTION))
+    ratio = taller(across, down)
+    return 1 / ratio if image.tag_v2.get(_ORIENTATION, 1) in _LYING else ratio
+
+
+def _square(image: Image.Image, ratio: float) -> Image.Image:
+    """With square pixels, where they are this many times as high as wide: more of them in the coarser direction."""
+    width, height = round(image.width * max(1.0, 1 / ratio)), round(image.height * max(1.0, ratio))
+    if ratio == 1.0 or width * height > MAX_PIXELS:
+        return image
+    # The nearest pixel, so that two tones stay two.
+    return image.resize((width, height), Image.Resampling.NEAREST)
 
 
 def _flatten(rgba: NDArray[Any]) -> Image.Image:

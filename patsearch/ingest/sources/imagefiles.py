@@ -13,7 +13,10 @@ from patsearch.ingest.sources.folders import fingerprint, read_file
 from patsearch.ingest.sources.unzip import MAX_MEMBER
 from patsearch.types import Patent, Sheet
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".gif", ".bmp", ".webp")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".btf", ".tf8", ".gif", ".bmp",
+    ".webp",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Formats and habits of scanners, fax machines and mail."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from makers import draw_design
+from PIL import Image, features
+
+from patsearch.drawings.grey import to_grey
+from patsearch.drawings.opening import open_image
+from patsearch.drawings.photo import open_sheet
+from patsearch.errors import ImageError
+
+DRAWN = draw_design(3, 0, (400, 500))
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.skipif(not features.check("jpg_2000"), reason="a Pillow without JPEG 2000")
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_jpeg_2000(mode: str, bare: bool) -> None:
+    data = encoded(DRAWN.convert(mode), "JPEG2000", no_jp2=bare)
+    grey, remark = open_sheet(data)
+    np.testing.assert_array_equal(grey, np.asarray(DRAWN))
+    assert remark is None
+    with pytest.raises(ImageError, match="a damaged JPEG 2000 file"):
+        open_sheet(data[: len(data) // 3], name="a.jp2")
+    with pytest.raises(ImageError, match="limit"):
+        open_image(data, max_pixels=100)
+
+
+@pytest.mark.parametrize(("compression", "big"), [("raw", False), ("tiff_lzw", False), ("raw", True)])
+def test_tiff_of_both_sizes(compression: str, big: bool) -> None:
+    data = encoded(DRAWN, "TIFF", compression=compression, big_tiff=big)
+    assert data[2:4] == (b"+\0" if big else b"*\0")
+    np.testing.assert_array_equal(open_sheet(data)[0], np.asarray(DRAWN))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "BMP"])
+def test_a_line_feed_before_a_picture(kind: str) -> None:
+    data = encoded(DRAWN, kind)
+    for before in (b"\n", b"\r\n", b" \t\n\n"):
+        np.testing.assert_array_equal(open_sheet(before + data)[0], open_sheet(data)[0])
+        assert open_image(before + data).size == DRAWN.size
+    with pytest.raises(ImageError, match="not an image"):
+        open_sheet(b"\n" * 10)
+
+
+@pytest.mark.parametrize(("compression", "mode"), [("group4", "1"), ("group3", "1"), ("tiff_lzw", "L"), ("raw", "RGB")])
+@pytest.mark.parametrize("dpi", [(204, 98), (204, 196), (100, 200)])
+def test_faxes_get_square_pixels(compression: str, mode: str, dpi: tuple[int, int]) -> None:
+    longer = max(dpi)
+    scanned = DRAWN.resize((400 * dpi[0] // longer, 500 * dpi[1] // longer), Image.Resampling.NEAREST)
+    data = encoded(scanned.convert(mode), "TIFF", compression=compression, dpi=dpi)
+    grey, _ = open_sheet(data)
+    assert abs(grey.shape[0] - 500) <= 2
+    assert abs(grey.shape[1] - 400) <= 2
+    np.testing.assert_array_equal(grey, to_grey(open_image(data)))
+    if mode == "1":
+        assert open_image(data).mode == "1"
+
+
+def test_a_turned_fax_gets_square_pixels() -> None:
+    scanned = DRAWN.resize((400, 250), Image.Resampling.NEAREST).transpose(Image.Transpose.ROTATE_90)
+    # Turned by its tag: the resolutions are of the picture as it is stored.
+    data = encoded(scanned.convert("1"), "TIFF", compression="group4", dpi=(100, 200), tiffinfo={274: 6})
+    assert open_sheet(data)[0].shape == (500, 400)
+
+
+@pytest.mark.parametrize("dpi", [(300, 300), (300, 299), (1, 300), (0, 0)])
+def test_other_resolutions_change_nothing(dpi: tuple[int, int]) -> None:
+    data = encoded(DRAWN.convert("1"), "TIFF", compression="group4", dpi=dpi)
+    assert open_sheet(data)[0].shape == (500, 400)
