@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import unicodedata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from patsearch.drawings.opening import open_image
 from patsearch.engine import Thumbnails
 from patsearch.errors import ImageError, PluginError
 from patsearch.record.describe import caption, class_codes, class_titles, dates, details, heading, mark, marked_first
+from patsearch.record.fonts import covered, fonts_for
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
 from patsearch.types import PatentHit
@@ -22,18 +25,13 @@ _OTHERS = 6
 _MOST_PICTURES = 32
 _MOST_PIXELS = 4_000_000
 _LINE = 4.6
-# A font with most of the world's letters, if the system has one; the built-in fonts of PDF have Latin-1 only.
-_FONTS = (
-    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
-    Path("/usr/share/fonts/TTF/DejaVuSans.ttf"),
-    Path("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf"),
-    Path("/Library/Fonts/Arial Unicode.ttf"),
-    Path("C:/Windows/Fonts/arial.ttf"),
-)
+_BUILT_IN = "Helvetica"  # has Latin-1 alone
+_UNKNOWN = "\ufffd"
+_JOINERS = "\u200c\u200d"
 
 
 def render_pdf(record: SearchRecord, thumbnails: Thumbnails) -> bytes:
-    """The record as PDF, A4 upright; letters that no available font has become question marks.
+    """The record as PDF, A4 upright, in fonts of the system; a letter that none of them has becomes a replacement sign.
 
     Args:
         thumbnails: of the index that was searched.
@@ -48,9 +46,19 @@ class _Writer:
     def __init__(self, record: SearchRecord, thumbnails: Thumbnails) -> None:
         self.record = record
         self.thumbnails = thumbnails
-        self.pdf, self.font = _document(record)
+        self.pdf, self.font, self.letters = _document(record)
 
     def write(self) -> bytes:
+        from fpdf.fonts import TTFFont
+
+        try:
+            return self._pages()
+        finally:
+            for font in self.pdf.fonts.values():
+                if isinstance(font, TTFFont):  # fpdf leaves their files open
+                    font.ttfont.close()
+
+    def _pages(self) -> bytes:
         record = self.record
         self.pdf.add_page()
         self._text("Patent drawing search", size=15)
@@ -115,8 +123,18 @@ class _Writer:
         )  # fmt: skip
 
     def _known(self, text: str) -> str:
-        clean = "".join(letter if letter.isprintable() else " " for letter in text)[:2000]
-        return clean if self.font == "text" else clean.encode("latin-1", "replace").decode("latin-1")
+        """The text with a visible sign for what no font has."""
+        unknown = _UNKNOWN if ord(_UNKNOWN) in self.letters else "?"
+        return "".join(self._shown(letter, unknown) for letter in text[:2000])
+
+    def _shown(self, letter: str, unknown: str) -> str:
+        if ord(letter) in self.letters and (letter.isprintable() or letter in _JOINERS):
+            return letter
+        if letter in _JOINERS or (
+            unicodedata.category(letter) == "Mn" and "VARIATION SELECTOR" in unicodedata.name(letter, "")
+        ):
+            return ""
+        return unknown if letter.isprintable() else " "
 
     def _image(self, png: bytes | None, x: float, y: float, side: float) -> None:
         if not png:
@@ -129,8 +147,8 @@ class _Writer:
             self.pdf.image(picture, x=x, y=y, w=side, h=side, keep_aspect_ratio=True)
 
 
-def _document(record: SearchRecord) -> tuple[FPDF, str]:
-    """An empty document with its footer, and the font of its text."""
+def _document(record: SearchRecord) -> tuple[FPDF, str, frozenset[int]]:
+    """An empty document with its footer, the font of its text, and the letters that its fonts have."""
     try:
         from fpdf import FPDF
     except ImportError as error:
@@ -138,8 +156,9 @@ def _document(record: SearchRecord) -> tuple[FPDF, str]:
             "Writing PDF needs a package that is not installed.", hint="Run: pip install 'patsearch[pdf]'."
         ) from error
 
-    path = next((font for font in _FONTS if font.is_file()), None)
-    font = "text" if path else "Helvetica"
+    needed = set(json.dumps(record.to_json(), ensure_ascii=False, default=str))
+    files = fonts_for(letter for letter in needed if letter.isprintable())
+    font = "text" if files else _BUILT_IN
 
     class Document(FPDF):
         def footer(self) -> None:
@@ -150,8 +169,13 @@ def _document(record: SearchRecord) -> tuple[FPDF, str]:
     pdf = Document(format="A4")
     pdf.set_margin(_MARGIN)
     pdf.set_auto_page_break(True, margin=297 - _BOTTOM)
-    if path:
-        pdf.add_font("text", fname=path)
+    letters: frozenset[int] = frozenset() if files else frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
+    for number, file in enumerate(files):
+        pdf.add_font(f"text{number}" if number else font, fname=file)
+        letters |= covered(file)
+    pdf.set_fallback_fonts([f"text{number}" for number in range(1, len(files))], exact_match=False)
+    if files and find_spec("uharfbuzz"):
+        pdf.set_text_shaping(True)  # joined Arabic, right to left
     pdf.set_title("Patent drawing search")
     pdf.set_creator(f"patsearch {record.version}")
-    return pdf, font
+    return pdf, font, letters

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from makers import draw_design, week
 from pypdf import PdfReader
 
@@ -16,7 +19,7 @@ from patsearch.engine import Picture, Question, Thumbnails, open_index, search
 from patsearch.errors import PluginError
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest
-from patsearch.record import SearchRecord, pdf, render_pdf
+from patsearch.record import SearchRecord, fonts, pdf, render_pdf
 from patsearch.types import Drawing, Hit, PatentHit
 
 
@@ -68,10 +71,70 @@ def test_no_title_breaks_it(title: str, index: Path) -> None:
         assert "USD900003" in " ".join(read(render_pdf(hostile(title, 3), engine.thumbnails)))
 
 
-def test_without_a_font_letters_become_question_marks(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "_FONTS", ())
+def make_font(path: Path, letters: str) -> None:
+    """A font in which every letter is a box."""
+    names = {ord(letter): f"u{ord(letter):04X}" for letter in letters}
+    pen = TTGlyphPen(None)
+    for point, step in (((0, 0), pen.moveTo), ((0, 700), pen.lineTo), ((500, 700), pen.lineTo), ((500, 0), pen.lineTo)):
+        step(point)
+    pen.closePath()
+    box = pen.glyph()
+    builder = FontBuilder(1000, isTTF=True)
+    order = [".notdef", *names.values()]
+    builder.setupGlyphOrder(order)
+    builder.setupCharacterMap(names)
+    builder.setupGlyf(dict.fromkeys(order, box))
+    builder.setupHorizontalMetrics(dict.fromkeys(order, (600, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": path.stem, "styleName": "Regular", "psName": path.stem})
+    builder.setupOS2(sTypoAscender=800)
+    builder.setupPost()
+    builder.save(path)
+
+
+@pytest.fixture
+def font_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The only folder of fonts."""
+    monkeypatch.setattr(fonts, "_FOLDERS", (str(tmp_path),))
+    fonts.font_files.cache_clear()
+    yield tmp_path
+    fonts.font_files.cache_clear()
+
+
+ASCII = "".join(map(chr, range(0x20, 0x7F)))
+
+
+def shown(title: str, index: Path) -> str:
     with open_index(index) as engine:
-        assert "Ein ??? für é" in " ".join(read(render_pdf(hostile("Ein 椅子椅 für é"), engine.thumbnails)))
+        return "".join("".join(read(render_pdf(hostile(title), engine.thumbnails))).split())
+
+
+def test_without_a_font_letters_become_question_marks(index: Path, font_folder: Path) -> None:
+    assert "Ein???füré" in shown("Ein 椅子椅 für é", index)
+
+
+def test_letters_come_from_the_fonts_that_have_them(index: Path, font_folder: Path) -> None:
+    make_font(font_folder / "Plain.ttf", ASCII + "\ufffdé")
+    make_font(font_folder / "NotoSansSC-Regular.ttf", "椅子")
+    make_font(font_folder / "NotoSansKR-Regular.ttf", "효자" + ASCII)
+    make_font(font_folder / "NotoEmoji-Regular.ttf", "🪑")
+    (font_folder / "NotoSansBroken.ttf").write_bytes(b"\0\1\0\0" + b"x" * 100)
+    (font_folder / "empty.otf").write_bytes(b"")
+    assert "é椅子효자🪑.\ufffd" in shown("é 椅子 효자 🪑\ufe0f. ก", index)
+    # As few as are needed: of the others nothing is embedded.
+    assert [file.name for file in fonts.fonts_for("abc")] == ["NotoSansKR-Regular.ttf"]
+
+
+def test_arabic_is_joined(index: Path) -> None:
+    pytest.importorskip("uharfbuzz")
+    if not any(fonts.covered(file) >= {ord("ك")} for file in fonts.font_files()):
+        pytest.skip("no font with Arabic letters")
+    with open_index(index) as engine:
+        writer = pdf._Writer(hostile("كرسي"), engine.thumbnails)
+        (text,) = read(writer.write())
+    assert writer.pdf.text_shaping is not None
+    assert {ord(letter) for letter in "كرسي"} <= writer.letters
+    assert "كرسي" in text
 
 
 def test_nothing_found_is_a_page_too(index: Path) -> None:
