@@ -65,7 +65,7 @@ def covered(file: Path) -> frozenset[int]:
     from fontTools.ttLib import TTFont
 
     try:
-        with TTFont(file, fontNumber=0, lazy=True) as font:
+        with file.open("rb") as opened, TTFont(opened, fontNumber=0, lazy=True) as font:
             if "glyf" not in font and "CFF " not in font:  # coloured bitmaps
                 return frozenset()
             return frozenset(font.getBestCmap() or ())
