@@ -33,6 +33,7 @@ _TEXTILE_CLASSES = frozenset(["01", "02", "03", "04", "05", "06", "07", "10", "2
 _LONGEST = 40  # characters
 _LAST_DESIGN_CLASS = 34  # D1 to D34, and D99 for what fits nowhere else
 _LAST_LOCARNO_CLASS = 32  # and 99
+_UNDIVIDED = (31, 32, 99)  # these have one subclass, 00; 32 had it to the 11th edition
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -106,7 +107,7 @@ def _normal_locarno(text: str) -> str | None:
     if not match:
         return None
     main = int(match.group(1))
-    if not 1 <= main <= 99 or match.group(2) == "00":
+    if not 1 <= main <= 99 or (match.group(2) == "00" and main not in _UNDIVIDED):
         return None
     return f"{main:02d}-{match.group(2)}" if match.group(2) else f"{main:02d}"
 

@@ -48,6 +48,7 @@ codes = st.one_of(
         ("locarno", ["14-02", "1402", "14.02", "14/02", " 14 02 "], "14-02"),
         ("locarno", ["06-01", "0601", "6-01", "601"], "06-01"),
         ("locarno", ["2", "02"], "02"),
+        ("locarno", ["31-00", "3100"], "31-00"),  # of an undivided class
         ("uspc", ["D14/126", "d14/126", "D14 / 126", "D014/126", "D14-126", " D14/0126"], "D14/126"),
         ("uspc", ["D2", "D02", "d 2"], "D2"),
         ("uspc", ["D7/401.2", "D7-401.2"], "D7/401.2"),
@@ -68,6 +69,7 @@ def test_ways_of_writing(scheme: Scheme, texts: list[str], normal: str) -> None:
     [
         ("locarno", "D14"),
         ("locarno", "00-01"),
+        ("locarno", "14-00"),
         ("locarno", "2014-02"),
         ("locarno", "14-2"),
         ("uspc", "D50/1"),
