@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from makers import add_member, draw_design, grant_zip, week
 from waiting import wait_until
 
 from patsearch.engine import Journal, open_index
+from patsearch.engine.manifest import read_manifest, write_manifest
 from patsearch.errors import EncoderMismatch, IndexLocked, PatsearchError, SourceError, UsageError
 from patsearch.ingest import IngestOptions, ingest
 
@@ -171,10 +173,9 @@ def test_options_that_contradict_the_index_are_refused(tmp_path: Path) -> None:
     ingest([path], tmp_path / "index", ONE)
     with pytest.raises(UsageError, match="holds figures"):
         ingest([path], tmp_path / "index", IngestOptions(workers=1, whole_sheets=True))
-    manifest = tmp_path / "index" / "index.json"
-    data = json.loads(manifest.read_text())
-    data["spec"]["encoder_sha256"] = "0" * 64
-    manifest.write_text(json.dumps(data))
+    manifest = read_manifest(tmp_path / "index")
+    other = replace(manifest, spec=replace(manifest.spec, encoder_sha256="0" * 64))
+    write_manifest(tmp_path / "index", other)
     with pytest.raises(EncoderMismatch, match="was made with the encoder"):
         ingest([path], tmp_path / "index", ONE)
 
