@@ -87,10 +87,16 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One drawing found, with its score in [-1, 1]: its cosine with what is closest in the query, 1 for the same."""
+    """One drawing found, with its score in [-1, 1]: its cosine with what is closest in the query, 1 for the same.
+
+    Attributes:
+        likeness: how similar the shapes are (`EncoderCard.likeness`): "same drawing", "same shape", "alike" or
+            "far"; None where that is not known.
+    """
 
     drawing: Drawing
     score: float
+    likeness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,11 @@ class PatentHit:
     def drawing(self) -> Drawing:
         """The best drawing."""
         return self.drawings[0].drawing
+
+    @property
+    def likeness(self) -> str | None:
+        """Of the best drawing."""
+        return self.drawings[0].likeness
 
     @property
     def title(self) -> str:

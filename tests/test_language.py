@@ -82,7 +82,7 @@ TURNS = (
     _turn("whatever way", "say the thing", r"\b(?:in )?what(?:ever)? way it\b|\bwhatever way\b"),
     _turn("what there is", "existing, the contents", r"\bwhat there is\b|\bwhat is there\b"),
     _turn("be it", "say the thing", r"\bbe it\b"),
-    _turn("alike", "similar, equally", r"(?P<fine>\b(?:look|looks|looking|more|most|less|how) )?\balike\b"),
+    _turn("alike", "similar, equally", r"(?P<fine>\b(?:look|looks|looking|more|most|less|how) )?(?<!\")\balike\b"),
     _turn("likewise", "also, the same way", r"\blikewise\b"),
     _turn(
         "thereof", "of it", r"(?P<fine>\b(?:views?|portions?) )?\bthereof\b(?!\")"

@@ -14,6 +14,7 @@ from patsearch.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
     from patsearch.encoder import ArrayEncoder, EncoderCard
+    from patsearch.encoder.card import Likeness
     from patsearch.training.export.onnx_export import Exported
 
 
@@ -199,6 +200,11 @@ def _train_extra() -> Iterator[None]:
         ) from error
 
 
+def _words(likeness: Likeness) -> str:
+    words = (("same drawing", likeness.same_drawing), ("same shape", likeness.same_shape), ("alike", likeness.alike))
+    return ", ".join(f"{word} from {least:g}" for word, least in words)
+
+
 def _rows(card: EncoderCard) -> list[tuple[str, str]]:
     steps = card.preprocessing
     windows = f", {steps.windows} of its four parts for windows" if steps.windows else ""
@@ -209,6 +215,7 @@ def _rows(card: EncoderCard) -> list[tuple[str, str]]:
         *([("by shape", f"the first {card.shape_dim} numbers; the rest is style")] if card.shape_dim else []),
         ("input", f"{steps.size} x {steps.size} grey, padding {steps.padding}, thicken {steps.thicken} px{windows}"),
         ("sha256", card.sha256),
+        *([("in words", _words(card.likeness))] if card.likeness else []),
         ("trained on", card.trained_on or "not stated"),
         ("drawings", "never trained on drawings: a baseline" if card.baseline else "trained on drawings"),
         ("licence", card.licence or "not stated"),

@@ -36,6 +36,36 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """From which cosine on two drawings are called what: by shape alone, where the encoder distinguishes styles.
+
+    Attributes:
+        measured: on which drawings, and with which command.
+
+    Raises:
+        EncoderError: the numbers do not fall from word to word.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    same_drawing: float
+    same_shape: float
+    alike: float
+    measured: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 >= self.same_drawing >= self.same_shape >= self.alike >= -1:
+            raise EncoderError("The likeness in an encoder's card is not in order: its three numbers must not rise.")
+
+    def word(self, cosine: float) -> str:
+        """ "same drawing", "same shape", "alike" or "far"."""
+        for name in ("same_drawing", "same_shape", "alike"):
+            if cosine >= getattr(self, name):
+                return name.replace("_", " ")
+        return "far"
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderCard:
     """An encoder's identity and history.
 
@@ -52,6 +82,7 @@ class EncoderCard:
         notes: what else a user should know.
         shape_dim: how many numbers at the beginning of a vector describe shape alone; the others describe the drawing
             style, and the last one marks a drawing whose style is unknown. None where a vector has no such parts.
+        likeness: what scores are called in words; None where nobody has measured that.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -67,6 +98,7 @@ class EncoderCard:
     scores: tuple[Score, ...] = ()
     notes: str = ""
     shape_dim: int | None = None
+    likeness: Likeness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The card as its file holds it."""

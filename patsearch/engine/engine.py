@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, is_shared, on_server
-from patsearch.encoder import Encoder, encoder_card, load_encoder
+from patsearch.encoder import Encoder, EncoderCard, encoder_card, load_encoder
 from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
 from patsearch.engine.picture import PictureSource
@@ -70,15 +70,20 @@ class Engine(Closing):
         return encoder
 
     @cached_property
-    def shape_dim(self) -> int | None:
-        """`EncoderCard.shape_dim`; None too where the index's own encoder is not available."""
+    def card(self) -> EncoderCard | None:
+        """The card of the index's encoder; None where that is not available."""
         if self._given_encoder is not None:
-            return self._given_encoder.card.shape_dim
+            return self._given_encoder.card
         try:
             card = encoder_card(self.spec.encoder)
         except PatsearchError:
             return None
-        return card.shape_dim if card.sha256 == self.spec.encoder_sha256 else None
+        return card if card.sha256 == self.spec.encoder_sha256 else None
+
+    @property
+    def shape_dim(self) -> int | None:
+        """`EncoderCard.shape_dim`; None too where the encoder is not available."""
+        return self.card.shape_dim if self.card else None
 
     # ------------------------------------------------------------------ searching
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from patsearch.backends.base import Backend, Embeddings, ServerBackend
 from patsearch.deadline import check
+from patsearch.encoder import EncoderCard
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.query import QueryVectors
 from patsearch.engine.rerank import Rerank
@@ -94,20 +95,21 @@ class Fusion:
         found.sort(key=lambda one: (-one[1], one[0][0].drawing.patent))
         return _ranked([hits for hits, _ in found[:k]], [score for _, score in found[:k]])
 
-    def scored(self, found: list[PatentHit], shape_dim: int | None) -> list[PatentHit]:
+    def scored(self, found: list[PatentHit], card: EncoderCard | None) -> list[PatentHit]:
         """The same patents in the same order, with scores for ratings, and the drawings of each by their scores."""
-        query = self.query
-        if len(query.vectors) == 1 and query.shown is None and self.rerank is None and _has_style(query, shape_dim):
-            return found
         ids = [hit.drawing.id for patent in found for hit in patent.drawings]
-        score: dict[str, float] = {}
+        scores: dict[str, tuple[float, str | None]] = {}
         for start in range(0, len(ids), _TOGETHER):
             check()
             stored = self.backend.get(ids[start : start + _TOGETHER])
             if stored:
-                scores = query.scores(np.stack([vector for _, vector in stored.values()]), shape_dim)
-                score |= zip(stored, scores.tolist(), strict=True)
-        hits = [[replace(hit, score=score.get(hit.drawing.id, hit.score)) for hit in p.drawings] for p in found]
+                vectors = np.stack([vector for _, vector in stored.values()])
+                scores |= zip(stored, self.query.scores(vectors, card), strict=True)
+        # A drawing that was deleted a moment ago keeps what it was found by.
+        hits = [
+            [Hit(hit.drawing, *scores.get(hit.drawing.id, (hit.score, None))) for hit in patent.drawings]
+            for patent in found
+        ]
         best_first = [tuple(sorted(some, key=lambda hit: (-hit.score, hit.drawing.id))) for some in hits]
         return [replace(p, score=some[0].score, drawings=some) for p, some in zip(found, best_first, strict=True)]
 
@@ -168,10 +170,6 @@ class Fusion:
         query = self.query
         cosine = (vectors.astype(np.float64) @ query.vectors.T.astype(np.float64)).astype(np.float32)  # (N, V)
         return np.stack([cosine[:, mask].max(axis=1) for mask in query.pictures()], axis=1)
-
-
-def _has_style(query: QueryVectors, shape_dim: int | None) -> bool:
-    return shape_dim is None or bool(query.vectors[0, shape_dim:].any())
 
 
 def _patent_hit(rows: list[int], drawings: list[Drawing], scores: NDArray[np.float32]) -> tuple[tuple[Hit, ...], float]:

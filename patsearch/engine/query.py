@@ -17,6 +17,7 @@ from patsearch.backends.base import Embeddings
 from patsearch.drawings import split_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.encoder.base import Encoder
+from patsearch.encoder.card import EncoderCard
 from patsearch.encoder.preprocess import is_blank
 from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.errors import ImageError
@@ -44,10 +45,18 @@ class QueryVectors:
         shown = None if self.shown is None else shape_part(self.shown, dim)
         return replace(self, vectors=shape_part(self.vectors, dim), shown=shown)
 
-    def scores(self, vectors: Embeddings, dim: int | None) -> NDArray[np.float64]:
-        """(N,) scores of drawings, from their vectors (N, D): the cosine with what is closest in the query."""
+    def scores(self, vectors: Embeddings, card: EncoderCard | None) -> list[tuple[float, str | None]]:
+        """Score and likeness (see `Hit`) of each drawing, from their vectors (N, D).
+
+        The score is the cosine with what is closest in the query; the likeness is that of the shapes in words.
+        """
+        dim, likeness = (card.shape_dim, card.likeness) if card else (None, None)
         shown = self.vectors if self.shown is None else self.shown
-        return np.asarray(compared_cosines(shown, vectors, dim).max(axis=0))
+        scores = compared_cosines(shown, vectors, dim).max(axis=0).tolist()
+        if likeness is None:
+            return [(score, None) for score in scores]
+        shapes = compared_cosines(shape_part(shown, dim), vectors, dim).max(axis=0).tolist()
+        return [(score, likeness.word(shape)) for score, shape in zip(scores, shapes, strict=True)]
 
     def pictures(self) -> Iterator[NDArray[np.bool_]]:
         """One mask over the vectors for each picture."""

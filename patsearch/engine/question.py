@@ -250,7 +250,7 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
         fusion = fusion.expanded(question.expansion)
     find = fusion.drawings if question.drawings else fusion.patents
     hits = _spread(find, question.top, question.max_per_class) if question.max_per_class else find(question.top)
-    hits = fusion.scored(hits, engine.shape_dim)
+    hits = fusion.scored(hits, engine.card)
     if question.min_score is not None:
         hits = [hit for hit in hits if hit.score >= question.min_score]
     return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start)

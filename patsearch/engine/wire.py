@@ -38,6 +38,7 @@ class DrawingOfPatent(DrawingAnswer):
 
 class FoundDrawing(DrawingAnswer):
     score: float
+    likeness: str | None = None
 
 
 class Ranked(BaseModel):
@@ -71,14 +72,15 @@ class PatentAnswer(PatentFields):
 class HitAnswer(PatentFields, Ranked):
     """One patent found; `drawings` are those found, best first, and `drawing` is the best."""
 
+    likeness: str | None = None
     drawing: FoundDrawing
     drawings: list[FoundDrawing] = Field(min_length=1)
 
     @classmethod
     def of(cls, hit: PatentHit) -> Self:
-        found = [FoundDrawing.of(one.drawing, score=round(one.score, 6)) for one in hit.drawings]
-        score = round(hit.score, 6)
-        return cls(rank=hit.rank, score=score, **_patent(hit.drawing), drawing=found[0], drawings=found)
+        found = [FoundDrawing.of(one.drawing, score=round(one.score, 6), likeness=one.likeness) for one in hit.drawings]
+        measured: JsonDict = {"rank": hit.rank, "score": round(hit.score, 6), "likeness": hit.likeness}
+        return cls(**measured, **_patent(hit.drawing), drawing=found[0], drawings=found)
 
     def hit(self) -> PatentHit:
         """The value; what the JSON leaves out (a drawing's box, turn and source) has its default."""
@@ -91,7 +93,10 @@ class HitAnswer(PatentFields, Ranked):
             "filed": self.filed,
             "classes": codes,
         }
-        found = (Hit(Drawing(**one.model_dump(exclude={"score"}), **patent), one.score) for one in self.drawings)
+        found = (
+            Hit(Drawing(**one.model_dump(exclude={"score", "likeness"}), **patent), one.score, one.likeness)
+            for one in self.drawings
+        )
         return PatentHit(self.rank, self.patent, self.score, tuple(found))
 
 

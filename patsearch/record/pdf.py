@@ -89,8 +89,9 @@ class _Writer:
         pdf, best = self.pdf, hit.drawing
         others = hit.drawings[1 : 1 + _OTHERS]
         marked = mark(hit, self.record.question)
+        score = f"{hit.score:.3f}{f', {hit.likeness}' if hit.likeness else ''}"
         lines = [
-            (f"{hit.rank}. {hit.patent}   {hit.score:.3f}", 11.0, link_of(hit.patent)),
+            (f"{hit.rank}. {hit.patent}   {score}", 11.0, link_of(hit.patent)),
             (f"Marked as {marked}" if marked else "", 8.0, None),
             (best.title, 9.0, None),
             (caption(best), 8.0, None),

@@ -211,7 +211,7 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
 
         encoded = await service.encode(asked)
 
-        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings, float]:
+        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings, JsonDict]:
             found = engine.backend.get([drawing])
             png = engine.thumbnails.get(drawing)
             if drawing not in found or png is None:
@@ -223,16 +223,17 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
             # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
             indexed = [Upload(p.name, p.png) for p in shown[len(asked.uploads) :] if p.png]
             uploads = (*asked.uploads, *indexed)[: service.settings.max_pictures]
-            return engine.spec, uploads, png, vector, float(query.scores(vector[None], engine.shape_dim)[0])
+            ((score, likeness),) = query.scores(vector[None], engine.card)
+            return engine.spec, uploads, png, vector, {"score": round(score, 6), "likeness": likeness}
 
-        spec, uploads, png, vector, score = await service.with_engine(gather)
+        spec, uploads, png, vector, measured = await service.with_engine(gather)
         why = await service.workers.run(
             explain_uploads, spec, uploads, (png, vector), asked.question.shape, service.settings.max_pixels
         )
         return JSONResponse(
             {
                 "drawing": drawing,
-                "score": round(score, 6),
+                **measured,
                 "method": why.method,
                 "query": [
                     {"name": upload.name, **_heated(one)} for upload, one in zip(uploads, why.query, strict=True)

@@ -121,6 +121,7 @@ class ExplainedPicture(BaseModel):
 class ExplainAnswer(BaseModel):
     drawing: str
     score: float
+    likeness: str | None = None
     method: str
     query: list[ExplainedPicture]
     found: ExplainedPicture

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from patsearch.encoder import EncoderCard, Preprocessing, Score, fingerprint, shipped_cards
+from patsearch.encoder import (
+    DEFAULT_ENCODER,
+    EncoderCard,
+    Preprocessing,
+    Score,
+    encoder_card,
+    fingerprint,
+    shipped_cards,
+)
+from patsearch.encoder.card import Likeness
 from patsearch.errors import EncoderError
 
 CARD = EncoderCard(
@@ -19,7 +28,21 @@ CARD = EncoderCard(
     preprocessing=Preprocessing(size=64),
     sha256="ab" * 32,
     scores=(Score("sheets", "map", 0.5, "patsearch bench"),),
+    likeness=Likeness(0.9, 0.8, 0.5, "by hand"),
 )
+
+
+def test_words() -> None:
+    assert CARD.likeness is not None
+    words = [CARD.likeness.word(cosine) for cosine in (1.0, 0.9, 0.899, 0.8, 0.5, 0.499, -1.0)]
+    assert words == ["same drawing", "same drawing", "same shape", "same shape", "alike", "far", "far"]
+
+
+def test_the_shipped_default_has_words() -> None:
+    (card,) = [card for card in shipped_cards() if card.name == DEFAULT_ENCODER]
+    assert card.likeness is not None
+    assert "bench/likeness.py" in card.likeness.measured
+    assert encoder_card(DEFAULT_ENCODER) == card
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -37,6 +60,8 @@ def test_round_trip(tmp_path: Path) -> None:
         ({"preprocessing": []}, "preprocessing: Input should be an object"),
         ({"preprocessing": {"size": 64, "blur": 2}}, r"preprocessing\.blur: Unexpected keyword"),
         ({"preprocessing": {"size": 5}}, "Preprocessing out of range"),
+        ({"likeness": {"same_drawing": 0.5, "same_shape": 0.8, "alike": 0.1}}, "not in order"),
+        ({"likeness": {"same_drawing": 0.5}}, r"likeness\.same_shape: Field required"),
         ({"scores": {}}, "scores: Input should be a valid array"),
         (
             {"scores": [{"dataset": "x", "metric": "m", "value": "no"}]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from makers import draw_design
 from PIL import Image
 
+from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.engine import Engine, Question, open_index, search
 from patsearch.engine.explain import explain
@@ -103,6 +105,22 @@ def test_the_best_drawing_has_the_score_of_its_patent(engine: Engine, folder: Pa
     for hit in engine.search(pictures, rerank="3,2,0.3"):
         assert hit.score == hit.drawings[0].score == max(found.score for found in hit.drawings)
     assert {h.patent for h in engine.search(pictures, min_score=0.999)} == {SAME, TWIN, SMALL}
+
+
+def test_words_say_how_similar_the_shapes_are(engine: Engine, folder: Path) -> None:
+    for name, options in modes(engine, folder, SAME).items():
+        found = {hit.patent: hit.likeness for hit in search(engine, Question(**options, top=100)).hits}
+        assert found[TWIN] == "same drawing", name
+        assert set(found.values()) <= {"same drawing", "same shape", "alike", "far"}
+    with open_index(folder / "index", encoder=replace_likeness(engine)) as without:
+        assert {hit.likeness for hit in without.search(folder / "in" / f"{SAME}.png")} == {None}
+
+
+def replace_likeness(engine: Engine) -> Encoder:
+    """The index's encoder, as if nobody had measured its words."""
+    encoder = load_encoder(engine.spec.encoder)
+    encoder.card = replace(encoder.card, likeness=None)
+    return encoder
 
 
 def test_a_saved_search_with_marks_scores_as_before(engine: Engine, folder: Path) -> None:

@@ -199,6 +199,9 @@ def test_an_uploaded_sketch_finds_its_design(page: Page, demo: Demo) -> None:
     patents = ask(page, demo.folder / "sketch.png")
     assert patents[0] == "USD9000002"
     assert len(patents) == 20
+    words = {word.inner_text() for word in page.get_by_test_id("likeness").all()}
+    assert words <= {"same drawing", "same shape", "alike", "far"}
+    assert words
     shoot(page, "results")
     page.click("#show-more")
     until(page, "document.querySelectorAll('[data-testid=result]').length > 20")

@@ -57,6 +57,12 @@ function action(name, text, props) {
   return h("button", { type: "button", ...props }, icon(name), h("span", {}, text));
 }
 
+/** @param {Hit} hit */
+function score(hit) {
+  const word = hit.likeness && h("span", { class: "likeness", title: "How similar the shapes are", data: { testid: "likeness" } }, hit.likeness);
+  return h("span", { class: "score", title: "Score: 1 is the same" }, h("span", { class: "unseen" }, "Score "), showScore(hit.score), word);
+}
+
 /**
  * @param {Hit} hit
  * @param {Actions} actions
@@ -72,7 +78,7 @@ export function card(hit, actions, { fresh, canExplain }) {
     : null;
   const open = h("button", { type: "button", class: "open", "aria-label": `All drawings of ${hit.patent}, ${hit.title}`, data: { testid: "open-patent" }, on: { click: () => actions.open(hit) } }, h("span", { class: "picture" }, image), strip);
   const title = h("h3", { id, class: "title", title: hit.title }, hit.title || "No title");
-  const head = h("div", { class: "card-head" }, title, h("span", { class: "score", title: "Score: 1 is the same" }, h("span", { class: "unseen" }, "Score "), showScore(hit.score)));
+  const head = h("div", { class: "card-head" }, title, score(hit));
   const facts = h("p", { class: "facts" }, numberLink(hit), hit.granted ? h("span", {}, h("span", { class: "unseen" }, "granted "), h("time", { datetime: hit.granted, title: "Granted" }, hit.granted)) : null, h("span", { class: "figure", title: caption(hit.drawing) }, figureName(hit.drawing)));
   const named = (/** @type {string} */ text) => `${text}: ${hit.patent}`;
   const buttons = h(

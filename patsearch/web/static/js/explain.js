@@ -28,7 +28,8 @@ export async function explain(hit) {
   try {
     const answer = await postForm("explain", toForm(state.asked, { drawing: hit.drawing.id }), mine.signal);
     if (running !== mine) return;
-    status.textContent = `Score ${showScore(answer.score)}. Method: ${answer.method}. Coloured where the two agree most.`;
+    const likeness = answer.likeness ? `, ${answer.likeness}` : "";
+    status.textContent = `Score ${showScore(answer.score)}${likeness}. Method: ${answer.method}. Coloured where the two agree most.`;
     const asked = answer.query.map((/** @type {any} */ one) => figure(one, `Your picture: ${one.name}`));
     const columns = [h("div", { class: "heat-column" }, ...asked), h("div", { class: "heat-column" }, figure(answer.found, `${hit.patent}, ${caption(hit.drawing)}`))];
     byId("explain-body").replaceChildren(...columns);

@@ -20,6 +20,7 @@
  * @property {number} rank
  * @property {string} patent
  * @property {number} score
+ * @property {string | null} [likeness]
  * @property {string} title
  * @property {string} kind
  * @property {string | null} granted
