@@ -35,6 +35,7 @@ from patsearch.engine import open_index
 API = "/api/v1"
 SEVERAL = 2  # heavy requests at the same time
 SECONDS_A_ROUTE = 3.0
+SETTLED = 15.0  # seconds, after which the server has given freed memory back
 
 Request = tuple[str, str, dict[str, Any]]
 
@@ -175,10 +176,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 file=sys.stderr,
             )
         mixed = [*requests.values(), *beyond(saved) * 2]
+        time.sleep(SETTLED)
         before, answers = process.memory_info().rss, Counter[int]()
         for number in range(arguments.requests):
             answers[send(client, mixed[number % len(mixed)])[0]] += 1
-        time.sleep(2)
+        time.sleep(SETTLED)
         after = process.memory_info().rss
     return {
         "rows": arguments.rows, "workers": arguments.workers, "cores": os.cpu_count(), "routes": routes,

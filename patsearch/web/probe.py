@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import io
+import os
 
 from PIL import Image, ImageDraw
 
@@ -38,6 +40,7 @@ class Probe:
         """Search at intervals, for as long as the server runs."""
         while True:
             await asyncio.sleep(_EVERY)
+            await asyncio.to_thread(give_back_memory)
             if not self._workers.full:  # a server that is busy is well
                 await self.search()
 
@@ -63,6 +66,13 @@ class Probe:
     def _find(self, encoded: Encoded) -> None:
         with self._index.borrowed() as (engine, _):
             search(engine, Question(pictures=encoded.pictures, encoded=encoded.query, top=1))
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system where the C library keeps it (glibc): each thread's heap keeps its largest."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def _picture() -> bytes:
