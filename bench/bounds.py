@@ -56,7 +56,7 @@ def heaviest(saved: bytes) -> dict[str, Request]:
         "search, pictures": ("POST", "search", {"files": pictures, "data": many}),
         "search, everything": ("POST", "search", {"files": pictures, "data": many | refined}),
         "search, filters": ("POST", "search", {"data": like | {"filter": words}}),
-        "search, text form": ("POST", "search", {"content": b"&" * (64 << 10), "headers": _TEXT}),
+        "search, text form": ("POST", "search", {"content": b"&" * (2 << 20), "headers": _TEXT}),
         "explain": ("POST", "explain", {"files": pictures, "data": {"drawing": marks[0]}}),
         "report": ("POST", "report", {"data": like | {"top": "1000"}}),
         "report, PDF": ("POST", "report", {"data": like | {"top": "1000"}, "params": {"format": "pdf"}}),

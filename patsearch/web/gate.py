@@ -39,7 +39,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 # Bytes of a body that a request may send before it has shown a token, and of one that is not an upload: a form of text,
 # which is slow to read.
 _OPEN_BYTES = 4 << 10
-_TEXT_BYTES = 64 << 10
+_TEXT_BYTES = 2 << 20
 _DISCARD_BYTES, _DISCARD_SECONDS = 1 << 20, 1.0
 # Every wrong token takes this long, however close it is.
 WRONG_TOKEN_SECONDS = 0.2

@@ -32,7 +32,7 @@ def mib(number: int) -> str:
 @pytest.mark.parametrize(
     ("row", "limits"),
     [
-        ("bytes", [mib(SERVER.max_bytes), f"{gate._TEXT_BYTES >> 10} KiB", f"{gate._OPEN_BYTES >> 10} KiB"]),
+        ("bytes", [mib(SERVER.max_bytes), f"text {mib(gate._TEXT_BYTES)}", f"{gate._OPEN_BYTES >> 10} KiB"]),
         ("one picture", [mib(SERVER.max_picture_bytes), f"{SERVER.max_pixels:,}", f"{SERVER.max_pictures} pictures"]),
         ("results", [f"{MAX_TOP:,}", f"{asking.MAX_OFFSET:,}"]),
         ("filter", [f"{filters.MOST_TEXT:,} char", f"{filters.MOST_CONDITIONS} cond", f"{filters.MOST_VALUES:,} values",

@@ -344,7 +344,7 @@ def test_little_is_read_before_a_token_and_of_what_is_no_upload(index: Path) -> 
             answer = client.post(f"{API}/session", content=body, headers={"content-type": "application/json"})
             assert (answer.status_code, answer.json()["error"]["kind"]) == (413, "TooLarge")
         headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/x-www-form-urlencoded"}
-        assert client.post(f"{API}/search", content=b"&" * (2 << 20), headers=headers).status_code == 413
+        assert client.post(f"{API}/search", content=b"&" * (4 << 20), headers=headers).status_code == 413
 
 
 def test_a_client_that_still_sends_sees_why_it_is_refused(index: Path) -> None:

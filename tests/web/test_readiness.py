@@ -13,7 +13,9 @@ from pathlib import Path
 import hostile_uploads
 import pytest
 from fastapi.testclient import TestClient
+from makers import draw_design
 from waiting import wait_until
+from web_makers import png
 
 from patsearch import deadline
 from patsearch.web.app import create_app
@@ -24,7 +26,7 @@ API = "/api/v1"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
-def test_a_worker_that_dies_idle_is_replaced(index: Path, drawing: bytes) -> None:
+def test_a_worker_that_dies_idle_is_replaced(index: Path) -> None:
     others = set(multiprocessing.active_children())
     with TestClient(create_app(ServerSettings(index, workers=2)), base_url="http://localhost") as client:
         for attempt in range(2):
@@ -33,9 +35,10 @@ def test_a_worker_that_dies_idle_is_replaced(index: Path, drawing: bytes) -> Non
             os.kill(victim.pid, signal.SIGKILL)
             victim.join()
             time.sleep(0.3 * attempt)  # with and without the time to notice
+            drawing = png(draw_design(attempt, 0))  # another one each time: the vectors of the last are remembered
             answer = client.post(f"{API}/search", files=[("image", drawing)])
             assert answer.status_code == 200, answer.text
-            assert answer.json()["hits"][0]["patent"] == "USD900001"
+            assert answer.json()["hits"][0]["patent"] == f"USD90000{attempt}"
             assert client.get(f"{API}/health").status_code == 200
 
 
