@@ -74,7 +74,7 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
     result = Unpacked()
     total = 0
     for info in archive.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):
             continue
         name = PurePosixPath(info.filename).name
         if fault := _fault(info):
@@ -97,6 +97,8 @@ def _fault(info: zipfile.ZipInfo) -> str | None:
     """Why a member must not be unpacked; None if it may be."""
     # zipfile cuts names at a NUL and turns backslashes on Windows only; judge what the archive says.
     name = info.orig_filename.replace("\\", "/")
+    if not PurePosixPath(name).name:
+        return "no name"
     if name.startswith("/") or ".." in name.split("/") or ":" in name or not name.isprintable():
         return "a name that leads out of the archive"
     if name.lower().endswith((".zip", ".tar", ".gz", ".tgz")):
