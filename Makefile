@@ -12,7 +12,7 @@ PACKAGES := $(patsubst %/pyproject.toml,-e %,$(wildcard packages/*/pyproject.tom
 WHEEL_BYTES := 14000000
 SDIST_BYTES := 6000000
 
-.PHONY: demo demo-web test check docs dist encoder format clean
+.PHONY: demo demo-web test check docs dist encoder fuzz format clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "patsearch needs Python 3.11 or newer")'
@@ -58,6 +58,12 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Hostile input of every kind for MINUTES, two kinds at once; what is found, and the corpus, is in fuzz-corpus/.
+MINUTES ?= 10
+fuzz: $(VENV)/dev.stamp
+	$(INSTALL) -e '.[fuzz]'
+	$(BIN)/python tools/fuzz.py --minutes $(MINUTES) --corpus fuzz-corpus
 
 # The API's description is read from the server, hence `web`.
 $(VENV)/docs.stamp: $(VENV)/base.stamp

@@ -220,7 +220,8 @@ def _rows(numbers: Embeddings, dim: int) -> Embeddings:
     if rest or not 0 < rows <= _MOST_VECTORS:
         raise ValueError("its vectors do not belong together")
     vectors = numbers.reshape(rows, dim).astype(np.float32)
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    with np.errstate(invalid="ignore"):
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     if not (np.abs(lengths - 1) < _LENGTH_ERROR).all():  # not so for NaN either
         raise ValueError("its vectors are not of unit length")
     return vectors

@@ -160,6 +160,24 @@ def test_members_that_lead_out_of_a_zip_are_left_out_and_named(tmp_path: Path) -
     assert all("leads out of the archive; left out" in problem for problem in patent.problems)
 
 
+def test_a_member_without_a_name_is_left_out_and_named(tmp_path: Path) -> None:
+    data = appended(grant_zip(1)[1], ("?", b"what"))
+    # The central directory says that the name is empty: the last byte of its entry becomes a comment's.
+    entry = data.rindex(b"PK\x01\x02")
+    header = bytearray(data[entry : entry + 46])
+    struct.pack_into("<HHH", header, 28, 0, 0, 1)
+    patent = load_zip(tmp_path, data[:entry] + bytes(header) + data[entry + 46 :])
+    assert len(patent.sheets) == 3
+    assert any("no name" in problem for problem in patent.problems)
+
+
+def test_the_message_about_a_zip_without_a_grant_has_a_bounded_length(tmp_path: Path) -> None:
+    members = [("../" + "x" * 30_000 + f"{number}.xml", b"<a/>") for number in range(20)]
+    with pytest.raises(SourceError, match="no grant XML in it") as found:
+        load_zip(tmp_path, appended(b"", *members))
+    assert len(str(found.value)) < 4_000
+
+
 def test_a_zip_within_a_zip_is_not_opened(tmp_path: Path) -> None:
     inner = grant_zip(1)[1]
     patent = load_zip(tmp_path, appended(grant_zip(0)[1], ("inner/USD0900001-20210105.ZIP", inner)))

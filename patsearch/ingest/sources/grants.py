@@ -20,6 +20,7 @@ GRANT_NAME = re.compile(r"^(?:US)?[A-Z]{0,2}\d{4,11}(?:[A-Z]\d?)?-\d{8}$", re.IG
 SHEET_NAME = re.compile(r"-(?P<name>[DP]\d{5}(?:-[A-Z0-9]+)?)$", re.IGNORECASE)
 TEXTS = (".xml", ".sgm", ".sgml")
 _IN_TEXT = re.compile(r"-[CM]\d{5}", re.IGNORECASE)
+MAX_TOLD = 5  # problems in one message
 # Chemistry and mathematics as the applicant's programs wrote them, sequences, definitions.
 _ATTACHED = (".cdx", ".mol", ".nb", ".txt", ".dtd", ".ent")
 IMAGES = SUFFIXES
@@ -44,7 +45,7 @@ class GrantZip(Unit):
             name = _xml_name(list(unpacked.files), PurePosixPath(self.member or self.path.name).stem)
             if name is None:
                 # Say why, where the XML was there and could not be unpacked.
-                raise SourceError("; ".join(["no grant XML in it", *unpacked.problems]))
+                raise SourceError("; ".join(["no grant XML in it", *unpacked.problems[:MAX_TOLD]]))
             grant = parse_grant(unpacked.files.pop(name))
         except SourceError as error:
             raise SourceError(f"{where}: {error.message}.") from error

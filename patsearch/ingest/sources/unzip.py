@@ -20,6 +20,7 @@ MAX_ZIP = 512 << 20  # bytes of one grant's ZIP
 MAX_MEMBERS = 20_000
 MAX_MEMBER = 64 << 20  # bytes of one file unpacked: a sheet takes 5 to 100 KB, a text rarely 10 MB
 MAX_TOTAL = 1 << 30
+MAX_SHOWN = 200  # characters of a name or a reason in a message
 MAX_RATIO = 500  # unpacked to packed, of members beyond the size below: deflate ends at 1,032
 _RATIO_FROM = 16 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a ZIP's directory
@@ -67,7 +68,7 @@ def unzip(data: bytes, wanted: Callable[[str], bool]) -> Unpacked:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return _members(archive, wanted)
     except _DAMAGE as error:
-        raise SourceError(f"not a readable ZIP ({error})") from error
+        raise SourceError(f"not a readable ZIP ({str(error)[:MAX_SHOWN]})") from error
 
 
 def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacked:
@@ -78,7 +79,7 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
             continue
         name = PurePosixPath(info.filename).name
         if fault := _fault(info):
-            result.problems.append(f"{info.filename!r}: {fault}; left out")
+            result.problems.append(f"{info.filename[:MAX_SHOWN]!r}: {fault}; left out")
             continue
         if not wanted(name):
             continue
@@ -89,7 +90,7 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
             with archive.open(info) as member:
                 result.files[name] = member.read(MAX_MEMBER)
         except (*_DAMAGE, RuntimeError) as error:
-            result.problems.append(f"{name}: damaged ({error})")
+            result.problems.append(f"{name[:MAX_SHOWN]}: damaged ({str(error)[:MAX_SHOWN]})")
     return result
 
 
