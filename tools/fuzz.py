@@ -213,10 +213,14 @@ def _archives() -> Iterator[bytes]:
     yield stored.getvalue()
 
 
+FILTERS = (
+    "patent=D800,001 and granted>=2017-01-10", "title~café lamp", "uspc=D14/345", "locarno=14-02 and kind=S1",
+    "cpc=G06F", "granted=2017", "figure=FIG. 1", "patent!=RE49,123", "granted=2016..2018",
+)  # fmt: skip
+
+
 def _filters() -> Iterator[bytes]:
-    for text in ("patent=D800,001 and granted>=2017-01-10", "title~café lamp", "uspc=D14/345",
-                 "locarno=14-02 and kind=S1", "cpc=G06F", "granted=2017", "figure=FIG. 1", "patent!=RE49,123", "granted=2016..2018"):  # fmt: skip
-        yield text.encode()
+    return (text.encode() for text in FILTERS)
 
 
 def _saved() -> Iterator[bytes]:
