@@ -116,7 +116,7 @@ def read_saved(_: contextlib.ExitStack) -> Callable[[bytes], None]:
 
 
 def send_requests(stack: contextlib.ExitStack) -> Callable[[bytes], None]:
-    import atheris  # type: ignore[import-not-found]
+    import atheris
     from fastapi.testclient import TestClient
 
     from patsearch.web.app import create_app
@@ -135,10 +135,10 @@ def send_requests(stack: contextlib.ExitStack) -> Callable[[bytes], None]:
         given = atheris.FuzzedDataProvider(data)
         path, method = routes[given.ConsumeIntInRange(0, len(routes) - 1)]
         path = path.replace("{number}", "USD900001").replace("{drawing_id}", "USD900001-D00001-1")
-        text = lambda: given.ConsumeUnicodeNoSurrogates(given.ConsumeIntInRange(0, 60))  # noqa: E731
-        chosen = {
-            fields[given.ConsumeIntInRange(0, len(fields) - 1)]: text() for _ in range(given.ConsumeIntInRange(0, 4))
-        }
+        chosen: dict[str, str] = {}
+        for _ in range(given.ConsumeIntInRange(0, 4)):
+            name = fields[given.ConsumeIntInRange(0, len(fields) - 1)]
+            chosen[name] = given.ConsumeUnicodeNoSurrogates(given.ConsumeIntInRange(0, 60))
         kind = given.ConsumeIntInRange(0, 3)
         rest = given.ConsumeBytes(given.remaining_bytes())
         if method == "get" or kind == 0:
@@ -170,7 +170,7 @@ def _refused_or_done(work: Callable[[], object]) -> None:
 
 
 def _pictures() -> list[bytes]:
-    from makers import draw_design, tiff_bytes  # type: ignore[import-not-found]
+    from makers import draw_design, tiff_bytes
 
     drawn = draw_design(1, 0).resize((225, 300))
     pictures = [tiff_bytes(drawn)]
@@ -228,7 +228,7 @@ def _saved() -> Iterator[bytes]:
         folder = Path(name)
         picture, saved = folder / "lamp.png", folder / "lamp.json"
         picture.write_bytes(_pictures()[0])
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "patsearch",
