@@ -63,7 +63,7 @@ def _networks_that_load_fast() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _workers_that_start_fast() -> Iterator[None]:
-    """Pools of this process fork their workers from one that has imported all that they need, and has no threads.
+    """Pools of this process, and `index_makers`, fork from a process that has imported what they need, without threads.
 
     The hundred pools of a test run would import it for each worker otherwise. Commands that tests run, and
     `tests/ingest/test_pool.py`, start workers as they do for everybody.
@@ -71,7 +71,9 @@ def _workers_that_start_fast() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if sys.platform == "linux":
             patch.setattr(processes, "START", "forkserver")
-            multiprocessing.set_forkserver_preload(["patsearch.ingest.worker", "patsearch.encoder.onnx"])
+            needed = ["patsearch.ingest.worker", "patsearch.encoder.onnx", "patsearch.engine"]
+            needed += ["patsearch.backends.faiss", "patsearch_contract.samples"]
+            multiprocessing.set_forkserver_preload(needed)
         yield
 
 

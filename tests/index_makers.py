@@ -18,9 +18,8 @@ from patsearch.filters import parse_filter
 from patsearch_contract.samples import SPEC, random_drawings, random_vectors
 
 DRAWINGS, VECTORS = random_drawings(400, seed=20), random_vectors(400, seed=20)
-# Forked from a process that has imported what they need: quick, and without the threads of the tests.
+# Forked from a process that has imported what they need (conftest.py): quick, and without the threads of the tests.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["patsearch.engine", "patsearch.backends.faiss", "patsearch_contract.samples"])
 QUERIES = random_vectors(3, seed=21)
 NOBODY = 65_534
 
