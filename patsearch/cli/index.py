@@ -48,10 +48,12 @@ def verify(index: IndexArgument, as_json: AsJson = False) -> None:
     from patsearch.engine import open_index
 
     with open_index(index) as engine:
-        problems = engine.verify()
+        problems, unfinished = engine.verify(), sorted(engine.journal.begun())
     if as_json:
-        print_json({"ok": not problems, "problems": problems})
+        print_json({"ok": not problems, "problems": problems, "unfinished": unfinished})
     else:
+        if unfinished:
+            notice(f"{len(unfinished)} patents are unfinished: what stores or deletes them is running, or was cut off")
         print_long("".join(f"{visible(problem)}\n" for problem in problems))
         notice(f"{index} is intact" if not problems else f"problems found in {index}: {len(problems)}")
     if problems:

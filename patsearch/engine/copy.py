@@ -68,12 +68,16 @@ def copy_index(
         old = stack.enter_context(_source(source))
         backend = old.backend if isinstance(old, Engine) else old
         new = stack.enter_context(_target(target, folder, backend.spec))
+        entries = old.journal.entries() if isinstance(old, Engine) else []
+        patents = {entry.patent for entry in entries}
+        if isinstance(new, Engine):
+            new.journal.begin(patents, "store")
         report = copy(backend, new.backend if isinstance(new, Engine) else new, on_progress=on_progress)
         if isinstance(old, Engine) and isinstance(new, Engine):
             thumbnails = old.thumbnails.items()
             while batch := list(islice(thumbnails, _THUMBNAILS)):
                 new.thumbnails.put(batch)
-            new.journal.put(old.journal.entries())  # last, as in an ingest
+            new.journal.put(entries, done=patents)  # last, as in an ingest
     return report
 
 

@@ -52,6 +52,8 @@ class Engine(Closing):
                 opened.callback(WriterLock(path / "writer.lock").release)
             self.journal = opened.enter_context(closing(Journal(path, read_only=backend.read_only)))
             self.thumbnails = opened.enter_context(closing(Thumbnails(path, read_only=backend.read_only)))
+            if not backend.read_only and (cut := [p for p, deed in self.journal.begun().items() if deed == "delete"]):
+                self.journal.forget_drawings(cut, self._left)  # a deletion that was killed before it got here
             self._opened = opened.pop_all()
 
     @property
@@ -140,6 +142,7 @@ class Engine(Closing):
         again does not bring it back, unless `again` is set.
         """
         touched = {drawing.patent for drawing, _ in self.backend.get(ids).values()}
+        self.journal.begin(touched, "delete")
         removed = self.backend.delete(ids)
         self.thumbnails.delete(ids)
         self.journal.forget_drawings(touched, self._left)
@@ -170,7 +173,10 @@ class Engine(Closing):
         }
 
     def verify(self) -> list[str]:
-        """Damage, and every contradiction between backend, journal and thumbnails; empty for an intact index."""
+        """Damage, and every contradiction between backend, journal and thumbnails; empty for an intact index.
+
+        Patents whose storing or deleting was cut off are no contradiction (`Journal.begun`).
+        """
         problems: list[str] = []
         for look in (self.backend.verify, self.journal.problems, self.thumbnails.problems, self._contradictions):
             try:
@@ -188,14 +194,16 @@ class Engine(Closing):
 
     def _contradictions(self) -> Iterator[str]:
         stored: dict[str, int] = {}
-        journal = self.journal.drawings()
+        journal, begun = self.journal.drawings(), self.journal.begun()
         for drawings, _ in self.backend.scan():
             for drawing in drawings:
                 stored[drawing.patent] = stored.get(drawing.patent, 0) + 1
-            own = [d.id for d in drawings if d.patent in journal or not is_shared(self.backend)]
+            expected = [d for d in drawings if d.patent not in begun]
+            own = [d.id for d in expected if d.patent in journal or not is_shared(self.backend)]
             yield from (f"drawing {i} has no thumbnail" for i in self.thumbnails.missing(own))
         # What other folders have written to a shared store is in their journals.
-        for patent in sorted(journal if is_shared(self.backend) else stored.keys() | journal.keys()):
+        known = journal.keys() if is_shared(self.backend) else stored.keys() | journal.keys()
+        for patent in sorted(known - begun.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
                 yield (
                     f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"

@@ -2,7 +2,8 @@
 
 A unit is written here last, after its vectors, payloads and thumbnails are durable. A run that was
 killed therefore finds every finished unit here and does the others again, which changes nothing
-where they had been stored already.
+where they had been stored already. Which patents it had begun to store, or to delete from, is noted
+here first: until they are finished, their drawings and thumbnails may be there or not.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ CREATE INDEX unit_patent ON unit (patent);
 CREATE TABLE content (one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL);
 INSERT INTO content VALUES (1, '00000000000000000000000000000000');
 """,
-    "ALTER TABLE unit ADD COLUMN crc INTEGER;",
+    """
+ALTER TABLE unit ADD COLUMN crc INTEGER;
+CREATE TABLE begun (patent TEXT PRIMARY KEY, deed TEXT NOT NULL) WITHOUT ROWID;
+""",
     version=1,
 )
+Deed = Literal["store", "delete"]
 State = Literal["done", "partial", "failed", "deleted", "replaced"]
 
 
@@ -69,8 +74,24 @@ class Journal:
         found = self._db.rows(f"{_SELECT} WHERE key = ?", (key,))
         return Entry(*found[0]) if found else None
 
-    def put(self, entries: Iterable[Entry]) -> None:
-        """Insert or replace; durable on return."""
+    def begin(self, patents: Iterable[str], deed: Deed) -> None:
+        """Note that drawings of these patents will be stored or deleted; durable on return. `put` ends it."""
+        # Storing that was cut off is only done by storing again, whatever is deleted meanwhile.
+        sql = """INSERT INTO begun VALUES (?, ?) ON CONFLICT (patent) DO UPDATE SET deed = excluded.deed
+                 WHERE excluded.deed = 'store'"""
+        with self._db.transaction() as db:
+            db.executemany(sql, [(patent, deed) for patent in patents])
+
+    def begun(self) -> dict[str, Deed]:
+        """The patents whose storing, or deleting, was begun and did not end: it is under way, or was cut off."""
+        return dict(self._db.rows("SELECT patent, deed FROM begun ORDER BY patent")) if self._db.upgraded else {}
+
+    def put(self, entries: Iterable[Entry], *, done: Iterable[str] = ()) -> None:
+        """Insert or replace; durable on return.
+
+        Args:
+            done: the patents of which `begin` was said.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._db.transaction() as db:
             digest = int(self.digest(), 16)
@@ -84,6 +105,7 @@ class Journal:
                     f"INSERT OR REPLACE INTO unit ({_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                     (*values, _crc(values)),
                 )
+            db.executemany("DELETE FROM begun WHERE patent = ?", [(patent,) for patent in done])
             db.execute("UPDATE content SET digest = ?", (f"{digest:032x}",))
 
     def of_patent(self, patent: str) -> list[Entry]:
@@ -92,14 +114,18 @@ class Journal:
     def forget_drawings(self, patents: Iterable[str], left: Callable[[str], int]) -> None:
         """Take note that drawings of these patents were deleted; `left` says how many remain."""
         changed: list[Entry] = []
+        done: list[str] = []
+        begun = self.begun()
         for patent in sorted(set(patents)):
             remaining = left(patent)
+            if not remaining or begun.get(patent) == "delete":
+                done.append(patent)
             changed += [
                 replace(entry, drawings=remaining, state=entry.state if remaining else "deleted")
                 for entry in self.of_patent(patent)
                 if entry.state in ("done", "partial")
             ]
-        self.put(changed)
+        self.put(changed, done=done)
 
     def entries(self) -> list[Entry]:
         """All of them, by key."""

@@ -31,8 +31,8 @@ class Manifest:
         backend: plug-in name of the backend.
         location: where the backend's data is: the name of a folder in the index, or a server's address.
         spec: the encoder and dimension the index was made for.
-        id: a UUID: half of it drawn at random when the index was made, half a checksum of the other fields
-            but backend and location, which may be edited (version 8); all of it random in indexes of 0.1.0 (version 4).
+        id: a UUID: half of it drawn at random when the index was made, half a checksum of what the
+            backend does not hold too or contradict (version 8); all of it random in indexes of 0.1.0 (version 4).
     """
 
     backend: str
@@ -116,6 +116,6 @@ def write_manifest(index: Path, manifest: Manifest) -> None:
 
 def _sealed(manifest: Manifest) -> Manifest:
     random = manifest.id[:12]
-    fields = {**asdict(manifest), "id": random, "backend": "", "location": ""}
-    half = hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=9).hexdigest()
+    fields = [random, manifest.created, manifest.patsearch, manifest.format]
+    half = hashlib.blake2b(json.dumps(fields).encode(), digest_size=9).hexdigest()
     return replace(manifest, id=f"{random}8{half[:3]}8{half[3:18]}")

@@ -151,6 +151,7 @@ class _Run:
         self._pending: list[tuple[Unit, UnitResult]] = []
         self._pending_drawings = 0
         self._last_commit = time.perf_counter()
+        self._cut_off = frozenset(engine.journal.begun())  # of an earlier run
 
     def take_in(self, sources: Sequence[Source]) -> None:
         encoder = self.engine.encoder
@@ -204,7 +205,7 @@ class _Run:
 
     def _skip(self, unit: Unit) -> str | None:
         entry = self.engine.journal.get(unit.key)
-        if entry is None or self.options.again:
+        if entry is None or self.options.again or entry.patent in self._cut_off:
             return None
         if entry.fingerprint != unit.fingerprint or entry.settings != self._settings:
             return None
@@ -267,6 +268,8 @@ class _Run:
                 entries.append(
                     Entry(unit.key, unit.fingerprint, self._settings, result.patent, 0, "failed", result.failed)
                 )
+        patents = {result.patent for _, result in good}
+        engine.journal.begin(patents, "store")
         if drawings:
             import numpy as np
 
@@ -275,7 +278,7 @@ class _Run:
             engine.thumbnails.delete(stale)
             report.removed += engine.backend.delete(stale)
         engine.thumbnails.put(thumbnail for _, result in good for thumbnail in result.thumbnails)
-        engine.journal.put(entries)
+        engine.journal.put(entries, done=patents)
 
     def _is_new(self, unit: Unit, result: UnitResult) -> bool:
         """Whether there is something to store: a patent with damaged files is read in every run."""

@@ -57,7 +57,7 @@ def test_info_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.Cap
 
 
 def test_verify_says_whether_all_is_well(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask(capsys, "verify", index) == {"ok": True, "problems": []}
+    assert ask(capsys, "verify", index) == {"ok": True, "problems": [], "unfinished": []}
     (vectors,) = index.rglob("vectors-*.f32")
     data = bytearray(vectors.read_bytes())
     data[100] ^= 1

@@ -88,6 +88,7 @@ def test_a_journal_of_an_earlier_version_gets_checksums(tmp_path: Path) -> None:
     Journal(tmp_path, read_only=False).close()
     with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
         db.execute("ALTER TABLE unit DROP COLUMN crc")
+        db.execute("DROP TABLE begun")
     reader = Journal(tmp_path, read_only=True)
     assert list(reader.problems()) == []
     reader.close()
