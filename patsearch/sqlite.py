@@ -275,12 +275,18 @@ class Database:
             except sqlite3.OperationalError as error:
                 if _code(error) not in _REFUSED:
                     raise
+                if self._make and error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+                    return _empty(), "empty"  # databases here have logs, except while they are made: that was cut off
             else:
                 db.close()
                 return _empty(), "empty"  # its writer is about to fill it
         # Without a log the file is all there is. With one, SQLite keeps its index of the log in this process' memory.
         if not self._stamp[1]:
-            return _connect(self.path, "ro", "immutable=1"), "alone"
+            db = _connect(self.path, "ro", "immutable=1")
+            if not self._make or _version(db):
+                return db, "alone"
+            db.close()  # whoever was making it was killed before anything was in it
+            return _empty(), "empty"
         return _connect(self.path, "ro", f"vfs={_UNSHARED}", before="PRAGMA locking_mode = EXCLUSIVE"), "alone"
 
     def _prepare(self) -> None:

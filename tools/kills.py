@@ -3,8 +3,8 @@
     python tools/kills.py --kills 200
 
 Each round fills an index from a folder of drawings, deletes some of them, compacts and copies it. Every step is killed
-several times before it may finish. After each kill, `index verify` must find nothing; after each round, the index and its
-copy must hold and answer the same as one that nothing ever interrupted. Exit code 1 if anything differs.
+several times before it may finish. After each kill, `index verify` must find nothing; after each round, the index and
+its copy must hold and answer the same as one that nothing ever interrupted. Exit code 1 if anything differs.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -101,3 +102,16 @@ def test_a_journal_of_an_earlier_version_gets_checksums(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
         assert db.execute("SELECT count(crc) FROM unit").fetchone() == (1,)
     journal.close()
+
+
+def test_a_database_whose_making_was_killed_is_empty_for_readers(tmp_path: Path) -> None:
+    """Its writer left a rollback journal, which a reader may not use."""
+    with closing(sqlite3.connect(tmp_path / "making.sqlite", isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 1")  # pages reach the disk before the end of the transaction
+        db.execute("BEGIN")
+        db.execute("CREATE TABLE filled (row TEXT)")
+        db.executemany("INSERT INTO filled VALUES (?)", [("x" * 500,)] * 2000)
+        for suffix in ("", "-journal"):
+            shutil.copy(tmp_path / f"making.sqlite{suffix}", tmp_path / f"journal.sqlite{suffix}")
+    with closing(Journal(tmp_path, read_only=True)) as reader:
+        assert reader.entries() == []
