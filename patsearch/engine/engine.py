@@ -175,7 +175,7 @@ class Engine(Closing):
     def verify(self) -> list[str]:
         """Damage, and every contradiction between backend, journal and thumbnails; empty for an intact index.
 
-        Patents whose storing or deleting was cut off are no contradiction (`Journal.begun`).
+        Patents whose storing or deleting was cut off do not count (`Journal.begun`).
         """
         problems: list[str] = []
         for look in (self.backend.verify, self.journal.problems, self.thumbnails.problems, self._contradictions):
