@@ -83,7 +83,7 @@ def run(arguments: list[str], started: Connection) -> None:
 
 
 def attempt(arguments: list[str], seconds: float | None) -> int | None:
-    """Exit code of a command that is killed after a number of seconds, if it runs that long; None where it was killed."""
+    """Exit code of a command that is killed after some seconds, if it runs that long; None where it was killed."""
     here, there = PROCESSES.Pipe()
     process = PROCESSES.Process(target=run, args=(arguments, there))
     process.start()
