@@ -159,6 +159,9 @@ def rounds(
                 if code is not None:
                     break
         for name in ("index", "copy"):
+            if not (work / name / "index.json").exists():
+                wrong.append(f"round {number}: no {name}")
+                continue
             found = contents(work / name)
             wrong += [f"round {number}, {name}: another {key}" for key in truth if found[key] != truth[key]]
         say(f"{count.total()} kills ({dict(count)}), {len(wrong)} faults")

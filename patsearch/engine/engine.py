@@ -14,7 +14,7 @@ from PIL import Image
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, is_shared, on_server
 from patsearch.encoder import Encoder, EncoderCard, encoder_card, load_encoder
 from patsearch.engine.journal import Journal
-from patsearch.engine.manifest import Manifest, read_manifest, write_manifest
+from patsearch.engine.manifest import FILE, Manifest, read_manifest, write_manifest
 from patsearch.engine.picture import PictureSource
 from patsearch.engine.query import QueryVectors, encode_query
 from patsearch.engine.question import Question, search
@@ -284,7 +284,8 @@ def create_from_spec(
     manifest = Manifest(backend=backend, location=location, spec=spec)
     if index.exists() and not index.is_dir():
         raise UsageError(f"{index} is a file.", hint="Name a folder for the index.")
-    if index.is_dir() and (left := [p.name for p in index.iterdir() if p.name != f"{manifest.location}"]):
+    begun = {manifest.location, f"{FILE}.new"}  # of a run that was killed before it had an index.json
+    if index.is_dir() and (left := [p.name for p in index.iterdir() if p.name not in begun]):
         raise UsageError(
             f"{index} is not an index, and holds {left[0]!r}.", hint="Name a new or an empty folder for the index."
         )

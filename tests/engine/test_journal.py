@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from patsearch.engine.engine import create_from_spec
 from patsearch.engine.journal import Entry, Journal
 from patsearch.errors import IndexDamaged, IndexVersionError
 from patsearch.sqlite import Database, Schema
+from patsearch_contract.samples import SPEC
 
 
 def entry(number: int, fingerprint: str = "f") -> Entry:
@@ -115,3 +117,12 @@ def test_a_database_whose_making_was_killed_is_empty_for_readers(tmp_path: Path)
             shutil.copy(tmp_path / f"making.sqlite{suffix}", tmp_path / f"journal.sqlite{suffix}")
     with closing(Journal(tmp_path, read_only=True)) as reader:
         assert reader.entries() == []
+
+
+def test_an_index_whose_making_was_killed_is_made_again(tmp_path: Path) -> None:
+    """The writer was killed while it put index.json in its place."""
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "index.json.new").write_text('{"format"')
+    with create_from_spec(tmp_path / "index", SPEC, backend="faiss") as engine:
+        assert engine.verify() == []
+    assert sorted(path.name for path in (tmp_path / "index").glob("index*")) == ["index.json"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -20,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+_LONGEST_QUERY = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,8 @@ def test_the_description_holds(description: schemathesis.BaseSchema, mode: Gener
             @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
             @given(case=cases)
             def ask(case: schemathesis.Case[Any]) -> None:
+                # A longer request line ends the connection before the server has a request to answer.
+                assume(len(urlencode(case.query or {}, doseq=True)) < _LONGEST_QUERY)
                 case.call_and_validate(checks=CHECKS)
 
             ask()
