@@ -53,9 +53,15 @@ def normal_number(text: str) -> str:
     if _US_SERIES.match(packed):
         packed = "US" + packed
     match = _NUMBER.match(packed)
-    if not match or match["office"] not in _OFFICES or match["series"] not in _SERIES:
+    if not match or not is_number(packed):
         return stripped
     return match["office"] + match["series"] + (match["digits"].lstrip("0") or "0")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text in the form of `normal_number` is a patent's number, not any other text."""
+    match = _NUMBER.match(text)
+    return bool(match and match["office"] in _OFFICES and match["series"] in _SERIES)
 
 
 def _without_words(text: str) -> str:

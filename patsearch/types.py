@@ -158,6 +158,7 @@ class Patent:
         sheets: the drawing sheets in page order; bytes, not yet decoded.
         figure_count: number of figures that the grant states, None where it says nothing.
         problems: what of it could not be read ("D00002.TIF: damaged"), for the report.
+        remarks: what of it was left out by rule ("pages of text"), for the report.
     """
 
     number: str
@@ -170,3 +171,4 @@ class Patent:
     sheets: tuple[Sheet, ...] = ()
     figure_count: int | None = None
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()

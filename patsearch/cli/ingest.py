@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # More failures than this are in the report file; a screenful is enough to see what is wrong.
 _FAILURES_SHOWN = 10
+_REMARKS_SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("ingest")
     def command(
-        sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, image folders."),
+        sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, PDFs, images."),
         index: Path = typer.Option(
             ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made if it is missing."
         ),
@@ -119,6 +120,10 @@ def _summary(report: IngestReport, index: Path, show: object) -> None:
     for problem in report.left_out:
         if problem.expected:
             show(f"In {escape(problem.where)}: {escape(problem.reason)}.", soft_wrap=True)
+    for remark in report.remarks[:_REMARKS_SHOWN]:
+        show(f"{escape(remark.where)}: {escape(remark.reason)}.", soft_wrap=True)
+    if len(report.remarks) > _REMARKS_SHOWN:
+        show(f"and {len(report.remarks) - _REMARKS_SHOWN:,} more remarks, in {escape(str(index / 'reports'))}.")
     if report.failed:
         # A file may have several, and one may stand for many files.
         listed = f"All are listed in {escape(str(index / 'reports'))}."

@@ -221,6 +221,7 @@ class _Run:
         for stage, seconds in result.stages.items():
             report.stages[stage] += seconds
         report.failed += result.problems
+        report.remarks += result.remarks
         report.sheets += result.sheets
         if result.failed is not None:
             report.failed.append(Problem(f"{unit.origin}: {unit.key}", result.failed))

@@ -29,6 +29,7 @@ class IngestReport:
         failed: files, sheets and patents that could not be read or were left out, with the reason.
         left_out: a line for each kind of files below the sources that belong to no patent, those that are left out
             by rule among them; the others are in `failed` too.
+        remarks: what of patents that were read is left out by rule, such as pages of text.
         files: files below the sources that were read.
         stages: CPU seconds by stage, over all processes.
         seconds: wall time.
@@ -43,6 +44,7 @@ class IngestReport:
     skipped: Counter[str] = field(default_factory=Counter)
     failed: list[Problem] = field(default_factory=list)
     left_out: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
     files: int = 0
     stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     seconds: float = 0.0
@@ -74,6 +76,7 @@ class IngestReport:
             "removed": self.removed,
             "skipped": dict(self.skipped),
             "failed": [{"file": p.where, "reason": p.reason} for p in self.failed],
+            "remarks": [{"file": p.where, "reason": p.reason} for p in self.remarks],
             "files": {"read": self.files, "left_out": sum(p.left_out for p in self.left_out)},
             "left_out": [
                 {"file": p.where, "reason": p.reason, "files": p.left_out, "expected": p.expected}

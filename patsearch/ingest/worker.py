@@ -63,6 +63,7 @@ class UnitResult:
         vectors: (N, dim) float32, where the worker encoded.
         thumbnails: drawing id (front pages too) and PNG bytes.
         problems: sheets that could not be read.
+        remarks: what was left out by rule.
         failed: why nothing of the patent could be read, None where it could.
         stages: CPU seconds by stage.
     """
@@ -74,6 +75,7 @@ class UnitResult:
     thumbnails: list[tuple[str, bytes]] = field(default_factory=list)
     sheets: int = 0
     problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
     failed: str | None = None
     stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -97,7 +99,9 @@ class Worker:
             with _timed(result.stages, "unpack"):
                 patent = unit.load()
             result.patent = patent.number
-            result.problems = [Problem(f"{unit.origin}: {unit.key}", text) for text in patent.problems]
+            where = f"{unit.origin}: {unit.key}"
+            result.problems = [Problem(where, text) for text in patent.problems]
+            result.remarks = [Problem(where, text, expected=True) for text in patent.remarks]
             self._figures(unit, patent, result)
             self._encode(result)
         except (PatsearchError, OSError, MemoryError) as error:

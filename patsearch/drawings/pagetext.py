@@ -1,0 +1,178 @@
+"""Running text on a page: where its lines are, and what of the page is left without them.
+
+A line of text is a row of small pieces of unequal widths, close to each other; text is lines of like height, one
+below the other. Hatching and perforations are rows of equal pieces, and the words in the boxes of a flow chart are
+short rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from patsearch.drawings.figure import Box
+from patsearch.drawings.grey import WHITE, Grey
+from patsearch.drawings.raster import Boxes, pieces_of
+
+# The longer side at which pages are looked at: letters of 8 points on a sheet of A4 are 7 to 11 pixels high.
+_SIDE = 1650
+_INK = 160
+_LOW, _HIGH = 5, 36  # pixels of a letter's height
+_WIDEST = 12  # letters that touch, in heights
+_GAP = 1.6  # between words of a line, in heights
+_LETTERS = 7  # of a line
+# Deviation of the widths and heights of its pieces, as a share of their mean. Text has 0.29 to 0.44 and 0.16 to 0.18.
+_WIDTHS = 0.22
+_HEIGHTS = (0.04, 0.3)
+_WORDS = 0.4  # gaps as wide as between words, of all; dashes have no others
+_LONG = 0.1  # of the page's width
+_PITCH = 3.2  # from one line to the next, in heights
+_SHARED = 0.5  # of the shorter of two lines, above each other
+_COLUMN = 5  # lines, one below the other; the words in a box of a flow chart are fewer
+_MANY = 10  # lines that make text of a page
+_MOST_LETTERS = 15_000  # of a page of fine print; stippling and textures have more
+_RULE = 0.12  # of the page's width: a straight line as long belongs to a table or form
+_FIGURE = 0.06  # of the page's area
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The running text of a page.
+
+    Attributes:
+        lines: left, top, right, bottom in pixels of the page; none where there are fewer than ten.
+        figure: whether what is left is large enough to be a drawing, rules of tables left out.
+    """
+
+    lines: tuple[Box, ...]
+    figure: bool
+
+    def without(self, grey: Grey) -> Grey:
+        """(H, W) uint8: the page with its lines white."""
+        erased = grey.copy()
+        for left, top, right, bottom in self.lines:
+            erased[top:bottom, left:right] = WHITE
+        return erased
+
+
+def page_text(grey: Grey) -> PageText:
+    """The running text of a page, (H, W) uint8, dark on white, upright or turned."""
+    scale = min(1.0, _SIDE / max(grey.shape))
+    height, width = (max(1, round(side * scale)) for side in grey.shape)
+    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    ink = (small < _INK).astype(np.uint8)
+    lines = _in_columns(_lines(ink))
+    if len(lines) < _MANY:
+        sideways = _in_columns(_lines(np.ascontiguousarray(ink.T)))
+        lines = max(lines, sideways[:, [1, 0, 3, 2]], key=len)
+    if len(lines) < _MANY:
+        return PageText((), True)
+    left = _left(ink, lines)
+    full = np.rint(lines / scale).astype(int)
+    margin = 2
+    boxes = tuple(
+        (max(0, x - margin), max(0, y - margin), x + w + margin, y + h + margin) for x, y, w, h in full.tolist()
+    )
+    return PageText(boxes, _has_figure(left))
+
+
+def _lines(ink: Grey) -> Boxes:
+    """(N, 4) left, top, width, height of what may be lines of text, uppermost first."""
+    pieces = pieces_of(ink)
+    x, _, w, h = pieces.columns
+    letters = np.flatnonzero((h >= _LOW) & (h <= _HIGH) & (w <= _WIDEST * h) & (np.arange(len(pieces)) > 0))
+    if not _LETTERS * _MANY <= len(letters) <= _MOST_LETTERS:
+        return np.empty((0, 4), np.int32)
+    rows = _rows(pieces.boxes[letters[np.argsort(x[letters], kind="stable")]])
+    kept = [row for row in rows if _is_line(row, ink.shape[1])]
+    return np.asarray(sorted(map(_around, kept), key=lambda box: (box[1], box[0])), np.int32).reshape(-1, 4)
+
+
+def _rows(letters: Boxes) -> list[Boxes]:
+    """Letters, leftmost first, each with those to its right that are level with it and close."""
+    rows: list[list[int]] = []
+    ends: dict[int, list[int]] = {}  # numbers of the rows by the height at which they end
+    boxes = letters.tolist()
+    for piece, (x, y, _, h) in enumerate(boxes):
+        band = (y + h // 2) // _HIGH
+        best, nearest = -1, float("inf")
+        for near in (band - 1, band, band + 1):
+            # Those too far to the left end there.
+            ends[near] = [row for row in ends.get(near, ()) if x - _end(boxes[rows[row][-1]]) <= _GAP * _HIGH]
+            for row in ends[near]:
+                _, top, _, high = last = boxes[rows[row][-1]]
+                gap, tall, low = x - _end(last), max(h, high), min(h, high)
+                level = min(y + h, top + high) - max(y, top) > 0.5 * low
+                if level and tall <= 2.5 * low and -tall <= gap <= _GAP * tall and gap < nearest:
+                    best, nearest = row, gap
+        if best < 0:
+            best = len(rows)
+            rows.append([])
+        else:
+            _, top, _, high = boxes[rows[best][-1]]
+            ends[(top + high // 2) // _HIGH].remove(best)
+        rows[best].append(piece)
+        ends.setdefault(band, []).append(best)
+    return [letters[row] for row in rows]
+
+
+def _end(box: list[int]) -> int:
+    return box[0] + box[2]
+
+
+def _is_line(letters: Boxes, across: int) -> bool:
+    x, _, w, h = letters.T
+    if len(letters) < _LETTERS or x[-1] + w[-1] - x[0] < _LONG * across:
+        return False
+    apart = float(np.mean(x[1:] - (x[:-1] + w[:-1]) > 0.5 * np.median(h)))
+    heights = h.std() / h.mean()
+    return bool(w.std() >= _WIDTHS * w.mean() and _HEIGHTS[0] <= heights <= _HEIGHTS[1] and apart <= _WORDS)
+
+
+def _around(boxes: Boxes) -> tuple[int, int, int, int]:
+    left, top = boxes[:, :2].min(axis=0).tolist()
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0).tolist()
+    return left, top, right - left, bottom - top
+
+
+def _in_columns(lines: Boxes) -> Boxes:
+    """The lines of columns: those of like height, each right above or below another."""
+    if not len(lines):
+        return lines
+    x, y, w, h = lines.T.astype(np.int64)
+    middle = y + h / 2
+    apart = np.abs(middle[:, None] - middle)
+    tall = np.maximum(h[:, None], h)
+    shared = np.minimum((x + w)[:, None], x + w) - np.maximum(x[:, None], x)
+    close = (apart > 0.5 * np.minimum(h[:, None], h)) & (apart <= _PITCH * tall)
+    close &= (shared >= _SHARED * np.minimum(w[:, None], w)) & (tall <= 2 * np.minimum(h[:, None], h))
+    column = np.arange(len(lines))
+    while True:  # each line takes the lowest number among its neighbours, until none changes
+        lowest = np.minimum(column, np.where(close, column, len(lines)).min(axis=1))
+        if (lowest == column).all():
+            break
+        column = lowest
+    return lines[np.bincount(column)[column] >= _COLUMN]
+
+
+def _left(ink: Grey, lines: Boxes) -> Grey:
+    """The ink without lines of text and without the rules of tables."""
+    left = ink.copy()
+    for x, y, w, h in lines.tolist():
+        left[y : y + h, x : x + w] = 0
+    long = max(8, round(_RULE * ink.shape[1]))
+    for shape in ((long, 1), (1, long)):
+        left[
+            cv2.dilate(cv2.morphologyEx(left, cv2.MORPH_OPEN, np.ones(shape, np.uint8)), np.ones((3, 3), np.uint8)) > 0
+        ] = 0
+    return left
+
+
+def _has_figure(ink: Grey) -> bool:
+    """Whether the ink of one place covers as much of the page as a drawing does."""
+    reach = max(3, max(ink.shape) // 60)
+    joined = pieces_of(np.asarray(cv2.dilate(ink, np.ones((reach, reach), np.uint8)), np.uint8))
+    boxes = joined.boxes[1:]
+    return bool(len(boxes)) and int((boxes[:, 2] * boxes[:, 3]).max()) >= _FIGURE * ink.size
