@@ -25,6 +25,8 @@ MOST_FIGURES = 100
 _INID = re.compile(r"[(\[](?:1[0-9]|2[1-7]|3[0-4]|4[1-8]|5[1-8]|6[0-8]|7[1-6]|8[0-8])[)\]]")
 _CODES = 4
 _LEAST_TEXT = 100  # characters; fewer are a stamp on a scan
+_MUCH_TEXT = 500
+_ROUGH = 150.0  # dots per inch at which text is found
 _DARK = 200
 _LEAST_INK = 50  # pixels
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -84,17 +86,26 @@ def sort_pages(pdf: PdfFile, *, max_pixels: int | None = None) -> Iterator[Page]
 
 
 def _sorted(pdf: PdfFile, number: int, max_pixels: int | None) -> Page:
+    layer = pdf.text(number)
+    if len(layer) >= _MUCH_TEXT:
+        text = page_text(pdf.picture(number, dpi=_ROUGH, max_pixels=max_pixels))
+        if text.lines and not text.drawings:  # most pages of an application
+            return Page(number, "front page" if _is_front(layer, number) else "text")
     grey = pdf.picture(number, max_pixels=max_pixels)
     if int(np.count_nonzero(grey < _DARK)) < _LEAST_INK:
         return Page(number, "blank")
     text = page_text(grey)
     if not text.lines:
         return Page(number, "drawing", grey)
-    layer = pdf.text(number)
-    front = len(_INID.findall(layer)) >= _CODES if len(layer) >= _LEAST_TEXT else number == 1
-    if not text.figure:
+    front = _is_front(layer, number)
+    if not text.drawings:
         return Page(number, "front page" if front else "text")
     return Page(number, "front page" if front else "drawing", text.without(grey))
+
+
+def _is_front(layer: str, number: int) -> bool:
+    """Whether a page of text is a front page: it has the office's codes; of a scan, it is the first."""
+    return len(_INID.findall(layer)) >= _CODES if len(layer) >= _LEAST_TEXT else number == 1
 
 
 def left_out(pages: list[Page], total: int) -> tuple[str, ...]:
@@ -182,7 +193,7 @@ def _chosen(pdf: PdfFile, how: Reading) -> Page:
     number = how.page or 1
     grey = pdf.picture(number, max_pixels=how.max_pixels)
     text = page_text(grey)
-    return Page(number, "drawing", text.without(grey) if text.figure else grey)
+    return Page(number, "drawing", text.without(grey) if text.drawings else grey)
 
 
 def _figures(grey: Grey, page: int, name: str, how: Reading) -> Iterator[DocumentFigure]:

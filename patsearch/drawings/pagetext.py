@@ -35,26 +35,30 @@ _MANY = 10  # lines that make text of a page
 _MOST_LETTERS = 15_000  # of a page of fine print; stippling and textures have more
 _RULE = 0.12  # of the page's width: a straight line as long belongs to a table or form
 _FIGURE = 0.06  # of the page's area
+_COARSE = 3  # pixels a side of the cells in which drawings are looked for
+_NEAR = 0.03  # of the page's longer side: a label's distance from its figure
 
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The running text of a page.
+    """The running text of a page, and its drawings.
 
     Attributes:
         lines: left, top, right, bottom in pixels of the page; none where there are fewer than ten.
-        figure: whether what is left is large enough to be a drawing, rules of tables left out.
+        drawings: where there are lines, the parts of the page that are drawings with what is close to them.
     """
 
-    lines: tuple[Box, ...]
-    figure: bool
+    lines: tuple[Box, ...] = ()
+    drawings: tuple[Box, ...] = ()
 
     def without(self, grey: Grey) -> Grey:
-        """(H, W) uint8: the page with its lines white."""
-        erased = grey.copy()
+        """(H, W) uint8: the page with its drawings alone."""
+        drawn = np.full_like(grey, WHITE)
+        for left, top, right, bottom in self.drawings:
+            drawn[top:bottom, left:right] = grey[top:bottom, left:right]
         for left, top, right, bottom in self.lines:
-            erased[top:bottom, left:right] = WHITE
-        return erased
+            drawn[top:bottom, left:right] = WHITE
+        return drawn
 
 
 def page_text(grey: Grey) -> PageText:
@@ -68,14 +72,16 @@ def page_text(grey: Grey) -> PageText:
         sideways = _in_columns(_lines(np.ascontiguousarray(ink.T)))
         lines = max(lines, sideways[:, [1, 0, 3, 2]], key=len)
     if len(lines) < _MANY:
-        return PageText((), True)
-    left = _left(ink, lines)
-    full = np.rint(lines / scale).astype(int)
-    margin = 2
-    boxes = tuple(
-        (max(0, x - margin), max(0, y - margin), x + w + margin, y + h + margin) for x, y, w, h in full.tolist()
-    )
-    return PageText(boxes, _has_figure(left))
+        return PageText()
+    drawings = _drawings(ink, lines)
+    return PageText(_widened(lines, 1, scale), _widened(drawings, round(_NEAR * max(ink.shape)), scale))
+
+
+def _widened(boxes: Boxes, by: int, scale: float) -> tuple[Box, ...]:
+    """Left, top, right, bottom in pixels of the page, with so many pixels around."""
+    x, y, w, h = boxes.T
+    wide = np.stack([np.maximum(x - by, 0), np.maximum(y - by, 0), x + w + by, y + h + by], axis=1)
+    return tuple((left, top, right, bottom) for left, top, right, bottom in np.rint(wide / scale).astype(int).tolist())
 
 
 def _lines(ink: Grey) -> Boxes:
@@ -157,22 +163,20 @@ def _in_columns(lines: Boxes) -> Boxes:
     return lines[np.bincount(column)[column] >= _COLUMN]
 
 
-def _left(ink: Grey, lines: Boxes) -> Grey:
-    """The ink without lines of text and without the rules of tables."""
+def _drawings(ink: Grey, lines: Boxes) -> Boxes:
+    """(N, 4) left, top, width, height of what is left without text and rules and covers as much as a drawing does."""
     left = ink.copy()
     for x, y, w, h in lines.tolist():
         left[y : y + h, x : x + w] = 0
-    long = max(8, round(_RULE * ink.shape[1]))
+    height, width = (-(-side // _COARSE) for side in ink.shape)
+    padded = cv2.copyMakeBorder(left, 0, height * _COARSE - ink.shape[0], 0, width * _COARSE - ink.shape[1], 0, value=0)
+    coarse = padded.reshape(height, _COARSE, -1).max(axis=1).reshape(height, width, _COARSE).max(axis=2)
+    long = max(4, round(_RULE * width))
     for shape in ((long, 1), (1, long)):
-        left[
-            cv2.dilate(cv2.morphologyEx(left, cv2.MORPH_OPEN, np.ones(shape, np.uint8)), np.ones((3, 3), np.uint8)) > 0
-        ] = 0
-    return left
-
-
-def _has_figure(ink: Grey) -> bool:
-    """Whether the ink of one place covers as much of the page as a drawing does."""
-    reach = max(3, max(ink.shape) // 60)
-    joined = pieces_of(np.asarray(cv2.dilate(ink, np.ones((reach, reach), np.uint8)), np.uint8))
-    boxes = joined.boxes[1:]
-    return bool(len(boxes)) and int((boxes[:, 2] * boxes[:, 3]).max()) >= _FIGURE * ink.size
+        rules = cv2.morphologyEx(coarse, cv2.MORPH_OPEN, np.ones(shape, np.uint8))
+        coarse[cv2.dilate(rules, np.ones((3, 3), np.uint8)) > 0] = 0
+    reach = max(3, max(coarse.shape) // 60)
+    joined = pieces_of(np.asarray(cv2.dilate(coarse, np.ones((reach, reach), np.uint8)), np.uint8))
+    large = joined.boxes[:, 2] * joined.boxes[:, 3] >= _FIGURE * coarse.size
+    large[0] = False  # paper
+    return joined.boxes[large] * _COARSE

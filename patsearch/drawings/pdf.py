@@ -119,10 +119,11 @@ class PdfFile(Closing):
             finally:
                 layer.close()
 
-    def picture(self, page: int, *, max_pixels: int | None = None) -> Grey:
+    def picture(self, page: int, *, dpi: float = DPI, max_pixels: int | None = None) -> Grey:
         """(H, W) uint8: the page upright, as it is shown; a scan that fills it at the scan's own pixels.
 
         Args:
+            dpi: dots per inch of pages that are rendered.
             max_pixels: rendered pages have up to this many pixels, at fewer dots per inch where they have to; a
                 page with a scan of more is refused. None means 40 and 175 million.
 
@@ -146,7 +147,8 @@ class PdfFile(Closing):
             if largest is not None and (pixels := _own_pixels(opened, largest)) is not None:
                 return pixels
             bilevel = largest is not None and largest.image.get_metadata().bits_per_pixel == 1
-            dpi = min(_FINEST, max(largest.dpi, DPI / 2)) if largest is not None and bilevel else DPI
+            if largest is not None and bilevel:
+                dpi = min(_FINEST, max(largest.dpi, DPI / 2))
             return _render(opened, dpi, min(max_pixels or _MOST_RENDERED, _MOST_RENDERED), sharp=bilevel)
 
     @contextmanager
@@ -256,7 +258,7 @@ def _small(page: Any) -> tuple[Grey, NDArray[np.float64]]:
 
 def _render(page: Any, dpi: float, most: int, *, sharp: bool) -> Grey:
     width, height = page.get_size()
-    scale = min(dpi / 72, float(np.sqrt(most / max(width * height, 1.0))))
+    scale = min(dpi / 72, float(np.sqrt(most / max(width * height, 1.0))) * 0.999)
     return _drawn(page, scale, no_smoothimage=sharp)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from patsearch.drawings.labels import Meaning, canonical, foreseen, meaning, spelling
 from patsearch.drawings.lines import LineFinder, TextLine, cut_out, with_marks
-from patsearch.drawings.raster import Pieces, Raster, union
+from patsearch.drawings.raster import Boxes, Pieces, Raster, union
 from patsearch.drawings.reader import Line, read_lines
 
 _FIRST, _MORE = 4, 14  # candidates a pass
@@ -82,7 +82,10 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
-        labels = _bare(pieces, texts + _read(page, short, (0,)), expected)
+        more = texts + _read(page, short, (0,))
+        heads = [text.line.members for text in _headers(more, lines, raster)]
+        figures = np.delete(pieces.boxes, np.concatenate(heads) if heads else [], axis=0)
+        labels = _bare(figures, more, expected)
     labels = [
         replace(text, meaning=replace(text.meaning, number=spelling(text.meaning.number, expected))) for text in labels
     ]
@@ -306,11 +309,15 @@ def _completed(page: _Page, label: SheetText) -> SheetText:
     return label
 
 
-def _bare(pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
-    """Labels without the word: "1.1", or a lone digit that the grant's captions name."""
+def _bare(figures: Boxes, texts: Sequence[SheetText], expected: Sequence[str]) -> list[SheetText]:
+    """Labels without the word: "1.1", or a lone digit that the grant's captions name.
+
+    Args:
+        figures: boxes of all pieces but those of running heads; row 0 is paper.
+    """
     names = {canonical(name) for name in expected}
     bare = [text for text in texts if text.meaning.kind == "bare" and text.sure >= _SURE]
-    bare = [text for text in bare if text.line.crowding < 0.1 and _outermost(text.line, pieces)]
+    bare = [text for text in bare if text.line.crowding < 0.1 and _outermost(text.line, figures)]
     dotted = [
         t for t in bare if "." in (t.meaning.number or "") and (not names or canonical(t.meaning.number or "") in names)
     ]
@@ -324,9 +331,9 @@ def _bare(pieces: Pieces, texts: Sequence[SheetText], expected: Sequence[str]) -
     return known if len(known) == 1 == numerals else []
 
 
-def _outermost(line: TextLine, pieces: Pieces) -> bool:
+def _outermost(line: TextLine, figures: Boxes) -> bool:
     """Whether a line reaches as far out as anything on the sheet, on one side at least."""
-    left, top, right, bottom = union(pieces.boxes[1:])
+    left, top, right, bottom = union(figures[1:])
     box = line.box
     return box[0] <= left + 2 or box[1] <= top + 2 or box[2] >= right - 2 or box[3] >= bottom - 2
 
