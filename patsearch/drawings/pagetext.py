@@ -179,4 +179,4 @@ def _drawings(ink: Grey, lines: Boxes) -> Boxes:
     joined = pieces_of(np.asarray(cv2.dilate(coarse, np.ones((reach, reach), np.uint8)), np.uint8))
     large = joined.boxes[:, 2] * joined.boxes[:, 3] >= _FIGURE * coarse.size
     large[0] = False  # paper
-    return joined.boxes[large] * _COARSE
+    return np.asarray(joined.boxes[large] * _COARSE, np.int32)

@@ -54,7 +54,7 @@ def read_front_page(text: str) -> Patent:
 def _fields(text: str) -> Iterator[tuple[str, str]]:
     """Code and text of each field; of a code that occurs twice, the first that has text counts."""
     codes = list(_CODE.finditer(text))
-    ends = [*(code.start() for code in codes[1:]), len(text)]
+    ends = [code.start() for code in codes[1:]] + [len(text)] * bool(codes)
     seen = set()
     for code, end in zip(codes, ends, strict=True):
         content = text[code.end() : end].strip()

@@ -67,16 +67,15 @@ def test_images_next_to_the_text_of_a_grant_are_their_own_patents(tmp_path: Path
 def test_what_no_source_takes_is_counted_by_suffix_and_reason(tmp_path: Path) -> None:
     pictures(tmp_path, "a.tif", "b/1.tif", "c.jfif")
     (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0")
-    for name in ("x.pdf", "b/y.pdf"):
-        (tmp_path / name).write_bytes(b"%PDF-1.7\n")
+    for name in ("x.ps", "b/y.ps"):
+        (tmp_path / name).write_bytes(b"%!PS-Adobe")
     (tmp_path / "scan").write_bytes(tiff_bytes(draw_design(1, 0, (300, 400))))
     (tmp_path / ".DS_Store").write_bytes(b"x")
     (tmp_path / "Thumbs.db").write_bytes(b"x")
     report = ingest([tmp_path], tmp_path.with_name("index"), IngestOptions(workers=1))
     assert report.exit_code == 9
     assert [problem.reason for problem in report.failed] == [
-        "2 files left out (.pdf): a PDF, which is not read; export the page as PNG, for example: pdftoppm -r 200 -png "
-        "FILE page; for example x.pdf",
+        "2 files left out (.ps): PostScript, which is not read; convert it to PNG first; for example x.ps",
         "1 files left out (.heic): a HEIC photo, which is not read; export it as JPEG first; for example photo.heic",
         "1 files left out (no suffix): images whose names do not end as an image's; for example scan",
     ]

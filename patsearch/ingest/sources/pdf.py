@@ -17,9 +17,10 @@ from typing import ClassVar
 from patsearch.drawings.document import Page, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile
 from patsearch.errors import ImageError, SourceError
+from patsearch.files import printable
 from patsearch.ingest.frontpage import read_front_page
 from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import fingerprint, folders_of, holds, natural_key, printable, read_file
+from patsearch.ingest.sources.folders import fingerprint, folders_of, holds, natural_key, read_file
 from patsearch.ingest.sources.imagefiles import sheet_names
 from patsearch.ingest.sources.metadata import Metadata, read_metadata
 from patsearch.numbers import is_number, normal_number
