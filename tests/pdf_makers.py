@@ -18,7 +18,7 @@ Coding = Literal["g4", "jbig2", "flate", "stencil", "jpeg"]
 
 _WORDS = (
     "the ornamental design for a chair as shown and described wherein said first member is coupled to second portion "
-    "of housing having an upper surface and lower edge thereof comprising plurality elongated slots disposed along "
+    "of housing having an upper surface and lower edge of it comprising plurality elongated slots disposed along "
     "outer perimeter handle assembly further includes resilient element configured to retain cover position when "
     "closed embodiments may be combined without departing from scope of appended claims"
 ).split()
@@ -49,8 +49,8 @@ FRONT = (
     "                DESCRIPTION",
     "FIG. 1 is a top perspective view of a shaving blade",
     "cartridge showing our new design;",
-    "FIG. 2 is a front view thereof; and,",
-    "FIG. 3 is a rear view thereof.",
+    "FIG. 2 is a front view of it; and,",
+    "FIG. 3 is a rear view of it.",
     "The broken lines in the drawings illustrate portions of the",
     "shaving blade cartridge that form no part of the claimed",
     "design.",

@@ -78,7 +78,7 @@ def page_text(grey: Grey) -> PageText:
 
 
 def _widened(boxes: Boxes, by: int, scale: float) -> tuple[Box, ...]:
-    """Left, top, right, bottom in pixels of the page, with so many pixels around."""
+    """Left, top, right, bottom in pixels of the page, with that many pixels around."""
     x, y, w, h = boxes.T
     wide = np.stack([np.maximum(x - by, 0), np.maximum(y - by, 0), x + w + by, y + h + by], axis=1)
     return tuple((left, top, right, bottom) for left, top, right, bottom in np.rint(wide / scale).astype(int).tolist())
