@@ -24,10 +24,9 @@ $(VENV)/base.stamp: pyproject.toml | $(BIN)/python
 	$(COMPILE)
 	touch $@
 
-# It has all that the others have, in one call of pip.
+# It has all that the others have, in one call of pip. Compiled when it is imported: most of it never is.
 $(VENV)/dev.stamp: pyproject.toml $(wildcard packages/*/pyproject.toml) | $(BIN)/python
 	$(INSTALL) -e '.[dev]' $(PACKAGES)
-	$(COMPILE)
 	touch $(VENV)/base.stamp $@
 
 # The demo draws its own corpus; that needs the `synth` extra.
@@ -52,7 +51,7 @@ demo-web: $(VENV)/web.stamp
 # Every process that the tests start finds patsearch compiled, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n logical --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
