@@ -77,7 +77,7 @@ def _workers_that_start_fast() -> Iterator[None]:
         yield
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 - xdist's name
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One test process more than cores: at any time some test waits for a process that it has started."""
     return (os.cpu_count() or 1) + 1
 
