@@ -14,8 +14,8 @@ SCRIPT = Path(__file__).parents[2] / "tools" / "kills.py"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
-def test_killed_commands(kills: int) -> None:
+def test_killed_commands() -> None:
+    kills = 8  # `python tools/kills.py --kills 200` takes a minute
     done = subprocess.run([sys.executable, SCRIPT, "--kills", str(kills)], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
