@@ -22,6 +22,7 @@ _FILE = re.compile(r'\bFILE\s*=\s*"([^"]*)"', re.IGNORECASE)
 _PICTURE = re.compile(r'<!ENTITY\s+([^\s%]+)\s+(?:SYSTEM|PUBLIC\s+"[^"]*")\s+"([^"]*)"\s+NDATA\s', re.IGNORECASE)
 _MOST_ELEMENTS = 300_000
 _DEEPEST = 200
+_MOST_PIECES = 10_000
 
 
 def is_old(data: bytes) -> bool:
@@ -54,15 +55,16 @@ def _part(text: str, name: str) -> Element:
         return root
     end = text.find(f"</{name}", start.start())
     path, elements = [root], 0
+    words: list[str] = []  # since the last tag; more than one where "<" is a character of the text
     for token in _TOKEN.finditer(text, start.start(), end if end >= 0 else len(text)):
         here = path[-1]
         if token["text"]:
-            words = html.unescape(token["text"])
-            if len(here):
-                here[-1].tail = (here[-1].tail or "") + words
-            else:
-                here.text = (here.text or "") + words
-        elif token["end"]:
+            words.append(token["text"])
+            if len(words) > _MOST_PIECES:
+                raise SourceError("the file is not marked up as a grant is")
+            continue
+        _add_text(here, words)
+        if token["end"]:
             # Elements that were not ended are those within the one that is.
             names = [element.tag for element in path]
             if token["name"] in names[1:]:
@@ -76,7 +78,20 @@ def _part(text: str, name: str) -> Element:
                 element.set("FILE", html.unescape(found[1]))
             if not (token["attributes"].endswith("/") or token["name"] == "EMI"):
                 path.append(element)
+    _add_text(path[-1], words)
     return root
+
+
+def _add_text(element: Element, words: list[str]) -> None:
+    """Put text at the end of what an element holds; the list is empty then."""
+    if not words:
+        return
+    text = html.unescape("".join(words))
+    words.clear()
+    if len(element):
+        element[-1].tail = (element[-1].tail or "") + text
+    else:
+        element.text = (element.text or "") + text
 
 
 def _new_tree(data: Element, drawings: Element, sheets: Element, pictures: dict[str, str]) -> Element:

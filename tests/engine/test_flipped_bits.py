@@ -141,7 +141,7 @@ def test_a_flipped_bit(index: Path, name: str, places: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="damage is looked at in forked processes")
-@pytest.mark.parametrize("places", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("places", [12, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_flipped_bit_in_a_log(tmp_path: Path, places: int) -> None:
     """What a killed writer left is in the logs."""
     make_index(tmp_path / "index", 100)
