@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from makers import week
 
-from patsearch import interrupts
+from patsearch import cli, interrupts
 from patsearch.interrupts import shielded, stoppable, stopped_by
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -72,6 +73,25 @@ def test_signals_that_somebody_handles_are_left_alone() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [signal.SIGTERM]
+
+
+def test_a_library_stopped_while_it_loads_is_a_stop(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt as stop:  # what the loading of a compiled module makes of it
+            raise ImportError("initialization failed") from stop
+
+    def app() -> Callable[..., None]:
+        return lambda **_: load()
+
+    monkeypatch.setattr(cli, "build_app", app)
+    with pytest.raises(SystemExit) as end:
+        cli.main([])
+    assert end.value.code == 128 + signal.SIGINT
+    assert capfd.readouterr().err.splitlines()[-1].startswith("Stopped. Finished work is kept")
 
 
 def of_group(group: int) -> list[str]:

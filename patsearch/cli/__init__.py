@@ -114,11 +114,24 @@ def _call(arguments: list[str]) -> None:
     _require_memory()
     try:
         build_app()(args=arguments, default_map=load_defaults())
+    except Exception as error:
+        if stopped_by() and _from_a_stop(error):
+            raise KeyboardInterrupt from error
+        raise
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # typer's code for that is 1
             raise end.__context__ from None
         sys.stdout.flush()
         raise
+
+
+def _from_a_stop(error: BaseException | None) -> bool:
+    """A library that is stopped while it is being loaded says that it could not be loaded."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _require_memory() -> None:

@@ -396,6 +396,7 @@ def test_a_page_of_a_file_is_chosen(page: Page, demo: Demo, tmp_path: Path) -> N
     other.save(tmp_path / "pages.tif", save_all=True, append_images=[sketch])
     page.set_input_files("#file-input", str(tmp_path / "pages.tif"))
     choice = page.locator(".chip-page")
+    choice.wait_for()
     assert choice.locator("option").all_text_contents() == ["Page 1 of 2", "Page 2 of 2"]
     choice.select_option("2")
     page.click("#search-button")
