@@ -81,8 +81,8 @@ dist: $(VENV)/base.stamp
 	rm -rf dist
 	$(BIN)/python -m build
 	@ls -l dist
-	@test $$(wc -c < dist/*.tar.gz) -lt $(SDIST_BYTES) || { echo "The sdist is over $(SDIST_BYTES) bytes."; exit 1; }
-	@test $$(wc -c < dist/*.whl) -lt $(WHEEL_BYTES) || { echo "The wheel is over $(WHEEL_BYTES) bytes."; exit 1; }
+	@test $$(cat dist/*.tar.gz | wc -c) -lt $(SDIST_BYTES) || { echo "The sdist is over $(SDIST_BYTES) bytes."; exit 1; }
+	@test $$(cat dist/*.whl | wc -c) -lt $(WHEEL_BYTES) || { echo "The wheel is over $(WHEEL_BYTES) bytes."; exit 1; }
 
 # Make the shipped encoder again; takes hours: make encoder SHAPES=DIR OUT=DIR [SCORE='--patents DIR --sketches DIR'].
 # `make encoder SCORE=--small` shows in a minute that every step works.
