@@ -112,6 +112,10 @@ class Client(Closing):
         """Which regions of the pictures and of an indexed drawing agree most (docs/reference/http.md)."""
         return self._read(self._ask("explain", asked, {"drawing": drawing}))
 
+    def figures(self, asked: Asked, **options: Any) -> JsonDict:
+        """What is found in pictures and documents (docs/reference/http.md)."""
+        return self._read(self._ask("figures", asked, options))
+
     # ------------------------------------------------------------------ the index and the server
 
     def health(self) -> JsonDict:

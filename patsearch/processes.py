@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pebble import ProcessPool
 
@@ -21,6 +24,73 @@ from patsearch.interrupts import shielded, unheard
 # Not forked: this process may have threads (FAISS, ONNX Runtime, a server), and a copy would hold their locks.
 START = "spawn"
 _MOST_SECONDS = 5.0
+# Of a process that reads one file, as of one that reads uploads.
+_MOST_MEMORY = 4 << 30
+
+T = TypeVar("T")
+
+
+class ProcessEnded(Exception):
+    """A process ended before it had an answer: its code crashed, or the memory did not suffice."""
+
+
+def isolated(function: Callable[..., T], *arguments: Any, seconds: float, memory: int = _MOST_MEMORY) -> T:
+    """What a module's function returns, from a separate process that ends at the latest after these seconds.
+
+    For one piece of work on a file that may crash its reader or never end. Unlike a pool it needs no main guard in the
+    script that runs.
+
+    Args:
+        memory: bytes of data that the process may hold, where the system can limit them.
+
+    Raises:
+        TimeoutError: the time was up.
+        ProcessEnded: it died.
+        Exception: what the function raises.
+    """
+    work = pickle.dumps((function, arguments, memory))
+    path = pickle.dumps(sys.path)
+    command = [sys.executable, "-c", _READ_AND_ANSWER]
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter
+            command, input=path + work, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"it took longer than {seconds:g} seconds") from error
+    if done.returncode or not done.stdout:
+        raise ProcessEnded(f"exit code {done.returncode}")
+    answered, result = pickle.loads(done.stdout)  # noqa: S301 - of our own process
+    if not answered:
+        raise result
+    answer: T = result
+    return answer
+
+
+_READ_AND_ANSWER = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); import patsearch.processes as p; p._answer()"
+)
+
+
+def _answer() -> None:
+    """The process of `isolated`: only the answer goes to its standard output, whatever libraries print."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    function, arguments, memory = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that started this one
+    _limit_memory(memory)
+    try:
+        answer = (True, function(*arguments))
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        answer = (False, error)
+    with out:
+        pickle.dump(answer, out, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:  # it has no pipe to wait at: its input has ended
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def start_pool(

@@ -27,7 +27,9 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
                 "drawing", "sheet", "figure", "view")  # fmt: skip
 
-Images = Annotated[list[str] | None, typer.Argument(help="Image files, one query together; - reads standard input.")]
+Images = Annotated[
+    list[str] | None, typer.Argument(help="Image files and PDFs, one query together; - reads standard input.")
+]
 Index = Annotated[Path | None, typer.Option("--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index.")]
 Url = Annotated[str | None, typer.Option("--url", help="Search on the `patsearch serve` at this address instead.")]
 Token = Annotated[
@@ -38,7 +40,7 @@ Top = Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number
 Like = Annotated[str | None, typer.Option("--like", help="Query with the drawings of an indexed patent.")]
 Crop = Annotated[str | None, typer.Option("--crop", help="Use this part of each picture: x,y,width,height.")]
 Page = Annotated[
-    int | None, typer.Option("--page", min=1, max=10_000, help="Page of a TIFF with several. [default: the first]")
+    int | None, typer.Option("--page", min=1, max=10_000, help="Page of a PDF or TIFF. [default: all with drawings]")
 ]
 Drawings = Annotated[bool, typer.Option("--drawings", help="Single drawings, not grouped by patent.")]
 MinScore = Annotated[
@@ -144,9 +146,6 @@ def query(
 
 def _say(question: Question) -> None:
     """What the reader has to know of the query before its results."""
-    for picture in question.pictures:
-        if question.page is None and (pages := picture.pages) > 1:
-            notice(f"{picture.name} has {pages} pages; the first is searched. Use --page N for another.")
     for text in question.where.notices:
         notice(text)
 

@@ -1,148 +1,65 @@
-"""A PDF as its drawings: pages of drawings are kept, the front page, pages of text and blank ones are left out."""
+"""A file that is a query as its figures: a picture, a sheet with several, or a document with many pages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from patsearch.drawings.grey import Grey
-from patsearch.drawings.pagetext import page_text
-from patsearch.drawings.pdf import MAX_PAGES, PdfFile
+from patsearch.drawings.grey import Grey, to_grey
+from patsearch.drawings.opening import MAX_BYTES, count_pages, open_image, read_bytes
+from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
+from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import query_image
-from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet, whole_sheet
+from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.errors import ImageError
-
-Kind = Literal["drawing", "front page", "text", "blank", "damaged"]
 
 # Of a query: a patent has up to a hundred, and each is a search.
 MOST_FIGURES = 100
-# The codes of WIPO ST.9 next to number, date, title and so on; a front page has a dozen.
-_INID = re.compile(r"[(\[](?:1[0-9]|2[1-7]|3[0-4]|4[1-8]|5[1-8]|6[0-8]|7[1-6]|8[0-8])[)\]]")
-_CODES = 4
-_LEAST_TEXT = 100  # characters; fewer are a stamp on a scan
-_MUCH_TEXT = 500
-_ROUGH = 150.0  # dots per inch at which text is found
-_DARK = 200
-_LEAST_INK = 50  # pixels
+_MOST_PIXELS = 500_000_000  # of all figures of a document together
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a document.
+class DocumentFigure:
+    """A figure of a document.
 
     Attributes:
-        number: from 1.
-        kind: what it is; only drawings are searched.
-        image: (H, W) uint8 of a drawing, without running text; None for other pages.
-        reason: why a damaged page cannot be read.
+        image: (H, W) uint8, dark on white.
+        page: from 1; None of a file that has one.
+        label: the number on its label, where it was read.
+        name: what distinguishes it from the document's others, as "page 2, FIG. 1"; empty where it is the only one.
     """
 
-    number: int
-    kind: Kind
-    image: Grey | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentFigure:
-    """A figure of a document: its page, the number on its label where it was read, and (H, W) uint8."""
-
-    page: int
-    label: str | None
-    image: Grey
+    image: Grey = field(repr=False)
+    page: int | None = None
+    label: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The figures of a document in the order of its pages, and what was left out, in words."""
+    """The figures of a file in the order of its pages, and what was left out, in words."""
 
     figures: tuple[DocumentFigure, ...]
     remarks: tuple[str, ...] = ()
 
 
-def sort_pages(pdf: PdfFile, *, max_pixels: int | None = None) -> Iterator[Page]:
-    """Each page, in order; a front page that has the only drawing of the document comes last, as a drawing."""
-    front: Page | None = None
-    drawn = False
-    for number in range(1, min(pdf.pages, MAX_PAGES) + 1):
-        try:
-            page = _sorted(pdf, number, max_pixels)
-        except ImageError as error:
-            page = Page(number, "damaged", reason=error.message)
-        if page.kind == "front page" and page.image is not None:
-            front = front or page
-            page = Page(number, "front page")
-        drawn = drawn or page.kind == "drawing"
-        if front is None or page.number != front.number:
-            yield page
-    if front is not None:
-        yield Page(front.number, "front page") if drawn else Page(front.number, "drawing", front.image)
-
-
-def _sorted(pdf: PdfFile, number: int, max_pixels: int | None) -> Page:
-    layer = pdf.text(number)
-    if len(layer) >= _MUCH_TEXT:
-        text = page_text(pdf.picture(number, dpi=_ROUGH, max_pixels=max_pixels))
-        if text.lines and not text.drawings:  # most pages of an application
-            return Page(number, "front page" if _is_front(layer, number) else "text")
-    grey = pdf.picture(number, max_pixels=max_pixels)
-    if int(np.count_nonzero(grey < _DARK)) < _LEAST_INK:
-        return Page(number, "blank")
-    text = page_text(grey)
-    if not text.lines:
-        return Page(number, "drawing", grey)
-    front = _is_front(layer, number)
-    if not text.drawings:
-        return Page(number, "front page" if front else "text")
-    return Page(number, "front page" if front else "drawing", text.without(grey))
-
-
-def _is_front(layer: str, number: int) -> bool:
-    """Whether a page of text is a front page: it has the office's codes; of a scan, it is the first."""
-    return len(_INID.findall(layer)) >= _CODES if len(layer) >= _LEAST_TEXT else number == 1
-
-
-def left_out(pages: list[Page], total: int) -> tuple[str, ...]:
-    """What of a document with `total` pages is not searched, in words: a line for all, or none."""
-    told = []
-    for kind, one, several in (
-        ("front page", "the front page", "front pages"),
-        ("text", "1 page of text", "pages of text"),
-        ("blank", "1 blank page", "blank pages"),
-    ):
-        numbers = sorted(page.number for page in pages if page.kind == kind)
-        if numbers:
-            what = one if len(numbers) == 1 else f"{len(numbers)} {several}"
-            told.append(f"{what} ({_ranges(numbers)})")
-    if total > MAX_PAGES:
-        told.append(f"{total - MAX_PAGES:,} pages after page {MAX_PAGES:,}")
-    return (f"left out: {', '.join(told)}",) if told else ()
-
-
-def _ranges(numbers: list[int]) -> str:
-    """`2, 5-9`."""
-    starts = [n for n in numbers if n - 1 not in numbers]
-    ends = [n for n in numbers if n + 1 not in numbers]
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the pages of a document that is a query are read.
+    """How a file that is a query is read.
 
     Attributes:
         page: this page alone, whatever it shows, from 1; None for all pages of drawings.
-        crop: x, y, width, height in pixels of each page as `PdfFile.picture` gives it.
+        crop: x, y, width, height in pixels of the upright picture, or of each page as `PdfFile.picture` gives it.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
         split: cut pages into figures; else each page is one.
         longest: as in `split_sheet`.
-        max_pixels: as in `PdfFile.picture`.
+        max_pixels: as in `open_image`; of a PDF as in `PdfFile.picture`.
+        seconds: pages that are not reached by then are left out, with a remark; None for no limit.
     """
 
     page: int | None = None
@@ -151,63 +68,131 @@ class Reading:
     split: bool = True
     longest: int | None = LONGEST_SIDE
     max_pixels: int | None = None
+    seconds: float | None = None
 
 
-def read_figures(data: bytes, how: Reading, *, name: str = "") -> Document:
-    """The figures of a PDF that is a query; `name` is what errors call it.
+def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str = "") -> Document:
+    """The figures of a query: of a picture, of a sheet, or of all pages of a PDF or TIFF that are drawings.
+
+    Args:
+        source: a file's bytes, its path, or an image that is open already.
+        name: what errors and remarks call it.
 
     Raises:
-        ImageError: damaged, encrypted, without that page or without drawings.
+        ImageError: it cannot be read, has no such page, or no drawings.
     """
+    if isinstance(source, Image.Image):
+        return Document(_named(_of_image(source, name, how), several=False))
+    name = name or (str(source) if isinstance(source, Path) else "The file")
+    data = read_bytes(source, name, MAX_BYTES)
+    if is_pdf(data):
+        with PdfFile(data, name=name) as pdf:
+            return _of_pages(pdf, how)
+    if how.page is None and count_pages(data) > 1:
+        return _of_pages(_Tiff(data, name), how)
+    image = open_image(data, name=name, page=how.page or 1, max_pixels=how.max_pixels)
+    return Document(_named(_of_image(image, name, how, how.page), several=False))
+
+
+def needs_isolation(data: bytes) -> bool:
+    """Whether a file is of a kind that may hold its reader up or take it down, so that a process should read it."""
+    return is_pdf(data)
+
+
+@dataclass(frozen=True)
+class _Tiff:
+    """A TIFF with several pages as a document."""
+
+    data: bytes = field(repr=False)
+    name: str
+
+    @property
+    def pages(self) -> int:
+        return count_pages(self.data)
+
+    def text(self, page: int) -> str:  # noqa: ARG002 - pictures have none
+        return ""
+
+    def picture(self, page: int, *, dpi: float = 0.0, max_pixels: int | None = None) -> Grey:  # noqa: ARG002
+        called = f"{self.name}, page {page}"
+        return to_grey(query_image(open_image(self.data, name=called, page=page, max_pixels=max_pixels), name=called))
+
+
+def _of_pages(document: Pages, how: Reading) -> Document:
     figures: list[DocumentFigure] = []
-    remarks: list[str] = []
+    told: list[str] = []
     others: list[Page] = []
-    with PdfFile(data, name=name) as pdf:
-        pages = sort_pages(pdf, max_pixels=how.max_pixels) if how.page is None else [_chosen(pdf, how)]
-        for page in pages:
-            if len(figures) >= MOST_FIGURES:
-                remarks.append(f"only the first {MOST_FIGURES} figures are searched; choose others by their page")
-                break
-            if page.kind == "damaged":
-                remarks.append(page.reason)
-            elif page.image is None:
-                others.append(page)
-            else:
-                try:
-                    figures += _figures(page.image, page.number, f"{pdf.name}, page {page.number}", how)
-                except ImageError as error:
-                    if how.page is not None or how.crop is not None:
-                        raise
-                    remarks.append(error.message)
-        remarks[:0] = left_out(others, pdf.pages)
-        if not figures:
-            told = "; ".join(remarks)
-            raise ImageError(
-                f"No drawings found in {pdf.name}{f' ({told})' if told else ''}.",
-                hint="Choose a page by its number: --page N.",
-            )
-    return Document(tuple(figures[:MOST_FIGURES]), tuple(f"{pdf.name}: {remark}" for remark in remarks))
+    started = time.monotonic()
+    if how.page is None:
+        pages = sort_pages(document, max_pixels=how.max_pixels)
+    else:
+        pages = iter((chosen_page(document, how.page, max_pixels=how.max_pixels),))
+    for page in pages:
+        if page.kind == "damaged":
+            told.append(page.reason)
+        elif page.image is None:
+            others.append(page)
+        else:
+            try:
+                figures += _of_page(page.image, page.number, document.name, how)
+            except ImageError as error:
+                if how.page is not None or how.crop is not None:
+                    raise
+                told.append(error.message)
+        if stop := _stop(figures, page.number, document, how, started):
+            told.append(f"{document.name}: {stop}")
+            break
+    told[:0] = [f"{document.name}: {remark}" for remark in left_out(others, document.pages)]
+    if not figures:
+        said = "; ".join(remark.removeprefix(f"{document.name}: ").rstrip(".") for remark in told)
+        raise ImageError(
+            f"No drawings found in {document.name}{f' ({said})' if said else ''}.",
+            hint="Choose a page by its number: --page N.",
+        )
+    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told))
 
 
-def _chosen(pdf: PdfFile, how: Reading) -> Page:
-    number = how.page or 1
-    grey = pdf.picture(number, max_pixels=how.max_pixels)
-    text = page_text(grey)
-    return Page(number, "drawing", text.without(grey) if text.drawings else grey)
+def _stop(figures: list[DocumentFigure], page: int, document: Pages, how: Reading, started: float) -> str:
+    """Why further pages are not read, in words; empty where they are."""
+    pixels = sum(figure.image.size for figure in figures)
+    if len(figures) > MOST_FIGURES or pixels > _MOST_PIXELS:
+        count = min(len(figures), MOST_FIGURES)
+        return f"only the first {count} figures are searched; choose others by their page"
+    late = how.seconds is not None and time.monotonic() - started > how.seconds
+    if late and page < document.pages:
+        return f"pages after page {page} took too long and are left out; choose one by its number"
+    return ""
 
 
-def _figures(grey: Grey, page: int, name: str, how: Reading) -> Iterator[DocumentFigure]:
-    image = query_image(page_image(grey), name=name, crop=how.crop)
+def _of_page(grey: Grey, page: int, name: str, how: Reading) -> Iterator[DocumentFigure]:
+    """The figures of a page, without those that are specks."""
+    return (
+        figure for figure in _of_image(page_image(grey), f"{name}, page {page}", how, page) if has_ink(figure.image)
+    )
+
+
+def _of_image(image: Image.Image, name: str, how: Reading, page: int | None = None) -> list[DocumentFigure]:
+    """The figures of a picture."""
+    prepared = query_image(image, name=name, crop=how.crop)
     if how.turn:
-        image = image.transpose(_TURNS[how.turn])
-    sheet = split_sheet(image, longest=how.longest) if how.split else whole_sheet(image, longest=None)
-    for figure in sheet.figures:
-        if int(np.count_nonzero(figure.image < _DARK)) >= _LEAST_INK:
-            yield DocumentFigure(page, figure.label, figure.image)
+        prepared = prepared.transpose(_TURNS[how.turn])
+    if not how.split:
+        return [DocumentFigure(to_grey(prepared), page)]
+    return [DocumentFigure(f.image, page, f.label) for f in split_sheet(prepared, longest=how.longest).figures]
 
 
-def page_image(grey: Grey) -> Image.Image:
-    """A page as an image, of mode "1" where it has two tones alone, as scans have."""
-    image = Image.fromarray(grey)
-    two = image.getcolors(2)
-    return image.convert("1", dither=Image.Dither.NONE) if two and {tone for _, tone in two} <= {0, 255} else image
+def _named(figures: Sequence[DocumentFigure], *, several: bool) -> tuple[DocumentFigure, ...]:
+    """With names, where there are several figures or pages."""
+    if len(figures) < 2 and not several:
+        return tuple(figures)
+    pages = [figure.page for figure in figures]
+    named = []
+    for place, figure in enumerate(figures):
+        number = pages[: place + 1].count(figure.page)
+        parts = [f"page {figure.page}" if figure.page else ""]
+        if figure.label:
+            parts.append(f"FIG. {figure.label}")
+        elif pages.count(figure.page) > 1:
+            parts.append(f"figure {number}")
+        named.append(replace(figure, name=", ".join(filter(None, parts))))
+    return tuple(named)

@@ -62,7 +62,7 @@ _READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP and WebP are read"
 
 # Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF", "a PDF", "Export the page as PNG, for example: pdftoppm -r 200 -png FILE page."),
+    (b"%PDF", "a PDF", "Give it a name that ends with .pdf."),
     (b"%!PS", "PostScript", "Convert it to PNG first."),
     (b"<svg", "an SVG", "Convert it to PNG first, for example: rsvg-convert -w 1024 FILE -o drawing.png."),
     (b"\x1f\x8b", "a gzip file", "Unpack it first; an SVGZ drawing must be converted to PNG."),
@@ -98,7 +98,7 @@ def open_image(
         ImageError: damaged, or without that page.
     """
     name = name or (str(source) if isinstance(source, Path) else "The image")
-    data = _read(source, name, max_bytes)
+    data = read_bytes(source, name, max_bytes)
     # Two threads that enter and leave this at the same time can at worst leave the narrow filter behind.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
@@ -130,7 +130,7 @@ def open_grey(data: bytes, *, name: str = "", page: int = 1) -> tuple[NDArray[np
         ImageError: as `open_image` does.
     """
     name = name or "The image"
-    data = _read(data, name, MAX_BYTES)
+    data = read_bytes(data, name, MAX_BYTES)
     fax = _read_fax(data, name, MAX_PIXELS_BILEVEL, page)
     if fax is not None:
         return fax[0], True, fax[1]
@@ -159,7 +159,13 @@ def _damage(gone: int, lines: int, name: str) -> str | None:
     return f"the file is damaged: {gone} of {lines} lines cannot be read" if gone else None
 
 
-def _read(source: bytes | Path, name: str, max_bytes: int) -> bytes:
+def read_bytes(source: bytes | Path, name: str, max_bytes: int) -> bytes:
+    """The bytes of a file, without blanks before them.
+
+    Raises:
+        ImageTooLarge: it has more than `max_bytes`.
+        ImageError: it cannot be read, or is empty.
+    """
     if isinstance(source, bytes):
         size, data = len(source), source
     else:

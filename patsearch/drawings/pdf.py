@@ -26,7 +26,6 @@ from patsearch.errors import ImageError, ImageTooLarge
 from patsearch.types import Closing
 
 MAGIC = b"%PDF-"
-MAX_PAGES = 2000
 DPI = 300.0
 # Of a rendered page; larger ones, as of plans in A0, are rendered at fewer dots per inch.
 _MOST_RENDERED = 40_000_000
@@ -112,7 +111,7 @@ class PdfFile(Closing):
 
     def text(self, page: int) -> str:
         """The text layer of a page, in the order of the file; empty where there is none, or it cannot be read."""
-        with _pdfium(self.name), self._opened(page) as opened:
+        with _pdfium(self.name, page), self._opened(page) as opened:
             layer = opened.get_textpage()
             try:
                 return str(layer.get_text_range(0, min(layer.count_chars(), _MOST_TEXT)))
@@ -131,7 +130,7 @@ class PdfFile(Closing):
             ImageError: no such page, or it cannot be drawn.
             ImageTooLarge: a scan in it is.
         """
-        with _pdfium(self.name), self._opened(page) as opened:
+        with _pdfium(self.name, page), self._opened(page) as opened:
             scans = list(_scans(opened))
             most = min(max_pixels or _MOST_PIXELS, _MOST_PIXELS)
             for scan in scans:
@@ -163,7 +162,7 @@ class PdfFile(Closing):
 
 
 @contextmanager
-def _pdfium(name: str) -> Iterator[None]:
+def _pdfium(name: str, page: int | None = None) -> Iterator[None]:
     """One thread at a time; what PDFium cannot do is an ImageError."""
     with _PDFIUM:
         try:
@@ -171,11 +170,12 @@ def _pdfium(name: str) -> Iterator[None]:
         except ImageError:
             raise
         except (RuntimeError, ValueError, OverflowError) as error:  # PdfiumError is a RuntimeError
-            raise _damaged(name) from error
+            raise _damaged(name, page) from error
 
 
-def _damaged(name: str) -> ImageError:
-    return ImageError(f"{name} is a damaged PDF file.", hint="Open it in a viewer and save it again.")
+def _damaged(name: str, page: int | None = None) -> ImageError:
+    what = f"{name}, page {page}, cannot be read: the PDF is damaged." if page else f"{name} is a damaged PDF file."
+    return ImageError(what, hint="Open it in a viewer and save it again.")
 
 
 def _scans(page: Any) -> Iterator[_Scan]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from patsearch.backends.base import Embeddings
+from patsearch.drawings.grey import Grey
 from patsearch.encoder.shape import by_shape_where_unsure
 from patsearch.engine.feedback import refine
-from patsearch.engine.picture import Picture
-from patsearch.engine.query import QueryVectors
+from patsearch.engine.picture import SECONDS, Picture
+from patsearch.engine.query import QueryVectors, by_page, encode_figures, figures_of, reading
 from patsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,19 +22,38 @@ if TYPE_CHECKING:
     from patsearch.engine.question import Question
 
 
-def compose(engine: Engine, question: Question) -> tuple[QueryVectors, tuple[Picture, ...]]:
-    """The vectors of a query's pictures and of a patent, moved by marks; and the pictures that a record shows.
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A whole query.
+
+    Attributes:
+        vectors: of its pictures and of a patent, moved by marks.
+        pictures: what a record shows: each figure, and the drawings of the patent.
+        remarks: what of the pictures was left out, in words.
+    """
+
+    vectors: QueryVectors
+    pictures: tuple[Picture, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def compose(engine: Engine, question: Question) -> Composed:
+    """The vectors of a query's pictures and of a patent, moved by marks.
 
     Raises:
         ImageError, InputError, UsageError: as `search`.
     """
-    parts, shown = [], list(question.pictures)
+    parts: list[QueryVectors] = []
+    shown: list[Picture] = []
+    remarks: list[str] = []
     if question.encoded is not None:
         parts.append(question.encoded)
-    elif shown:
-        images = [picture.prepared(question.crop, question.page) for picture in shown]
-        shown = [Picture(picture.name, image) for picture, image in zip(shown, images, strict=True)]
-        parts.append(engine.encode(images, rotations=question.rotations, mirror=question.mirror))
+        shown += question.pictures
+    elif question.pictures:
+        read = _read(engine, question)
+        parts.append(read.vectors)
+        shown += read.pictures
+        remarks += read.remarks
     if question.like:
         drawings, vectors = engine.drawings_of(question.like)
         if not drawings:
@@ -43,7 +65,25 @@ def compose(engine: Engine, question: Question) -> tuple[QueryVectors, tuple[Pic
     query = QueryVectors.joined(parts)
     if query is None:
         shown += _indexed(engine, question.relevant)
-    return refine(query, _marked(engine, question.relevant), _marked(engine, question.irrelevant)), tuple(shown)
+    moved = refine(query, _marked(engine, question.relevant), _marked(engine, question.irrelevant))
+    return Composed(moved, tuple(shown), tuple(remarks))
+
+
+def _read(engine: Engine, question: Question) -> Composed:
+    """A question's pictures and documents, read and encoded."""
+    encoder, split = engine.encoder, not engine.spec.whole_sheets
+    how = reading(encoder, split=split, page=question.page, crop=question.crop, seconds=SECONDS)
+    pictures: list[list[Grey]] = []
+    shown: list[Picture] = []
+    remarks: list[str] = []
+    for picture in question.pictures:
+        document = picture.read(how)
+        figures = figures_of(document, picture.name)
+        pictures += by_page(figures)
+        shown += [picture.figure(one.name, Image.fromarray(one.image)) for one in figures]
+        remarks += document.remarks
+    vectors = encode_figures(encoder, pictures, rotations=question.rotations, mirror=question.mirror)
+    return Composed(vectors, tuple(shown), tuple(remarks))
 
 
 def _indexed(engine: Engine, ids: Sequence[str]) -> list[Picture]:

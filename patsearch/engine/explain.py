@@ -79,18 +79,33 @@ def explain(
     """
     if not pictures:
         raise ImageError("The query has no picture to compare.", hint="Give at least one image file.")
+    figures = [query_figures(picture, encoder) if split else [to_grey(picture)] for picture in pictures]
+    if [] in figures:
+        raise ImageError(
+            f"Picture {figures.index([]) + 1} of the query is blank.", hint="Check the file, or crop elsewhere."
+        )
+    return explain_figures(encoder, figures, found_png, found_vector=found_vector, shape=shape)
+
+
+def explain_figures(
+    encoder: Encoder,
+    pictures: Sequence[Sequence[Grey]],
+    found_png: bytes,
+    *,
+    found_vector: Embeddings | None = None,
+    shape: bool = False,
+) -> Explanation:
+    """`explain` for pictures that are (H, W) uint8 figures already, at least one each."""
     found = open_image(found_png, name="The found drawing")
-    best: list[tuple[Image.Image, Agreement]] = []
-    for number, picture in enumerate(pictures, start=1):
-        figures = query_figures(picture, encoder) if split else [picture]
-        if not figures:
-            raise ImageError(f"Picture {number} of the query is blank.", hint="Check the file, or crop elsewhere.")
-        compared = agreements(encoder, figures, found, found_vector=found_vector, shape=shape)
+    best: list[tuple[Grey, Agreement]] = []
+    for figures in pictures:
+        images = [Image.fromarray(figure) for figure in figures]
+        compared = agreements(encoder, images, found, found_vector=found_vector, shape=shape)
         best.append(max(zip(figures, compared, strict=True), key=lambda pair: pair[1].score))
     closest = max((agreement for _, agreement in best), key=lambda a: a.score)
     spec = encoder.preprocessing.whole if isinstance(encoder, ArrayEncoder) else Preprocessing()
     return Explanation(
-        query=tuple(heated(to_grey(figure), agreement.query, spec) for figure, agreement in best),
+        query=tuple(heated(figure, agreement.query, spec) for figure, agreement in best),
         found=heated(to_grey(found), closest.found, spec),
         score=closest.score,
         method=closest.method,

@@ -8,45 +8,58 @@ from pathlib import Path
 
 from PIL import Image
 
+from patsearch.drawings.document import Document, Reading, needs_isolation, read_figures
 from patsearch.drawings.grey import to_grey
-from patsearch.drawings.opening import count_pages
-from patsearch.drawings.photo import query_image
+from patsearch.drawings.opening import MAX_BYTES, read_bytes
 from patsearch.drawings.thumbnail import thumbnail
-from patsearch.errors import UsageError
+from patsearch.errors import ImageError, UsageError
 from patsearch.files import printable
+from patsearch.processes import ProcessEnded, isolated
 
+# Pages of a document that are not reached by then are left out.
+SECONDS = 120.0
 _SIDE = 600
+# After that time, a file has these for the page that it is at.
+_GRACE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a question.
+    """One picture or document of a question.
 
     Attributes:
         name: what records and errors call it.
-        source: the picture, or an image file's bytes or path. Of a picture that a search has used, PNG is `png`.
+        source: the picture, or a file's bytes or path. Of a picture that a search has used, PNG is `png`.
     """
 
     name: str
     source: Image.Image | bytes | Path = field(repr=False, compare=False)
 
-    def prepared(self, crop: tuple[int, int, int, int] | None, page: int | None = None) -> Image.Image:
-        """What is searched: cropped, dark on white, the light of a photograph evened out.
+    def read(self, how: Reading) -> Document:
+        """Its figures. A PDF is read in a separate process, which it cannot hold up or take down.
 
         Raises:
-            ImageError: the picture cannot be read, or the crop is not within it.
+            ImageError: it cannot be read, shows nothing, or the crop is not within it.
         """
-        return query_image(self.source, name=self.name, page=page or 1, crop=crop)
-
-    @property
-    def pages(self) -> int:
-        """Number of pages: of a TIFF, without thumbnails and masks; 1 for other pictures and what cannot be read."""
         if isinstance(self.source, Image.Image):
-            return 1
+            return read_figures(self.source, how, name=self.name)
+        data = read_bytes(self.source, self.name, MAX_BYTES)
+        if not needs_isolation(data):
+            return read_figures(data, how, name=self.name)
         try:
-            return count_pages(self.source.read_bytes() if isinstance(self.source, Path) else self.source)
-        except OSError:  # whoever opens it says so
-            return 1
+            return isolated(_read, data, how, self.name, seconds=(how.seconds or 0) + _GRACE)
+        except TimeoutError as error:
+            raise ImageError(
+                f"{self.name} took too long to read.", hint="Choose one page: --page N, or export it as PNG."
+            ) from error
+        except (ProcessEnded, MemoryError) as error:
+            raise ImageError(
+                f"{self.name} cannot be read: it ended the process that tried.", hint="Export its drawings as PNG."
+            ) from error
+
+    def figure(self, name: str, image: Image.Image | bytes) -> Picture:
+        """One of its figures as records show it."""
+        return Picture(", ".join(filter(None, (self.name, name))), image)
 
     @property
     def png(self) -> bytes:
@@ -54,6 +67,10 @@ class Picture:
         if isinstance(self.source, Image.Image):
             return thumbnail(to_grey(self.source), side=_SIDE)
         return self.source.read_bytes() if isinstance(self.source, Path) else self.source
+
+
+def _read(data: bytes, how: Reading, name: str) -> Document:
+    return read_figures(data, how, name=name)
 
 
 PictureSource = Picture | Image.Image | bytes | Path | str

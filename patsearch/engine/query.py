@@ -1,27 +1,31 @@
 """From pictures to the vectors of a query.
 
-A query is a list of pictures. Each picture yields one or more vectors: its figures where it is a sheet, and
-turned and mirrored copies where these are requested.
+A query is a list of pictures; each page of a document is one. Each picture yields one or more vectors: its figures
+where it is a sheet, and turned and mirrored copies where these are requested.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.backends.base import Embeddings
-from patsearch.drawings import split_sheet
-from patsearch.drawings.sheets import LONGEST_SIDE
+from patsearch.drawings.document import Document, DocumentFigure, Reading
+from patsearch.drawings.grey import Grey, to_grey
+from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.encoder.base import Encoder
 from patsearch.encoder.card import EncoderCard
 from patsearch.encoder.preprocess import is_blank
 from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.errors import ImageError
 
+# Figures that are encoded in one step.
+_TOGETHER = 32
 _TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
@@ -98,25 +102,73 @@ def encode_query(
     """
     if not images:
         raise ImageError("The query has no picture.", hint="Give at least one image file.")
-    variants: list[Image.Image] = []
-    owner: list[int] = []
-    for number, image in enumerate(images):
-        for figure in query_figures(image, encoder) if split else [image]:
-            for variant in turned(figure, rotations=rotations, mirror=mirror):
-                variants.append(variant)
-                owner.append(number)
-        if not owner or owner[-1] != number:
-            raise ImageError(f"Picture {number + 1} of the query is blank.", hint="Check the file, or crop elsewhere.")
-    vectors = by_shape_where_unsure(encoder.encode_batch(variants), encoder.card.shape_dim)
-    return QueryVectors(vectors, np.asarray(owner, dtype=np.intp))
+    figures = [query_figures(image, encoder) if split else [to_grey(image)] for image in images]
+    for number, found in enumerate(figures, start=1):
+        if not found:
+            raise ImageError(f"Picture {number} of the query is blank.", hint="Check the file, or crop elsewhere.")
+    return encode_figures(encoder, figures, rotations=rotations, mirror=mirror)
 
 
-def query_figures(image: Image.Image, encoder: Encoder) -> list[Image.Image]:
-    """The figures of a picture, treated as ingest treats a sheet for that encoder; empty where it is blank."""
+def encode_figures(
+    encoder: Encoder, pictures: Sequence[Sequence[Grey]], *, rotations: bool = False, mirror: bool = False
+) -> QueryVectors:
+    """Encode the figures of a query's pictures; see `encode_query`.
+
+    Args:
+        pictures: (H, W) uint8 figures of each, dark on white; at least one.
+
+    Returns:
+        Vectors in the order of the figures; each has as many as `turned` makes of it.
+    """
+    dim = encoder.card.shape_dim
+    parts, owner = [np.empty((0, encoder.card.dim), np.float32)], []
+    together: list[Image.Image] = []  # a document's figures and their copies are too much for the memory at once
+    for number, figures in enumerate(pictures):
+        for figure in figures:
+            copies = turned(Image.fromarray(figure), rotations=rotations, mirror=mirror)
+            together += copies
+            owner += [number] * len(copies)
+            if len(together) >= _TOGETHER:
+                parts.append(encoder.encode_batch(together))
+                together = []
+    parts.append(encoder.encode_batch(together) if together else parts[0])
+    return QueryVectors(by_shape_where_unsure(np.concatenate(parts), dim), np.asarray(owner, dtype=np.intp))
+
+
+def query_figures(image: Image.Image, encoder: Encoder) -> list[Grey]:
+    """(H, W) uint8 figures of a picture, treated as ingest treats a sheet for that encoder; empty where it is blank."""
+    figures = (figure.image for figure in split_sheet(image, longest=_longest(encoder)).figures)
+    return [figure for figure in figures if not is_blank(figure)]
+
+
+def _longest(encoder: Encoder) -> int | None:
     # Windows are cut out of a drawing as it is on the sheet.
-    longest = None if encoder.card.preprocessing.windows else LONGEST_SIDE
-    figures = (figure.image for figure in split_sheet(image, longest=longest).figures)
-    return [Image.fromarray(figure) for figure in figures if not is_blank(figure)]
+    return None if encoder.card.preprocessing.windows else LONGEST_SIDE
+
+
+def reading(encoder: Encoder, *, split: bool, **how: Any) -> Reading:
+    """How an encoder's queries are read, with further options of `Reading`."""
+    return Reading(split=split, longest=_longest(encoder), **how)
+
+
+def figures_of(document: Document, name: str) -> tuple[DocumentFigure, ...]:
+    """The figures of a document that can be compared: those that are not blank.
+
+    Raises:
+        ImageError: all are.
+    """
+    figures = tuple(figure for figure in document.figures if not is_blank(figure.image))
+    if not figures:
+        raise ImageError(f"{name} is blank.", hint="Check the file, or crop elsewhere.")
+    return figures
+
+
+def by_page(figures: Sequence[DocumentFigure]) -> list[list[Grey]]:
+    """The figures of each page, which together are one picture of a query."""
+    pages: dict[int | None, list[Grey]] = {}
+    for figure in figures:
+        pages.setdefault(figure.page, []).append(figure.image)
+    return list(pages.values())
 
 
 def turned(image: Image.Image, *, rotations: bool = True, mirror: bool = True) -> list[Image.Image]:

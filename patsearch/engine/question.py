@@ -63,14 +63,14 @@ class Question(BaseModel):
     """Everything that a search asks. Frozen; making one validates it.
 
     Attributes:
-        pictures: one query together: PIL images, image files' bytes or paths, or `Picture`s.
+        pictures: one query together: PIL images, the bytes or paths of image files and PDFs, or `Picture`s.
         encoded: vectors of the pictures, where they have been encoded before; the pictures are then only shown.
         like: query with the drawings of this indexed patent, which is not found itself.
         where: only drawings that this filter selects; a `Filter` or its text.
         top: number of results, or fewer.
         rotations: also try every picture turned by 90, 180 and 270 degrees.
         crop: left, top, width, height in pixels of the upright pictures.
-        page: of pictures with several pages (TIFF), this one, from 1; None is the first.
+        page: of documents with several pages (PDF, TIFF), this one, from 1; None is all that show drawings.
         drawings: single drawings, each a separate hit, not grouped by patent.
         min_score: leave out results that score less (`Hit.score`).
         exact: never approximate.
@@ -218,6 +218,7 @@ class Answer:
         vectors: the query as it was composed of pictures, patent and marks.
         pictures: what a record shows as the query.
         seconds: from the vectors to the hits.
+        remarks: what of the pictures was left out, in words.
     """
 
     question: Question
@@ -225,6 +226,7 @@ class Answer:
     vectors: QueryVectors
     pictures: tuple[Picture, ...]
     seconds: float
+    remarks: tuple[str, ...] = ()
 
 
 def search(engine: Engine, question: Question, vectors: QueryVectors | None = None) -> Answer:
@@ -240,8 +242,10 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
         EncoderMismatch: the index was made with another encoder.
     """
     pictures = question.pictures
+    remarks: tuple[str, ...] = ()
     if vectors is None:
-        vectors, pictures = compose(engine, question)
+        composed = compose(engine, question)
+        vectors, pictures, remarks = composed.vectors, composed.pictures, composed.remarks
     start = time.perf_counter()
     query = vectors.by_shape(engine.encoder.card.shape_dim) if question.shape else vectors
     where = question.where & not_patent(question.like) if question.like else question.where
@@ -253,7 +257,7 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
     hits = fusion.scored(hits, engine.card)
     if question.min_score is not None:
         hits = [hit for hit in hits if hit.score >= question.min_score]
-    return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start)
+    return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start, remarks)
 
 
 def _spread(find: Callable[[int], list[PatentHit]], top: int, most: int) -> list[PatentHit]:

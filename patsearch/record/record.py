@@ -22,7 +22,7 @@ class SearchRecord:
         pictures: what is shown as the query.
         index, encoder: names and fingerprints.
         seconds: from the vectors to the hits.
-        warnings: what the filter leaves out without being asked.
+        warnings: what was left out of the pictures, and what the filter leaves out without being asked.
     """
 
     question: Question
@@ -50,7 +50,7 @@ class SearchRecord:
             encoder={"name": engine.spec.encoder, "sha256": engine.spec.encoder_sha256},
             hits=answer.hits,
             seconds=answer.seconds,
-            warnings=filter_warnings(engine.backend, answer.question.where),
+            warnings=(*answer.remarks, *filter_warnings(engine.backend, answer.question.where)),
         )
 
     def to_json(self) -> JsonDict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter, Signature
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,7 @@ from patsearch.record import SearchRecord
 from patsearch.types import JsonDict
 from patsearch.web.gate import error_body
 from patsearch.web.settings import MAX_TOP, ServerSettings
-from patsearch.web.workers import Encoded, Upload
+from patsearch.web.workers import Upload, Uploaded
 
 MAX_OFFSET = 10_000
 _MOST_VALUES = 200
@@ -30,6 +30,7 @@ _LONGEST_NAME = 120
 
 FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
+_Figures = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$", max_length=_MAX_TEXT)]
 _Turn = Literal["", "0", "90", "180", "270"]
 
 
@@ -41,11 +42,11 @@ class Asked:
     question: Question
     offset: int
 
-    def asked(self, encoded: Encoded | None) -> Question:
+    def asked(self, encoded: Uploaded | None) -> Question:
         """The question with its uploads' pictures and vectors."""
         return self.question.replaced(pictures=encoded.pictures, encoded=encoded.query) if encoded else self.question
 
-    def record(self, engine: Engine, encoded: Encoded | None) -> tuple[SearchRecord, QueryVectors, bool]:
+    def record(self, engine: Engine, encoded: Uploaded | None) -> tuple[SearchRecord, QueryVectors, bool]:
         """Search: the record of the requested page, the query's vectors, and whether there are more results.
 
         Args:
@@ -58,6 +59,8 @@ class Asked:
         last = self.offset + self.question.top
         answer = search(engine, self.asked(encoded).replaced(top=last + 1))
         record = public(SearchRecord.of(engine, answer))
+        if encoded:
+            record = replace(record, warnings=(*encoded.remarks, *record.warnings))
         page = replace(record, question=self.question, hits=answer.hits[self.offset : last])
         return page, answer.vectors, len(answer.hits) > last
 
@@ -76,9 +79,16 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
     """The dependency that reads the form of a search within a server's limits; its fields are those of `Question`."""
 
     async def form(
-        *, image: list[UploadFile], crop: list[str], turn: list[str], page: list[str], offset: int, **options: Any
+        *,
+        image: list[UploadFile],
+        crop: list[str],
+        turn: list[str],
+        page: list[str],
+        figures: list[str],
+        offset: int,
+        **options: Any,
     ) -> Asked:
-        uploads = await _uploads(image, crop, turn, page, settings)
+        uploads = await _uploads(image, {"crop": crop, "turn": turn, "page": page, "figures": figures}, settings)
         try:
             options["filter"] = filter_of(options["filter"])
             return Asked(uploads, Question(**_only(uploads), **options), offset)
@@ -89,13 +99,22 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
     most = settings.max_pictures
     crops = Form(max_length=most, description="x,y,width,height; one per picture, empty for none.")
     turns = Form(max_length=most, description="Degrees clockwise, after the crop; one per picture.")
-    pages = Form(max_length=most, description="Page of a TIFF with several, from 1; one per picture.")
+    pages = Form(
+        max_length=most,
+        description="Page of a PDF or TIFF, from 1; one per picture, empty for all with drawings.",
+    )
+    figures = Form(
+        max_length=most,
+        description="Numbers of the figures to use, as in 1,3, as POST /figures gives them; one per picture, empty for "
+        "all.",
+    )
     form.__signature__ = Signature(  # type: ignore[attr-defined]
         [
-            _parameter("image", list[UploadFile], File(description="Pictures, one query together."), []),
+            _parameter("image", list[UploadFile], File(description="Pictures and PDFs, one query together."), []),
             _parameter("crop", list[FieldText], crops, []),
             _parameter("turn", list[_Turn], turns, []),
             _parameter("page", list[_Page], pages, []),
+            _parameter("figures", list[_Figures], figures, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
         ]
@@ -105,9 +124,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
 
 def _only(uploads: Sequence[Upload]) -> dict[str, Any]:
     """What a record says of the only picture."""
-    return (
-        {"crop": uploads[0].crop, "page": uploads[0].page if uploads[0].page > 1 else None} if len(uploads) == 1 else {}
-    )
+    return {"crop": uploads[0].crop, "page": uploads[0].page} if len(uploads) == 1 else {}
 
 
 def _option(name: str, info: FieldInfo) -> Parameter:
@@ -140,15 +157,12 @@ def filter_of(texts: Sequence[str]) -> Filter:
 
 
 async def _uploads(
-    files: Sequence[UploadFile],
-    crops: Sequence[str],
-    turns: Sequence[str],
-    pages: Sequence[str],
-    settings: ServerSettings,
+    files: Sequence[UploadFile], fields: Mapping[str, Sequence[str]], settings: ServerSettings
 ) -> tuple[Upload, ...]:
+    """The files with what the form says of each, at the same place of its fields."""
     if len(files) > settings.max_pictures:
         raise UsageError(f"Too many pictures: {len(files)}.", hint=f"A query takes up to {settings.max_pictures}.")
-    for given, what in ((crops, "crop"), (turns, "turn"), (pages, "page")):
+    for what, given in fields.items():
         if len(given) > len(files):
             raise UsageError(f"Too many values of {what!r}: {len(given)}.", hint="Send one per picture, in order.")
     found = []
@@ -159,10 +173,17 @@ async def _uploads(
                 f"{name} has {file.size:,} bytes; the limit is {settings.max_picture_bytes:,}.",
                 hint="Send a smaller copy of the drawing.",
             )
-        crop = parse_crop(crops[place]) if place < len(crops) and crops[place].strip() else None
-        turn = int(turns[place] or 0) if place < len(turns) else 0
-        page = int(pages[place] or 1) if place < len(pages) else 1
-        found.append(Upload(name, await file.read(), crop, turn, page))
+        said = {what: given[place].strip() if place < len(given) else "" for what, given in fields.items()}
+        found.append(
+            Upload(
+                name,
+                await file.read(),
+                parse_crop(said["crop"]) if said["crop"] else None,
+                int(said["turn"] or 0),
+                int(said["page"]) if said["page"] else None,
+                tuple(int(number) for number in said["figures"].split(",") if number),
+            )
+        )
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from patsearch.errors import PatsearchError, TimedOut
 from patsearch.web.live import LiveIndex
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER
-from patsearch.web.workers import Busy, Encoded, Upload, Workers, encode_uploads
+from patsearch.web.workers import Busy, Upload, Uploaded, Workers, encode_uploads
 
 _EVERY = 10.0  # seconds
 _SLOW = 3  # searches
@@ -52,8 +52,10 @@ class Probe:
             async with asyncio.timeout(seconds):
                 with self._index.borrowed() as (engine, _):
                     spec = engine.spec
-                arguments = spec, (Upload("probe.png", _picture()),), False, False, self._settings.max_pixels
-                await asyncio.to_thread(self._find, await self._workers.run(encode_uploads, *arguments))
+                uploads = (Upload("probe.png", _picture()),)
+                arguments = spec, uploads, False, False, self._workers.limits
+                encoded = await self._workers.run(encode_uploads, *arguments)
+                await asyncio.to_thread(self._find, Uploaded.of(uploads, encoded))
         except (PatsearchError, OSError, RuntimeError) as error:  # a timeout is an OSError
             LOGGER.error("the server cannot search", extra={"fields": {"reason": str(error) or type(error).__name__}})
             self._slow += 1
@@ -63,7 +65,7 @@ class Probe:
         else:
             self.failure, self._slow = None, 0
 
-    def _find(self, encoded: Encoded) -> None:
+    def _find(self, encoded: Uploaded) -> None:
         with self._index.borrowed() as (engine, _):
             search(engine, Question(pictures=encoded.pictures, encoded=encoded.query, top=1))
 

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from patsearch import __version__
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.deadline import check
+from patsearch.drawings.document import MOST_FIGURES
 from patsearch.engine import Engine, compose
 from patsearch.engine.explain import Heated
 from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
@@ -31,7 +32,7 @@ from patsearch.web.live import LiveIndex
 from patsearch.web.probe import Probe
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
-from patsearch.web.workers import Encoded, Upload, Workers, explain_uploads, read_saved
+from patsearch.web.workers import Upload, Uploaded, Workers, explain_uploads, read_saved
 
 _API_VERSION = 1
 # Patents change seldom, and a drawing's picture only when its patent is ingested again.
@@ -48,7 +49,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {}, "application/pdf": {}}}, **_NOT_FOUND, **_PICTURES
 }  # fmt: skip
 # A saved search is the user's file: a server bounds what it may request.
-_MOST_SAVED_VECTORS = 512
+_MOST_SAVED_VECTORS = 8 * MOST_FIGURES
 _MOST_SAVED_BYTES = 16 << 20
 
 _LONGEST_ID = 300
@@ -83,7 +84,7 @@ class Service:
         # The deadline of the request is in its context.
         return await asyncio.get_running_loop().run_in_executor(self.threads, copy_context().run, call)
 
-    async def encode(self, asked: Asked) -> Encoded | None:
+    async def encode(self, asked: Asked) -> Uploaded | None:
         """The vectors of the uploads; None where there are none."""
         if not asked.uploads:
             return None
@@ -145,6 +146,7 @@ def _describing(router: APIRouter, service: Service) -> None:
                     "picture_bytes": settings.max_picture_bytes,
                     "pictures": settings.max_pictures,
                     "pixels": settings.max_pixels,
+                    "figures": MOST_FIGURES,
                     "top": MAX_TOP,
                 },
             }
@@ -190,6 +192,14 @@ def _describing(router: APIRouter, service: Service) -> None:
 
 
 def _searching(router: APIRouter, service: Service, form: Any) -> None:
+    @router.post("/figures", response_model=schemas.FiguresAnswer, responses=_PICTURES)
+    async def figures(asked: Asked = form) -> JSONResponse:
+        """What is found in the pictures: the figures of sheets and of documents, each with its number and picture."""
+        encoded = await service.encode(asked)
+        if encoded is None:
+            raise UsageError("No picture given.", hint="Send at least one image or PDF.")
+        return JSONResponse(await asyncio.to_thread(_found_in, encoded))
+
     @router.post("/search", response_model=schemas.SearchAnswer, responses={**_NOT_FOUND, **_PICTURES})
     async def search(asked: Asked = form) -> JSONResponse:
         """The patents whose drawings look most like the pictures."""
@@ -217,18 +227,19 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
             if drawing not in found or png is None:
                 raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
             vector = found[drawing][1]
-            query, shown = compose(engine, asked.asked(encoded))
-            if asked.question.shape:
-                query = query.by_shape(engine.shape_dim)
+            composed = compose(engine, asked.asked(encoded))
+            query = composed.vectors.by_shape(engine.shape_dim) if asked.question.shape else composed.vectors
+            sent = encoded.closest(vector, engine.shape_dim) if encoded else ()
             # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
-            indexed = [Upload(p.name, p.png) for p in shown[len(asked.uploads) :] if p.png]
-            uploads = (*asked.uploads, *indexed)[: service.settings.max_pictures]
+            of_uploads = len(encoded.pictures) if encoded else 0
+            indexed = [Upload(p.name, p.png) for p in composed.pictures[of_uploads:] if p.png]
+            uploads = (*sent, *indexed)[: service.settings.max_pictures]
             ((score, likeness),) = query.scores(vector[None], engine.card)
             return engine.spec, uploads, png, vector, {"score": round(score, 6), "likeness": likeness}
 
         spec, uploads, png, vector, measured = await service.with_engine(gather)
         why = await service.workers.run(
-            explain_uploads, spec, uploads, (png, vector), asked.question.shape, service.settings.max_pixels
+            explain_uploads, spec, uploads, (png, vector), asked.question.shape, service.workers.limits
         )
         return JSONResponse(
             {
@@ -241,6 +252,28 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
                 "found": {"name": None, **_heated(why.found)},
             }
         )
+
+
+def _found_in(uploaded: Uploaded) -> JsonDict:
+    return {
+        "pictures": [
+            {
+                "name": upload.name,
+                "figures": [
+                    {
+                        "number": number,
+                        "name": figure.name,
+                        "page": figure.page,
+                        "label": figure.label,
+                        "picture": b64encode(figure.png).decode(),
+                    }
+                    for number, figure in enumerate(found.figures, start=1)
+                ],
+                "remarks": list(found.remarks),
+            }
+            for upload, found in zip(uploaded.uploads, uploaded.encoded, strict=True)
+        ]
+    }
 
 
 def _heated(one: Heated) -> JsonDict:

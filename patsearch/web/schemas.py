@@ -46,6 +46,7 @@ class Limits(BaseModel):
     picture_bytes: int
     pictures: int
     pixels: int
+    figures: int
     top: int
 
 
@@ -57,6 +58,28 @@ class IndexAnswer(BaseModel):
     drawings: int
     encoder: EncoderName
     limits: Limits
+
+
+class FoundFigure(BaseModel):
+    """A figure of an upload: `number` is what the field `figures` of a search takes, `picture` is PNG in base64."""
+
+    number: int
+    name: str
+    page: int | None
+    label: str | None
+    picture: str
+
+
+class FoundPicture(BaseModel):
+    """What was found in one upload; `remarks` say what was left out."""
+
+    name: str
+    figures: list[FoundFigure]
+    remarks: list[str]
+
+
+class FiguresAnswer(BaseModel):
+    pictures: list[FoundPicture]
 
 
 class Page(BaseModel):

@@ -7,25 +7,27 @@ takes too long is killed and replaced.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 from pebble import ProcessExpired, ProcessPool
-from PIL import Image
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.drawings.opening import open_image
-from patsearch.drawings.photo import query_image
+from patsearch.drawings.document import MOST_FIGURES, DocumentFigure, read_figures
+from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder.shape import compared_cosines
 from patsearch.engine import Picture, QueryVectors, check_encoder
-from patsearch.engine.explain import Explanation, explain
-from patsearch.engine.query import encode_query
-from patsearch.errors import ImageError, PatsearchError
+from patsearch.engine.explain import SIDE, Explanation, explain_figures
+from patsearch.engine.query import encode_figures, figures_of, reading
+from patsearch.errors import ImageError, PatsearchError, UsageError
 from patsearch.processes import start_pool, stop_pool
 from patsearch.record import SavedSearch
 from patsearch.web.settings import ServerSettings
@@ -37,7 +39,8 @@ _MOST_MEMORY = 4 << 30
 _TASKS_A_PROCESS = 5000
 # Of one task, each after the pool has broken and was replaced.
 _ATTEMPTS = 3
-_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+# Of the time that a worker has for uploads, for reading them; the rest is for encoding.
+_READING = 0.5
 
 
 class Busy(PatsearchError):
@@ -45,59 +48,171 @@ class Busy(PatsearchError):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """Of what one call of a worker reads: pixels of a picture, and seconds after which no further page is read."""
+
+    pixels: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
-    """One picture as it was sent, and how it is cropped and turned.
+    """One picture or document as it was sent, and what of it is used.
 
     Attributes:
         name: its name in answers.
-        crop: x, y, width, height in pixels of the upright picture.
+        crop: x, y, width, height in pixels of the upright picture, or of each page.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
-        page: of a TIFF with several, from 1.
+        page: of a PDF or TIFF with several, from 1; None for all with drawings.
+        figures: numbers of those used, from 1, among all that are found; none for all.
     """
 
     name: str
     data: bytes
     crop: tuple[int, int, int, int] | None = None
     turn: int = 0
-    page: int = 1
+    page: int | None = None
+    figures: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFigure:
+    """One figure of an upload: what distinguishes it from the others, its page and label, and PNG to show."""
+
+    name: str
+    page: int | None
+    label: str | None
+    png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The vectors of a query's pictures, and the pictures as a record shows them."""
+    """An upload's figures and their vectors.
 
-    query: QueryVectors
-    pictures: tuple[Picture, ...]
+    Attributes:
+        figures: in the order of the file.
+        vectors: (V, dim) float32: those of the first figure and its copies, of the second, and so on; V is a multiple
+            of the number of figures.
+        remarks: what was left out of the file, in words.
+    """
+
+    figures: tuple[EncodedFigure, ...]
+    vectors: Embeddings
+    remarks: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return self.query.vectors.nbytes + sum(len(picture.png) for picture in self.pictures)
+        return self.vectors.nbytes + sum(len(figure.png) for figure in self.figures)
+
+    def of_figure(self, number: int) -> Embeddings:
+        """(copies, dim) vectors of a figure, counted from 1."""
+        copies = len(self.vectors) // len(self.figures)
+        return self.vectors[copies * (number - 1) : copies * number]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The uploads of a query, encoded: what is used of them.
+
+    Attributes:
+        numbers: of each upload, the numbers of the figures that are used.
+    """
+
+    uploads: tuple[Upload, ...]
+    encoded: tuple[Encoded, ...]
+    numbers: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, uploads: Sequence[Upload], encoded: Sequence[Encoded]) -> Self:
+        """What each upload's `figures` leaves.
+
+        Raises:
+            UsageError: an upload has no such figure, or there are too many.
+        """
+        numbers = []
+        for upload, found in zip(uploads, encoded, strict=True):
+            count = len(found.figures)
+            if upload.figures and max(upload.figures) > count:
+                raise UsageError(
+                    f"{upload.name} has no figure {max(upload.figures)}.", hint=f"It has {count}; figures count from 1."
+                )
+            numbers.append(tuple(sorted(set(upload.figures))) or tuple(range(1, count + 1)))
+        if sum(map(len, numbers)) > MOST_FIGURES:
+            raise UsageError(
+                f"The query has {sum(map(len, numbers))} figures.", hint=f"A query takes up to {MOST_FIGURES}."
+            )
+        return cls(tuple(uploads), tuple(encoded), tuple(numbers))
+
+    @property
+    def query(self) -> QueryVectors:
+        """The vectors; the figures of a page are one picture together."""
+        vectors, owners = [], []
+        pages: dict[tuple[int, int | None], int] = {}
+        for place, (found, numbers) in enumerate(zip(self.encoded, self.numbers, strict=True)):
+            for number in numbers:
+                picture = pages.setdefault((place, found.figures[number - 1].page), len(pages))
+                vectors.append(found.of_figure(number))
+                owners += [picture] * len(vectors[-1])
+        return QueryVectors(np.concatenate(vectors), np.asarray(owners, dtype=np.intp))
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The figures as a record shows them."""
+        return tuple(
+            Picture(upload.name, b"").figure(figure.name, figure.png)
+            for upload, found, numbers in zip(self.uploads, self.encoded, self.numbers, strict=True)
+            for figure in (found.figures[number - 1] for number in numbers)
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was left out of the files, in words."""
+        return tuple(remark for found in self.encoded for remark in found.remarks)
+
+    def closest(self, vector: Embeddings, dim: int | None) -> tuple[Upload, ...]:
+        """Each upload with the figure alone that is closest to a drawing's vector, (dim,), so that no other is read.
+
+        Args:
+            dim: `EncoderCard.shape_dim`.
+        """
+        chosen = []
+        for upload, found, numbers in zip(self.uploads, self.encoded, self.numbers, strict=True):
+            likeness = [compared_cosines(found.of_figure(n), vector[None], dim).max() for n in numbers]
+            best = numbers[int(np.argmax(likeness))]
+            page = found.figures[best - 1].page
+            on_page = [figure.page for figure in found.figures[:best]].count(page)
+            chosen.append(replace(upload, page=page, figures=(on_page,)))
+        return tuple(chosen)
 
 
 # ---------------------------------------------------------------------- in a worker process
 
 
 def encode_uploads(
-    spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool, max_pixels: int
-) -> Encoded:
-    """Decode and encode the pictures of one query.
+    spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool, limits: ReadingLimits
+) -> tuple[Encoded, ...]:
+    """Read and encode uploads: all of their figures.
 
     Raises:
         ImageError: one of them cannot be used.
         EncoderError, EncoderMismatch: the index's encoder is not available.
     """
-    images = [_image(upload, max_pixels) for upload in uploads]
-    query = encode_query(_encoder(spec), images, split=not spec.whole_sheets, rotations=rotations, mirror=mirror)
-    return Encoded(
-        query, tuple(Picture(u.name, Picture(u.name, image).png) for u, image in zip(uploads, images, strict=True))
-    )
+    encoder = _encoder(spec)
+    until = time.monotonic() + limits.seconds
+    encoded = []
+    for upload in uploads:
+        figures, remarks = _figures(encoder, spec, upload, limits.pixels, max(0.0, until - time.monotonic()))
+        query = encode_figures(encoder, [[f.image] for f in figures], rotations=rotations, mirror=mirror)
+        shown = (EncodedFigure(f.name, f.page, f.label, thumbnail(f.image, side=SIDE)) for f in figures)
+        encoded.append(Encoded(tuple(shown), query.vectors, remarks))
+    return tuple(encoded)
 
 
 def explain_uploads(
-    spec: IndexSpec, uploads: Sequence[Upload], found: tuple[bytes, Embeddings], shape: bool, max_pixels: int
+    spec: IndexSpec, uploads: Sequence[Upload], found: tuple[bytes, Embeddings], shape: bool, limits: ReadingLimits
 ) -> Explanation:
-    """Which regions of the pictures and of a drawing agree most.
+    """Which regions of the uploads' figures and of a drawing agree most.
 
     Args:
         found: the drawing's PNG and its vector in the index.
@@ -106,9 +221,12 @@ def explain_uploads(
     Raises:
         ImageError: one of them cannot be used.
     """
-    images = [_image(upload, max_pixels) for upload in uploads]
-    split = not spec.whole_sheets
-    return explain(_encoder(spec), images, found[0], found_vector=found[1], split=split, shape=shape)
+    encoder = _encoder(spec)
+    pictures = []
+    for upload in uploads:
+        figures, _ = _figures(encoder, spec, upload, limits.pixels, limits.seconds)
+        pictures.append([figures[number - 1].image for number in upload.figures] or [f.image for f in figures])
+    return explain_figures(encoder, pictures, found[0], found_vector=found[1], shape=shape)
 
 
 def read_saved(data: bytes) -> SavedSearch:
@@ -125,10 +243,21 @@ def load_in_worker(spec: IndexSpec) -> None:
     _encoder(spec)
 
 
-def _image(upload: Upload, max_pixels: int) -> Image.Image:
-    opened = open_image(upload.data, name=upload.name, page=upload.page, max_pixels=max_pixels)
-    image = query_image(opened, name=upload.name, crop=upload.crop)
-    return image.transpose(_TURNS[upload.turn]) if upload.turn else image
+def _figures(
+    encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, seconds: float
+) -> tuple[tuple[DocumentFigure, ...], tuple[str, ...]]:
+    """All figures of an upload, and what was left out."""
+    how = reading(
+        encoder,
+        split=not spec.whole_sheets,
+        page=upload.page,
+        crop=upload.crop,
+        turn=upload.turn,
+        max_pixels=pixels,
+        seconds=seconds,
+    )
+    document = read_figures(upload.data, how, name=upload.name)
+    return figures_of(document, upload.name), document.remarks
 
 
 @lru_cache(maxsize=1)
@@ -144,12 +273,12 @@ def _encoder(spec: IndexSpec) -> Encoder:
 class Workers:
     """The pool, the queue before it, and a memory of what was encoded a moment ago.
 
-    Another search with the same pictures (another filter, the next page, marks) finds their vectors here. Only the
-    last few hundred queries are kept, only in memory.
+    Another search with the same pictures (another filter, the next page, marks, fewer figures) finds their vectors
+    here. Only the last few hundred uploads are kept, only in memory.
     """
 
     _REMEMBERED = 256
-    _REMEMBERED_BYTES = 16 << 20
+    _REMEMBERED_BYTES = 64 << 20
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
         self._settings = settings
@@ -170,21 +299,28 @@ class Workers:
 
     async def encode(
         self, spec: IndexSpec, uploads: Sequence[Upload], *, rotations: bool = False, mirror: bool = False
-    ) -> Encoded:
+    ) -> Uploaded:
         """`encode_uploads`, in a worker or from memory.
 
         Raises:
             Busy: too many wait, or it took too long.
+            UsageError: an upload has no such figure, or there are too many.
         """
-        key = await asyncio.to_thread(_key, spec, uploads, rotations, mirror)
-        known = self._recent.get(key)
-        if known is None:
+        keys = await asyncio.to_thread(lambda: [_key(spec, upload, rotations, mirror) for upload in uploads])
+        found = {key: self._recent[key] for key in keys if key in self._recent}
+        new = {key: upload for key, upload in zip(keys, uploads, strict=True) if key not in found}
+        if new:
             with self._metrics.encode_seconds.time():
-                known = await self.run(
-                    encode_uploads, spec, tuple(uploads), rotations, mirror, self._settings.max_pixels
-                )
-        self._remember(key, known)
-        return known
+                arguments = spec, tuple(new.values()), rotations, mirror, self.limits
+                found |= zip(new, await self.run(encode_uploads, *arguments), strict=True)
+        for key in keys:
+            self._remember(key, found[key])
+        return Uploaded.of(uploads, [found[key] for key in keys])
+
+    @property
+    def limits(self) -> ReadingLimits:
+        """Of what one call of a worker reads."""
+        return ReadingLimits(self._settings.max_pixels, _READING * self._settings.work_seconds)
 
     def _remember(self, key: bytes, encoded: Encoded) -> None:
         self._recent_bytes += encoded.nbytes - (self._recent.pop(key).nbytes if key in self._recent else 0)
@@ -254,10 +390,10 @@ class Workers:
         stop_pool(self._pool)
 
 
-def _key(spec: IndexSpec, uploads: Sequence[Upload], rotations: bool, mirror: bool) -> bytes:
+def _key(spec: IndexSpec, upload: Upload, rotations: bool, mirror: bool) -> bytes:
+    """Of all that decides an upload's vectors; which of its figures are used does not."""
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
-    for upload in uploads:
-        digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, len(upload.data))).encode())
-        digest.update(upload.data)
+    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page)).encode())
+    digest.update(upload.data)
     return digest.digest()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from makers import draw_design, grant_zip, week
+from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from PIL import Image, ImageFilter
 
 from patsearch.cli import main
@@ -59,14 +60,40 @@ def test_json_has_the_names_that_scripts_rely_on(index: Path, capsys: pytest.Cap
     assert best["score"] == first["score"]
 
 
-def test_a_page_of_a_file_is_chosen(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = (Image.open(index.parent / f"design{n}.png") for n in (1, 2))
-    first.save(tmp_path / "pages.tif", save_all=True, append_images=[second])
-    assert run("query", tmp_path / "pages.tif", "--index", index, "--json") == 0
-    printed = capsys.readouterr()
-    assert "pages.tif has 2 pages; the first is searched. Use --page N for another." in printed.err
-    assert json.loads(printed.out)["hits"][0]["patent"] == "USD900001"
-    assert ask(capsys, tmp_path / "pages.tif", "--index", index, "--page", 2)["hits"][0]["patent"] == "USD900002"  # type: ignore[index]
+def test_a_document_asks_with_all_its_pages_or_with_one(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = [Image.open(index.parent / f"design{n}.png") for n in (1, 2)]
+    drawn[0].save(tmp_path / "two.tif", save_all=True, append_images=drawn[1:])
+    (tmp_path / "two.pdf").write_bytes(pdf_bytes([text_page(), *map(scanned, drawn)]))
+    for name, first in (("two.tif", 1), ("two.pdf", 2)):
+        assert run("query", tmp_path / name, "--index", index, "--json") == 0
+        printed = capsys.readouterr()
+        record = json.loads(printed.out)
+        assert {hit["patent"] for hit in record["hits"][:2]} == {"USD900001", "USD900002"}
+        pages = [f"{tmp_path / name}, page {first}", f"{tmp_path / name}, page {first + 1}"]
+        assert [shown.split(", FIG")[0] for shown in record["query"]["pictures"]] == pages
+        said = [f"{tmp_path / name}: left out: 1 page of text (1)"] * (name == "two.pdf")
+        assert record["warnings"] == said
+        assert all(text in printed.err for text in said)
+        second = ask(capsys, tmp_path / name, "--index", index, "--page", first + 1)
+        assert second["hits"][0]["patent"] == "USD900002"  # type: ignore[index]
+        assert second["query"]["page"] == first + 1  # type: ignore[index]
+
+
+def test_a_pdf_that_cannot_be_read_is_one_line(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = pdf_bytes([text_page()])
+    for data, said in (
+        (encrypted(whole), "a.pdf is encrypted with a password. Save a copy without a password."),
+        (b"%PDF-1.7\nnothing", "a.pdf is a damaged PDF file."),
+        (pdf_bytes([]), "a.pdf is a damaged PDF file."),
+        (whole, "a.pdf (left out: 1 page of text (1)). Choose a page by its number: --page N."),
+    ):
+        (tmp_path / "a.pdf").write_bytes(data)
+        assert run("query", tmp_path / "a.pdf", "--index", index) == 3
+        printed = capsys.readouterr()
+        assert said in printed.err
+        assert (printed.out, len(printed.err.strip().splitlines())) == ("", 1)
 
 
 def test_a_design_class_under_cpc_is_said_once(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

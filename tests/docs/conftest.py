@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+from pdf_makers import pdf_bytes, scanned, text_page
 from PIL import Image
 
 from patsearch import IngestOptions, ingest, open_index
@@ -31,7 +32,8 @@ def prepared(demo: Demo, shared_folder: Path) -> Path:
     """A folder as a reader has it after a first ingest; made once for all processes.
 
     `I20210105.tar` and `I20210112.tar`: weekly archives of a few grants each; `designs`: an index of the first;
-    `sketch.png`, `photo.jpg`, `drawing.png`, `front.png`, `side.png`, `sheet.tif`: of a design in the first.
+    `sketch.png`, `photo.jpg`, `drawing.png`, `front.png`, `side.png`, `sheet.tif`, `application.pdf`: of a design in
+    the first.
     """
     folder, ready = shared_folder / "pages", shared_folder / "pages.ready"
     with FileLock(shared_folder / "pages.lock"):
@@ -47,6 +49,8 @@ def _fill(folder: Path, demo: Path) -> None:
     sheet = _weeks(min((demo / "corpus").glob("I*.tar")), weeks)
     ingest.ingest([weeks[0]], folder / "designs", IngestOptions(workers=1))
     (folder / "sheet.tif").write_bytes(sheet)
+    with Image.open(BytesIO(sheet)) as scan:
+        (folder / "application.pdf").write_bytes(pdf_bytes([text_page(), scanned(scan)]))
     shutil.copy(demo / "sketch.png", folder / "sketch.png")
     with Image.open(demo / "sketch.png") as sketch:
         sketch.convert("RGB").rotate(90, expand=True).save(folder / "photo.jpg")

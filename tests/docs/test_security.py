@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from patsearch import client, filters
-from patsearch.drawings import opening
-from patsearch.engine import rerank
+from patsearch.drawings import document, opening, pagesort
+from patsearch.engine import picture, rerank
 from patsearch.ingest import grant
 from patsearch.ingest.sources import folders, unzip
 from patsearch.record import saved
@@ -33,7 +33,11 @@ def mib(number: int) -> str:
     ("row", "limits"),
     [
         ("bytes", [mib(SERVER.max_bytes), f"text {mib(gate._TEXT_BYTES)}", f"{gate._OPEN_BYTES >> 10} KiB"]),
-        ("one picture", [mib(SERVER.max_picture_bytes), f"{SERVER.max_pixels:,}", f"{SERVER.max_pictures} pictures"]),
+        ("one picture or PDF", [mib(SERVER.max_picture_bytes), f"{SERVER.max_pixels:,}", f"{SERVER.max_pictures} of",
+                                f"{document.MOST_FIGURES} figures"]),
+        ("pages of a PDF or TIFF", [f"{pagesort.MAX_PAGES:,};", f"{workers._READING * SERVER.work_seconds:g} s"]),
+        ("PDF on the command line", [mib(opening.MAX_BYTES), f"{pagesort.MAX_PAGES:,}", f"{document.MOST_FIGURES} fig",
+                                     f"{picture.SECONDS:g} s"]),
         ("results", [f"{MAX_TOP:,}", f"{asking.MAX_OFFSET:,}"]),
         ("filter", [f"{filters.MOST_TEXT:,} char", f"{filters.MOST_CONDITIONS} cond", f"{filters.MOST_VALUES:,} values",
                     f"{filters.MOST_WORDS} words"]),
@@ -44,7 +48,7 @@ def mib(number: int) -> str:
         ("time", [f"headers {connection.HEADER_SECONDS:g} s", f"body {SERVER.body_seconds:g} s",
                   f"{SERVER.request_seconds:g} s until"]),
         ("at the same time", [f"{SERVER.waiting} waiting"]),
-        ("pictures", [mib(workers._MOST_MEMORY)]),
+        ("pictures, PDFs", [mib(workers._MOST_MEMORY)]),
         ("saved search of `patsearch watch`", [mib(saved._MAX_BYTES), f"{saved._MOST_VECTORS:,}",
                                                f"{saved._MOST_RESULTS:,} results", f"{saved._MOST_SHOWN:,} patents"]),
         ("answer to the client", [mib(client._MOST_BYTES)]),

@@ -45,7 +45,7 @@ def figures(*pages: PdfPage, how: Reading | None = None) -> Document:
     return read_figures(pdf_bytes(pages), how or Reading(), name="test.pdf")
 
 
-def where(document: Document) -> list[int]:
+def where(document: Document) -> list[int | None]:
     return [figure.page for figure in document.figures]
 
 

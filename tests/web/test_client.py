@@ -53,6 +53,7 @@ def test_all_that_the_api_has(server: str, drawing: bytes, tmp_path: Path) -> No
         assert hit.patent == "USD900001"
         assert len(client.patent(hit.patent)["drawings"]) == 2
         assert client.thumbnail(hit.drawing.id).startswith(b"\x89PNG")
+        assert len(client.figures(drawing)["pictures"][0]["figures"]) == 1
         assert client.explain(drawing, hit.drawing.id)["method"] == "feature maps"
         assert client.report(drawing, kind="pdf").startswith(b"%PDF-")
         assert client.rerun(client.save(drawing, k=12))["new"] == []

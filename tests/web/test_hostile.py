@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 from makers import draw_design
+from pdf_makers import encrypted, pdf_bytes, text_page
 from PIL import Image
 from waiting import wait_until
 from web_makers import HOSTILE_TITLE, TOKEN, png
@@ -89,7 +90,9 @@ def test_a_decompression_bomb_is_refused_before_a_pixel_is_decoded(client: TestC
 
 def test_pictures_that_are_none(client: TestClient, drawing: bytes) -> None:
     assert send(client, SVG, "x.svg") == (415, "UnknownFormat")
-    assert send(client, b"%PDF-1.7\n<script>", "x.pdf") == (415, "UnknownFormat")
+    assert send(client, b"%PDF-1.7\n<script>", "x.pdf") == (422, "ImageError")
+    assert send(client, encrypted(pdf_bytes([text_page()])), "x.pdf") == (422, "ImageError")
+    assert send(client, pdf_bytes([text_page()]), "x.pdf") == (422, "ImageError")
     assert send(client, b"#!/bin/sh\ntouch /tmp/owned\n", "x.png") == (415, "UnknownFormat")
     assert send(client, drawing[: len(drawing) // 2]) == (422, "ImageError")
     assert send(client, b"") == (422, "ImageError")

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar
 
-from patsearch.drawings.document import Page, left_out, page_image, sort_pages
+from patsearch.drawings.pagesort import Page, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile
 from patsearch.errors import ImageError, SourceError
 from patsearch.files import printable
