@@ -64,6 +64,11 @@ def is_number(text: str) -> bool:
     return bool(match and match["office"] in _OFFICES and match["series"] in _SERIES)
 
 
+def office_of(text: str) -> str:
+    """The office of a number in the form of `normal_number`, by WIPO ST.3; "" for any other text."""
+    return text[:2] if is_number(text) else ""
+
+
 def _without_words(text: str) -> str:
     """`U.S. DESIGN PAT. NO. 907,292` -> `USD907,292`: words as the letters that stand for them."""
     rest, states = _UNITED_STATES.subn("", text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Self
 
+from patsearch.bibliography import Bibliography
 from patsearch.classification import SCHEMES, ClassCode, Scheme
 from patsearch.titles import title_of
 
@@ -159,6 +160,7 @@ class Patent:
         figure_count: number of figures that the grant states, None where it says nothing.
         problems: what of it could not be read ("D00002.TIF: damaged"), for the report.
         remarks: what of it was left out by rule ("pages of text"), for the report.
+        bibliography: owners, citations, term; None where the source has nothing of it.
     """
 
     number: str
@@ -172,3 +174,8 @@ class Patent:
     figure_count: int | None = None
     problems: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    bibliography: Bibliography | None = field(default=None, repr=False)
+
+    def described(self) -> str:
+        """All of it in words, for the fingerprint of a unit whose data come from a table."""
+        return f"{self!r} {self.bibliography!r}" if self.bibliography else repr(self)

@@ -66,3 +66,62 @@ def independent(data: bytes) -> dict[str, object]:
         "figures": int(all_of("/figures/number-of-figures")[0]),
         "images": [str(file) for file in root.xpath("/us-patent-grant/drawings/figure/img/@file")],
     }
+
+
+def independent_bibliography(data: bytes) -> dict[str, object]:
+    """Parties, citations, earlier documents, Hague data and term, by absolute XPaths with another parser."""
+    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True))
+    b = "/us-patent-grant/us-bibliographic-data-grant"
+
+    def words(node: etree._Element, path: str) -> str:
+        return " ".join(str(node.xpath(f"string({path})")).split())
+
+    def parties(path: str) -> list[tuple[str, str]]:
+        found = []
+        for node in root.xpath(b + path):
+            organisation = words(node, ".//orgname")
+            person = f"{words(node, './/first-name')} {words(node, './/last-name')}".strip()
+            country = words(node, ".//address/country") or words(node, "residence/country")
+            found.append((organisation or person, "" if country == "unknown" else country))
+        return found
+
+    def cited(by: str) -> list[str]:
+        nodes = root.xpath(f"{b}/us-references-cited/us-citation[category='cited by {by}']/patcit/document-id")
+        return [bare(words(n, "country"), words(n, "doc-number")) for n in nodes]
+
+    def literature(by: str) -> list[str]:
+        nodes = root.xpath(f"{b}/us-references-cited/us-citation[category='cited by {by}']/nplcit")
+        return [words(node, "othercit") for node in nodes]
+
+    def related() -> list[tuple[str, str, str]]:
+        found = []
+        for node in root.xpath(b + "/us-related-documents/*"):
+            document = "relation/parent-doc/document-id" if node.find("relation") is not None else "document-id"
+            date = words(node, "relation/parent-doc/international-filing-date/date") or words(node, f"{document}/date")
+            found.append((node.tag, words(node, f"{document}/doc-number"), date))
+        for node in root.xpath(b + "/pct-or-regional-filing-data/document-id"):
+            found.append(("pct-application", words(node, "doc-number"), words(node, "date")))
+        return found
+
+    return {
+        "owners": parties("/assignees/assignee") or parties("/us-parties/us-applicants/us-applicant"),
+        "inventors": parties("/us-parties/inventors/inventor"),
+        "agents": parties("/us-parties/agents/agent"),
+        "examiner": cited("examiner"),
+        "applicant": cited("applicant"),
+        "examiner's literature": literature("examiner"),
+        "applicant's literature": literature("applicant"),
+        "related": related(),
+        "hague": words(root, f"{b}/hague-agreement-data/international-registration-number"),
+        "registered": words(root, f"{b}/hague-agreement-data/international-registration-date/date"),
+        "years": words(root, f"{b}/us-term-of-grant/length-of-grant"),
+        "extension": words(root, f"{b}/us-term-of-grant/us-term-extension"),
+        "disclaimer": bool(root.xpath(b + "/us-term-of-grant/disclaimer")),
+    }
+
+
+def bare(country: str, number: str) -> str:
+    """Country and number without signs, leading zeros and a letter at the end, which may be a kind: for comparing."""
+    found = re.fullmatch(r"([A-Z]*)0*(.*?)[A-Z]?", re.sub(r"[^0-9A-Z]", "", (country + number).upper()))
+    assert found
+    return found[1] + found[2]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from patsearch.classification import ClassCode, try_code, uspc_from_grant
 from patsearch.errors import SourceError
+from patsearch.ingest.bibliography import day_of, read_bibliography
+from patsearch.ingest.bibliography import text_of as _text
 from patsearch.ingest.captions import parse_captions
 from patsearch.ingest.grantxml import BIBLIOGRAPHY, read_tree
 from patsearch.ingest.oldgrant import is_old, read_old_tree
@@ -67,6 +69,7 @@ def parse_grant(data: bytes) -> Grant:
         problems.append("the grant has no title")
     count = _text(bibliography, "figures/number-of-figures")
     description = root.find("description/description-of-drawings")
+    known, remarks = read_bibliography(bibliography)
     patent = Patent(
         number=number,
         title=title,
@@ -79,6 +82,8 @@ def parse_grant(data: bytes) -> Grant:
         else (),
         figure_count=int(count) if re.fullmatch(r"\d{1,5}", count) else None,
         problems=tuple(problems),
+        remarks=remarks,
+        bibliography=known,
     )
     names = (image.get("file") or "" for image in root.iterfind("drawings/figure/img"))
     return Grant(patent, tuple(dict.fromkeys(PurePosixPath(n.replace("\\", "/")).name for n in names if n)))
@@ -127,17 +132,7 @@ def _symbol(node: Element) -> str:
     return f"{section}{cls}{subclass}" + (f"{group}/{subgroup}" if subgroup else group)
 
 
-def _text(node: Element | None, path: str) -> str:
-    """All text below the first element at a path, markup dropped, blanks collapsed."""
-    found = None if node is None else node.find(path)
-    return "" if found is None else " ".join("".join(found.itertext()).split())
-
-
 def _date(text: str, what: str, problems: list[str]) -> date | None:
-    try:
-        if re.fullmatch(r"\d{8}", text):
-            return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        pass
-    problems.append(f"{text!r} is not a {what} date" if text else f"the grant has no {what} date")
-    return None
+    if (day := day_of(text)) is None:
+        problems.append(f"{text!r} is not a {what} date" if text else f"the grant has no {what} date")
+    return day

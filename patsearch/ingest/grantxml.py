@@ -1,9 +1,10 @@
-"""The parts of a grant's XML that are read, as a tree; claims, description and citations are passed over.
+"""The parts of a grant's XML that are read, as a tree; claims and description are passed over.
 
-Those make up nine tenths of a utility grant, and a tree of them would cost most of the time. The
-DOCTYPE with which every real file begins is accepted and its DTD never fetched. A file that declares entities with
-content is refused, since grants have none and entity bombs are made of them; those with a notation name pictures and
-are passed over. Characters by their names in HTML (`&ldquo;`), which nothing declares, are read.
+Those make up nine tenths of a utility grant, and a tree of them would cost most of the time. Of citations, as many
+are read as a bibliography may have, and one more, which shows that there are more. The DOCTYPE with which every real
+file begins is accepted and its DTD never fetched. A file that declares entities with content is refused, since grants
+have none and entity bombs are made of them; those with a notation name pictures and are passed over. Characters by
+their names in HTML (`&ldquo;`), which nothing declares, are read.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from html.entities import html5
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from patsearch.bibliography import MOST_CITATIONS
 from patsearch.errors import SourceError
 
 ROOT = "us-patent-grant"
 BIBLIOGRAPHY = "us-bibliographic-data-grant"
 _DESCRIPTION, _OF_DRAWINGS = "description", "description-of-drawings"
 _READ = frozenset({BIBLIOGRAPHY, "drawings", _DESCRIPTION})  # of the elements below the root
-_CITATIONS = frozenset({"us-references-cited", "references-cited"})
+CITATIONS = ("us-references-cited", "references-cited")  # since 2013, and before
+_SEARCHED = "us-field-of-classification-search"
 _DEEPEST = 200
 _MOST_READ = 300_000  # elements; a grant of 5,000 figures has about 40,000
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?")
@@ -44,6 +47,7 @@ class _Reader:
         self._path: list[str] = []  # of the elements that are open and read
         self._passed = 0  # open elements from the one on that is passed over
         self._read = 0
+        self._citations = 0
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.EntityDeclHandler = self._entity
@@ -84,7 +88,7 @@ class _Reader:
         depth = len(path)
         if depth == 0 and name != ROOT:
             raise SourceError(f"the XML is a <{name}>, not a <{ROOT}>")
-        if (depth == 1 and name not in _READ) or (depth == 2 and _passed_over(path[1], name)):
+        if self._is_passed_over(depth, name):
             self._passed = 1
             self._parser.StartElementHandler = self._start_passed
             self._parser.EndElementHandler = self._end_passed
@@ -96,6 +100,17 @@ class _Reader:
         self._check_depth(depth)
         path.append(name)
         self._tree.start(name, attributes)
+
+    def _is_passed_over(self, depth: int, name: str) -> bool:
+        path = self._path
+        if depth == 1:
+            return name not in _READ
+        if depth == 2:
+            return name != _OF_DRAWINGS if path[1] == _DESCRIPTION else name == _SEARCHED
+        if depth == 3 and path[2] in CITATIONS:
+            self._citations += 1
+            return self._citations > MOST_CITATIONS + 1
+        return depth == 4 and path[2] in CITATIONS and name.startswith("classification-")
 
     def _end(self, name: str) -> None:
         self._path.pop()
@@ -129,10 +144,6 @@ class _Reader:
                 return
             line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
             raise SourceError(f"the XML is damaged (undefined entity {text}: line {line}, column {column})")
-
-
-def _passed_over(parent: str, name: str) -> bool:
-    return name != _OF_DRAWINGS if parent == _DESCRIPTION else name in _CITATIONS
 
 
 def _nothing(*_said: object) -> None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import islice
 from xml.etree.ElementTree import Element, SubElement
 
+from patsearch.bibliography import MOST_CITATIONS
 from patsearch.errors import SourceError
+from patsearch.ingest.oldbibliography import add_bibliography
 
 _ROOT = re.compile(rb"<PATDOC[\s>]")
 _HEAD = 4096  # bytes in which a file of this kind names its root; entities of pictures come before it
@@ -23,6 +26,8 @@ _PICTURE = re.compile(r'<!ENTITY\s+([^\s%]+)\s+(?:SYSTEM|PUBLIC\s+"[^"]*")\s+"([
 _MOST_ELEMENTS = 300_000
 _DEEPEST = 200
 _MOST_PIECES = 10_000
+_CITATION_ENDS = re.compile(r"</B56[12]\s*>")
+_CITATIONS_END = "</B560"
 
 
 def is_old(data: bytes) -> bool:
@@ -54,9 +59,10 @@ def _part(text: str, name: str) -> Element:
     if start is None:
         return root
     end = text.find(f"</{name}", start.start())
+    text = _without_more_citations(text[start.start() : end if end >= 0 else len(text)])
     path, elements = [root], 0
     words: list[str] = []  # since the last tag; more than one where "<" is a character of the text
-    for token in _TOKEN.finditer(text, start.start(), end if end >= 0 else len(text)):
+    for token in _TOKEN.finditer(text):
         here = path[-1]
         if token["text"]:
             words.append(token["text"])
@@ -80,6 +86,15 @@ def _part(text: str, name: str) -> Element:
                 path.append(element)
     _add_text(path[-1], words)
     return root
+
+
+def _without_more_citations(text: str) -> str:
+    """The text with as many citations as a bibliography may have, and one more, which shows that there are more."""
+    ends = islice(_CITATION_ENDS.finditer(text), MOST_CITATIONS, None)
+    if (last := next(ends, None)) is None:
+        return text
+    end = text.find(_CITATIONS_END, last.end())
+    return text[: last.end()] + (text[end:] if end >= 0 else "")
 
 
 def _add_text(element: Element, words: list[str]) -> None:
@@ -118,6 +133,7 @@ def _new_tree(data: Element, drawings: Element, sheets: Element, pictures: dict[
                 SubElement(node, role).text = code
     SubElement(new, "invention-title").text = _text(data, "B500/B540")
     SubElement(SubElement(new, "figures"), "number-of-figures").text = _text(data, "B500/B590/B596").strip()
+    add_bibliography(new, data)
     description = SubElement(SubElement(root, "description"), "description-of-drawings")
     for paragraph in _texts(drawings, ".//PARA"):
         SubElement(description, "p").text = paragraph

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from makers import draw_design, grant_xml, tiff_bytes
 
+from patsearch.bibliography import MOST_CITATIONS, Bibliography, Citation, Party, Related
 from patsearch.errors import SourceError
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.ingest.grant import parse_grant
@@ -166,3 +167,48 @@ def test_pictures_may_be_declared_and_nothing_else() -> None:
     for bad in ('[ <!ENTITY a "b"> ]', '[ <!ENTITY a SYSTEM "file:///etc/hostname"> ]', '[ <!ENTITY % a "b"> ]'):
         with pytest.raises(SourceError, match="not safe"):
             parse_grant(changed("[ ]", bad))
+
+
+def test_the_bibliography_of_2002() -> None:
+    added = """<B600><B630><B632><PARENT-US><CDOC><DOC><DNUM><PDAT>29/124868</PDAT></DNUM></DOC></CDOC><PDOC><DOC>
+<DNUM><PDAT>29/107998</PDAT></DNUM><DATE><PDAT>19990720</PDAT></DATE><CTRY><PDAT>US</PDAT></CTRY></DOC></PDOC>
+<PSTA><PDAT>03</PDAT></PSTA><PPUB><DOC><DNUM><PDAT>D0440000</PDAT></DNUM></DOC></PPUB></PARENT-US></B632></B630></B600>
+<B700><B720><B721><PARTY-US><NAM><FNM><PDAT>Park</PDAT></FNM><SNM><STEXT><PDAT>Kim</PDAT></STEXT></SNM></NAM>
+<ADR><CITY><PDAT>Seoul</PDAT></CITY><CTRY><PDAT>KR</PDAT></CTRY></ADR></PARTY-US></B721>
+<B721><PARTY-US><NAM><SNM><STEXT><PDAT>Lee</PDAT></STEXT></SNM></NAM><ADR><CITY><PDAT>Ames</PDAT></CITY>
+<STATE><PDAT>IA</PDAT></STATE></ADR></PARTY-US></B721></B720>
+<B740><B741><PARTY-US><NAM><ONM><STEXT><PDAT>Readers, PLLC</PDAT></STEXT></ONM></NAM></PARTY-US></B741></B740></B700>"""
+    sgml = SGML.replace("</SDOBI>", f"{added}</SDOBI>").replace(
+        "<B500>", "<B400><B472><B473US><B474><PDAT>14</PDAT></B474></B472></B400>\n<B500>", 1
+    )
+    name = "<NAM><ONM><STEXT><PDAT>Made Up</PDAT></STEXT></ONM></NAM>"
+    assigned = f"<B730><B731><PARTY-US>{name}</PARTY-US></B731></B730>"
+    for text in (sgml, xml(sgml).replace("<B473US>", "<B473US/>")):
+        found = parse_grant(text.encode()).patent.bibliography
+        inventors = (Party("Park Kim", "KR"), Party("Lee", "US"))
+        assert found == Bibliography(
+            owners=inventors,
+            inventors=inventors,
+            agents=(Party("Readers, PLLC"),),
+            citations=(
+                Citation("US2131457", "examiner"),
+                Citation("", "other", "A catalogue; p. 37—FIG. 9 is a lamp."),
+            ),
+            related=(Related("continuation-in-part", "29/107998", date(1999, 7, 20), "USD440000"),),
+            years=14,
+            disclaimer=True,
+            status="granted",
+        )
+        found = parse_grant(text.replace("</B720>", f"</B720>{assigned}").encode()).patent.bibliography
+        assert found is not None
+        assert (found.owners, found.inventors) == ((Party("Made Up"),), inventors)
+
+
+def test_a_hundred_thousand_old_citations_are_bounded() -> None:
+    one = "<B561><PCIT><DOC><DNUM><PDAT>{}</PDAT></DNUM></DOC></PCIT><CITED-BY-EXAMINER></B561>"
+    many = "".join(one.format(2_000_000 + number) for number in range(100_000))
+    patent = parse_grant(SGML.replace("<B560>", f"<B560>{many}", 1).encode()).patent
+    assert patent.bibliography is not None
+    assert len(patent.bibliography.citations) == MOST_CITATIONS
+    assert patent.remarks == ("more than 5,000 citations; the first 5,000 are read",)
+    assert patent.figure_count == 3  # which comes behind them

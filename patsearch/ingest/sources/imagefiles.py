@@ -75,5 +75,6 @@ def patent_files(key: str, patent: Patent, files: list[SheetFile], origin: str) 
         content, size = fingerprint([file.path for file in files])
     except SourceError as error:
         return Problem(key, error.message)
-    digest = blake2b(f"{content} {patent!r} {[file.name for file in files]}".encode(), digest_size=16).hexdigest()
+    names = [file.name for file in files]
+    digest = blake2b(f"{content} {patent.described()} {names}".encode(), digest_size=16).hexdigest()
     return PatentFiles(key=key, fingerprint=digest, origin=origin, size=size, patent=patent, files=tuple(files))

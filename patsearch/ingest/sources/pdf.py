@@ -120,7 +120,7 @@ class PdfSource(Source):
             except SourceError as error:
                 yield Problem(name, error.message)
                 continue
-            digest = blake2b(f"{content} {patent!r}".encode(), digest_size=16).hexdigest()
+            digest = blake2b(f"{content} {patent.described()}".encode(), digest_size=16).hexdigest()
             origin = printable(files[0].parent.name if len(files) > 1 else files[0].name)
             yield PdfFiles(key=name, fingerprint=digest, origin=origin, size=size, patent=patent, files=tuple(files))
 
