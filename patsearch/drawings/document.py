@@ -42,10 +42,17 @@ class DocumentFigure:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The figures of a file in the order of its pages, and what was left out, in words."""
+    """A file that was read.
+
+    Attributes:
+        figures: in the order of its pages.
+        remarks: what was left out, in words.
+        pages: how many it has.
+    """
 
     figures: tuple[DocumentFigure, ...]
     remarks: tuple[str, ...] = ()
+    pages: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     if how.page is None and count_pages(data) > 1:
         return _of_pages(_Tiff(data, name), how)
     image = open_image(data, name=name, page=how.page or 1, max_pixels=how.max_pixels)
-    return Document(_named(_of_image(image, name, how, how.page), several=False))
+    pages = count_pages(data)
+    return Document(_named(_of_image(image, name, how, how.page), several=pages > 1), pages=pages)
 
 
 def needs_isolation(data: bytes) -> bool:
@@ -149,7 +157,7 @@ def _of_pages(document: Pages, how: Reading) -> Document:
             f"No drawings found in {document.name}{f' ({said})' if said else ''}.",
             hint="Choose a page by its number: --page N.",
         )
-    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told))
+    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told), document.pages)
 
 
 def _stop(figures: list[DocumentFigure], page: int, document: Pages, how: Reading, started: float) -> str:

@@ -259,6 +259,7 @@ def _found_in(uploaded: Uploaded) -> JsonDict:
         "pictures": [
             {
                 "name": upload.name,
+                "pages": found.pages,
                 "figures": [
                     {
                         "number": number,

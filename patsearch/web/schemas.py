@@ -74,6 +74,7 @@ class FoundPicture(BaseModel):
     """What was found in one upload; `remarks` say what was left out."""
 
     name: str
+    pages: int
     figures: list[FoundFigure]
     remarks: list[str]
 

@@ -20,7 +20,7 @@ import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.drawings.document import MOST_FIGURES, DocumentFigure, read_figures
+from patsearch.drawings.document import MOST_FIGURES, Document, read_figures
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.shape import compared_cosines
@@ -94,11 +94,13 @@ class Encoded:
         vectors: (V, dim) float32: those of the first figure and its copies, of the second, and so on; V is a multiple
             of the number of figures.
         remarks: what was left out of the file, in words.
+        pages: how many the file has.
     """
 
     figures: tuple[EncodedFigure, ...]
     vectors: Embeddings
     remarks: tuple[str, ...] = ()
+    pages: int = 1
 
     @property
     def nbytes(self) -> int:
@@ -202,10 +204,11 @@ def encode_uploads(
     until = time.monotonic() + limits.seconds
     encoded = []
     for upload in uploads:
-        figures, remarks = _figures(encoder, spec, upload, limits.pixels, max(0.0, until - time.monotonic()))
+        document = _read(encoder, spec, upload, limits.pixels, max(0.0, until - time.monotonic()))
+        figures = document.figures
         query = encode_figures(encoder, [[f.image] for f in figures], rotations=rotations, mirror=mirror)
         shown = (EncodedFigure(f.name, f.page, f.label, thumbnail(f.image, side=SIDE)) for f in figures)
-        encoded.append(Encoded(tuple(shown), query.vectors, remarks))
+        encoded.append(Encoded(tuple(shown), query.vectors, document.remarks, document.pages))
     return tuple(encoded)
 
 
@@ -224,7 +227,7 @@ def explain_uploads(
     encoder = _encoder(spec)
     pictures = []
     for upload in uploads:
-        figures, _ = _figures(encoder, spec, upload, limits.pixels, limits.seconds)
+        figures = _read(encoder, spec, upload, limits.pixels, limits.seconds).figures
         pictures.append([figures[number - 1].image for number in upload.figures] or [f.image for f in figures])
     return explain_figures(encoder, pictures, found[0], found_vector=found[1], shape=shape)
 
@@ -243,10 +246,8 @@ def load_in_worker(spec: IndexSpec) -> None:
     _encoder(spec)
 
 
-def _figures(
-    encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, seconds: float
-) -> tuple[tuple[DocumentFigure, ...], tuple[str, ...]]:
-    """All figures of an upload, and what was left out."""
+def _read(encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, seconds: float) -> Document:
+    """An upload with all of its figures but blank ones."""
     how = reading(
         encoder,
         split=not spec.whole_sheets,
@@ -257,7 +258,7 @@ def _figures(
         seconds=seconds,
     )
     document = read_figures(upload.data, how, name=upload.name)
-    return figures_of(document, upload.name), document.remarks
+    return replace(document, figures=figures_of(document, upload.name))
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 from makers import draw_design
+from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, TOKEN
 
@@ -79,7 +80,8 @@ def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: 
     page.on("pageerror", lambda error: troubles.append(str(error)))
     # The browser itself notes an answer that refuses a picture, as it should be refused.
     page.on(
-        "console", lambda m: troubles.append(m.text) if m.type == "error" and "status of 415" not in m.text else None
+        "console",
+        lambda m: troubles.append(m.text) if m.type == "error" and "status of 4" not in m.text else None,
     )
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
     page.goto(address)
@@ -397,10 +399,41 @@ def test_a_page_of_a_file_is_chosen(page: Page, demo: Demo, tmp_path: Path) -> N
     page.set_input_files("#file-input", str(tmp_path / "pages.tif"))
     choice = page.locator(".chip-page")
     choice.wait_for()
-    assert choice.locator("option").all_text_contents() == ["Page 1 of 2", "Page 2 of 2"]
+    options = ["All pages with drawings", "Page 1 of 2", "Page 2 of 2"]
+    assert choice.locator("option").all_text_contents() == options
     choice.select_option("2")
     page.click("#search-button")
     assert found(page)[0] == "USD9000002"
+
+
+def test_figures_of_a_pdf_are_shown_and_left_out(page: Page, demo: Demo, tmp_path: Path) -> None:
+    sketch = Image.open(demo.folder / "sketch.png").convert("L")
+    pages = [text_page(), *(scanned(draw_design(n, 0)) for n in range(3)), scanned(sketch)]
+    (tmp_path / "application.pdf").write_bytes(pdf_bytes(pages))
+    page.set_input_files("#file-input", str(tmp_path / "application.pdf"))
+    figures = page.get_by_test_id("figure")
+    figures.first.wait_for()
+    assert figures.all_inner_texts() == [f"page {n}" for n in (2, 3, 4, 5)]
+    assert "left out: 1 page of text (1)" in page.get_by_test_id("chip").inner_text()
+    page.click("#search-button")
+    every = found(page)
+    for number in range(3):
+        figures.nth(number).locator("input").uncheck()
+    until(page, "document.querySelector('[data-testid=figures-used]').textContent === '1 of 4 figures used'")
+    until(page, "document.querySelector('[data-testid=result]').dataset.patent === 'USD9000002'")
+    assert found(page) != every
+    shoot(page, "document")
+    page.get_by_role("button", name="None of the figures").click()
+    page.click("#search-button")
+    page.wait_for_selector('[data-testid="note-info"]')
+    assert "The query is empty" in page.inner_text("#notes")
+
+
+def test_a_file_that_cannot_be_read_says_so_before_a_search(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "secret.pdf").write_bytes(encrypted(pdf_bytes([text_page()])))
+    page.set_input_files("#file-input", str(tmp_path / "secret.pdf"))
+    page.wait_for_selector(".chip .field-error")
+    assert "secret.pdf is encrypted with a password" in page.inner_text(".chip")
 
 
 def _note(alerts: list[str], dialog: Dialog) -> None:

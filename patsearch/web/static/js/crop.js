@@ -3,9 +3,9 @@
 import { CropBox } from "./cropbox.js";
 import { byId } from "./dom.js";
 import { openDialog } from "./dialogs.js";
+import { change, readFigures } from "./figures.js";
 import { drawPicture } from "./paint.js";
 import { searchIfShown } from "./search.js";
-import { emit, state } from "./state.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
 
@@ -63,10 +63,9 @@ function apply() {
   if (!edited) return;
   const crop = edited.image && box ? box.crop() : null;
   const { id } = edited;
-  // The picture may be part of the question of the results shown, which must not change.
-  state.pictures = state.pictures.map((p) => (p.id === id ? { ...p, crop, turn } : p));
+  change(id, { crop, turn });
   byId("crop-dialog").close();
-  emit("pictures");
+  readFigures(id);
   searchIfShown();
 }
 

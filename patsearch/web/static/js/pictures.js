@@ -1,15 +1,12 @@
 /** The pictures of the query: chosen, dropped, pasted or drawn, and shown as chips. */
 
-import { thumbnail } from "./api.js";
-import { openCrop } from "./crop.js";
-import { byId, h, icon, plural } from "./dom.js";
+import { chip, seedChip } from "./chips.js";
+import { byId, plural } from "./dom.js";
+import { readFigures } from "./figures.js";
 import { note } from "./notes.js";
-import { drawPicture } from "./paint.js";
-import { canGoBack, startAnew, goBack, searchIfShown } from "./search.js";
+import { canGoBack, startAnew, goBack } from "./search.js";
 import { emit, on, state } from "./state.js";
-import { countPages } from "./tiffpages.js";
 
-const CHIP = 104; // CSS pixels
 const MIB = 1 << 20;
 let nextId = 1;
 
@@ -24,7 +21,6 @@ let nextId = 1;
  */
 export async function addPictures(files, replace = null, drawn = false) {
   let last = null;
-  let changed = false;
   for (const file of files) {
     const picture = await take(file, replace, drawn);
     if (!picture) continue;
@@ -34,9 +30,9 @@ export async function addPictures(files, replace = null, drawn = false) {
     // The user's own pictures and "more like this" are different questions.
     state.seeds = [];
     last = picture.id;
-    changed = true;
+    emit("pictures");
+    readFigures(picture.id);
   }
-  if (changed) emit("pictures");
   return last;
 }
 
@@ -67,7 +63,7 @@ async function take(file, replace, drawn) {
   if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: 1, pages: countPages(bytes) };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, found: null, chosen: null, problem: null };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file */
@@ -82,65 +78,6 @@ async function decode(file) {
     URL.revokeObjectURL(url);
     return null;
   }
-}
-
-/** @param {number} id */
-function remove(id) {
-  const place = state.pictures.findIndex((p) => p.id === id);
-  state.pictures = state.pictures.filter((p) => p.id !== id);
-  emit("pictures");
-  const left = byId("chips").querySelectorAll(".chip-remove");
-  (left[Math.min(place, left.length - 1)] ?? byId("choose-files")).focus();
-}
-
-/** @param {Picture} picture */
-function chip(picture) {
-  const edited = picture.crop || picture.turn;
-  let shown;
-  if (picture.image) {
-    shown = h("canvas", { role: "img", "aria-label": picture.name });
-    drawPicture(shown, picture, CHIP);
-  } else {
-    const kind = /\.([a-z0-9]{1,5})$/i.exec(picture.name)?.[1] ?? "file";
-    shown = h("span", { class: "placeholder", role: "img", "aria-label": `${picture.name}, no preview` }, kind.toUpperCase());
-    shown.append(h("small", {}, picture.turn ? `turned ${picture.turn}°` : "no preview"));
-  }
-  const edit = h("button", { type: "button", class: "chip-edit", "aria-label": `Crop or turn ${picture.name}`, title: "Crop or turn" }, icon("crop"));
-  edit.addEventListener("click", () => openCrop(picture));
-  const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("close"));
-  out.addEventListener("click", () => remove(picture.id));
-  const name = h("span", { class: "chip-name", title: picture.name }, picture.name);
-  const pages = picture.pages > 1 ? [pageChoice(picture)] : [];
-  return h("li", { class: edited ? "chip edited" : "chip", data: { testid: "chip" } }, h("div", { class: "chip-picture" }, shown), name, ...pages, edit, out);
-}
-
-/** Which page of a file is searched. @param {Picture} picture */
-function pageChoice(picture) {
-  const choice = h("select", { class: "chip-page", "aria-label": `Page of ${picture.name}` });
-  for (let page = 1; page <= picture.pages; page++) {
-    choice.append(h("option", { value: String(page) }, `Page ${page} of ${picture.pages}`));
-  }
-  choice.value = String(picture.page);
-  choice.addEventListener("change", () => {
-    const page = Number(choice.value);
-    // A crop is of the page for which it was chosen.
-    state.pictures = state.pictures.map((p) => (p.id === picture.id ? { ...p, page, crop: null } : p));
-    emit("pictures");
-    searchIfShown();
-  });
-  return choice;
-}
-
-/** @param {import("./state.js").Seed} seed */
-function seedChip(seed) {
-  const image = h("img", { src: thumbnail(seed.id), alt: "", width: CHIP, height: CHIP });
-  const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${seed.label}`, title: "Remove" }, icon("close"));
-  out.addEventListener("click", () => {
-    state.seeds = state.seeds.filter((s) => s !== seed);
-    emit("pictures");
-    byId("choose-files").focus();
-  });
-  return h("li", { class: "chip seed", data: { testid: "seed" } }, h("div", { class: "chip-picture" }, image), h("span", { class: "chip-name", title: seed.label }, seed.label), out);
 }
 
 function render() {
@@ -168,7 +105,7 @@ export function startPictures() {
   });
   byId("back-button").addEventListener("click", goBack);
   document.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/") || /\.tiff?$/i.test(f.name));
+    const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/") || f.type === "application/pdf" || /\.tiff?$/i.test(f.name));
     if (!files.length) return;
     event.preventDefault();
     void addPictures(files);

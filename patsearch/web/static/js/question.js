@@ -27,8 +27,11 @@ export function currentQuestion() {
 
 /** Whether there is nothing to search with. @param {Question} question */
 export function isEmpty({ pictures, seeds, like, marks }) {
-  return !pictures.length && !seeds.length && !like && !marks.relevant.length;
+  return !pictures.some(isUsed) && !seeds.length && !like && !marks.relevant.length;
 }
+
+/** Whether any figure of a picture is used. @param {import("./state.js").Picture} picture */
+const isUsed = (picture) => picture.chosen?.length !== 0;
 
 /**
  * The form that the API takes.
@@ -37,12 +40,13 @@ export function isEmpty({ pictures, seeds, like, marks }) {
  */
 export function toForm(question, { offset = 0, top, drawing } = {}) {
   const form = new FormData();
-  for (const picture of question.pictures) {
+  for (const picture of question.pictures.filter(isUsed)) {
     const { crop } = picture;
     form.append("image", picture.file, picture.name);
     form.append("crop", crop ? `${crop.x},${crop.y},${crop.w},${crop.h}` : "");
     form.append("turn", String(picture.turn));
-    form.append("page", String(picture.page));
+    form.append("page", picture.page ? String(picture.page) : "");
+    form.append("figures", picture.chosen?.join(",") ?? "");
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);

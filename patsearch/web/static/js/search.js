@@ -1,6 +1,7 @@
 /** Searching, showing more, and going back. */
 
 import { postForm } from "./api.js";
+import { figuresRead } from "./figures.js";
 import { clearNotes, note, showError } from "./notes.js";
 import { currentQuestion, isEmpty, toForm } from "./question.js";
 import { emit, markedIds, state } from "./state.js";
@@ -21,6 +22,7 @@ export async function search() {
     return;
   }
   await ask(question, async (signal) => {
+    await figuresRead();
     const answer = await postForm("search", toForm(question), signal);
     Object.assign(state, { asked: question, hits: answer.hits, more: answer.page.more, saved: null });
     emit("found", answer);

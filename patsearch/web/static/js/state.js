@@ -11,8 +11,14 @@
  * @property {boolean} drawn on the page's canvas
  * @property {Crop | null} crop
  * @property {Turn} turn
- * @property {number} page of a TIFF with several, from 1
+ * @property {number | null} page of a PDF or TIFF with several, from 1; null for all with drawings
  * @property {number} pages
+ * @property {Found | null} found what the server found in it; null until it has answered
+ * @property {number[] | null} chosen numbers of the figures that are used; null for all
+ * @property {string | null} problem why the server cannot read it
+ *
+ * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string}} Figure picture: PNG in base64
+ * @typedef {{name: string, pages: number, figures: Figure[], remarks: string[]}} Found
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
@@ -33,7 +39,7 @@
  *
  * @typedef {{kind: "relevant" | "irrelevant", patent: string}} Mark
  * @typedef {{relevant: string[], irrelevant: string[]}} Applied
- * @typedef {{bytes: number, picture_bytes: number, pictures: number, pixels: number, top: number}} Limits
+ * @typedef {{bytes: number, picture_bytes: number, pictures: number, pixels: number, figures: number, top: number}} Limits
  * @typedef {{name: string, record: object, fresh: Set<string>}} Saved a saved search that was opened
  */
 
