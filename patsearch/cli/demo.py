@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         run("ingest", corpus, "--index", index)
         drawn = _draw_sketch(corpus, design, sketch)
         notice(f"drew {sketch}: {drawn}, sketched by an unsteady hand")
-        run("query", sketch, "--index", index, "--shape", "--top", "8", "--html", page)
+        run("query", sketch, "--index", index, "--top", "8", "--html", page)
         notice(f"page with the pictures: {page.resolve().as_uri()}")
 
 

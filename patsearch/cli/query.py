@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape
+from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankText, Rotations, Shape, Style, style_option
 from patsearch.cli.output import notice, print_json, print_long, print_utf8, stderr, stdout
 from patsearch.errors import UsageError
 from patsearch.files import printable, write_output
@@ -84,6 +84,7 @@ def query(
     page: Page = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
+    style: Style = None,
     shape: Shape = False,
     drawings: Drawings = False,
     min_score: MinScore = None,
@@ -122,7 +123,7 @@ def query(
         expansion=expand,
         relevant=relevant or (),
         irrelevant=irrelevant or (),
-        shape=shape,
+        **style_option(style, shape),
     )
     _say(question)
     if url is not None:

@@ -22,7 +22,7 @@ from patsearch.encoder.detail_maps import DetailMaps
 from patsearch.encoder.feature_maps import FeatureMaps, Place
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, has_windows, is_blank, placement, preprocess, window_places
-from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
+from patsearch.encoder.shape import by_shape_where_unsure
 from patsearch.errors import EncoderError, ImageError
 
 Method = Literal["feature maps", "occlusion"]
@@ -79,12 +79,12 @@ def agreements(
     found: Image.Image,
     *,
     found_vector: Embeddings | None = None,
-    shape: bool = False,
+    style: float = 1.0,
 ) -> list[Agreement]:
     """Like `agreement`, for several pictures and one drawing, which is encoded once.
 
     Args:
-        shape: by shape alone; a picture whose drawing style is unclear always is.
+        style: how much the drawing style counts, as in a search; nothing for a picture whose style is unclear.
     """
     for number, image in enumerate((*queries, found)):
         if is_blank(to_grey(image)):
@@ -96,8 +96,8 @@ def agreements(
             f"not of the shape {found_vector.shape}."
         )
     if isinstance(encoder, OnnxEncoder) and (maps := encoder.feature_maps) is not None:
-        return _by_feature_maps(encoder, maps, queries, found, found_vector, shape=shape)
-    return _by_occlusion(encoder, queries, found, found_vector, shape=shape)
+        return _by_feature_maps(encoder, maps, queries, found, found_vector, style=style)
+    return _by_occlusion(encoder, queries, found, found_vector, style=style)
 
 
 def _by_feature_maps(
@@ -107,7 +107,7 @@ def _by_feature_maps(
     found: Image.Image,
     given: Embeddings | None,
     *,
-    shape: bool,
+    style: float,
 ) -> list[Agreement]:
     spec = encoder.preprocessing
     squares = np.stack([preprocess(image, spec) for image in (found, *queries)])
@@ -115,7 +115,7 @@ def _by_feature_maps(
     vector = there.vector if given is None else given
     agreements = []
     for image, one in zip(queries, query, strict=True):
-        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, shape=shape)
+        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, style=style)
         # A small picture of what was indexed has other windows.
         places = _places(found, spec) if given is None else []
         agreements.append(
@@ -144,28 +144,28 @@ def _places(image: Image.Image, spec: Preprocessing) -> list[Place]:
 
 
 def _by_occlusion(
-    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, given: Embeddings | None, *, shape: bool
+    encoder: Encoder, queries: Sequence[Image.Image], found: Image.Image, given: Embeddings | None, *, style: float
 ) -> list[Agreement]:
     there = _Covered.encoded(encoder, found)
     agreements = []
     for image in queries:
         one = _Covered.encoded(encoder, image)
         vector = there.vector if given is None else given
-        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, shape=shape)
+        to_query, to_found, score = _compared(one.vector, vector, encoder.card.shape_dim, style=style)
         agreements.append(Agreement(one.falls(to_query), there.falls(to_found), score, "occlusion"))
     return agreements
 
 
 def _compared(
-    query: Embeddings, found: Embeddings, dim: int | None, *, shape: bool
+    query: Embeddings, found: Embeddings, dim: int | None, *, style: float
 ) -> tuple[Embeddings, Embeddings, float]:
     """What the inner products of the query's and the found vector, (dim,) each, are the score with; and the score."""
-    (asked,) = shape_part(query[None], dim) if shape else by_shape_where_unsure(query[None], dim)
-    score = float(compared_cosines(asked[None], found[None], dim)[0, 0])
-    if dim is None or asked[dim:].any():
-        return found, query, score
-    lengths = [max(float(np.linalg.norm(vector[:dim])), 1e-12) for vector in (query, found)]
-    return shape_part(found, dim) / np.float32(lengths[0]), asked / np.float32(lengths[1]), score
+    unsure = not by_shape_where_unsure(query[None], dim)[0, dim:].any() if dim is not None else False
+    weight = 0.0 if unsure else style
+    factors = np.where(np.arange(len(query)) < (len(query) if dim is None else dim), 1.0, weight)
+    length = 1.0 if weight == 1 else float(np.sqrt(((query**2) @ factors) * ((found**2) @ factors)))
+    to_query, to_found = (np.asarray(v * factors / max(length, 1e-12), np.float32) for v in (found, query))
+    return to_query, to_found, float(np.clip(query @ to_query, -1, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from patsearch.encoder import Encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.preprocess import Preprocessing, placement
 from patsearch.encoder.regions import Agreement, Method, agreements
+from patsearch.encoder.shape import DEFAULT_STYLE
 from patsearch.engine.query import query_figures
 from patsearch.errors import ImageError
 
@@ -64,7 +65,7 @@ def explain(
     *,
     found_vector: Embeddings | None = None,
     split: bool = True,
-    shape: bool = False,
+    style: float = DEFAULT_STYLE,
 ) -> Explanation:
     """Compare a query's pictures with a drawing.
 
@@ -72,7 +73,7 @@ def explain(
         found_png: the drawing's picture, as `Thumbnails` keeps it.
         found_vector: (dim,) float32 of unit length: the drawing's vector in the index, which was made of more pixels.
         split: treat each picture as a sheet, as the search does.
-        shape: compare by shape alone, as the search did.
+        style: how much the drawing style counts, as in the search.
 
     Raises:
         ImageError: a picture is blank, or none is given.
@@ -84,7 +85,7 @@ def explain(
         raise ImageError(
             f"Picture {figures.index([]) + 1} of the query is blank.", hint="Check the file, or crop elsewhere."
         )
-    return explain_figures(encoder, figures, found_png, found_vector=found_vector, shape=shape)
+    return explain_figures(encoder, figures, found_png, found_vector=found_vector, style=style)
 
 
 def explain_figures(
@@ -93,14 +94,14 @@ def explain_figures(
     found_png: bytes,
     *,
     found_vector: Embeddings | None = None,
-    shape: bool = False,
+    style: float = DEFAULT_STYLE,
 ) -> Explanation:
     """`explain` for pictures that are (H, W) uint8 figures already, at least one each."""
     found = open_image(found_png, name="The found drawing")
     best: list[tuple[Grey, Agreement]] = []
     for figures in pictures:
         images = [Image.fromarray(figure) for figure in figures]
-        compared = agreements(encoder, images, found, found_vector=found_vector, shape=shape)
+        compared = agreements(encoder, images, found, found_vector=found_vector, style=style)
         best.append(max(zip(figures, compared, strict=True), key=lambda pair: pair[1].score))
     closest = max((agreement for _, agreement in best), key=lambda a: a.score)
     spec = encoder.preprocessing.whole if isinstance(encoder, ArrayEncoder) else Preprocessing()

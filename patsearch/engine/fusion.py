@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from patsearch.backends.base import Backend, Embeddings, ServerBackend
 from patsearch.deadline import check
 from patsearch.encoder import EncoderCard
+from patsearch.encoder.shape import WHOLE, Comparison
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.query import QueryVectors
 from patsearch.engine.rerank import Rerank
@@ -42,6 +43,8 @@ class Fusion:
     """One query against one backend.
 
     Attributes:
+        query: as `comparison` compares it.
+        comparison: of the query and the indexed drawings.
         exact: never approximate.
         rerank: re-rank the best; None is without.
     """
@@ -49,6 +52,7 @@ class Fusion:
     backend: Backend
     query: QueryVectors
     where: Filter
+    comparison: Comparison = WHOLE
     exact: bool = False
     rerank: Rerank | None = None
 
@@ -60,7 +64,7 @@ class Fusion:
             stored = self.backend.get([hit.drawing.id for hit in hits])
             found = [stored[hit.drawing.id][1] for hit in hits if hit.drawing.id in stored]
             if found:
-                joined = np.stack(found)
+                joined = self.comparison.of(np.stack(found))
                 moved[row] = expansion.expanded(vectors[row], joined, joined @ vectors[row])
         shown = vectors if self.query.shown is None else self.query.shown
         return replace(self, query=replace(self.query, vectors=moved, shown=shown))
@@ -68,7 +72,7 @@ class Fusion:
     def drawings(self, k: int) -> list[PatentHit]:
         """The k best drawings, best first, ties by id: each as a hit of its patent with this one drawing."""
         if len(self.query.vectors) == 1 and self.rerank is None:
-            hits = self.backend.search(self.query.vectors, k=k, where=self.where, exact=self.exact)[0]
+            (hits,) = self._lists(k)
         else:
             drawings, scores = self._candidates(self._fetch(k))
             fused = scores.mean(axis=1)  # (N,)
@@ -103,7 +107,7 @@ class Fusion:
             check()
             stored = self.backend.get(ids[start : start + _TOGETHER])
             if stored:
-                vectors = np.stack([vector for _, vector in stored.values()])
+                vectors = self.comparison.of(np.stack([vector for _, vector in stored.values()]))
                 scores |= zip(stored, self.query.scores(vectors, card), strict=True)
         # A drawing that was deleted a moment ago keeps what it was found by.
         hits = [
@@ -120,7 +124,7 @@ class Fusion:
         """The answer of a backend that groups by itself: one search instead of ever deeper ones."""
         if not isinstance(self.backend, ServerBackend):
             return None
-        vector = self.query.vectors[0]
+        vector = self.comparison.asked(self.query.vectors)[0]
         groups = self.backend.search_groups(vector, k=k, size=_LEAST_FETCH, where=self.where, exact=self.exact)
         if groups is None:
             return None
@@ -145,7 +149,7 @@ class Fusion:
             stored = self.backend.get(ids)
             kept = [i for i in ids if i in stored]
             if kept:
-                some = np.stack([stored[i][1] for i in kept])
+                some = self.comparison.of(np.stack([stored[i][1] for i in kept]))
                 drawings += [found[i] for i in kept]
                 scores.append(self._compared(some))
                 if self.rerank is not None:
@@ -160,7 +164,8 @@ class Fusion:
 
     def _lists(self, k: int) -> Iterator[list[Hit]]:
         """What each vector finds; not all of these lists are in memory at the same time."""
-        for vectors in np.array_split(self.query.vectors, math.ceil(len(self.query.vectors) / _VECTORS_TOGETHER)):
+        asked = self.comparison.asked(self.query.vectors)
+        for vectors in np.array_split(asked, math.ceil(len(asked) / _VECTORS_TOGETHER)):
             check()
             yield from self.backend.search(vectors, k=k, where=self.where, exact=self.exact)
 

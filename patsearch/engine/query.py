@@ -21,7 +21,7 @@ from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.encoder.base import Encoder
 from patsearch.encoder.card import EncoderCard
 from patsearch.encoder.preprocess import is_blank
-from patsearch.encoder.shape import by_shape_where_unsure, compared_cosines, shape_part
+from patsearch.encoder.shape import Comparison, by_shape_where_unsure, compared_cosines, shape_part
 from patsearch.errors import ImageError
 
 # Figures that are encoded in one step.
@@ -44,13 +44,13 @@ class QueryVectors:
     picture: NDArray[np.intp]
     shown: Embeddings | None = None
 
-    def by_shape(self, dim: int | None) -> QueryVectors:
-        """Without the drawing style: only the first `dim` numbers, see `EncoderCard.shape_dim`."""
-        shown = None if self.shown is None else shape_part(self.shown, dim)
-        return replace(self, vectors=shape_part(self.vectors, dim), shown=shown)
+    def compared(self, comparison: Comparison) -> QueryVectors:
+        """As a comparison has it: the drawing style weighed."""
+        shown = None if self.shown is None else comparison.of(self.shown)
+        return replace(self, vectors=comparison.of(self.vectors), shown=shown)
 
     def scores(self, vectors: Embeddings, card: EncoderCard | None) -> list[tuple[float, str | None]]:
-        """Score and likeness (see `Hit`) of each drawing, from their vectors (N, D).
+        """Score and likeness (see `Hit`) of each drawing, from their vectors (N, D), as compared as these are.
 
         The score is the cosine with what is closest in the query; the likeness is that of the shapes in words.
         """

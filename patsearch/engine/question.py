@@ -21,10 +21,12 @@ from pydantic import (
     InstanceOf,
     PlainSerializer,
     ValidationError,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
 from patsearch.drawings.photo import parse_crop
+from patsearch.encoder.shape import DEFAULT_STYLE, Comparison
 from patsearch.engine.compose import compose
 from patsearch.engine.expansion import Expansion
 from patsearch.engine.fusion import Fusion
@@ -79,7 +81,9 @@ class Question(BaseModel):
         expansion: repeat the search with what was found first, see `Expansion`.
         relevant, irrelevant: ids of indexed drawings that move the query; relevant ones alone are a query.
         max_per_class: up to this many patents of one main class: Locarno, or US where a patent has no Locarno class.
-        shape: compare by shape alone, where the encoder distinguishes drawing styles (`EncoderCard.shape_dim`).
+        style: how much the drawing style counts next to the shape, 0 to 1, where the encoder distinguishes drawing
+            styles (`EncoderCard.shape_dim`): 0 finds the same shape by any hand, 1 the same hand or patent first.
+        shape: the older name of two values: True is style 0, False is style 1; afterwards, whether the style is 0.
 
     Raises:
         UsageError: an unknown option, or a value out of range.
@@ -123,7 +127,23 @@ class Question(BaseModel):
     max_per_class: int | None = Field(
         default=None, ge=1, le=_MOST_RESULTS, description="Up to N patents of one main class, Locarno or else US."
     )
-    shape: bool = Field(default=False, description="Compare by shape alone, not by drawing style too.")
+    style: float = Field(
+        default=DEFAULT_STYLE,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="How much the drawing style counts: 0 the shape alone, 1 finds the same hand or patent first.",
+    )
+    shape: bool | None = Field(default=None, description="Older name: true is style=0, false is style=1.")
+
+    @model_validator(mode="after")
+    def _one_style(self) -> Self:
+        if self.shape is not None and "style" not in self.model_fields_set:
+            object.__setattr__(self, "style", 0.0 if self.shape else 1.0)
+        if self.shape not in (None, self.style == 0):
+            raise UsageError(f"style {self.style:g} contradicts shape={self.shape}.", hint="Leave shape out.")
+        object.__setattr__(self, "shape", self.style == 0)
+        return self
 
     if not TYPE_CHECKING:  # type checkers know the fields by their annotations
 
@@ -149,7 +169,10 @@ class Question(BaseModel):
 
     def replaced(self, **changes: Any) -> Self:
         """A copy with other values, validated again."""
-        return type(self)(**{**dict(self), **changes})
+        before = dict(self)
+        if changes.keys() & {"style", "shape"}:
+            del before["style"], before["shape"]
+        return type(self)(**{**before, **changes})
 
     def options(self) -> JsonDict:
         """What records and saved searches hold in addition to pictures, patent and filter: values for JSON."""
@@ -158,7 +181,7 @@ class Question(BaseModel):
     def form(self) -> dict[str, str | list[str]]:
         """The fields of the API's form, without pictures; those of the default are left out."""
         given = ((name, info, getattr(self, attribute)) for attribute, name, info in form_fields())
-        fields = {name: _form_value(value) for name, info, value in given if value != info.default}
+        fields = {name: _form_value(v) for name, info, v in given if v != info.default and name != "shape"}
         if self.crop:
             fields["crop"] = [",".join(str(value) for value in self.crop)] * len(self.pictures)
         if self.page:
@@ -171,7 +194,7 @@ class Question(BaseModel):
         said = [
             f"up to {self.top} results",
             copies and f"{copies} copies tried",
-            self.shape and "by shape alone",
+            "by shape alone" if self.shape else f"drawing style counts {self.style:g}",
             self.expansion and f"expanded by {self.expansion.count} drawings, alpha {self.expansion.alpha:g}",
             self.rerank and f"re-ranked by mutual neighbours, {self.rerank.words()}",
             self.relevant and f"marked as relevant: {', '.join(self.relevant)}",
@@ -247,9 +270,10 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
         composed = compose(engine, question)
         vectors, pictures, remarks = composed.vectors, composed.pictures, composed.remarks
     start = time.perf_counter()
-    query = vectors.by_shape(engine.encoder.card.shape_dim) if question.shape else vectors
+    comparison = Comparison(engine.encoder.card.shape_dim, question.style)
+    query = vectors.compared(comparison)
     where = question.where & not_patent(question.like) if question.like else question.where
-    fusion = Fusion(engine.backend, query, where, question.exact, question.rerank)
+    fusion = Fusion(engine.backend, query, where, comparison, question.exact, question.rerank)
     if question.expansion:
         fusion = fusion.expanded(question.expansion)
     find = fusion.drawings if question.drawings else fusion.patents

@@ -67,10 +67,11 @@ class Asking(Question):
 
     def parts(self) -> list[str]:
         """The options one by one; empty for plain queries."""
-        flags = [name for name in ("rotations", "mirror", "shape") if getattr(self, name)]
+        flags = [name for name in ("rotations", "mirror") if getattr(self, name)]
         refined = {"expand": self.expansion, "rerank": self.rerank}
         values = [f"{name} {value}" for name, value in refined.items() if value]
-        return [f"turned by {self.turn}"] * bool(self.turn) + flags + values
+        style = [f"style {self.style:g}"] * (self.style > 0)
+        return [f"turned by {self.turn}"] * bool(self.turn) + flags + style + values
 
     def __str__(self) -> str:
         return ", ".join(self.parts()) or "plain"
@@ -81,6 +82,7 @@ class Asking(Question):
             "rotations": self.rotations,
             "mirror": self.mirror,
             "shape": self.shape,
+            "style": self.style,
             "expand": str(self.expansion) if self.expansion else None,
             "rerank": str(self.rerank) if self.rerank else None,
         }

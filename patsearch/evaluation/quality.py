@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from patsearch.encoder.shape import WHOLE, Comparison
 from patsearch.evaluation import metrics
 from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.datasets import RetrievalDataset
@@ -100,6 +101,7 @@ def measure_quality(
     advance: Callable[[int], None] | None = None,
     asking: Asking | None = None,
     asked: Vectors | None = None,
+    comparison: Comparison = WHOLE,
 ) -> Quality:
     """Rank every query of a dataset against its whole gallery, exactly.
 
@@ -109,11 +111,12 @@ def measure_quality(
         advance: see `ranking.rank`.
         asking: refinements of the search.
         asked: (Q, V, dim) float32, the vectors of the queries; None is those in the dataset.
+        comparison: what is compared of all vectors.
     """
     start = time.perf_counter()
     ranked = rank(
-        dataset.query_vectors() if asked is None else asked,
-        dataset.gallery_vectors(),
+        comparison.of(dataset.query_vectors() if asked is None else asked),
+        comparison.of(dataset.gallery_vectors()),
         dataset.relevance,
         own=dataset.own,
         ignored=dataset.ignored,

@@ -32,7 +32,7 @@ class BenchOptions:
         searches: timed searches a filter.
         queries: up to N, drawn at random; None is all.
         depth: places of each ranking to keep for run files.
-        asking: how queries are put; plain queries and those by shape are measured in addition.
+        asking: how queries are put; plain queries, by shape, and those with the drawing style are measured in addition.
         relevant: what makes a drawing right (`datasets.leave_one_out`).
         metadata: a table of titles and classes of the dataset's patents.
     """

@@ -11,8 +11,9 @@ import numpy as np
 
 from patsearch.backends.base import Backend
 from patsearch.encoder import BASELINE_ENCODER, Encoder, load_encoder, shipped_cards
-from patsearch.encoder.shape import shape_part
-from patsearch.errors import EncoderError, PluginError, UsageError
+from patsearch.encoder.shape import Comparison
+from patsearch.engine import check_encoder
+from patsearch.errors import EncoderError, EncoderMismatch, PluginError, UsageError
 from patsearch.evaluation.asking import Asking, asked_vectors
 from patsearch.evaluation.backends import BackendFigures, built_backend, choose_filters, load_backend, measure_backend
 from patsearch.evaluation.collection import Collection
@@ -104,10 +105,11 @@ class _Run:
                 self.backends = _backends(options, dataset, material, self.progress)
             if options.asking.oriented and sheets not in turned:
                 turned[sheets] = workshop.oriented(encoder, options.asking, whole_sheets=sheets)
-            shape_dim = _shape_dim(encoder, material, wanted=options.asking.shape)
+            shape_dim, unknown = _shape_dim(encoder, material)
+            dataset = replace(dataset, notes=(*dataset.notes, *unknown))
             # A score with the drawing style in it is in part the draughtsman's: never without the one by shape.
-            by_shape = (Asking(shape=True),) if shape_dim else ()
-            for asking in dict.fromkeys((options.asking, Asking(), *by_shape)):
+            with_style = (Asking(style=1.0),) if shape_dim else ()
+            for asking in dict.fromkeys((options.asking, Asking(), *with_style)):
                 evaluation = _evaluate(
                     options,
                     dataset,
@@ -161,18 +163,19 @@ def _encoders(options: BenchOptions) -> tuple[list[Encoder | None], list[str]]:
     return [chosen] if baseline.card.sha256 == chosen.card.sha256 else [chosen, baseline], []
 
 
-def _shape_dim(encoder: Encoder | None, material: Material, *, wanted: bool) -> int | None:
-    """How many numbers of the vectors describe shape alone; None where they have no such part, or nobody knows.
-
-    Raises:
-        PluginError, EncoderError: it is wanted, and the encoder of an index cannot be loaded.
-    """
-    if encoder is None:
-        cards = {card.sha256: card for card in shipped_cards()}
-        if (card := cards.get(material.encoder["sha256"])) is not None:
-            return card.shape_dim
-        return load_encoder(material.encoder["name"]).card.shape_dim if wanted else None
-    return encoder.card.shape_dim
+def _shape_dim(encoder: Encoder | None, material: Material) -> tuple[int | None, list[str]]:
+    """How many numbers of the vectors describe shape alone, None where they have no such part; and what to note."""
+    if encoder is not None:
+        return encoder.card.shape_dim, []
+    cards = {card.sha256: card for card in shipped_cards()}
+    if (card := cards.get(material.encoder["sha256"])) is not None:
+        return card.shape_dim, []
+    try:
+        found = load_encoder(material.encoder["name"])
+        check_encoder(found, material.spec)
+        return found.card.shape_dim, []
+    except (PluginError, EncoderError, EncoderMismatch):
+        return None, ["the encoder of the index is not available: its vectors are compared whole, style included"]
 
 
 def _no_baseline_of_index(options: BenchOptions, material: Material) -> str:
@@ -246,10 +249,15 @@ def _evaluate(
         progress(", ".join(["Ranking", str(dataset.protocol), *asking.parts()]), done, len(dataset.queries))
 
     asked = asked_vectors(dataset, oriented, asking) if oriented is not None and asking.oriented else None
-    if asking.shape:
-        asked = shape_part(dataset.query_vectors()[:, np.newaxis] if asked is None else asked, shape_dim)
+    comparison = Comparison(shape_dim, asking.style)
     quality = measure_quality(
-        dataset, top_k=options.top_k, depth=options.depth, advance=advance, asking=asking, asked=asked
+        dataset,
+        top_k=options.top_k,
+        depth=options.depth,
+        advance=advance,
+        asking=asking,
+        asked=asked,
+        comparison=comparison,
     )
     return Evaluation(
         dataset=describe_dataset(dataset, options.where, options.relevant),

@@ -91,10 +91,12 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         uploads = await _uploads(image, {"crop": crop, "turn": turn, "page": page, "figures": figures}, settings)
         try:
             options["filter"] = filter_of(options["filter"])
-            return Asked(uploads, Question(**_only(uploads), **options), offset)
+            given = {name: value for name, value in options.items() if value != usual[name]}
+            return Asked(uploads, Question(**_only(uploads), **given), offset)
         except UsageError as error:  # a value that is out of its bounds, as those that the description names
             raise HTTPException(422, error_body(type(error).__name__, error.message, error.hint)) from error
 
+    usual = {name: info.default for _, name, info in form_fields()}
     number = Form(ge=0, le=MAX_OFFSET, description="Leave out the first N results.")
     most = settings.max_pictures
     crops = Form(max_length=most, description="x,y,width,height; one per picture, empty for none.")

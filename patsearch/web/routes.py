@@ -17,6 +17,7 @@ from patsearch import __version__
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.deadline import check
 from patsearch.drawings.document import MOST_FIGURES
+from patsearch.encoder.shape import Comparison
 from patsearch.engine import Engine, compose
 from patsearch.engine.explain import Heated
 from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
@@ -228,18 +229,19 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
                 raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
             vector = found[drawing][1]
             composed = compose(engine, asked.asked(encoded))
-            query = composed.vectors.by_shape(engine.shape_dim) if asked.question.shape else composed.vectors
-            sent = encoded.closest(vector, engine.shape_dim) if encoded else ()
+            comparison = Comparison(engine.shape_dim, asked.question.style)
+            query = composed.vectors.compared(comparison)
+            sent = encoded.closest(vector, comparison) if encoded else ()
             # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
             of_uploads = len(encoded.pictures) if encoded else 0
             indexed = [Upload(p.name, p.png) for p in composed.pictures[of_uploads:] if p.png]
             uploads = (*sent, *indexed)[: service.settings.max_pictures]
-            ((score, likeness),) = query.scores(vector[None], engine.card)
+            ((score, likeness),) = query.scores(comparison.of(vector[None]), engine.card)
             return engine.spec, uploads, png, vector, {"score": round(score, 6), "likeness": likeness}
 
         spec, uploads, png, vector, measured = await service.with_engine(gather)
         why = await service.workers.run(
-            explain_uploads, spec, uploads, (png, vector), asked.question.shape, service.workers.limits
+            explain_uploads, spec, uploads, (png, vector), asked.question.style, service.workers.limits
         )
         return JSONResponse(
             {

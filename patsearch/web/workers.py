@@ -23,7 +23,7 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.drawings.document import MOST_FIGURES, Document, read_figures
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
-from patsearch.encoder.shape import compared_cosines
+from patsearch.encoder.shape import Comparison, compared_cosines
 from patsearch.engine import Picture, QueryVectors, check_encoder
 from patsearch.engine.explain import SIDE, Explanation, explain_figures
 from patsearch.engine.query import encode_figures, figures_of, reading
@@ -172,15 +172,17 @@ class Uploaded:
         """What was left out of the files, in words."""
         return tuple(remark for found in self.encoded for remark in found.remarks)
 
-    def closest(self, vector: Embeddings, dim: int | None) -> tuple[Upload, ...]:
+    def closest(self, vector: Embeddings, comparison: Comparison) -> tuple[Upload, ...]:
         """Each upload with the figure alone that is closest to a drawing's vector, (dim,), so that no other is read.
 
         Args:
-            dim: `EncoderCard.shape_dim`.
+            comparison: as the search compares them.
         """
+        found_vector, dim = comparison.of(vector[None]), comparison.dim
         chosen = []
         for upload, found, numbers in zip(self.uploads, self.encoded, self.numbers, strict=True):
-            likeness = [compared_cosines(found.of_figure(n), vector[None], dim).max() for n in numbers]
+            figures = [comparison.of(found.of_figure(n)) for n in numbers]
+            likeness = [compared_cosines(figure, found_vector, dim).max() for figure in figures]
             best = numbers[int(np.argmax(likeness))]
             page = found.figures[best - 1].page
             on_page = [figure.page for figure in found.figures[:best]].count(page)
@@ -213,13 +215,13 @@ def encode_uploads(
 
 
 def explain_uploads(
-    spec: IndexSpec, uploads: Sequence[Upload], found: tuple[bytes, Embeddings], shape: bool, limits: ReadingLimits
+    spec: IndexSpec, uploads: Sequence[Upload], found: tuple[bytes, Embeddings], style: float, limits: ReadingLimits
 ) -> Explanation:
     """Which regions of the uploads' figures and of a drawing agree most.
 
     Args:
         found: the drawing's PNG and its vector in the index.
-        shape: by shape alone.
+        style: how much the drawing style counts.
 
     Raises:
         ImageError: one of them cannot be used.
@@ -229,7 +231,7 @@ def explain_uploads(
     for upload in uploads:
         figures = _read(encoder, spec, upload, limits.pixels, limits.seconds).figures
         pictures.append([figures[number - 1].image for number in upload.figures] or [f.image for f in figures])
-    return explain_figures(encoder, pictures, found[0], found_vector=found[1], shape=shape)
+    return explain_figures(encoder, pictures, found[0], found_vector=found[1], style=style)
 
 
 def read_saved(data: bytes) -> SavedSearch:

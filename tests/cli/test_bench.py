@@ -74,7 +74,7 @@ def test_the_index_alone_is_the_dataset(index: Path, capsys: pytest.CaptureFixtu
 
 def test_refined_asking_is_a_column_beside_plain_asking(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = run_json(capsys, "-d", f"index:{index}", "--no-engines", "--rerank", "5,2,0.3,40", "--expand", "1,3")
-    first, second = document["evaluations"]
+    first, second, _ = document["evaluations"]
     assert (first["asking"]["rerank"], first["asking"]["expand"]) == ("5,2,0.3,40", "1,3")
     assert (second["asking"]["rerank"], second["asking"]["expand"]) == (None, None)
     assert document["metrics"] == first["metrics"] != second["metrics"]
@@ -91,7 +91,7 @@ def test_runs_are_kept_and_compared(index: Path, tmp_path: Path, capsys: pytest.
     assert f"wrote {page}" in capsys.readouterr().err
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     without, with_front = out / "figures-tiny.json", out / "figures-front-pages-tiny.json"
-    assert sorted(p.suffix for p in out.iterdir()) == [".json", ".json", ".qrels", ".qrels", ".run", ".run"]
+    assert sorted(p.suffix for p in out.iterdir()) == [".json"] * 4 + [".qrels"] * 4 + [".run"] * 4
 
     same = run_json(capsys, "compare", without, without)
     assert run_json(capsys, "--compare", without, without) == same  # the option that it once was

@@ -136,13 +136,17 @@ def test_by_shape_alone_the_pen_does_not_count(index: Path, tmp_path: Path, caps
     picture = tmp_path / "thicker.png"  # the same drawing with another pen
     with Image.open(index.parent / "design4.png") as drawn:
         drawn.convert("L").filter(ImageFilter.MinFilter(5)).save(picture)
-    plain = ask(capsys, picture, "--index", index, "--drawings")
-    shape = ask(capsys, picture, "--index", index, "--drawings", "--shape", "--html", page, "--save", saved)
-    first = [found["hits"][0] for found in (plain, shape)]  # type: ignore[index]
-    assert {hit["patent"] for hit in first} == {"USD900004"}
-    assert (plain["query"]["shape"], shape["query"]["shape"]) == (False, True)  # type: ignore[index]
-    assert first[0]["score"] != first[1]["score"]
+    plain = ask(capsys, picture, "--index", index, "--drawings", "--html", page)
     assert "by shape alone" in page.read_text(encoding="utf-8")
+    style = ask(capsys, picture, "--index", index, "--drawings", "--style", 0.5, "--html", page, "--save", saved)
+    assert "drawing style counts 0.5" in page.read_text(encoding="utf-8")
+    first = [found["hits"][0] for found in (plain, style)]  # type: ignore[index]
+    assert {hit["patent"] for hit in first} == {"USD900004"}
+    assert [(a["query"]["shape"], a["query"]["style"]) for a in (plain, style)] == [(True, 0), (False, 0.5)]  # type: ignore[index]
+    assert first[0]["score"] > first[1]["score"]
+    assert ask(capsys, picture, "--index", index, "--drawings", "--shape")["hits"] == plain["hits"]  # its older name
+    assert run("query", picture, "--index", index, "--shape", "--style", 1) == 2
+    assert "--shape and --style 1 contradict each other" in capsys.readouterr().err
     # A repeated search has the same options.
     assert run("watch", saved, "--index", index, "--json") == 0
     assert json.loads(capsys.readouterr().out)
@@ -174,7 +178,10 @@ def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, caps
     assert asked["rerank"] == {"k1": 3, "k2": 2, "weight": 0.3, "candidates": 200}  # type: ignore[index]
     assert asked["expansion"] == {"count": 1, "alpha": 3.0}  # type: ignore[index]
     text = page.read_text(encoding="utf-8")
-    assert "mirrored copies tried, expanded by 1 drawings, alpha 3, re-ranked by mutual neighbours, k1 3" in text
+    assert (
+        "mirrored copies tried, by shape alone, expanded by 1 drawings, alpha 3, re-ranked by mutual neighbours, k1 3"
+        in text
+    )
     plain = ask(capsys, picture, "--index", index)
     assert plain["query"]["rerank"] is None  # type: ignore[index]
     assert [h["score"] for h in plain["hits"]] != [h["score"] for h in refined["hits"]]  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ from patsearch.record import SavedSearch, SearchRecord
 
 # Two patents show the same drawing; "small" is a copy too small to recognise its drawing style.
 SAME, TWIN, SMALL, OTHERS = "USD900001", "USD900002", "USD900003", range(4, 9)
+STYLES = (0.0, 0.3, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,6 @@ def modes(engine: Engine, folder: Path, number: str) -> dict[str, dict[str, Any]
         "by mark": {"relevant": [id_]},
         "with marks": {**picture, "relevant": [other], "irrelevant": [drawing(engine, "USD900005")]},
         "by number": {"like": number},
-        "by shape": {**picture, "shape": True},
     }
 
 
@@ -68,9 +68,11 @@ def scores(engine: Engine, options: dict[str, Any]) -> dict[str, float]:
     return {hit.patent: hit.score for hit in search(engine, Question(**options, top=100)).hits}
 
 
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("number", [SAME, SMALL])
-def test_the_same_drawing_scores_one_in_every_mode(engine: Engine, folder: Path, number: str) -> None:
-    for name, options in modes(engine, folder, number).items():
+def test_the_same_drawing_scores_one_in_every_mode(engine: Engine, folder: Path, number: str, style: float) -> None:
+    for name, asked in modes(engine, folder, number).items():
+        options = {**asked, "style": style}
         found = scores(engine, options)
         if name == "by number":  # the patent itself is not found
             assert number not in found
@@ -81,23 +83,36 @@ def test_the_same_drawing_scores_one_in_every_mode(engine: Engine, folder: Path,
         assert scores(engine, {**options, "min_score": 0.999}).keys() == {p for p, s in found.items() if s >= 0.999}
 
 
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("number", [SAME, SMALL])
-def test_a_pair_scores_the_same_in_every_mode(engine: Engine, folder: Path, number: str) -> None:
-    asked = modes(engine, folder, number)
+def test_a_pair_scores_the_same_in_every_mode(engine: Engine, folder: Path, number: str, style: float) -> None:
+    asked = {name: {**options, "style": style} for name, options in modes(engine, folder, number).items()}
     upload = scores(engine, asked["upload"])
     for name in ("drawings", "re-ranked", "expanded", "exact", "by mark", "with marks", "by number"):
         found = scores(engine, asked[name])
         assert found == pytest.approx({patent: upload[patent] for patent in found}, abs=1e-5), name
-    by_shape = scores(engine, asked["by shape"])
-    assert (by_shape == pytest.approx(upload, abs=1e-5)) == (number == SMALL)
+    by_shape = scores(engine, {**asked["upload"], "style": 0})
+    assert (by_shape == pytest.approx(upload, abs=1e-5)) == (number == SMALL or style == 0)
     for patent in ("USD900005", SMALL):
         (only,), (vector,) = engine.drawings_of(patent)
-        picture = Image.open(folder / "in" / f"{number}.png")
-        for shape, wanted in ((False, upload), (True, by_shape)):
-            why = explain(
-                engine.encoder, [picture], engine.thumbnails.get(only.id) or b"", found_vector=vector, shape=shape
-            )
-            assert why.score == pytest.approx(wanted[patent], abs=1e-4)
+        picture, png = Image.open(folder / "in" / f"{number}.png"), engine.thumbnails.get(only.id) or b""
+        why = explain(engine.encoder, [picture], png, found_vector=vector, style=style)
+        assert why.score == pytest.approx(upload[patent], abs=1e-4)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_scores_and_order_are_those_of_the_formula(engine: Engine, folder: Path, style: float) -> None:
+    dim = engine.shape_dim
+    (chosen,), (query,) = engine.drawings_of(SAME)
+    found = search(engine, Question(relevant=(chosen.id,), style=style, top=100, drawings=True)).hits
+    weights = np.where(np.arange(len(query)) < (dim or 0), 1.0, style)
+    wanted = {}
+    for patent in (SAME, TWIN, SMALL, *(f"USD90000{seed}" for seed in OTHERS)):
+        _, vectors = engine.drawings_of(patent)
+        lengths = np.sqrt((query**2 @ weights) * (vectors**2 @ weights))
+        wanted[patent] = float(((vectors * weights) @ query / lengths).max())
+    assert [hit.patent for hit in found] == sorted(wanted, key=lambda number: (-round(wanted[number], 6), number))
+    assert [hit.score for hit in found] == pytest.approx([wanted[hit.patent] for hit in found], abs=1e-5)
 
 
 def test_the_best_drawing_has_the_score_of_its_patent(engine: Engine, folder: Path) -> None:

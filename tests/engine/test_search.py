@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from makers import CLASSES, draw_design, week
 from PIL import Image
 
 from patsearch import parse_filter
-from patsearch.encoder.shape import shape_part
-from patsearch.engine import Engine, Expansion, Rerank, open_index
+from patsearch.encoder.shape import Comparison, shape_part
+from patsearch.engine import Engine, Expansion, Question, Rerank, open_index
 from patsearch.engine.fusion import Fusion
 from patsearch.engine.query import QueryVectors, turned
 from patsearch.errors import ImageError, IndexDamaged, IndexNotFound, IndexVersionError, InputError, UsageError
@@ -135,9 +136,9 @@ def test_re_ranking_gives_the_scores_of_its_formula(engine: Engine) -> None:
     fusion = Fusion(engine.backend, query, Filter(), rerank=method)
     ratings = drawings_rated(fusion)
     assert ratings == pytest.approx(score, abs=1e-5)
-    hits = engine.search_drawings(draw_design(4, 0), k=len(drawings), rerank=method)
+    hits = engine.search_drawings(draw_design(4, 0), k=len(drawings), rerank=method, style=1)
     assert [hit.drawing.id for hit in hits] == list(ratings)
-    best = engine.search(draw_design(4, 0), k=3, rerank=method)
+    best = engine.search(draw_design(4, 0), k=3, rerank=method, style=1)
     assert best[0].patent == "USD900004"
     assert fusion.patents(1)[0].score == pytest.approx(max(score.values()), abs=1e-5)
 
@@ -202,14 +203,35 @@ def test_what_is_no_index_says_so(tmp_path: Path) -> None:
         open_index(tmp_path)
 
 
-def test_by_shape_the_rest_of_a_vector_is_left_out() -> None:
+def test_what_a_comparison_makes_of_vectors() -> None:
     vectors = np.array([[0.6, 0.0, 0.8], [0.0, 0.0, 1.0]], np.float32)
-    query = QueryVectors(vectors, np.array([0, 1]))
-    assert query.by_shape(None) is not query
-    np.testing.assert_array_equal(query.by_shape(None).vectors, vectors)
-    np.testing.assert_allclose(query.by_shape(2).vectors, [[1, 0, 0], [0, 0, 0]])
-    assert query.by_shape(2).picture is query.picture
+    query = QueryVectors(vectors, np.array([0, 1]), vectors)
+    np.testing.assert_array_equal(query.compared(Comparison(None, 0)).vectors, vectors)
+    np.testing.assert_array_equal(query.compared(Comparison(2, 1)).vectors, vectors)
+    alone = query.compared(Comparison(2, 0))
+    np.testing.assert_allclose(alone.vectors, [[1, 0, 0], [0, 0, 0]])
+    assert alone.picture is query.picture
+    assert alone.shown is not None
+    np.testing.assert_array_equal(alone.shown, alone.vectors)
+    weighed = Comparison(2, 0.25).of(vectors)
+    np.testing.assert_allclose(weighed[0], np.array([0.6, 0, 0.4]) / np.sqrt(0.52), rtol=1e-6)
+    np.testing.assert_allclose(Comparison(2, 0.25).asked(weighed)[0], np.array([0.6, 0, 0.2]) / np.sqrt(0.4), rtol=1e-6)
     assert shape_part(vectors[None], 1).shape == (1, 2, 3)
+
+
+def test_style_and_its_older_name_are_one_option() -> None:
+    def ask(given: dict[str, Any]) -> Question:
+        return Question(like="USD900000", **given)
+
+    assert [ask(given).style for given in ({}, {"shape": True}, {"shape": False})] == [0, 0, 1]
+    asked = ask({"style": "0.3"})
+    assert asked.shape is False
+    assert asked.replaced(top=3).style == 0.3
+    assert asked.replaced(style=0).shape is True
+    assert asked.form() == {"like": "USD900000", "style": "0.3"}
+    for wrong in ({"style": 1.0, "shape": True}, {"style": 1.01}, {"style": -0.1}, {"style": float("nan")}):
+        with pytest.raises(UsageError, match="style"):
+            ask(wrong)
 
 
 def test_a_picture_too_small_to_tell_the_pen_asks_by_shape(engine: Engine) -> None:

@@ -178,12 +178,17 @@ def test_a_turned_query_is_as_good_as_an_upright_one_where_turned_copies_are_tri
 
 
 def test_asking_by_shape_leaves_out_what_the_encoder_says_of_the_pen(folder: Path) -> None:
-    shape, plain = bench(folder, Asking(shape=True)).evaluations
-    assert (shape.asking, plain.asking) == (Asking(shape=True), Asking())
-    assert shape.quality.metrics["map"] != plain.quality.metrics["map"]
-    assert (str(shape.asking), shape.asking.to_json()["shape"]) == ("shape", True)
-    turned, _, _ = bench(folder, Asking(rotations=True, shape=True)).evaluations
-    assert turned.quality.metrics["map"] != shape.quality.metrics["map"]
+    shape, style = bench(folder, Asking(shape=True)).evaluations
+    assert (shape.asking, style.asking) == (Asking(), Asking(style=1))
+    assert (str(style.asking), style.asking.to_json()["shape"]) == ("style 1", False)
+    between, *_ = bench(folder, Asking(style=0.4)).evaluations
+    qualities = [evaluation.quality for evaluation in (shape, style, between)]
+    assert len({quality.top(quality.records[0], 5)[-1].score for quality in qualities}) == 3
+    turned, _, _ = bench(folder, Asking(rotations=True)).evaluations
+    assert (
+        turned.quality.top(turned.quality.records[0], 5)[-1].score
+        > qualities[0].top(qualities[0].records[0], 5)[-1].score
+    )
 
 
 def test_turned_queries_of_a_trec_dataset(folder: Path, tmp_path: Path) -> None:
@@ -209,16 +214,21 @@ def test_refinements_stand_beside_plain_asking_and_its_files(tmp_path: Path, mon
     index = make_index(tmp_path / "index")
     asking = Asking(rerank=Rerank(4, 2, 0.3), expansion=Expansion(1, 3.0))
     result = bench(f"index:{index}", asking, whole_sheets=None)
-    refined, plain = result.evaluations
+    refined, plain, with_style = result.evaluations
+    assert with_style.asking == Asking(style=1)
     assert refined.quality.metrics != plain.quality.metrics
     written = {path.name for path in save_runs(result, tmp_path / "out")}
-    assert written == {"figures-tiny-expand_1_3-rerank_4_2_0.3_200.json", "figures-tiny.json"}
+    assert written == {
+        "figures-tiny-expand_1_3-rerank_4_2_0.3_200.json",
+        "figures-tiny.json",
+        "figures-tiny-style_1.json",
+    }
     document = result_json(result)
     assert document["settings"]["asking"] == document["evaluations"][0]["asking"]
     assert document["evaluations"][0]["asking"]["rerank"] == "4,2,0.3,200"
     assert document["evaluations"][1]["asking"]["rerank"] is None
     assert "rerank 4,2,0.3,200" in render_page(result)
-    (only,) = bench(f"index:{index}", Asking(), whole_sheets=None).evaluations
+    only, _ = bench(f"index:{index}", Asking(), whole_sheets=None).evaluations
     assert only.quality.metrics == plain.quality.metrics
 
 
@@ -228,7 +238,7 @@ def test_the_baseline_is_queried_in_the_same_way(folder: Path) -> None:
         ("mine", True), ("mine", False), ("mine", True),
         (BASELINE_ENCODER, True), (BASELINE_ENCODER, False), (BASELINE_ENCODER, True),
     ]  # fmt: skip
-    assert [e.asking.shape for e in result.evaluations] == [False, False, True] * 2
+    assert [e.asking.shape for e in result.evaluations] == [True, True, False] * 2
     against = compare_with_baseline(result)
     assert against is not None
     assert {d.difference for d in against.differences} == {0}  # both encode equally here

@@ -30,12 +30,13 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> BenchResult:
 def saved(result: BenchResult, tmp_path: Path) -> Path:
     """The run with front pages: it has ties."""
     paths = save_runs(result, tmp_path / "new" / "folder")
-    assert [p.name for p in paths] == ["figures-tiny.json", "figures-front-pages-tiny.json"]
-    return paths[1]
+    protocols = ("figures", "figures-front-pages")
+    assert [p.name for p in paths] == [f"{p}-tiny{style}.json" for p in protocols for style in ("", "-style_1")]
+    return paths[2]
 
 
 def test_a_run_comes_back_as_it_was(result: BenchResult, saved: Path) -> None:
-    evaluation = result.evaluations[1]
+    evaluation = result.evaluations[2]
     run = read_run(saved)
     assert run.dataset == evaluation.dataset
     assert run.encoder == evaluation.encoder
@@ -72,7 +73,7 @@ def test_the_metrics_follow_from_the_trec_files_alone(result: BenchResult, saved
         assert [score for _, score, _ in places] == sorted((s for _, s, _ in places), reverse=True)
         flags = [drawing in relevant for _, _, drawing in places]
         precisions.append(sum(sum(flags[: i + 1]) / (i + 1) for i, f in enumerate(flags) if f) / len(relevant))
-    assert np.mean(precisions) == pytest.approx(result.evaluations[1].quality.metrics["map"])
+    assert np.mean(precisions) == pytest.approx(result.evaluations[2].quality.metrics["map"])
 
 
 def test_trec_lines(result: BenchResult, saved: Path) -> None:
@@ -80,7 +81,7 @@ def test_trec_lines(result: BenchResult, saved: Path) -> None:
     assert (first[1], first[3], first[5]) == ("Q0", "1", "figures-front-pages-tiny")
     lines = saved.with_suffix(".qrels").read_text().splitlines()
     assert lines[0].split()[1::2] == ["0", "1"]
-    assert len(lines) == sum(r.ranks.relevant for r in result.evaluations[1].quality.records)
+    assert len(lines) == sum(r.ranks.relevant for r in result.evaluations[2].quality.records)
 
 
 def test_names_that_scripts_rely_on(result: BenchResult) -> None:
@@ -89,7 +90,7 @@ def test_names_that_scripts_rely_on(result: BenchResult) -> None:
     assert named <= document["metrics"].keys()
     measured = {"search_p50_ms", "search_p95_ms", "search_p99_ms", "queries_per_second", "bytes_per_vector"}
     assert measured | {"ann_recall@10", "ranking_seconds"} <= document["timings"].keys()
-    assert len(document["evaluations"]) == 2
+    assert len(document["evaluations"]) == 4
     assert "per_query" not in json.dumps(document)
     json.dumps(document, allow_nan=False)
 

@@ -40,7 +40,9 @@ class TestIndex:
     def test_vectors_are_taken_as_they_are(self, tmp_path: Path) -> None:
         index = make_index(tmp_path / "index")
         result = bench(f"index:{index}")
-        (evaluation,) = result.evaluations
+        evaluation, with_style = result.evaluations
+        assert [e.asking.style for e in result.evaluations] == [0, 1]
+        assert evaluation.quality.metrics["map"] != with_style.quality.metrics["map"]
         data = evaluation.dataset
         assert (data["queries"], data["gallery"], data["patents"], data["leave_one_out"]) == (36, 36, 12, True)
         assert evaluation.encoder["name"] == "tiny"
@@ -54,13 +56,14 @@ class TestIndex:
     def test_front_pages_make_it_easier(self, tmp_path: Path) -> None:
         index = make_index(tmp_path / "index")
         result = bench(f"index:{index}", all_protocols=True, backends=())
-        assert [e.protocol for e in result.evaluations] == [Protocol(False, False), Protocol(False, True)]
-        without, with_front = (e.quality.metrics["hit_rate@1"] for e in result.evaluations)
+        by_shape = result.evaluations[::2]
+        assert [e.protocol for e in by_shape] == [Protocol(False, False), Protocol(False, True)]
+        without, with_front = (e.quality.metrics["hit_rate@1"] for e in by_shape)
         assert with_front > without
         assert result.backends == ()
 
     def test_pictures_of_the_worst(self, tmp_path: Path) -> None:
-        (evaluation,) = bench(f"index:{make_index(tmp_path / 'index')}", backends=()).evaluations
+        evaluation, _ = bench(f"index:{make_index(tmp_path / 'index')}", backends=()).evaluations
         worst = evaluation.worst[0]
         assert worst.record.average_precision == min(r.average_precision for r in evaluation.quality.records)
         shown = {worst.record.id, *(p.id for p in worst.top), *(p.id for p in worst.expected)}
@@ -122,7 +125,7 @@ class TestSource:
         result = bench(folder, baseline=None, encoder="mine", whole_sheets=True, backends=())
         found = [(e.encoder["name"], e.baseline) for e in result.evaluations]
         assert found == [("mine", False)] * 2 + [(BASELINE_ENCODER, True)] * 2
-        assert [bool(e.asking.shape) for e in result.evaluations] == [False, True] * 2
+        assert [bool(e.asking.shape) for e in result.evaluations] == [True, False] * 2
         against = compare_with_baseline(result)
         assert against is not None
         assert against.comparable

@@ -88,11 +88,12 @@ def test_the_comparison_finds_what_differs() -> None:
     assert len(list(differences(old, {**old, "a": 2, "time": 3, "e": 1, "d": 0, "b": []}))) == 5
 
 
+# Version 0.1 compared the drawing style too, unless it was told not to.
 QUERIES = {
-    "query": "query.png --top 5",
+    "query": "query.png --top 5 --style 1",
     "shape": "query.png --top 3 --shape --filter uspc=D2",
-    "like": "--like D900001",
-    "refined": "query.png --top 4 --drawings --rotations --expand 3,3 --rerank 5,2,0.3 --min-score 0.2"
+    "like": "--like D900001 --style 1",
+    "refined": "query.png --style 1 --top 4 --drawings --rotations --expand 3,3 --rerank 5,2,0.3 --min-score 0.2"
     " --relevant USD900001-D00001-1 --irrelevant USD900003-D00001-1",
 }
 
@@ -133,13 +134,13 @@ def test_bench(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the dataset's name is the folder's, as it was given
-    answer = run(capsys, "bench", "--index", index.name, "--out", tmp_path / "runs", "--quiet")
+    answer = run(capsys, "bench", "--index", index.name, "--out", tmp_path / "runs", "--style", 1, "--quiet")
     # Newer versions measure by shape too, as a second evaluation and a second run file.
     assert [evaluation["asking"]["shape"] for evaluation in answer["evaluations"]] == [False, True]
     answer["evaluations"].pop()
     assert not list(differences(golden("bench.json"), answer))
     assert set(golden("bench.json")["timings"]) <= set(answer["timings"])
-    (new,) = (path for path in (tmp_path / "runs").glob("*.json") if not path.stem.endswith("-shape"))
+    (new,) = (tmp_path / "runs").glob("*-style_1.json")
     assert not list(differences(golden("run.json"), json.loads(new.read_text(encoding="utf-8"))))
     comparison = run(capsys, "bench", "--compare", OLD / "run.json", new)
     assert comparison["comparable"]
@@ -167,7 +168,7 @@ def test_the_server(index: Path) -> None:
 
     with TestClient(create_app(ServerSettings(index, workers=1)), base_url="http://127.0.0.1:8765") as client:
         files = [("image", ("query.png", QUERY.read_bytes()))]
-        answer = client.post("/api/v1/search", files=files, data={"top": "5"})
+        answer = client.post("/api/v1/search", files=files, data={"top": "5", "style": "1"})
         assert not list(differences(golden("search.json"), answer.json()))
         for address, name in (("facets", "facets"), ("index", "server-index"), ("patents/D900002", "patent")):
             assert not list(differences(golden(f"{name}.json"), client.get(f"/api/v1/{address}").json()))

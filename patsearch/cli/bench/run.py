@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from patsearch.cli.options import AsJson, ExpandText, Mirror, Quiet, RerankText, Rotations, Shape
+from patsearch.cli.options import AsJson, ExpandText, Mirror, Quiet, RerankText, Rotations, Shape, Style, style_option
 from patsearch.cli.output import notice, print_json, progress
 from patsearch.errors import UsageError
 from patsearch.files import write_output
@@ -104,6 +104,7 @@ def command(
     metadata: Metadata = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
+    style: Style = None,
     shape: Shape = False,
     rerank: RerankText = None,
     expand: ExpandText = None,
@@ -153,7 +154,12 @@ def command(
         searches=searches,
         queries=queries,
         asking=Asking().replaced(
-            turn=turn, rotations=rotations, mirror=mirror, shape=shape, expansion=expand, rerank=rerank
+            turn=turn,
+            rotations=rotations,
+            mirror=mirror,
+            expansion=expand,
+            rerank=rerank,
+            **style_option(style, shape),
         ),
     )
     _measure(options, out=out, html=html, as_json=as_json, quiet=quiet)

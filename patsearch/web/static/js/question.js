@@ -56,7 +56,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
   for (const [name, value] of Object.entries(question.options)) form.append(name, value);
   // What is drawn here has another style than any patent.
   const drawn = question.pictures.length > 0 && question.pictures.every((picture) => picture.drawn);
-  if (drawn && !question.like) form.set("shape", "true");
+  if (drawn && !question.like) form.set("style", "0");
   if (top) form.set("top", String(top));
   if (offset) form.append("offset", String(offset));
   if (drawing) form.append("drawing", drawing);
