@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from patsearch.errors import FilterError
-from patsearch.text import plain
+from patsearch.text import typed
 
 Scheme = Literal["locarno", "uspc", "cpc", "ipc"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -68,7 +68,7 @@ def parse_code(scheme: str, text: str) -> ClassCode:
 
 def try_code(scheme: Scheme, text: str) -> ClassCode | None:
     """Like `parse_code`, but None where the text is not a code of that scheme."""
-    code = _NORMALISERS[scheme](plain(text).upper()) if len(text) <= _LONGEST else None
+    code = _NORMALISERS[scheme](typed(text).upper()) if len(text) <= _LONGEST else None
     return None if code is None else ClassCode(scheme, code)
 
 

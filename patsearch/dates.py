@@ -6,6 +6,8 @@ import calendar
 import re
 from datetime import date
 
+from patsearch.text import typed
+
 _DATE = re.compile(
     r"^(?P<year>\d{4})(?:(?P<by>[-/.])(?P<month>\d{1,2})(?:(?P=by)(?P<day>\d{1,2}))?|(?P<mm>\d{2})(?P<dd>\d{2}))?"
     r"(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?$",
@@ -19,7 +21,7 @@ def span_of(text: str) -> tuple[date, date]:
     Raises:
         ValueError: it is not a date.
     """
-    match = _DATE.match(text.strip())
+    match = _DATE.match(typed(text))
     if match is None:
         raise ValueError(f"{text!r} is not a date")
     year, month, day = int(match["year"]), match["month"] or match["mm"], match["day"] or match["dd"]

@@ -34,7 +34,7 @@ from patsearch.classification import SCHEMES, ClassCode, Scheme, is_design_class
 from patsearch.dates import span_of
 from patsearch.errors import FilterError
 from patsearch.numbers import normal_number
-from patsearch.text import folded, is_storable, listed, parts, plain, query_words, text_words, unquoted
+from patsearch.text import folded, is_storable, listed, parts, plain, query_words, quoted, text_words, unquoted
 from patsearch.types import Drawing
 
 DateField = Literal["granted", "filed"]
@@ -55,6 +55,7 @@ _PARTS_OF_A_NAME = 3  # of a folder, between commas without quotation marks
 # 800,001 or 6,859,910; not a part of a longer list of three digits.
 _THOUSANDS = re.compile(r"(?<![\d,])(?:\d{1,3}|\d{1,2},\d{3}),\d{3}(?!,?\d{3}(?!\d))(?!\d)")
 _FIGURE = re.compile(r"^fig(?:ure)?s?(?:\b\.? ?|(?=\d))")
+_LETTER_OF_FIGURE = re.compile(r"^(\d+)[ -]?\(?([a-z]{1,2})\)?$")
 _EXAMPLES = {
     "locarno": "locarno=14-02",
     "uspc": "uspc=D14/126",
@@ -175,7 +176,7 @@ def parse_filter(text: str | Iterable[str]) -> Filter:
     """
     texts = [text] if isinstance(text, str) else list(text)
     _limit(sum(map(len, texts)), MOST_TEXT, "characters")
-    written = [part for whole in texts for part in parts(plain(whole), _AND)]
+    written = [part for whole in texts for part in parts(quoted(plain(whole)), _AND)]
     _limit(len(written), MOST_CONDITIONS, "conditions")
     _limit(sum(part.count(",") + 1 for part in written), MOST_VALUES, "values")
     conditions: list[Condition] = []
@@ -226,10 +227,12 @@ def not_patent(number: str) -> Filter:
 
 
 def comparable(field: ExactField, text: str) -> str:
-    """What `OneOf` compares: `FIG. 01` and `1` are the same figure."""
+    """What `OneOf` compares: `FIG. 01` and `1` are the same figure, `1(a)` and `1A` too."""
     key = folded(text)
+    if field == "kind":
+        return key.replace(" ", "")
     if field == "figure":
-        key = _FIGURE.sub("", key)
+        key = _LETTER_OF_FIGURE.sub(r"\1\2", _FIGURE.sub("", key).rstrip("."))
         return key.lstrip("0") or key
     return key.replace(", ", ",").replace(" ,", ",")
 
@@ -316,7 +319,8 @@ def _patent_test(text: str) -> tuple[OneOf, tuple[str, ...]]:
             # Nothing says whether this is a number of the United States or names of somebody's own.
             values += [f"US{digits.lstrip('0')}", *number.split(",")]
             apart = ", ".join(number.split(","))
-            notices.append(f"patent={number}: matched as US{digits.lstrip('0')} and as {apart}.")
+            read = f"matched as US{digits.lstrip('0')} and as {apart}"
+            notices.append(f"patent={number}: {read}; a design's number begins with D.")
     for start in range(len(written)):
         for end in range(start + 2, min(start + _PARTS_OF_A_NAME, len(written)) + 1):
             name = ",".join(written[start:end])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from patsearch.text import plain
+from patsearch.text import typed
 
 # Offices by WIPO ST.3 whose drawings are commonly collected. A closed list, so that a folder called
 # "chair1234" is never read as a patent of Switzerland.
@@ -14,6 +14,8 @@ _OFFICES = frozenset(
     "NL NO NZ PH PL PT RO RU SE SG SK TH TR TW UA US VN WO ZA".split(" ")
 )
 _SERIES = frozenset(["", "D", "RE", "PP", "H", "T", "X", "RD", "DM", "S", "Y", "A", "B"])
+# Of these offices alone; elsewhere they are somebody's own names (SET-1234).
+_SERIES_OF = {"RE": "US", "PP": "US", "T": "US", "X": "US", "RD": "US", "H": "US JP"}
 # Country, series letters, digits, kind code (S, S1, B2 ...).
 _NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<series>[A-Z]{0,2})(?P<digits>\d{4,12})(?P<kind>[A-Z]\d?)?$", re.ASCII)
 _US_SERIES = re.compile(r"^(?:D|RE|PP|H|T)\d{4,}[A-Z]?\d?$", re.ASCII)
@@ -21,22 +23,30 @@ _LONGEST = 100
 
 # The USPTO's own file names have the day of the issue behind the number, and the name of the sheet.
 _EDITION = re.compile(r"-(?:17|18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:-D\d{5})?$", re.ASCII)
-_UNITED_STATES = re.compile(r"^(?:UNITED STATES(?: OF AMERICA)?|U\. ?S\.(?: ?A\.)?|USA?(?= )) ?")
+_UNITED_STATES = re.compile(
+    r"^(?:UNITED STATES(?: OF AMERICA)?|U\. ?S\. ?P\.|U\. ?S\.(?: ?A\.)?|USA?(?= )"
+    r"|USPN?(?= ?(?:\d{1,2},\d{3},\d{3}|\d{6,8})\b)) ?",
+    re.ASCII,
+)
 _PATENT = re.compile(
     r"\b(?:PAT(?:ENTS?)?|PUB(?:LICATION)?|APPL(?:ICATION)?)\b\.?(?: ?(?:NUMBER|NUM\.|NOS?\b\.?|NR\b\.?))? ?:? ?"
 )
-_NO = re.compile(r"^(?:(?:NOS?|NR) ?[.:]|NUMBER\b|#) ?")
+# With thousands separated, "No 6,859,910" is not of Norway.
+_NO = re.compile(r"^(?:(?:NOS?|NR) ?[.:]|NUMBER\b|#|N°|NOS?(?= \d{1,2},\d{3},\d{3})) ?", re.ASCII)
 # Words for the letters of a series, and where these are read without the word "patent" next to them: a folder
 # "Design 1234" is somebody's own.
 _SERIES_WORDS = (
     (re.compile(r"^DES(?:IGN)?\b\.? ?(?=D? ?\d)|^DES(?=\d)"), re.compile(r"^DES(?:IGN .*\d,\d{3}\b|\b|\d)"), "D"),
-    (re.compile(r"^REISSUED? (?=(?:RE)?[. ]*\d)"), re.compile("(?!)"), "RE"),
-    (re.compile(r"^PLANT (?=(?:PP)? ?\d)"), re.compile("(?!)"), "PP"),
+    (re.compile(r"^REISSUED? (?=(?:RE)?[. ]*\d)"), re.compile(r"^REISSUED? .*\d,\d{3}\b"), "RE"),
+    (re.compile(r"^PLANT (?=(?:PP)? ?\d)"), re.compile(r"^PLANT .*\d,\d{3}\b"), "PP"),
 )
 # What behind the word "patent" is a number of the United States.
 _DIGITS = re.compile(r"^(?:\d{1,3},\d{3}|\d{6})", re.ASCII)
-# 6,859,910: commas after every three digits from a million on.
-_MILLIONS = re.compile(r"^\d{1,2},\d{3},\d{3}(?: ?[A-Z]\d?)?$", re.ASCII)
+# 6,859,910 and 6.859.910: from a million on, every three digits apart.
+_MILLIONS = re.compile(r"^\d{1,2}([,.' ’])\d{3}\1\d{3}(?: ?[A-Z]\d?)?$", re.ASCII)
+_BETWEEN = r"[\s,./'’()_-]"
+_DIGITS_APART = re.compile(rf"\d(?:{_BETWEEN}*\d)*", re.ASCII)
+_LONGEST_FIRST, _LEAST_OTHER = 4, 3  # digits of the parts that a number is written in
 
 
 def normal_number(text: str) -> str:
@@ -49,11 +59,12 @@ def normal_number(text: str) -> str:
     stripped = unicodedata.normalize("NFC", text.strip())
     if len(stripped) > _LONGEST:
         return stripped
-    packed = re.sub(r"[\s,./'’()‐–—-]", "", _without_words(_EDITION.sub("", plain(stripped).upper())))
+    written = _without_words(_EDITION.sub("", typed(stripped).upper()))
+    packed = re.sub(_BETWEEN, "", written)
     if _US_SERIES.match(packed):
         packed = "US" + packed
     match = _NUMBER.match(packed)
-    if not match or not is_number(packed):
+    if not match or not is_number(packed) or not _is_one(written):
         return stripped
     return match["office"] + match["series"] + (match["digits"].lstrip("0") or "0")
 
@@ -61,7 +72,16 @@ def normal_number(text: str) -> str:
 def is_number(text: str) -> bool:
     """Whether a text in the form of `normal_number` is a patent's number, not any other text."""
     match = _NUMBER.match(text)
-    return bool(match and match["office"] in _OFFICES and match["series"] in _SERIES)
+    if match is None or match["office"] not in _OFFICES or match["series"] not in _SERIES:
+        return False
+    return match["office"] in _SERIES_OF.get(match["series"], match["office"])
+
+
+def _is_one(written: str) -> bool:
+    """False where more than a number is written: `D907292 (2)` and `USD907292-1` are not longer numbers."""
+    digits = _DIGITS_APART.search(written)
+    first, *others = re.findall(r"\d+", digits[0]) if digits else [""]
+    return not others or (len(first) <= _LONGEST_FIRST and all(len(part) >= _LEAST_OTHER for part in others))
 
 
 def office_of(text: str) -> str:

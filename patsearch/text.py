@@ -1,7 +1,7 @@
 """One reading of text, for everything that is compared: filters, titles, captions, numbers, codes.
 
 Two texts that look the same are the same: full-width letters and digits, letters composed with their accents or not,
-blanks of any kind, upper and lower case.
+blanks of any kind, upper and lower case, with characters that are not seen (soft hyphens, byte order marks) or without.
 """
 
 from __future__ import annotations
@@ -9,10 +9,22 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ACCENTS = re.compile("[\u0300-\u036f]+")
-# An accent that no letter is composed with (the dot that is left of a small Turkish I) belongs to its word.
-_WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
+# Of Latin, Greek and Cyrillic letters, and the vowels of Hebrew and Arabic, which are mostly not written.
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c7\u064b-\u0655\u0670]+")
+# Letters that Unicode does not take apart, as they are written where a keyboard does not have them.
+_OTHER_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
+)
+_WORD = re.compile(r"[^\W_]+")
+# Soft hyphens, what joins letters or keeps them apart, what chooses their looks, and marks of byte order.
+_INVISIBLE = re.compile("[\u00ad\u034f\u180b-\u180f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")
+_SIGNS = str.maketrans(
+    {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"), "\u2044": "/", "\u2215": "/"}
+)
 _COMMA = re.compile(",")
+# A value between quotation marks as books have them.
+_MARKS = "\u201c-\u201f\u00ab\u00bb"
+_CURLY = re.compile(f'(?<=[=~,])( ?)[{_MARKS}]([^{_MARKS}"]*)[{_MARKS}](?= ?,| and |$)')
 # A value between quotation marks, in a text of the form of `plain`.
 _QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
 # What moves a terminal's cursor, names links, or turns the direction of what follows; and lone surrogates.
@@ -23,8 +35,19 @@ _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 def plain(text: str) -> str:
     """The text in the letters that a keyboard has: NFKC, ASCII digits, single blanks and none at the ends."""
     if not text.isascii():
+        text = _INVISIBLE.sub("", text)
         text = _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), unicodedata.normalize("NFKC", text))
     return " ".join(text.split())
+
+
+def typed(text: str) -> str:
+    """`plain`, with any dash as - and any slash as /: what numbers, dates and codes are read from."""
+    return plain(text).translate(_SIGNS)
+
+
+def quoted(text: str) -> str:
+    """A text of the form of `plain` with its values in straight quotation marks."""
+    return text if text.isascii() else _CURLY.sub(r'\1"\2"', text)
 
 
 def folded(text: str) -> str:
@@ -34,7 +57,12 @@ def folded(text: str) -> str:
 
 def query_words(text: str) -> list[str]:
     """The words to look for, folded."""
-    return _WORD.findall(folded(text))
+    text = folded(text)
+    if text.isascii():
+        return _WORD.findall(text)
+    # Marks belong to the letters before them: vowels in Hindi and Thai, accents that no letter is composed with.
+    parts = "".join(sign if sign.isalnum() or unicodedata.category(sign)[0] == "M" else " " for sign in text).split()
+    return [part for part in parts if any(map(str.isalnum, part))]
 
 
 def text_words(text: str) -> list[str]:
@@ -42,8 +70,11 @@ def text_words(text: str) -> list[str]:
     words = query_words(text)
     if text.isascii():
         return words
-    bare = (unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))) for word in words)
-    return words + [word for word in bare if word not in words]
+    return words + [bare for bare in map(_bare, words) if bare not in words]
+
+
+def _bare(word: str) -> str:
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))).translate(_OTHER_LETTERS)
 
 
 def parts(text: str, separator: re.Pattern[str], whole: re.Pattern[str] = _QUOTED) -> list[str]:

@@ -16,7 +16,8 @@ PACKAGE = Path(patsearch.__file__).parent
 
 # From the cellar to the roof; a part may import what is named before it, and its own modules.
 LAYERS = [
-    {"text", "dates"},
+    {"text"},
+    {"dates"},
     {"errors", "interrupts", "pages"},
     {"deadline", "files"},
     {"lock", "processes", "servers", "sqlite"},

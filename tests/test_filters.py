@@ -247,6 +247,42 @@ def test_what_cannot_be_understood_is_said_with_what_to_write(text: str, says: s
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("locarno=28‑03", {"classes": (ClassCode("locarno", "28-03"),)}),
+        ("locarno=28–03", {"classes": (ClassCode("locarno", "28-03"),)}),
+        ("uspc=D28∕47", {"classes": (ClassCode("uspc", "D28/47"),)}),
+        ("granted=2017‑01−10", {"granted": date(2017, 1, 10)}),
+        ("granted=２０１７－０１－１０", {"granted": date(2017, 1, 10)}),
+        ("patent=“chair, oak”", {"patent": "chair, oak"}),
+        ("patent=«chair, oak», D907,293", {"patent": "chair, oak"}),
+        ("patent=\u200bD907,292", {}),
+        ("kind=s 1", {"kind": "S1"}),
+        ("figure=1(a)", {"figure": "1A"}),
+        ("figure=FIG. 1 A", {"figure": "1A"}),
+        ("figure=1A", {"figure": "1-a"}),
+        ("figure=Figure 01.", {"figure": "1"}),
+        ("title~कुर्सी", {"title": "कुर्सी और मेज़"}),
+        ("title~كرسي", {"title": "كُرْسِيّ"}),
+        ("title~เก้าอี้", {"title": "เก้าอี้สำนักงาน"}),
+        ("title~chair", {"title": "arm\u00adchair cha\u00adir"}),
+        ("title~smorrebrod", {"title": "Smørrebrød"}),
+        ("title~ISIK", {"title": "Işık"}),
+        ("title~oeuvre", {"title": "Œuvre"}),
+    ],
+)
+def test_a_value_may_be_written_in_other_signs(text: str, fields: dict[str, object]) -> None:
+    assert parse_filter(text).matches(drawing(**fields))
+
+
+def test_marks_do_not_divide_a_word() -> None:
+    """The vowels of these scripts are signs behind letters: a word is not the list of its consonants."""
+    assert not parse_filter("title~क").matches(drawing(title="रकस"))
+    assert not parse_filter("title~कमल").matches(drawing(title="कुर्सी मेज़ लैंप"))
+    assert not parse_filter("figure=1-2").matches(drawing(figure="12"))
+
+
 def test_filters_join() -> None:
     joined = parse_filter("uspc=D14") & parse_filter("granted=2015")
     assert str(joined) == "uspc=D14 and granted=2015"

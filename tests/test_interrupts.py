@@ -94,6 +94,24 @@ def test_a_library_stopped_while_it_loads_is_a_stop(
     assert capfd.readouterr().err.splitlines()[-1].startswith("Stopped. Finished work is kept")
 
 
+@pytest.mark.parametrize("module", ["click", "patsearch.settings"])
+def test_a_stop_while_the_command_line_is_loaded_says_nothing(tmp_path: Path, module: str) -> None:
+    stop = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n"
+    finder = (
+        "import sys\n"
+        "class Stops:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        f"            exec({stop!r})\n"
+        "sys.meta_path.insert(0, Stops())\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(finder)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "patsearch", "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def of_group(group: int) -> list[str]:
     """The processes of a group that have not ended."""
     listed = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout

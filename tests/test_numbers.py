@@ -39,9 +39,19 @@ from patsearch.numbers import normal_number
             ],
             "USD534331",
         ),
-        (["6,859,910", "US06859910-20050222", "No. 6,859,910", "United States Patent 6,859,910 B2"], "US6859910"),
-        (["Re. 49,123", "Reissue Patent 49,123", "RE49123E"], "USRE49123"),
-        (["Plant Patent No. PP12,345", "U.S. Plant Pat. No. 12,345"], "USPP12345"),
+        (
+            [
+                *("6,859,910", "US06859910-20050222", "No. 6,859,910", "United States Patent 6,859,910 B2"),
+                *("6.859.910", "6 859 910 B2", "6’859’910", "No 6,859,910", "№ 6,859,910", "Nº 6,859,910"),
+                *("USP 6,859,910", "USP6859910", "USPN 6859910", "U.S.P. 6,859,910", "US_6859910_B2"),
+            ],
+            "US6859910",
+        ),
+        (["Re. 49,123", "Reissue Patent 49,123", "RE49123E", "Reissue 49,123"], "USRE49123"),
+        (["Plant Patent No. PP12,345", "U.S. Plant Pat. No. 12,345", "Plant 12,345"], "USPP12345"),
+        (["D_800_001", "D−800001", "\u200bD800001", "USD800\u00ad001", "D800001\ufeff", "D 800\u2009001"], "USD800001"),
+        (["DE 10 2005 012 345 A1", "DE102005012345A1"], "DE102005012345"),
+        (["JPH10-123456", "JPH10123456A"], "JPH10123456"),
     ],
 )
 def test_ways_of_writing(texts: list[str], normal: str) -> None:
@@ -53,6 +63,9 @@ def test_ways_of_writing(texts: list[str], normal: str) -> None:
     [
         *("chair1234", "D12", "my designs", "907292", "views", "", "ITEM1234", "chair, oak", "Design 1234", "pub 1234"),
         *("patent 5", "plant 1234", "No. 1234567", "12,345", "pattern 12345", "x" * 5000, "20210105", "2021-01-05"),
+        # A number and something else, such as a sheet's or a copy's, is not a longer number.
+        *("USD907292-1", "USD907292_1", "USD907292 (1)", "D907292 (2)", "D907292-002", "USD907292.1", "EP1234567.2"),
+        *("SET-1234", "CHX 1000", "ATH_1234"),
     ],
 )
 def test_what_is_no_number_stays_as_it_is(text: str) -> None:

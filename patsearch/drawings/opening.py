@@ -58,6 +58,7 @@ _ORIENTATION, _LYING = 274, (5, 6, 7, 8)
 _BIG_TIFF = (b"II+\0", b"MM\0+")
 _BLANK = b" \t\r\n"
 _MOST_FRAMES = 1000
+SNIFFED = 1024  # bytes of a file that show what it is
 _READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP and WebP are read"
 
 # Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
@@ -66,8 +67,10 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"%!PS", "PostScript", "Convert it to PNG first."),
     (b"<svg", "an SVG", "Convert it to PNG first, for example: rsvg-convert -w 1024 FILE -o drawing.png."),
     (b"\x1f\x8b", "a gzip file", "Unpack it first; an SVGZ drawing must be converted to PNG."),
-    (b"ftypheic", "a HEIC photo", "Export it as JPEG first."),
-    (b"ftypavif", "an AVIF image", "Export it as PNG or JPEG first."),
+    *((b"ftyp" + brand, "a HEIC photo", "Export it as JPEG first.") for brand in (b"hei", b"hev", b"mif1", b"msf1")),
+    (b"ftypavi", "an AVIF image", "Export it as PNG or JPEG first."),
+    (b"JXL ", "a JPEG XL image", "Export it as PNG or JPEG first."),
+    (b"8BPS", "a Photoshop file", "Export it as PNG first."),
 )
 
 # Of a damaged sheet's lines; with more gone it is no longer the drawing that it was.
@@ -212,7 +215,7 @@ def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.Ima
     for magic, offset, kind, reader in _READERS:
         if data.startswith(magic, offset):
             return kind, reader
-    head = data[:1024]
+    head = data[:SNIFFED]
     for mark, what, hint in _FOREIGN:
         if mark in head:
             raise UnknownFormat(f"{name} is {what}, which is not read ({_READABLE}).", hint=hint)

@@ -30,6 +30,13 @@ _DARK, _LIGHT = 80, 175
 _DARK_BORDER = 0.9
 _TWO_TONES = 0.9
 _MAX_LIGHT = 0.4
+# A scanner's white edge around such a drawing is narrower than this share of the shorter side; pixels at its inner side
+# are between the two.
+_WHITE_EDGE, _BETWEEN = 1 / 25, 2
+# Light lines on another dark ground, such as green on black or white on blue: of one shade, with nothing darker.
+_GROUND, _EVEN, _LIGHTER, _MAX_DARKER = 128, 20, 40, 0.01
+_LEAST_INK, _LEAST_PAPER = 0.65, 0.35  # of the way from ground to ink
+_THICK, _MAX_THICK = 1 / 40, 0.25  # of the shorter side; the share of ink that is thicker, which is not a line
 # A picture whose shades differ by less, or that has none lighter than this, shows nothing.
 _LEAST_CONTRAST = 16
 _BLACK = 64
@@ -88,7 +95,7 @@ def query_image(
         image = _crop(image, crop, called)
     grey = to_grey(image)
     _refuse_flat(grey, called)
-    turned = 255 - grey if _is_inverted(grey) else grey
+    turned = _dark_on_light(grey)
     cleaned = _cleaned(turned) if clean and image.mode != "1" else turned
     return image if cleaned is grey else Image.fromarray(cleaned)
 
@@ -104,8 +111,7 @@ def open_sheet(data: bytes, *, name: str = "", page: int = 1) -> tuple[Grey, str
     """
     grey, bilevel, remark = open_grey(data, name=name, page=page)
     _refuse_flat(grey, name)
-    if _is_inverted(grey):
-        grey = 255 - grey
+    grey = _dark_on_light(grey)
     return grey if bilevel else _cleaned(grey), remark
 
 
@@ -130,10 +136,11 @@ def normalise_polarity(image: Image.Image) -> tuple[Image.Image, bool]:
     """The drawing as dark on light, and whether it was inverted for that.
 
     Only a clear case is inverted: a border that is dark all round, nearly all pixels close to black or
-    to white, and the light ones a minority.
+    to white, and the light ones a minority; or light lines on a dark ground of one shade.
     """
     grey = to_grey(image)
-    return (Image.fromarray(255 - grey), True) if _is_inverted(grey) else (image, False)
+    turned = _dark_on_light(grey)
+    return (image, False) if turned is grey else (Image.fromarray(turned), True)
 
 
 def clean_photo(image: Image.Image) -> Image.Image:
@@ -157,6 +164,63 @@ def _cleaned(grey: Grey) -> Grey:
     return grey if lighting is None else _threshold(lighting)
 
 
+def _dark_on_light(grey: Grey) -> Grey:
+    """The same array, or the picture turned."""
+    if _is_inverted(grey):
+        return 255 - grey
+    turned = _within_white_edge(grey)
+    return _light_lines(grey) if turned is None else turned
+
+
+def _within_white_edge(grey: Grey) -> Grey | None:
+    """A white-on-black drawing with a white edge around it, turned; None for another picture."""
+    most = int(min(grey.shape) * _WHITE_EDGE)
+    if most < 1:
+        return None
+    # Most drawings are white there.
+    if any(np.count_nonzero(line < _DARK) < _DARK_BORDER * line.size for line in (grey[most], grey[-1 - most])):
+        return None
+    widths = []
+    for side in (grey[:most], grey[::-1][:most], grey.T[:most], grey.T[::-1][:most]):
+        light = np.count_nonzero(side > _LIGHT, axis=1) >= _DARK_BORDER * side.shape[1]
+        widths.append(int(np.flatnonzero(light)[-1]) + 1 + _BETWEEN if light.any() else 0)
+    top, bottom, left, right = widths
+    inner = (slice(top, grey.shape[0] - bottom), slice(left, grey.shape[1] - right))
+    if not any(widths) or not _is_inverted(grey[inner]):
+        return None
+    turned = np.full_like(grey, WHITE)
+    turned[inner] = 255 - grey[inner]
+    return turned
+
+
+def _light_lines(grey: Grey) -> Grey:
+    """Lines that are lighter than a dark ground of one shade as black on white; the same array for another picture."""
+    edge = max(1, min(grey.shape) // 50)
+    if 2 * np.count_nonzero(grey[:edge] < _GROUND) < grey[:edge].size:  # most drawings
+        return grey
+    border = np.concatenate([part.ravel() for part in (grey[:edge], grey[-edge:], grey[:, :edge], grey[:, -edge:])])
+    ground = float(np.median(border))
+    lighter = grey > ground + _LIGHTER
+    share = float(np.mean(lighter))
+    if (
+        ground >= _GROUND
+        or np.mean(np.abs(border - ground) <= _EVEN) < _DARK_BORDER
+        or np.mean(grey < ground - _EVEN) > _MAX_DARKER
+        or not 0 < share <= _MAX_LIGHT
+    ):
+        return grey
+    ink = float(np.percentile(grey[lighter], 75))
+    way = (grey - ground) / (ink - ground)
+    side = max(3, int(min(grey.shape) * _THICK))
+    thick = cv2.erode(lighter.astype(np.uint8), np.ones((side, side), np.uint8))
+    thick = cv2.dilate(thick, np.ones((side, side), np.uint8))
+    if np.mean((way >= _LEAST_INK) | (way <= _LEAST_PAPER)) < _TWO_TONES or np.count_nonzero(
+        thick
+    ) > _MAX_THICK * np.count_nonzero(lighter):
+        return grey
+    return np.asarray(np.rint(WHITE * (1 - np.clip(way, 0, 1))), np.uint8)
+
+
 def _is_inverted(grey: Grey) -> bool:
     edge = max(1, min(grey.shape) // 50)
     border = grey[:edge], grey[-edge:], grey[:, :edge], grey[:, -edge:]
@@ -176,7 +240,7 @@ def _refuse_flat(grey: Grey, name: str) -> None:
     if part.max() >= WHITE - _LEAST_CONTRAST and part.min() < _BLACK:
         return  # most drawings, at no cost
     lightest, darkest = int(grey.max()), int(grey.min())
-    if lightest < _BLACK or (lightest - darkest < _LEAST_CONTRAST and lightest < WHITE - _LEAST_CONTRAST):
+    if lightest < _BLACK or (lightest - darkest < _LEAST_CONTRAST and darkest < _PAPER_WHITE):
         shade = "black" if lightest < _BLACK else "of one grey"
         raise ImageError(
             f"{name or 'The image'} shows nothing: it is all {shade}.", hint="Check the file, or the crop."

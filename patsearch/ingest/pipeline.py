@@ -35,6 +35,8 @@ from patsearch.servers import remember
 from patsearch.types import Drawing
 
 _COMMIT_SECONDS = 5.0
+_WITHOUT = "without drawings"
+_FRONT_PAGE = "without drawings but the front page's (--front-pages)"
 _DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
 # Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
 _RECIPE = 1
@@ -210,7 +212,7 @@ class _Run:
         if entry.fingerprint != unit.fingerprint or entry.settings != self._settings:
             return None
         reasons = {
-            "done": "already in the index",
+            "done": "already in the index" if entry.drawings else _WITHOUT,
             "deleted": "deleted from the index (--again brings it back)",
             "replaced": "replaced by another source",
         }
@@ -261,8 +263,11 @@ class _Run:
             state: State = "partial" if result.problems else "done"
             count = len(result.drawings)
             entries.append(Entry(unit.key, unit.fingerprint, self._settings, result.patent, count, state))
-            report.patents += 1
-            report.drawings += count
+            if count:
+                report.patents += 1
+                report.drawings += count
+            elif not result.problems:  # they say why there is nothing
+                report.skipped[_FRONT_PAGE if result.sheets else _WITHOUT] += 1
         for unit, result in batch:
             # A unit that failed now but is in the index keeps what it had.
             if result.failed is not None and engine.journal.get(unit.key) is None:

@@ -21,7 +21,7 @@ class IngestReport:
     """Counts of one run.
 
     Attributes:
-        patents: patents added or replaced.
+        patents: patents added or replaced, with drawings.
         drawings: drawings added or replaced.
         sheets: sheets read, front pages included.
         removed: drawings that a newer version of their patent no longer has.

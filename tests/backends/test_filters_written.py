@@ -234,7 +234,8 @@ def test_commas_between_and_within_numbers_and_names(text: str, found: list[str]
 
 
 def test_a_number_that_may_be_two_things_says_so() -> None:
-    assert parse_filter("patent=101,102").notices == ("patent=101,102: matched as US101102 and as 101, 102.",)
+    said = "patent=101,102: matched as US101102 and as 101, 102; a design's number begins with D."
+    assert parse_filter("patent=101,102").notices == (said,)
     assert parse_filter("patent=D101,102").notices == ()
 
 

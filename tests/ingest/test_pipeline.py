@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import add_member, draw_design, grant_zip, week
+from makers import add_member, draw_design, grant_xml, grant_zip, week
+from PIL import Image
 from waiting import wait_until
 
 from patsearch.engine import Journal, open_index
@@ -144,6 +145,34 @@ def test_what_is_read_again_with_the_same_outcome_is_not_added_again(tmp_path: P
     repaired = ingest([write(members[broken])], tmp_path / "index", ONE)
     assert (repaired.patents, repaired.exit_code) == (1, 0)
     assert ingest([tmp_path / name], tmp_path / "index", IngestOptions(workers=1, again=True)).patents == 1
+
+
+def test_what_has_no_drawings_is_not_added(tmp_path: Path) -> None:
+    """Texts whose sheets are elsewhere, grants that have none, front pages alone, pictures that show nothing."""
+    folder = tmp_path / "w"
+    folder.mkdir()
+    (name, data), stem = grant_zip(1), "USD0900001-20210105"
+    xml = grant_xml("D0900001", title="Chair", date="20210105", locarno="0601", uspc="D 6334", sheets=2)
+    (folder / f"{stem}.XML").write_bytes(xml)
+    named = b"<drawings><figure><img file='USD0900002-20210105-D00001.TIF'/></figure></drawings></us-patent-grant>"
+    text = xml.replace(b"D0900001", b"D0900002").replace(b"</us-patent-grant>", named)
+    (folder / "USD0900002-20210105.XML").write_bytes(text)
+    with zipfile.ZipFile(io.BytesIO(data)) as whole, zipfile.ZipFile(folder / name.replace("1-", "3-"), "w") as front:
+        for member in whole.namelist():
+            content = whole.read(member).replace(b"D0900001", b"D0900003")
+            if member.endswith((".XML", "D00000.TIF")):
+                front.writestr(member.replace("D0900001", "D0900003"), content)
+    Image.new("L", (200, 200)).save(folder / "black.png")
+    report = ingest([folder], tmp_path / "index", ONE)
+    assert (report.patents, report.drawings, report.exit_code) == (0, 0, 9)
+    assert [str(problem).partition(": ")[2] for problem in report.failed] == [
+        "USD0900002-20210105: 1 of 1 sheets are missing: USD0900002-20210105-D00001.TIF",
+        "black: black: black shows nothing: it is all black. Check the file, or the crop.",
+    ]
+    skipped = {"without drawings": 1, "without drawings but the front page's (--front-pages)": 1}
+    assert report.skipped == skipped
+    again = ingest([folder], tmp_path / "index", ONE)
+    assert (again.patents, again.skipped["without drawings"]) == (0, 2)
 
 
 def test_a_script_without_a_main_guard_gets_one_error(tmp_path: Path) -> None:

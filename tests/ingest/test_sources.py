@@ -67,6 +67,18 @@ def test_nothing_to_ingest_says_what_was_looked_for(tmp_path: Path, name: str | 
     assert all(word in text for word in ("uspto: weekly archives", "deeppatent: images named", "images: images"))
 
 
+def test_what_is_there_instead_is_named(tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "1.heic"
+    photo.parent.mkdir()
+    photo.write_bytes(b"\0\0\0\x18ftypheix\0\0")
+    with pytest.raises(
+        SourceError, match=r"1\.heic holds nothing that can be ingested: a HEIC photo, which is not read"
+    ):
+        open_source(photo)
+    with pytest.raises(SourceError, match=r"ingested \(1\.heic: a HEIC photo, which is not read; export it as JPEG"):
+        open_source(photo.parent)
+
+
 @pytest.mark.parametrize("kind", ["deeppatent", "images"])
 def test_a_kind_that_was_named_and_finds_nothing_says_so(tmp_path: Path, kind: str) -> None:
     (problem,) = open_source(tmp_path, kind=kind).units()

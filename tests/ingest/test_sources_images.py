@@ -166,6 +166,34 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, separator: str, first
     assert (patent.title, patent.granted) == (" ".join(f"Stuhl{separator} groß".split()), date(2021, 1, 5))
 
 
+def test_what_programs_write_around_values_and_for_none(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text(
+        '\n"sep=;"\n\npatent;title;kind;uspc;granted\n'
+        '="D907292";nan;<NA>;NaN|D28/47;#N/A\n12448135.0;"=""1.50""";None;null;２０２１–０１–０５\n---;---;---;---;---\n',
+        encoding="utf-8",
+    )
+    metadata = read_metadata(table)
+    assert [str(p).partition(", ")[2] for p in metadata.problems] == ["line 7: the row names no patent; left out"]
+    first, second = metadata.patents.values()
+    assert (first.number, first.title, first.kind, first.granted) == ("USD907292", "", "", None)
+    assert [str(code) for code in first.classes] == ["uspc:D28/47"]
+    assert (second.number, second.title, second.granted) == ("12448135", "1.50", date(2021, 1, 5))
+    assert second.classes == ()
+
+
+def test_the_separator_that_is_said_may_be_wrong(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("sep=;\npatent,title\nD907292,Chair\n")
+    assert read_metadata(tmp_path / "m.csv").patents["USD907292"].title == "Chair"
+
+
+def test_a_line_of_json_without_a_patent_costs_itself_alone(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"title": "A"}\n{"patent": "D907292"}\n{"patent": null}\n')
+    metadata = read_metadata(tmp_path / "m.jsonl")
+    assert list(metadata.patents) == ["USD907292"]
+    assert [p.where.partition(", ")[2] for p in metadata.problems] == ["line 1", "line 3"]
+
+
 @pytest.mark.parametrize(
     ("written", "day"),
     [
@@ -223,12 +251,15 @@ def test_bad_values_and_rows_are_named_by_their_line(tmp_path: Path) -> None:
     [
         ("m.csv", b"number,title\nA,B\n", "line 1: there is no column 'patent'"),
         ("m.csv", b"sep=;\nnumber;title\nA;B\n", "line 2: there is no column 'patent'"),
-        ("m.csv", b"sep=;\npatent,title\nA,B\n", "line 2: there is no column 'patent'"),
+        ("m.csv", b"\n\nnumber,title\nA,B\n", "line 3: there is no column 'patent'"),
+        ("m.csv", b"patent,title,title\nA,B,C\n", "line 1: the column 'title' occurs twice"),
         ("m.csv", b"\xff\xfep\0a", "not in UTF-8"),
         ("m.csv", b"", "the table is empty"),
         ("m.csv", b"patent\n\xff\xfe\n", "not in UTF-8"),
-        ("m.csv", b'patent\n"A\n', "not a readable table"),
-        ("m.csv", b"patent\n" + b"A" * 200_000, "not a readable table"),
+        ("m.csv", b'patent\nB\n"A\n', "line 3: not a readable row"),
+        ("m.csv", b'patent,title\nA,"5" table"\n', "line 2: not a readable row"),
+        ("m.csv", b"patent\n" + b"A" * 200_000, "line 2: not a readable row"),
+        ("m.csv", b"patent," + b"A" * 200_000, "line 1: there is no column 'patent'"),
         ("m.xlsx", b"PK", "unknown kind of table '.xlsx'"),
     ],
 )

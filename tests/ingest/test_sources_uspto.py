@@ -188,6 +188,7 @@ def test_the_real_texts_of_a_week(data_dir: Path) -> None:
     patents = loaded(data_dir / "uspto-design-xml-2023")
     assert len({p.number for p in patents}) == 449
     assert {p.sheets for p in patents} == {()}
+    assert all("sheets are missing" in " ".join(p.problems) for p in patents)
 
 
 def _file(folder: Path, data: bytes) -> Path:

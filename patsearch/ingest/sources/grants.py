@@ -84,8 +84,8 @@ class GrantFiles(Unit):
                 images[path.name] = read_file(path, MAX_MEMBER)
             except SourceError as error:
                 problems.append(error.message)
-        if not images and not problems:
-            return grant.patent  # a text without drawings, as the full-text collections have it
+        if not images and not problems and not grant.images:
+            return grant.patent  # a grant without drawings, such as one in chemistry
         return _with_sheets(grant, images, tuple(problems))
 
 

@@ -32,10 +32,12 @@ _TABLES = (".csv", ".tsv", ".tab")
 _JSON_LINES = (".jsonl", ".ndjson")
 _LONGEST_LINE = 1 << 20
 _SEPARATORS = ",;\t|"
-_SEPARATOR_LINE = re.compile(r"^\s*sep=(.)\s*$", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'^\s*"?sep=(.)"?\s*$', re.IGNORECASE)
+_AS_TEXT = re.compile(r'="(.*)"')  # how spreadsheets keep a number as text
+_WHOLE = re.compile(r"(\d+)\.0", re.ASCII)  # a whole number, as pandas writes a column with empty cells
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FIRST_DAY = datetime(1970, 1, 1)
-_EMPTY = frozenset({"nan", "nat", "none", "null"})  # what pandas writes for no value
+_EMPTY = frozenset({"nan", "nat", "none", "null", "<na>", "n/a", "#n/a", "-"})  # written for no value
 _MILLISECONDS = re.compile(r"-?\d{12,13}")  # since 1970, as pandas writes dates in JSON
 
 
@@ -62,13 +64,8 @@ def read_metadata(path: Path) -> Metadata:
     for line, row in _rows(path, result.problems):
         where = f"{printable(path)}, line {line}"
         values = {str(k).strip().casefold(): v for k, v in row.items() if k is not None}
-        if "patent" not in values:
-            raise SourceError(
-                f"{where}: there is no column 'patent'.",
-                hint=f"Known columns: {', '.join(COLUMNS)}.",
-            )
-        number = normal_number(one_line(values["patent"]))
-        if not number:
+        number = normal_number(_cell(values.get("patent")))
+        if not any(map(str.isalnum, number)):
             result.problems.append(Problem(where, "the row names no patent; left out"))
         elif number in result.patents:
             result.problems.append(Problem(where, f"{number} occurs twice; the first row counts"))
@@ -79,9 +76,7 @@ def read_metadata(path: Path) -> Metadata:
 
 def _patent(number: str, values: dict[str, Any], where: str, problems: list[Problem]) -> Patent:
     def day(column: str) -> date | None:
-        text = one_line(values.get(column)).removesuffix(".0")
-        if text.casefold() in _EMPTY:
-            return None
+        text = _cell(values.get(column))
         if _MILLISECONDS.fullmatch(text):
             return (_FIRST_DAY + timedelta(milliseconds=int(text))).date()
         found = parse_day(text)
@@ -100,8 +95,8 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
                 classes.append(code)
     return Patent(
         number=number,
-        title=one_line(values.get("title")),
-        kind=one_line(values.get("kind")),
+        title=_cell(values.get("title")),
+        kind=_cell(values.get("kind")),
         granted=granted,
         filed=filed,
         classes=tuple(dict.fromkeys(classes)),
@@ -131,31 +126,56 @@ def _encoding(path: Path) -> str:
 
 
 def _table_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
-    first, before = next(lines, ""), 0
-    separators = _SEPARATORS
-    if said := _SEPARATOR_LINE.match(first):
-        separators, first, before = said[1], next(lines, ""), 1
-    if not first.strip():
+    header, before, separators = "", 0, _SEPARATORS
+    for line in lines:
+        if said := _SEPARATOR_LINE.match(line):
+            separators = said[1] + _SEPARATORS
+        elif line.strip():
+            header = line
+            break
+        before += 1
+    if not header:
         raise SourceError(f"{printable(path)}: the table is empty.")
-    separator = next((s for s in separators if _has_patent(first, s)), None)
-    if separator is None:
-        raise SourceError(
-            f"{printable(path)}, line {before + 1}: there is no column 'patent'.",
-            hint=f"Known columns: {', '.join(COLUMNS)}.",
-        )
-    reader = csv.DictReader(chain([first], lines), delimiter=separator, strict=True)
-    for row in reader:
-        line = reader.line_num + before
+    separator = _separator(header, separators, f"{printable(path)}, line {before + 1}")
+    reader = csv.DictReader(chain([header], lines), delimiter=separator, strict=True)
+    assert reader.fieldnames is not None, "there is a header"  # read now, so that lines are counted behind it
+    while True:
+        begins = reader.line_num + before + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            # Where quotation marks do not fit, nothing says where the next row begins.
+            raise SourceError(
+                f"{printable(path)}, line {begins}: not a readable row ({error}).",
+                hint='Put values with quotation marks in quotation marks, and write "" within them.',
+            ) from error
+        if row is None:
+            return
+        number = reader.line_num + before
         if None in row:
             reason = "more values than the header has columns; left out (put values with separators in quotes)"
-            problems.append(Problem(f"{printable(path)}, line {line}", reason))
+            problems.append(Problem(f"{printable(path)}, line {number}", reason))
         else:
-            yield line, row
+            yield number, row
 
 
-def _has_patent(header: str, separator: str) -> bool:
-    names = next(csv.reader([header], delimiter=separator), [])
-    return "patent" in (name.strip().casefold() for name in names)
+def _separator(header: str, separators: str, where: str) -> str:
+    """What separates the names of the columns.
+
+    Raises:
+        SourceError: none of them is `patent`, or a column that is read occurs twice.
+    """
+    for separator in separators:
+        try:
+            names = next(csv.reader([header], delimiter=separator), [])
+        except csv.Error:
+            continue
+        names = [name.strip().casefold() for name in names]
+        if "patent" in names:
+            if double := next((name for name in COLUMNS if names.count(name) > 1), None):
+                raise SourceError(f"{where}: the column {double!r} occurs twice.", hint="Rename or remove one of them.")
+            return separator
+    raise SourceError(f"{where}: there is no column 'patent'.", hint=f"Known columns: {', '.join(COLUMNS)}.")
 
 
 def _json_rows(path: Path, lines: Iterator[str], problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -180,6 +200,15 @@ def one_line(value: object) -> str:
     return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
+def _cell(value: object) -> str:
+    """A value as one line, without what programs write around it; nothing for what they write for no value."""
+    text = one_line(value)
+    for written in (_AS_TEXT, _WHOLE):
+        if found := written.fullmatch(text):
+            text = found[1].strip()
+    return "" if text.casefold() in _EMPTY else text
+
+
 def _list(value: object) -> list[str]:
-    parts = value if isinstance(value, list) else re.split(r"[;|]", one_line(value))
-    return [text for part in parts if (text := one_line(part))]
+    parts = value if isinstance(value, list) else re.split(r"[;|]", _cell(value))
+    return [text for part in parts if (text := _cell(part))]

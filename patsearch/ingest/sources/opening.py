@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from patsearch import plugins
+from patsearch.drawings.opening import SNIFFED, describe
 from patsearch.errors import PluginError, SourceError, UsageError
+from patsearch.files import printable
 from patsearch.ingest.sources.base import Source, SourceOptions
+from patsearch.ingest.sources.folders import Folder, walk
 from patsearch.ingest.sources.together import Together
 
 
@@ -56,7 +59,21 @@ def _recognise(path: Path) -> list[type[Source]]:
     if fitting:
         return [k for k in fitting if k.shares] if fitting[0].shares and path.is_dir() else fitting[:1]
     looked = "; ".join([*(f"{k.name}: {k.looks_for}" for k in kinds), *broken])
-    raise SourceError(f"{path} holds nothing that can be ingested.", hint=f"Looked for {looked}.")
+    raise SourceError(f"{path} holds nothing that can be ingested{_example(path)}.", hint=f"Looked for {looked}.")
+
+
+def _example(path: Path) -> str:
+    """What a file is instead, or the first one of a folder."""
+    folders = walk(path) if path.is_dir() else [Folder(path.parent, (path,))]
+    file = next((folder.files[0] for folder in folders if isinstance(folder, Folder) and folder.files), None)
+    if file is None:
+        return ""
+    try:
+        with file.open("rb") as opened:
+            what = describe(opened.read(SNIFFED))
+    except OSError:
+        return ""
+    return f": {what}" if file == path else f" ({printable(file.relative_to(path))}: {what})"
 
 
 def _load(name: str) -> type[Source]:

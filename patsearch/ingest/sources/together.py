@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from patsearch.drawings.opening import describe
+from patsearch.drawings.opening import SNIFFED, describe
 from patsearch.engine.journal import FILE as JOURNAL
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.files import printable
@@ -22,7 +22,6 @@ _EXPECTED = (
     (re.compile(r"^(?:designs\.jsonl|metadata\.csv|(?:train|val|test)_\w*patent\w*\.txt)$"), "tables of a corpus"),
 )
 _MOST_LINES = 50
-_SNIFFED = 1024  # bytes
 
 
 class Together(Source):
@@ -100,7 +99,7 @@ class Together(Source):
             return suffix, f"not of a source of the kind {self.name!r}", False
         try:
             with file.open("rb") as opened:
-                return suffix, describe(opened.read(_SNIFFED)), False
+                return suffix, describe(opened.read(SNIFFED)), False
         except OSError as error:
             return suffix, f"cannot be read ({error.strerror or error})", False
 
