@@ -39,6 +39,7 @@ from workshop.lite0 import Weights, build_network
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+SKETCHES = ("chairs", "shoes")
 BASELINE = "lite0-imagenet"
 TITLE = "Two EfficientNet-Lite0, for whole drawings and for their details, trained on drawings of free 3D shapes"
 METRICS = ("map", "map_by_patent", "hit_rate@1", "hit_rate@10")
@@ -127,23 +128,28 @@ def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list
         name += f", among {dataset['distractors']} other figures"
     among = ["--distractors", Path(arguments.distractors).name] if arguments.distractors else []
     command = " ".join(["patsearch bench --dataset", dataset["name"], *words[:5], *among])
-    return {
-        BASELINE if evaluation["baseline"] else encoder: [
-            Score(name, metric, round(evaluation["metrics"][metric], 4), command) for metric in METRICS
-        ]
-        for evaluation in answer["evaluations"]
-    }
+    scores: dict[str, list[Score]] = {}
+    for evaluation in answer["evaluations"]:
+        measured = BASELINE if evaluation["baseline"] else encoder
+        how = f"{name}, {'by shape' if evaluation['asking']['shape'] else 'with the drawing style'}"
+        scores.setdefault(measured, []).extend(
+            Score(how, metric, round(evaluation["metrics"][metric], 4), command) for metric in METRICS
+        )
+    return scores
 
 
 def sketch_scores(encoder: str, folder: str) -> list[Score]:
     """Scores on pairs of a sketch and an edge map."""
-    lines = call(sys.executable, ROOT / "bench" / "sketches.py", folder, "--encoder", encoder)
-    return [
-        Score(f"Sketch Me That Shoe, {row['set']}", metric, row[metric], "python bench/sketches.py DIR")
-        for row in map(json.loads, lines.splitlines())
-        for metric in METRICS
-        if metric in row
-    ]
+    scores = []
+    for chosen in SKETCHES:
+        bench = ["patsearch", "bench", "--dataset", f"sketches:{folder}?set={chosen}", "--encoder", encoder]
+        answer = json.loads(call(sys.executable, "-m", *bench, "--no-engines", "--no-baseline", "--json"))
+        command = f"patsearch bench --dataset sketches:DIR?set={chosen} --no-engines"
+        scores += [
+            Score(f"Sketch Me That Shoe, {chosen}", metric, round(answer["metrics"][metric], 4), command)
+            for metric in ("hit_rate@1", "hit_rate@10")
+        ]
+    return scores
 
 
 def describe(plan: Mapping[str, Any], caches: Mapping[str, Path]) -> str:
@@ -216,7 +222,7 @@ def main() -> None:
     parser.add_argument("--patents", help="patents to measure on, as `patsearch bench --dataset`")
     parser.add_argument("--distractors", help="drawings that join the gallery")
     parser.add_argument("--filter", default="kind=S1", help="which of the patents are queries")
-    parser.add_argument("--sketches", help="folder for bench/sketches.py")
+    parser.add_argument("--sketches", help="folder of Sketch Me That Shoe")
     arguments = parser.parse_args()
     arguments.out = arguments.out.absolute()
     plan = tomllib.loads(arguments.plan.read_text(encoding="utf-8"))

@@ -27,6 +27,25 @@ class ListedImage:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLists:
+    """Queries and gallery of listed images, and which are right: query id -> image id -> degree of relevance."""
+
+    queries: list[ListedImage]
+    gallery: list[ListedImage]
+    judgements: dict[str, dict[str, float]]
+
+
+def read_lists(folder: Path) -> ImageLists:
+    """A dataset in TREC's form.
+
+    Raises:
+        InputError: see `read_images` and `read_qrels`.
+    """
+    queries, gallery = (read_images(folder / f"{name}.txt") for name in ("queries", "gallery"))
+    return ImageLists(queries, gallery, read_qrels(folder / "qrels.txt"))
+
+
 def read_images(path: Path) -> list[ListedImage]:
     """The images that a list names, in its order.
 

@@ -23,7 +23,8 @@ from patsearch.errors import SourceError, UsageError
 from patsearch.evaluation.asking import Asking, OrientedEncoder
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.images import encode_images, file_thumbnail
-from patsearch.evaluation.lists import read_images
+from patsearch.evaluation.lists import ImageLists, read_lists
+from patsearch.evaluation.sketches import read_sketches
 from patsearch.evaluation.specs import DatasetSpec, deeppatent_lists
 from patsearch.types import Closing, JsonDict
 
@@ -48,6 +49,7 @@ class Material:
         ingests: the reports of the ingests, in order.
         notes: what could not be read.
         stored: the user's own index, where the dataset is one, and the name of its backend.
+        lists: of a dataset of listed images.
     """
 
     encoder: JsonDict
@@ -58,6 +60,7 @@ class Material:
     ingests: tuple[JsonDict, ...] = ()
     notes: tuple[str, ...] = ()
     stored: tuple[str, Backend] | None = None
+    lists: ImageLists | None = None
 
 
 @dataclass(slots=True)
@@ -114,12 +117,12 @@ class Workshop(Closing):
             EncoderMismatch, UsageError: an index holds another encoder's vectors, or another kind of drawing.
         """
         gathered = _Gathered()
-        if self._metadata is not None and self.spec.kind in ("index", "trec"):
+        if self._metadata is not None and (self.spec.kind == "index" or self.spec.listed):
             raise UsageError(f"Nothing of {self.spec.name} is ingested: --metadata does not go with it.")
         if self.spec.kind == "index":
             return self._of_index(gathered, encoder)
         chosen = encoder or load_encoder()
-        if self.spec.kind == "trec":
+        if self.spec.listed:
             return self._of_images(gathered, chosen)
         engine = self._ingested(gathered, self.spec, chosen, whole_sheets)
         collection = Collection.read(engine.backend)
@@ -132,9 +135,8 @@ class Workshop(Closing):
         Not for an index, which has no pictures to turn.
         """
         gathered, turning = _Gathered(), OrientedEncoder(encoder or load_encoder(), asking)
-        if self.spec.kind == "trec":
-            images = read_images(self.spec.paths[0] / "queries.txt")
-            return encode_images(images, turning)[0]
+        if self.spec.listed:
+            return encode_images(self._lists().queries, turning)[0]
         return Collection.read(self._ingested(gathered, self.spec, turning, whole_sheets).backend)
 
     def _of_index(self, gathered: _Gathered, encoder: Encoder | None) -> Material:
@@ -150,7 +152,8 @@ class Workshop(Closing):
         return replace(material, stored=(engine.manifest.backend, engine.backend))
 
     def _of_images(self, gathered: _Gathered, encoder: Encoder) -> Material:
-        images = {i.id: i for name in ("queries", "gallery") for i in read_images(self.spec.paths[0] / f"{name}.txt")}
+        lists = self._lists()
+        images = {image.id: image for image in (*lists.queries, *lists.gallery)}
         done = 0
 
         def advance(count: int) -> None:
@@ -174,7 +177,14 @@ class Workshop(Closing):
             return file_thumbnail(image.path) if image else gathered.thumbnail(drawing_id)
 
         spec = IndexSpec(card.name, card.sha256, card.dim, True)
-        return replace(gathered.material(describe_encoder(card), spec, collection, distractors), thumbnail=show)
+        return replace(
+            gathered.material(describe_encoder(card), spec, collection, distractors), thumbnail=show, lists=lists
+        )
+
+    def _lists(self) -> ImageLists:
+        if self.spec.kind == "trec":
+            return read_lists(self.spec.paths[0])
+        return read_sketches(self.spec.paths[0], self.spec.chosen, self._folder)
 
     def _gather_distractors(self, gathered: _Gathered, encoder: Encoder, whole_sheets: bool) -> Collection | None:
         collection: Collection | None = None

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from patsearch.errors import UsageError
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol, Relevant, RetrievalDataset, from_lists, leave_one_out
-from patsearch.evaluation.lists import read_images, read_qrels
 from patsearch.evaluation.materials import Material
 from patsearch.evaluation.specs import DatasetSpec, deeppatent_lists
 from patsearch.filters import Filter
@@ -31,12 +30,12 @@ def build_dataset(
         InputError: a list cannot be read.
     """
     notes = material.notes
-    if relevant != "patent" and spec.kind in ("deeppatent", "trec"):
+    if relevant != "patent" and (spec.kind == "deeppatent" or spec.listed):
         raise UsageError(f"{spec.name} has its own judgements.", hint="Use --relevance with a source or an index.")
     if spec.kind == "deeppatent":
         return _deeppatent(spec, material, protocol, where)
-    if spec.kind == "trec":
-        return _trec(spec, material, protocol, where)
+    if spec.listed:
+        return _listed_images(spec, material, protocol, where)
     if protocol.front_pages and not any(d.front_page for d in material.collection.drawings):
         notes = (*notes, "it has no front pages")
     return leave_one_out(
@@ -45,12 +44,12 @@ def build_dataset(
     )  # fmt: skip
 
 
-def _trec(spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter) -> RetrievalDataset:
-    folder = spec.paths[0]
+def _listed_images(spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter) -> RetrievalDataset:
+    assert material.lists is not None
     known = _kept(material.collection, where, protocol)
-    queries = [i.id for i in read_images(folder / "queries.txt") if i.id in known]
-    gallery = [i.id for i in read_images(folder / "gallery.txt") if i.id in known]
-    judgements = read_qrels(folder / "qrels.txt")
+    queries = [i.id for i in material.lists.queries if i.id in known]
+    gallery = [i.id for i in material.lists.gallery if i.id in known]
+    judgements = material.lists.judgements
     notes = [*material.notes, "each listed image is one drawing, taken as it is"]
     if unknown := len(judgements.keys() - set(queries)):
         notes.append(f"{unknown} judged queries are not in the list of queries")

@@ -36,7 +36,7 @@ PICTURED = 6  # drawings of each list of such a query
 
 def default_protocol(spec: DatasetSpec) -> Protocol:
     """Figures without front pages, as ingest indexes them; whole sheets with them for image lists."""
-    listed = spec.kind in ("deeppatent", "trec")
+    listed = spec.kind == "deeppatent" or spec.listed
     return Protocol(whole_sheets=listed, front_pages=listed)
 
 
@@ -200,11 +200,11 @@ def _protocols(options: BenchOptions) -> list[Protocol]:
         usual.whole_sheets if options.whole_sheets is None else options.whole_sheets,
         usual.front_pages if options.front_pages is None else options.front_pages,
     )
-    if options.dataset.kind == "trec" and not first.whole_sheets:
-        raise UsageError("A TREC dataset's images are taken as they are.", hint="Leave --figures out.")
+    if options.dataset.listed and not first.whole_sheets:
+        raise UsageError("A dataset's listed images are taken as they are.", hint="Leave --figures out.")
     if not options.all_protocols:
         return [first]
-    kinds = (first.whole_sheets,) if options.dataset.kind == "trec" else (False, True)
+    kinds = (first.whole_sheets,) if options.dataset.listed else (False, True)
     others = [Protocol(w, f) for w, f in product(kinds, (False, True))]
     return [first, *(p for p in others if p != first)]
 

@@ -5,6 +5,7 @@
 | `index:DIR`                           | the vectors of an index; same patent = relevant, leave-one-out  |
 | `deeppatent:DIR[?split=val&lists=DIR]`| DeepPatent's queries and gallery; split `test` (default) or `val`|
 | `trec:DIR`                            | `queries.txt`, `gallery.txt` and `qrels.txt` in DIR             |
+| `sketches:DIR[?set=chairs]`           | sketches that should find the drawing they were made from        |
 | a path, repeatable                    | anything that ingest reads; same patent = relevant, leave-one-out|
 """
 
@@ -18,9 +19,9 @@ from urllib.parse import parse_qsl
 
 from patsearch.errors import InputError, UsageError
 
-Kind = Literal["index", "deeppatent", "trec", "source"]
-_PREFIXES: tuple[Kind, ...] = ("index", "deeppatent", "trec")
-_HINT = "Name index:DIR, deeppatent:DIR?split=test, trec:DIR, or what ingest reads."
+Kind = Literal["index", "deeppatent", "trec", "sketches", "source"]
+_PREFIXES: tuple[Kind, ...] = ("index", "deeppatent", "trec", "sketches")
+_HINT = "Name index:DIR, deeppatent:DIR?split=test, trec:DIR, sketches:DIR, or what ingest reads."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,26 @@ class DatasetSpec:
         paths: one folder, or the sources.
         split: of DeepPatent: `test` or `val`.
         lists: of DeepPatent: folder of the list files; None is to look in the dataset's own.
+        chosen: of sketches: the set, where the folder has several.
     """
 
     kind: Kind
     paths: tuple[Path, ...]
     split: str = "test"
     lists: Path | None = None
+    chosen: str | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is lists of images, each taken as it is, with judgements."""
+        return self.kind in ("trec", "sketches")
 
     @property
     def name(self) -> str:
         """For tables and run files."""
         if self.kind == "source":
             return " + ".join(path.name or str(path) for path in self.paths)
-        split = f"?split={self.split}" if self.kind == "deeppatent" else ""
+        split = f"?split={self.split}" if self.kind == "deeppatent" else f"?set={self.chosen}" if self.chosen else ""
         return f"{self.kind}:{self.paths[0].name or self.paths[0]}{split}"
 
 
@@ -69,13 +77,17 @@ def _parse_one(text: str) -> DatasetSpec:
     kind = next((k for k in _PREFIXES if colon and prefix == k), None)
     if kind is None:
         return DatasetSpec("source", (Path(text).expanduser(),))
-    folder, question, query = rest.partition("?") if kind == "deeppatent" else (rest, "", "")
+    folder, question, query = rest.partition("?") if kind in ("deeppatent", "sketches") else (rest, "", "")
     if not folder:
         raise UsageError(f"Invalid --dataset {text!r}: expected a folder after the colon.", hint=_HINT)
     path = (Path(folder).expanduser(),)
     if not question:
         return DatasetSpec(kind, path)
     parameters = dict(parse_qsl(query, keep_blank_values=True))
+    if kind == "sketches":
+        if parameters.keys() != {"set"} or not parameters["set"]:
+            raise UsageError(f"Invalid --dataset {text!r}: unknown parameter.", hint="Known: set=NAME.")
+        return DatasetSpec(kind, path, chosen=parameters["set"])
     split, lists = parameters.pop("split", "test"), parameters.pop("lists", None)
     if parameters or split not in ("test", "val"):
         wrong = next(iter(parameters), f"split={split}")

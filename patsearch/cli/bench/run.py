@@ -23,7 +23,7 @@ Dataset = Annotated[
     typer.Option(
         "--dataset",
         "-d",
-        help="index:DIR, deeppatent:DIR?split=test, trec:DIR, or a source that ingest reads; repeatable.",
+        help="index:DIR, deeppatent:DIR?split=test, trec:DIR, sketches:DIR, or a source that ingest reads; repeatable.",
     ),
 ]
 Distractors = Annotated[
