@@ -91,6 +91,7 @@ class FakeServer:
         self.local = QdrantClient(":memory:", force_disable_check_same_thread=True)
         self.thresholds: dict[str, int] = {}
         self.schemas: dict[str, Json] = {}
+        self.copies: dict[str, Json] = {}
         self._orders: list[_Order] = []
         self._lock = threading.RLock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -208,11 +209,15 @@ class FakeServer:
             raise ValueError(f"Wrong input: Collection `{name}` already exists!")
         self.thresholds[name] = int((wanted.optimizers_config and wanted.optimizers_config.indexing_threshold) or 0)
         self.schemas[name] = {}
+        self.copies[name] = wanted.model_dump(
+            include={"shard_number", "replication_factor", "write_consistency_factor"}, exclude_none=True
+        )
         return self.local.create_collection(name, wanted.vectors, metadata=wanted.metadata)
 
     def _info(self, name: str) -> Json:
         info = self.local.get_collection(name).model_dump(mode="json", exclude_none=True)
         info["config"]["optimizer_config"]["indexing_threshold"] = self.thresholds[name]
+        info["config"]["params"] |= self.copies.get(name, {})
         info["payload_schema"] = self.schemas[name]
         info["status"], info["optimizer_status"] = "green", "ok"
         return info
@@ -220,6 +225,8 @@ class FakeServer:
     def _update(self, name: str, wanted: models.UpdateCollection) -> bool:
         if wanted.optimizers_config and wanted.optimizers_config.indexing_threshold is not None:
             self.thresholds[name] = wanted.optimizers_config.indexing_threshold
+        if wanted.params:
+            self.copies[name] |= wanted.params.model_dump(exclude_none=True)
         return True
 
     def _index(self, name: str, wanted: Json) -> Json:

@@ -259,7 +259,7 @@ def _named(engine: Engine, ids: list[str], where: list[Filter]) -> Iterator[str]
 def _shown(key: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
-    if key == "bytes" and isinstance(value, int):
+    if key in ("bytes", "memory") and isinstance(value, int):
         from rich.filesize import decimal
 
         return decimal(value)

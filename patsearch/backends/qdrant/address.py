@@ -29,7 +29,7 @@ from patsearch.errors import UsageError
 API_KEY = "PATSEARCH_QDRANT_API_KEY"
 PORT = 6333
 Quantization = Literal["int8", "turbo8", "none"]
-_NAME = re.compile(r"^[\w.-]{1,100}$")
+_NAME = re.compile(r"[\w.-]{1,100}")
 _NUMBERS = ("timeout", "attempts", "grpc_port", "shards", "replicas")
 _EXAMPLE = "Write http://HOST:6333, or http://HOST:6333#COLLECTION."
 
@@ -73,7 +73,7 @@ def parse_address(location: str) -> Address:
     if "@" in parts.netloc:
         raise UsageError("An address must not hold a password.", hint=f"Put the API key into {API_KEY}.")
     name = unquote(parts.fragment)
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise UsageError(
             f"The address {location!r} names no collection (letters, digits, '_', '-', '.').", hint=_EXAMPLE
         )
@@ -81,6 +81,19 @@ def parse_address(location: str) -> Address:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = port or (PORT if parts.scheme == "http" else 443)
     return Address(f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}", name, **_options(parts.query, location))
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that no address can hold behind `#`.
+
+    Raises:
+        UsageError: it is empty, too long, or has other characters than letters, digits, '_', '-' and '.'.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:120]!r} cannot be published: no address can hold it.",
+            hint="A name has up to 100 letters, digits, '_', '-' and '.'.",
+        )
 
 
 def with_collection(url: str, name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from patsearch.backends.base import Embeddings, IndexSpec, Location, ServerBackend
 from patsearch.backends.qdrant import folder
-from patsearch.backends.qdrant.address import is_address, parse_address, with_collection
+from patsearch.backends.qdrant.address import is_address, parse_address, require_name, with_collection
 from patsearch.backends.qdrant.clauses import Clause, lacking, translate
 from patsearch.backends.qdrant.payload import GROUP, Point, point_id, to_drawing, to_point
 from patsearch.backends.qdrant.points import Found, Points
@@ -104,6 +104,7 @@ class QdrantBackend(ServerBackend):
 
     def publish(self, alias: str) -> str | None:
         self._require_writable()
+        require_name(alias)
         return self._points.publish(alias)
 
     def drop(self) -> None:

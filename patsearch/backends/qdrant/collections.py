@@ -120,6 +120,15 @@ def drop(connection: Connection, collection: str) -> None:
     connection.call("Deleting the collection", lambda c: c.delete_collection(collection))
 
 
+def copies_needed(replicas: int) -> int:
+    """How many copies must have a write before it counts: a majority, but one of two.
+
+    A majority of two is both: every write would fail while one node is down. What the other node misses, it gets when it
+    is back; the check of the stamps after each batch stays.
+    """
+    return 1 if replicas <= 2 else replicas // 2 + 1
+
+
 def parameters(address: Address, spec: IndexSpec) -> JsonDict:
     """What a new collection is made with: originals on disk, 8-bit codes and graph in memory, no graph yet."""
     return {
@@ -129,8 +138,7 @@ def parameters(address: Address, spec: IndexSpec) -> JsonDict:
         "on_disk_payload": True,
         "shard_number": address.shards if address.shards > 1 else None,
         "replication_factor": address.replicas if address.replicas > 1 else None,
-        # With copies, a write counts when a majority has it.
-        "write_consistency_factor": address.replicas // 2 + 1 if address.replicas > 1 else None,
+        "write_consistency_factor": copies_needed(address.replicas) if address.replicas > 1 else None,
         "hnsw_config": models.HnswConfigDiff(
             m=tuning.HNSW_M, ef_construct=tuning.EF_CONSTRUCT, full_scan_threshold=tuning.FULL_SCAN_KB
         ),

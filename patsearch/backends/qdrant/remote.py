@@ -183,6 +183,7 @@ class RemotePoints(Points):
 
     def optimize(self) -> None:
         info = self._info()
+        self._let_one_of_two_count(info)
         if info.config.optimizer_config.indexing_threshold == 0:
             self._set_threshold(tuning.INDEXING_KB)
         quiet = 0
@@ -202,10 +203,13 @@ class RemotePoints(Points):
     def facts(self) -> JsonDict:
         info, address = self._info(), self.connection.address
         params, points = info.config.params, info.points_count or 0
+        copies = params.replication_factor or 1
         return {
             "engine": f"Qdrant server {self.connection.version}",
-            "bytes": tuning.estimated_bytes(points, self.spec.dim) * (params.replication_factor or 1),
-            "bytes_are": "estimated: 8-bit codes, graph, originals and payloads of as many drawings",
+            "bytes": tuning.estimated_bytes(points, self.spec.dim) * copies,
+            "bytes_are": tuning.BYTES_ARE,
+            "memory": tuning.estimated_memory(points, self.spec.dim) * copies,
+            "memory_is": tuning.MEMORY_IS,
             "server": address.url,
             "alias": address.collection,
             "collection": self.collection,
@@ -213,7 +217,8 @@ class RemotePoints(Points):
             "indexed": info.indexed_vectors_count or 0,
             "segments": info.segments_count,
             "shards": params.shard_number or 1,
-            "replicas": params.replication_factor or 1,
+            "replicas": copies,
+            "copies_a_write_needs": params.write_consistency_factor or 1,
             "graph": "deferred: index compact builds it"
             if info.config.optimizer_config.indexing_threshold == 0
             else "kept up to date by the server",
@@ -239,6 +244,13 @@ class RemotePoints(Points):
         if not self._closed:
             self._closed = True
             self.connection.close()
+
+    def _let_one_of_two_count(self, info: models.CollectionInfo) -> None:
+        """Mend a collection with two copies that an earlier version made: its writes needed both."""
+        params = info.config.params
+        if (params.replication_factor, params.write_consistency_factor) == (2, 2):
+            one = models.CollectionParamsDiff(write_consistency_factor=collections.copies_needed(2))
+            self.call("Configuring", lambda c: c.update_collection(self.collection, collection_params=one))
 
     def _info(self) -> models.CollectionInfo:
         return self.call("Looking", lambda c: c.get_collection(self.collection))
