@@ -123,8 +123,8 @@ def drop(connection: Connection, collection: str) -> None:
 def copies_needed(replicas: int) -> int:
     """How many copies must have a write before it counts: a majority, but one of two.
 
-    A majority of two is both: every write would fail while one node is down. What the other node misses, it gets when it
-    is back; the check of the stamps after each batch stays.
+    A majority of two is both: every write would fail while one node is down. What the other node misses, it gets
+    when it is back; the check of the stamps after each batch stays.
     """
     return 1 if replicas <= 2 else replicas // 2 + 1
 
