@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from patsearch.filters import Filter
 
 _DELETED_AT_ONCE = 1000
+_MISSING_SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     group = typer.Typer(help="What an index holds, whether it is intact, and its upkeep.", no_args_is_help=True)
-    for command in (info, verify, compact, delete, export, copy, snapshot, restore, publish):
+    for command in (info, verify, compact, delete, export, copy, reencode, snapshot, restore, publish):
         group.command(command.__name__)(command)
     app.add_typer(group, name="index")
 
@@ -182,6 +183,42 @@ def copy(
         notice(f"the target has {report.others:,} drawings that are not in the source; they are unchanged")
     if "://" in target and index is None:
         notice("journal and thumbnails were not copied: name the index folder of the copy with --index to have them")
+
+
+def reencode(
+    index: IndexArgument,
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Where the patents came from.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new index.")],
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", help="The new encoder. [default: the shipped one]")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a new index of the same patents with the vectors of another encoder.
+
+    The sources are read again. What the index knows of a patent is taken over; patents that it does not have are left
+    out. The same command resumes a stopped run. Exit code 9: files could not be read, or no source has some of the patents.
+    """
+    from patsearch.ingest import IngestOptions, Progress
+    from patsearch.ingest.reencode import reencode as run
+
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("Encoding", total=None, rate="")
+
+        def show(state: Progress) -> None:
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
+            bar.update(task, completed=state.done, total=state.total, rate=rate)
+
+        report = run(index, sources, out, encoder=encoder, options=IngestOptions(workers=workers), on_progress=show)
+    tell(as_json, report.to_json(), f"{report.patents:,} patents, {report.drawings:,} drawings, in {out}")
+    if report.missing and not as_json:
+        named = ", ".join(report.missing[:_MISSING_SHOWN]) + " ..." * (len(report.missing) > _MISSING_SHOWN)
+        notice(f"no source has {len(report.missing):,} of the patents: {named}")
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
 
 
 def snapshot(

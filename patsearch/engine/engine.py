@@ -334,5 +334,5 @@ def check_encoder(encoder: Encoder, spec: IndexSpec) -> None:
         raise EncoderMismatch(
             f"This index was made with the encoder {spec.encoder!r} ({spec.encoder_sha256[:12]}), "
             f"not with {card.name!r} ({card.sha256[:12]}).",
-            hint="Use that encoder, or ingest into a new index.",
+            hint="Use that encoder, or make an index by the other: patsearch index reencode INDEX SOURCE --out NEW.",
         )
