@@ -9,7 +9,7 @@ from patsearch.text import typed
 
 # Offices by WIPO ST.3 whose drawings are commonly collected. A closed list, so that a folder called
 # "chair1234" is never read as a patent of Switzerland.
-_OFFICES = frozenset(
+OFFICES = frozenset(
     "AR AT AU BE BR BX CA CH CL CN CO CZ DE DK EA EM EP ES EU FI FR GB GR HK HU ID IE IL IN IT JP KR LU MX MY "
     "NL NO NZ PH PL PT RO RU SE SG SK TH TR TW UA US VN WO ZA".split(" ")
 )
@@ -72,7 +72,7 @@ def normal_number(text: str) -> str:
 def is_number(text: str) -> bool:
     """Whether a text in the form of `normal_number` is a patent's number, not any other text."""
     match = _NUMBER.match(text)
-    if match is None or match["office"] not in _OFFICES or match["series"] not in _SERIES:
+    if match is None or match["office"] not in OFFICES or match["series"] not in _SERIES:
         return False
     return match["office"] in _SERIES_OF.get(match["series"], match["office"])
 
@@ -85,8 +85,11 @@ def _is_one(written: str) -> bool:
 
 
 def office_of(text: str) -> str:
-    """The office of a number in the form of `normal_number`, by WIPO ST.3; "" for any other text."""
-    return text[:2] if is_number(text) else ""
+    """The office of a number in the form of `normal_number`, by WIPO ST.3; "" for any other text.
+
+    Designs of the European Union are `EM`, also where their numbers begin with `EU`.
+    """
+    return text[:2].replace("EU", "EM") if is_number(text) else ""
 
 
 def _without_words(text: str) -> str:

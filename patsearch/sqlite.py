@@ -45,12 +45,12 @@ class Schema:
 
     Attributes:
         sql: the statements that made it in version 0.1.0.
-        upgrade: what was added since; a writer adds it to an older database.
+        upgrades: what was added since, step by step; a writer adds to an older database what it lacks.
         version: kept in the file's `user_version`; 0 for none.
     """
 
     sql: str
-    upgrade: str = ""
+    upgrades: tuple[str, ...] = ()
     version: int = 0
 
 
@@ -88,7 +88,7 @@ class Database:
 
     Attributes:
         path: the file.
-        upgraded: whether it has what `Schema.upgrade` adds.
+        level: how many of `Schema.upgrades` it has.
 
     Raises:
         StorageError, IndexLocked, IndexDamaged: as of `database_errors`.
@@ -102,7 +102,7 @@ class Database:
 
     def __init__(self, path: Path, schema: Schema, *, read_only: bool, make: bool = True) -> None:
         self.path = path
-        self.upgraded = False
+        self.level = 0
         self._schema, self._read_only, self._make = schema, read_only, make
         self._lock = threading.RLock()
         self._opened, self._failed = 0, False
@@ -151,6 +151,9 @@ class Database:
     def changes(self) -> tuple[int, int]:
         """Differs when another connection has committed: a cheap test for readers."""
         ((version,),) = self.rows("PRAGMA data_version")
+        if self.level < len(self._schema.upgrades):  # a writer may have upgraded it
+            with self._lock, database_errors(self.path):
+                self.level = self._level_of(_objects(self._db)) or self.level
         return self._opened, int(version)
 
     @contextmanager
@@ -305,16 +308,24 @@ class Database:
                 f"{self.path} was written by a newer patsearch.", hint="Upgrade: pip install --upgrade patsearch."
             )
         if not found and self._make and version == 0:
-            db.executescript(f"BEGIN; {schema.sql} {schema.upgrade} PRAGMA user_version = {schema.version}; COMMIT;")
+            sql = schema.sql + "".join(schema.upgrades)
+            db.executescript(f"BEGIN; {sql} PRAGMA user_version = {schema.version}; COMMIT;")
             found = _objects(db)
-        if not self._read_only and schema.upgrade and found == _made_by(schema.sql):
-            db.executescript(f"BEGIN IMMEDIATE; {schema.upgrade} COMMIT;")
-            found = _objects(db)
-        self.upgraded = found == _made_by(schema.sql + schema.upgrade)
-        if not self.upgraded and found != _made_by(schema.sql):
+        level = self._level_of(found)
+        if level is None:
             raise IndexDamaged(f"{self.path} is damaged: its tables are not those that patsearch makes.", hint=_DAMAGED)
+        if not self._read_only and level < len(schema.upgrades):
+            db.executescript(f"BEGIN IMMEDIATE; {''.join(schema.upgrades[level:])} COMMIT;")
+            level = len(schema.upgrades)
+        self.level = level
         ((pages, size),) = db.execute("SELECT * FROM pragma_page_count, pragma_page_size")
         self._most_steps += _STEPS_PER_BYTE * pages * size
+
+    def _level_of(self, objects: frozenset[tuple[str, str, str]]) -> int | None:
+        """How many upgrades made a database with these; None for one that patsearch does not make."""
+        sql, upgrades = self._schema.sql, self._schema.upgrades
+        levels = range(len(upgrades) + 1)
+        return next((n for n in levels if objects == _made_by(sql + "".join(upgrades[:n]))), None)
 
 
 def _connect(path: Path, mode: Literal["ro", "rw", "rwc"], option: str = "", *, before: str = "") -> sqlite3.Connection:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
-from patsearch.bibliography import Bibliography
+from patsearch.bibliography import Bibliography, Protection
 from patsearch.classification import SCHEMES, ClassCode, Scheme
+from patsearch.numbers import office_of
+from patsearch.terms import protections
 from patsearch.titles import title_of
 
 JsonDict = dict[str, Any]
+_DATES = ("granted", "filed", "expires")
+_OF_PATENT = ("title", "kind", "granted", "filed", "classes")
+_OWN_TEXTS = ("patent", "title", "kind", "view", "figure")
 
 
 class Closing(ABC):
@@ -52,6 +57,7 @@ class Drawing:
         turned: degrees clockwise by which the sheet was turned upright: 0, 90, 180, 270.
         box: left, top, right, bottom in pixels of the upright sheet; None for a whole sheet.
         source: where it was ingested from ("I20210105.tar").
+        bibliography: owners, citations, term of the patent; None where the source has nothing of it.
     """
 
     id: str
@@ -68,10 +74,51 @@ class Drawing:
     filed: date | None = None
     classes: tuple[ClassCode, ...] = ()
     source: str = ""
+    bibliography: Bibliography | None = None
 
     def has(self, field: str) -> bool:
-        """Whether there is a value for a field of the filters: `granted`, `title`, `uspc` ..."""
-        return bool(self.codes(field) if field in SCHEMES else getattr(self, field))
+        """Whether there is a value for a field of the filters: `granted`, `title`, `uspc`, `owner` ..."""
+        if field in SCHEMES:
+            return bool(self.codes(field))
+        if field == "inforce":
+            return any(one.first and one.last for one in self.protections)
+        return bool(getattr(self, field)) if field in _DATES else any(self.values(field))
+
+    def values(self, field: str) -> tuple[str, ...]:
+        """The texts of a field of the filters: one of a title, several of owners, none where nothing is known."""
+        if field in _OWN_TEXTS:
+            value = getattr(self, field)
+            return () if value is None else (value,)
+        if field == "office":
+            return tuple(filter(None, [office_of(self.patent)]))
+        known = self.bibliography
+        if known is None:
+            return ()
+        match field:
+            case "owner" | "inventor" | "agent":
+                return tuple(party.name for party in getattr(known, f"{field}s"))
+            case "country":
+                return known.countries
+            case "cites":
+                return known.cites
+            case "status":
+                return (known.status,) if known.status else ()
+        raise ValueError(f"{field!r} is not a field of texts")
+
+    def amended(self, patent: Patent) -> Self:
+        """The same with the bibliography of its patent, and with title, kind, dates and classes where it has none."""
+        missing = {name: getattr(patent, name) for name in _OF_PATENT if not getattr(self, name)}
+        return replace(self, **missing, bibliography=patent.bibliography or self.bibliography)
+
+    @property
+    def protections(self) -> tuple[Protection, ...]:
+        """Where and from when to when the patent is in force, as far as that is known (`patsearch.terms`)."""
+        return protections(self.patent, self.granted, self.filed, self.bibliography)
+
+    @property
+    def expires(self) -> date | None:
+        """The last day on which the patent is in force anywhere; None where that is not known."""
+        return max((one.last for one in self.protections if one.last), default=None)
 
     def codes(self, scheme: Scheme) -> list[str]:
         """The codes of one scheme, in the order of the grant (main class first)."""

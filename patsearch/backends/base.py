@@ -8,6 +8,7 @@ Public methods validate; a backend implements the underscored ones. The promises
 - scores (cosine in [-1, 1]) descend, ties by id;
 - a filter selects exactly the drawings for which `Filter.matches` is true;
 - after `upsert` or `delete` has returned, its change survives kill -9 and reopening;
+- `citedby` in a filter stands for what is stored (`resolved`);
 - a wrong dimension, NaN or another encoder's vectors raise our errors.
 """
 
@@ -23,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.errors import EncoderMismatch, UsageError
-from patsearch.filters import Filter
-from patsearch.types import Closing, Drawing, Hit, JsonDict
+from patsearch.filters import Filter, only_patents
+from patsearch.types import Closing, Drawing, Hit, JsonDict, Patent
 
 Embeddings = NDArray[np.float32]
 Location = str | os.PathLike[str]
+_AMENDED = 200  # patents whose drawings are held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Backend(Closing):
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
         queries = self._checked(np.atleast_2d(embeddings), "Query vectors")
-        return self._search(queries, k, where or Filter(), exact) if len(queries) else []
+        return self._search(queries, k, self.resolved(where) or Filter(), exact) if len(queries) else []
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove drawings by id; returns how many were there."""
@@ -179,6 +181,44 @@ class Backend(Closing):
         if not where:
             raise UsageError("An empty filter would delete every drawing.", hint="Name the drawings to delete.")
         return self.delete(list(self.ids(where)))
+
+    def amend(self, patents: Sequence[Patent]) -> int:
+        """Add what is known of patents to their stored drawings (`Drawing.amended`); durable on return.
+
+        Vectors stay as they are. Patents that are not stored are passed over.
+
+        Args:
+            patents: with distinct numbers; their sheets are not looked at.
+
+        Returns:
+            How many of them are stored.
+        """
+        self._require_writable()
+        found: set[str] = set()
+        for start in range(0, len(patents), _AMENDED):
+            known = {patent.number: patent for patent in patents[start : start + _AMENDED]}
+            where = only_patents(known)
+            for drawings, vectors in list(self.scan(where)):
+                found.update(d.patent for d in drawings)
+                pairs = [(place, d.amended(known[d.patent])) for place, d in enumerate(drawings) if d.patent in known]
+                changed = [(place, new) for place, new in pairs if new != drawings[place]]
+                if changed:
+                    self.upsert([new for _, new in changed], vectors[[place for place, _ in changed]])
+        return len(found)
+
+    def resolved(self, where: Filter | None) -> Filter | None:
+        """The filter with `citedby` as the patents that are cited in this index; every method that filters does this.
+
+        Raises:
+            FilterError: it stands for too many patents.
+        """
+        return where.resolved(self._cited) if where else where
+
+    def _cited(self, where: Filter) -> Iterator[str]:
+        """Numbers of the patents that those which match cite, some more than once."""
+        for drawings in self.payloads(where):
+            for drawing in drawings:
+                yield from drawing.values("cites")
 
     def optimize(self) -> None:
         """Bring derived search structures up to date; called after a large ingest. Searches are correct without it."""

@@ -21,7 +21,7 @@ from patsearch.errors import StorageError, UsageError, VectorIndexError
 from patsearch.files import storage_errors
 from patsearch.filters import Filter
 from patsearch.lock import WriterLock
-from patsearch.types import Drawing, Hit, JsonDict
+from patsearch.types import Drawing, Hit, JsonDict, Patent
 
 _LOCK = "writer.lock"
 _ATTEMPTS = 5
@@ -115,12 +115,12 @@ class FaissBackend(Backend):
 
     def count(self, where: Filter | None = None) -> int:
         generation, seen = self._now()
-        keep = generation.keep(seen, where)
+        keep = generation.keep(seen, self.resolved(where))
         return seen.state.rows if keep is None else int(np.count_nonzero(keep))
 
     def patents(self, where: Filter | None = None) -> int:
         generation, seen = self._now()
-        return generation.patents(seen, where)
+        return generation.patents(seen, self.resolved(where))
 
     def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
         generation, seen = self._now()
@@ -132,7 +132,7 @@ class FaissBackend(Backend):
 
     def scan(self, where: Filter | None = None, *, batch: int = 1024) -> Iterator[tuple[list[Drawing], Embeddings]]:
         generation, seen = self._now()
-        rows = generation.rows_by_id(seen, where)
+        rows = generation.rows_by_id(seen, self.resolved(where))
         for start in range(0, len(rows), batch):
             part = rows[start : start + batch]
             drawings = generation.catalogue.drawings(part.tolist())
@@ -140,7 +140,7 @@ class FaissBackend(Backend):
 
     def payloads(self, where: Filter | None = None) -> Iterator[list[Drawing]]:
         generation, seen = self._now()
-        rows = generation.rows_by_id(seen, where)
+        rows = generation.rows_by_id(seen, self.resolved(where))
         for start in range(0, len(rows), _IDS):
             part = rows[start : start + _IDS].tolist()
             drawings = generation.catalogue.drawings(part)
@@ -148,7 +148,7 @@ class FaissBackend(Backend):
 
     def ids(self, where: Filter | None = None) -> Iterator[str]:
         generation, seen = self._now()
-        rows = generation.rows_by_id(seen, where)
+        rows = generation.rows_by_id(seen, self.resolved(where))
         for start in range(0, len(rows), _IDS):
             part = rows[start : start + _IDS].tolist()
             ids = generation.catalogue.ids_of(part)
@@ -161,6 +161,11 @@ class FaissBackend(Backend):
     def _search(self, queries: Embeddings, k: int, where: Filter, exact: bool) -> list[list[Hit]]:
         generation, _ = self._now()
         return generation.search(queries, k, where, exact=exact)
+
+    def _cited(self, where: Filter) -> Iterator[str]:
+        generation, seen = self._now()
+        for bibliography in generation.bibliographies(seen, where):
+            yield from bibliography.cites
 
     def info(self) -> JsonDict:
         generation, seen = self._now()
@@ -186,6 +191,12 @@ class FaissBackend(Backend):
     def _upsert(self, drawings: Sequence[Drawing], embeddings: Embeddings) -> None:
         with self._mutex:
             self._current().append(drawings, embeddings)
+
+    def amend(self, patents: Sequence[Patent]) -> int:
+        """As of `Backend`; facts are changed where they are, and no vector is written."""
+        self._require_writable()
+        with self._mutex:
+            return self._current().amend(patents)
 
     def _delete(self, ids: Sequence[str]) -> int:
         with self._mutex:

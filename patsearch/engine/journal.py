@@ -29,10 +29,12 @@ CREATE INDEX unit_patent ON unit (patent);
 CREATE TABLE content (one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL);
 INSERT INTO content VALUES (1, '00000000000000000000000000000000');
 """,
-    """
+    (
+        """
 ALTER TABLE unit ADD COLUMN crc INTEGER;
 CREATE TABLE begun (patent TEXT PRIMARY KEY, deed TEXT NOT NULL) WITHOUT ROWID;
 """,
+    ),
     version=1,
 )
 Deed = Literal["store", "delete"]
@@ -84,7 +86,7 @@ class Journal:
 
     def begun(self) -> dict[str, Deed]:
         """The patents whose storing, or deleting, was begun and did not end: it is under way, or was cut off."""
-        return dict(self._db.rows("SELECT patent, deed FROM begun ORDER BY patent")) if self._db.upgraded else {}
+        return dict(self._db.rows("SELECT patent, deed FROM begun ORDER BY patent")) if self._db.level else {}
 
     def put(self, entries: Iterable[Entry], *, done: Iterable[str] = ()) -> None:
         """Insert or replace; durable on return.
@@ -152,7 +154,7 @@ class Journal:
     def problems(self) -> Iterator[str]:
         """What is wrong, one sentence each: rows that differ from their checksum, or all from their digest."""
         yield from self._db.problems()
-        crc = "crc" if self._db.upgraded else "NULL"
+        crc = "crc" if self._db.level else "NULL"
         digest = 0
         for *values, found in self._db.rows(f"SELECT {_COLUMNS}, {crc} FROM unit"):  # noqa: S608  own names
             if found not in (None, _crc(values)) or bytes in map(type, values):  # SQLite has no fixed types

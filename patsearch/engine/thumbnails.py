@@ -13,7 +13,7 @@ from patsearch.sqlite import Database, Schema
 FILE = "thumbnails.sqlite"
 _SCHEMA = Schema(
     "CREATE TABLE thumbnail (id TEXT PRIMARY KEY, png BLOB NOT NULL) WITHOUT ROWID;",
-    "ALTER TABLE thumbnail ADD COLUMN crc INTEGER;",
+    ("ALTER TABLE thumbnail ADD COLUMN crc INTEGER;",),
     version=1,
 )
 _PAGE = 200
@@ -60,7 +60,7 @@ class Thumbnails:
 
     @property
     def _crc(self) -> str:
-        return "crc" if self._db.upgraded else "NULL"
+        return "crc" if self._db.level else "NULL"
 
     def _all(self) -> Iterator[tuple[Any, ...]]:
         sql = f"SELECT id, png, {self._crc} FROM thumbnail WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  own names

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from patsearch.backends.base import Backend
-from patsearch.filters import Condition, Filter, HasClass, each_value
+from patsearch.filters import CitedBy, Condition, Filter, HasClass, InForce, OneOf, Test, each_value
 
+# Fields that an index of an earlier version lacks, and how they come to it.
+_ADDED = frozenset({"owner", "inventor", "agent", "country", "status", "cites"})
+_HOW = " (patsearch ingest --bibliography-only SOURCE adds what a source has)"
 # Values of one condition that are looked at one by one: each costs a count.
 _MOST_VALUES = 10
 _LONGEST = 80  # characters of a condition
@@ -22,6 +25,15 @@ _NAMES = {
     "uspc": "US class",
     "cpc": "CPC class",
     "ipc": "IPC class",
+    "owner": "named owner",
+    "inventor": "named inventor",
+    "agent": "named agent",
+    "country": "country of an owner",
+    "office": "number of an office",
+    "status": "status",
+    "cites": "list of citations",
+    "expires": "known term",
+    "inforce": "known term",
 }
 
 
@@ -40,11 +52,14 @@ def excludes_nothing(backend: Backend, where: Filter) -> list[str]:
 def _of(condition: Condition, backend: Backend, total: int) -> list[str]:
     test, text = condition.test, condition.text
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    fields = sorted({code.scheme for code in test.codes}) if isinstance(test, HasClass) else [test.field]
+    if isinstance(test, CitedBy):
+        return _of_citing(condition, test, backend, text)
+    fields = _fields(test)
     lacking = backend.lacking(fields)
     named = " or ".join(_NAMES[field] for field in fields)
+    how = _HOW if _ADDED.intersection(fields) else ""
     if lacking == total:
-        return [f"No drawing of this index has a {named}: {text} {_selects(condition)} nothing."]
+        return [f"No drawing of this index has a {named}: {text} {_selects(condition)} nothing{how}."]
     if not backend.count(_plain(condition)):
         return [f"No drawing of this index matches {text.replace('!', '', 1)}: it {_selects(condition)} nothing."]
     values = each_value(condition) if "," in condition.text else []
@@ -55,8 +70,28 @@ def _of(condition: Condition, backend: Backend, total: int) -> list[str]:
     ]
     if lacking:
         deed = "includes them" if condition.negated else "leaves them out"
-        said.append(f"{lacking:,} of {total:,} drawings have no {named}: {text} {deed}.")
+        said.append(f"{lacking:,} of {total:,} drawings have no {named}: {text} {deed}{how}.")
     return said
+
+
+def _fields(test: Test) -> list[str]:
+    match test:
+        case HasClass(codes):
+            return sorted({code.scheme for code in codes})
+        case InForce():
+            return ["inforce"]
+        case CitedBy():
+            return ["patent"]
+    return [test.field]
+
+
+def _of_citing(condition: Condition, test: CitedBy, backend: Backend, text: str) -> list[str]:
+    citing = Filter((Condition(OneOf("patent", test.numbers)),))
+    if not backend.count(citing):
+        return [f"The patent of {text} is not in this index: it {_selects(condition)} nothing."]
+    if not backend.count(_plain(condition)):
+        return [f"No drawing of this index is cited as {text.replace('!', '', 1)}: it {_selects(condition)} nothing."]
+    return []
 
 
 def _selects(condition: Condition) -> str:

@@ -229,6 +229,7 @@ def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: 
         filed=patent.filed,
         classes=patent.classes,
         source=unit.origin,
+        bibliography=patent.bibliography,
     )
 
 

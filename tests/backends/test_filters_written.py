@@ -17,10 +17,11 @@ from local_qdrant import LocalBackend
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
+from patsearch.bibliography import Bibliography, Citation, Party, Protection
 from patsearch.classification import ClassCode, Scheme, parse_code, try_code
 from patsearch.engine.warnings import excludes_nothing, filter_warnings
 from patsearch.errors import FilterError
-from patsearch.filters import DateIn, Filter, HasClass, HasWords, OneOf, Test, parse_filter
+from patsearch.filters import CitedBy, DateIn, Filter, HasClass, HasWords, InForce, OneOf, Test, parse_filter
 from patsearch.numbers import normal_number
 from patsearch.text import plain, text_words
 from patsearch.types import Drawing
@@ -185,11 +186,29 @@ def possible(test: Test, value: str) -> list[Drawing]:
             return [Drawing("x", "x", granted=low or high, filed=low or high) for low, high in test.ranges]
         case HasWords():
             return [Drawing("x", "x", title=value, view=value)]
+        case InForce(on):
+            spans = tuple(Protection(min(countries, default="DE"), day, day) for day, countries in on)
+            return [Drawing("x", "x", bibliography=Bibliography(protections=spans))]
+        case CitedBy():
+            return []
+        case OneOf("office", codes):
+            return [Drawing("x", f"{code.upper()}1234567") for code in codes]
         case OneOf():
-            return [Drawing("x", normal_number(value), kind=plain(value), figure=plain(value))]
+            known = Bibliography(
+                owners=(Party(value, plain(value).upper()),),
+                inventors=(Party(value),),
+                agents=(Party(value),),
+                citations=(Citation(normal_number(value)),),
+                status=plain(value),
+            )
+            return [
+                Drawing("x", normal_number(value), kind=plain(value), figure=plain(value), bibliography=known),
+            ]
 
 
-keys = st.sampled_from(["uspc", "locarno", "cpc", "ipc", "class", "granted", "title", "kind", "patent", "figure"])
+keys = st.sampled_from(
+    "uspc locarno cpc ipc class granted title kind patent figure owner country office status cites inforce".split()
+)
 
 
 @given(keys, st.one_of(st.text(max_size=12), st.text(alphabet="0123456789-./D aGFSY", max_size=10)))

@@ -16,11 +16,22 @@ from local_qdrant import LocalBackend
 from patsearch.backends.base import Backend
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.qdrant.backend import QdrantBackend
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not, translate
-from patsearch.backends.qdrant.payload import INDEXED, point_id, to_drawing, to_point
+from patsearch.backends.qdrant.clauses import (
+    All,
+    AnyOf,
+    Begins,
+    Between,
+    Clause,
+    Either,
+    Inside,
+    Missing,
+    Not,
+    translate,
+)
+from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, point_id, to_drawing, to_point
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing, JsonDict
-from patsearch_contract.samples import SPEC, random_drawings, random_filter, random_vectors
+from patsearch_contract.samples import SPEC, random_drawings, random_filter, random_vectors, resolved
 
 DRAWINGS = random_drawings(200, seed=11)
 VECTORS = random_vectors(200, seed=11)
@@ -45,6 +56,8 @@ def holds(clause: Clause | bool, payload: JsonDict) -> bool:
             return low <= when <= high
         case Missing(field):
             return field not in payload
+        case Inside(field, of):
+            return any(holds(of, one) for one in payload.get(field, ()))
         case All(of):
             return all(holds(one, payload) for one in of)
         case Either(of):
@@ -56,6 +69,9 @@ def holds(clause: Clause | bool, payload: JsonDict) -> bool:
 
 
 def texts(payload: JsonDict, field: str) -> list[str]:
+    if "[]." in field:
+        outer, _, inner = field.partition("[].")
+        return [one[inner] for one in payload.get(outer, ())]
     value = payload.get(field, [])
     return [value] if isinstance(value, str) else value
 
@@ -66,6 +82,8 @@ def fields(clause: Clause | bool) -> set[str]:
             return {field}
         case All(of) | Either(of):
             return set().union(*map(fields, of))
+        case Inside(field, of):
+            return {f"{field}[].{name}" for name in fields(of)}
         case Not(of):
             return fields(of)
     return set()
@@ -73,12 +91,12 @@ def fields(clause: Clause | bool) -> set[str]:
 
 @given(st.integers(0, 2**32))
 def test_a_clause_holds_where_the_filter_matches(seed: int) -> None:
-    where = random_filter(np.random.default_rng(seed), DRAWINGS)
+    where = resolved(random_filter(np.random.default_rng(seed), DRAWINGS, lookups=True), DRAWINGS)
     clause = translate(where)
     for drawing, payload in zip(DRAWINGS, PAYLOADS, strict=True):
         assert holds(clause, payload) == where.matches(drawing), (str(where), drawing)
     # A server in strict mode refuses to filter by a field that has no index.
-    assert fields(clause) <= INDEXED.keys()
+    assert fields(clause) <= (INDEXED | INDEXED_SINCE).keys()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +144,7 @@ def engines(quick_folder: Path) -> Iterator[dict[str, Backend]]:
 @pytest.mark.parametrize("seed", range(60))
 def test_all_engines_agree(engines: dict[str, Backend], seed: int) -> None:
     rng = np.random.default_rng([seed, 5])
-    where = random_filter(rng, DRAWINGS)
+    where = random_filter(rng, DRAWINGS, lookups=True)
     queries = random_vectors(2, seed=seed)
     first, *others = engines
     count, ids = engines[first].count(where), list(engines[first].ids(where))

@@ -4,6 +4,8 @@ What drawings share is stored once: the *facts* of a patent (title, dates, class
 *caption* of a figure (its number and view). A row of the segments names both by number, so that a
 filter is decided on facts and captions and spread over the rows by one look-up (see `masks`).
 
+Facts that 0.1.0 stored have no bibliography (NULL), those of a patent of which nothing is known have an empty one.
+
 Everything bears a checksum: facts and captions the digest under which they are found again, and one of their terms in
 the inverted lists; a drawing one of its own values, renewed when it dies. Those of an index that 0.1.0 made are NULL
 until a compaction; they are not checked.
@@ -20,7 +22,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -30,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.backends.embedded.segments import Batch
+from patsearch.bibliography import Bibliography, from_text
 from patsearch.classification import ClassCode
 from patsearch.sqlite import Database, Schema
 from patsearch.types import Drawing
@@ -53,17 +56,24 @@ CREATE TABLE postings (term INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY
 CREATE TABLE batches (
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, vectors_crc INTEGER NOT NULL, columns_crc INTEGER NOT NULL);
 """,
-    """
+    (
+        """
 ALTER TABLE drawings ADD COLUMN crc INTEGER;
 ALTER TABLE facts ADD COLUMN terms_crc INTEGER;
 ALTER TABLE captions ADD COLUMN terms_crc INTEGER;
 """,
+        """
+ALTER TABLE facts ADD COLUMN bibliography TEXT;
+INSERT INTO state VALUES ('amended', 0);
+""",
+    ),
 )
+_CHECKSUMS, _BIBLIOGRAPHIES = 1, 2  # of its upgrades
 STORED = "row, id, sheet, front_page, turned, box, fact, caption, dead"  # what the checksum of a drawing covers
 # CROSS JOIN in SQLite keeps the order of the tables: the few wanted ones first, then the index.
 _PAYLOAD = """
 SELECT d.row, d.id, d.sheet, d.front_page, d.turned, d.box, d.fact, d.caption, d.dead, {crc}, f.patent, f.title, f.kind,
-       f.granted, f.filed, f.classes, f.source, c.figure, c.view
+       f.granted, f.filed, f.classes, f.source, {bibliography}, c.figure, c.view
 FROM json_each(?) AS wanted CROSS JOIN drawings AS d ON d.row = wanted.value
 JOIN facts AS f ON f.id = d.fact JOIN captions AS c ON c.id = d.caption
 """
@@ -78,12 +88,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What counts at one version: rows, facts and captions up to these numbers."""
+    """What counts at one version: rows, facts and captions up to these numbers.
+
+    Attributes:
+        amended: how often data were added to facts that existed; their terms are others then.
+    """
 
     version: int
     rows: int
     facts: int
     captions: int
+    amended: int = 0
 
 
 class Catalogue:
@@ -134,9 +149,29 @@ class Catalogue:
         sql = "SELECT key, value FROM state UNION ALL SELECT NULL, row FROM drawings WHERE dead > ?"
         return self._db.read(sql, (dead_since,), _state)
 
+    @property
+    def has_bibliographies(self) -> bool:
+        """False for an index of an earlier version that nobody has written to since."""
+        return self._db.level >= _BIBLIOGRAPHIES
+
     def drawings(self, rows: Iterable[int]) -> dict[int, Drawing]:
         """The drawings of some rows, by row."""
-        return self._by_row(_PAYLOAD.format(crc="d.crc" if self._db.upgraded else "NULL"), rows, _drawing)
+        crc = "d.crc" if self._db.level >= _CHECKSUMS else "NULL"
+        bibliography = "f.bibliography" if self.has_bibliographies else "NULL"
+        known: dict[int, Drawing] = {}  # by fact: the drawings of a patent share one
+        return self._by_row(
+            _PAYLOAD.format(crc=crc, bibliography=bibliography), rows, lambda record: _drawing(record, known)
+        )
+
+    def bibliographies(self, facts: Iterable[int]) -> Iterator[Bibliography]:
+        """Those of some facts that have one."""
+        if not self.has_bibliographies:
+            return
+        sql = "SELECT f.bibliography FROM json_each(?) AS wanted CROSS JOIN facts AS f ON f.id = wanted.value"
+        given = json.dumps([int(fact) for fact in facts])
+        for found in self._db.read(sql, (given,), lambda cursor: [from_text(text) for (text,) in cursor]):
+            if found is not None:
+                yield found
 
     def ids_of(self, rows: Iterable[int]) -> dict[int, str]:
         """The ids of some rows, by row."""
@@ -174,7 +209,7 @@ class Catalogue:
 
     def unchecked(self) -> bool:
         """Whether something bears no checksum: an index of version 0.1.0 that was not compacted since."""
-        if not self._db.upgraded:
+        if self._db.level < _CHECKSUMS:
             return True
         sql = """SELECT EXISTS (SELECT 1 FROM drawings WHERE crc IS NULL AND dead IS NULL)
                  OR EXISTS (SELECT 1 FROM facts WHERE terms_crc IS NULL)
@@ -184,8 +219,10 @@ class Catalogue:
     def damaged(self, table: str) -> Iterator[int]:
         """The numbers of records in `drawings`, `facts` or `captions` that differ from their checksum."""
         number, columns, checksum, right = _CHECKED[table]
-        if checksum == "crc" and not self._db.upgraded:
+        if checksum == "crc" and self._db.level < _CHECKSUMS:
             return
+        if not self.has_bibliographies:
+            columns = columns.replace("bibliography", "NULL")
         sql = f"SELECT {number}, {checksum}, {columns} FROM {table} WHERE {number} >= ? ORDER BY {number} LIMIT ?"  # noqa: S608
         page = self.query(sql, (0, _PAGE))
         while page:
@@ -195,7 +232,7 @@ class Catalogue:
     def terms_crc(self, table: str, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The checksum of the terms of each fact or caption as stored, -1 without one; and as the lists have them."""
         stored = np.full(size, -1, dtype=np.int64)
-        if self._db.upgraded:
+        if self._db.level >= _CHECKSUMS:
             sql = f"SELECT id, terms_crc FROM {table} WHERE terms_crc IS NOT NULL AND id < ?"  # noqa: S608  two own names
             pairs = self.table(sql, (size,), columns=2)
             stored[pairs[:, 0]] = pairs[:, 1]
@@ -235,7 +272,7 @@ def _state(cursor: sqlite3.Cursor) -> tuple[State, Rows]:
             dead.append(value)
         else:
             values[key] = value
-    state = State(values["version"], values["rows"], values["facts"], values["captions"])
+    state = State(values["version"], values["rows"], values["facts"], values["captions"], values.get("amended", 0))
     rows = np.array(dead, dtype=np.int64)
     if not all(type(value) is int and 0 <= value < 1 << 40 for value in values.values()):
         raise ValueError("its state is not a number")
@@ -259,58 +296,53 @@ def term_crc(field: str, text: str) -> int:
     return zlib.crc32(f"{field}\0{text}".encode())
 
 
-_FACTS = "patent, title, kind, granted, filed, classes, source"
+FACTS = ("patent", "title", "kind", "granted", "filed", "classes", "source", "bibliography")
+
+
+def facts_digest(values: Sequence[object]) -> bytes:
+    """Of the values of `FACTS`; without the bibliography where there is none, as 0.1.0 made it."""
+    return digest(("facts", *(values if values[-1] is not None else values[:-1])))
+
+
 # Of each table: the column of its number, what its checksum covers, the checksum's column, and how it is made.
 _CHECKED: dict[str, tuple[str, str, str, Callable[[tuple[Any, ...]], object]]] = {
     "drawings": ("row", STORED, "crc", lambda values: payload_crc(*values)),
-    "facts": (
-        "id",
-        "patent, title, kind, granted, filed, classes, source",
-        "digest",
-        lambda values: digest(("facts", *values)),
-    ),
+    "facts": ("id", ", ".join(FACTS), "digest", facts_digest),
     "captions": ("id", "figure, view", "digest", lambda values: digest(("captions", *values))),
 }
 
 
-def _drawing(record: tuple[Any, ...]) -> Drawing:
-    if record[9] is not None and record[9] != payload_crc(*record[:9]):
-        raise ValueError(f"row {record[0]} differs from its checksum")
-    (
-        _,
-        id_,
-        sheet,
-        front,
-        turned,
-        box,
-        _,
-        _,
-        _,
-        _,
-        patent,
-        title,
-        kind,
-        granted,
-        filed,
-        classes,
-        source,
-        figure,
-        view,
-    ) = record
-    left_top_right_bottom = json.loads(box) if box else None
+def drawing_of(facts: Sequence[Any]) -> Drawing:
+    """A drawing with these facts, in the order of `FACTS`, and nothing else."""
+    patent, title, kind, granted, filed, classes, source, bibliography = facts
     return Drawing(
-        id=id_,
+        id="",
         patent=patent,
-        sheet=sheet,
-        figure=figure,
-        view=view,
-        front_page=bool(front),
-        turned=turned,
-        box=tuple(left_top_right_bottom) if left_top_right_bottom else None,
         title=title,
         kind=kind,
         granted=None if granted is None else date.fromordinal(granted),
         filed=None if filed is None else date.fromordinal(filed),
         classes=tuple(ClassCode(scheme, code) for scheme, code in json.loads(classes)),
         source=source,
+        bibliography=from_text(bibliography),
+    )
+
+
+def _drawing(record: tuple[Any, ...], known: dict[int, Drawing]) -> Drawing:
+    """The drawing of a row of `_PAYLOAD`; `known` has the facts that were read before, by number."""
+    row, id_, sheet, front, turned, box, fact, _caption, _dead, crc, *facts, figure, view = record
+    if crc is not None and crc != payload_crc(*record[:9]):
+        raise ValueError(f"row {row} differs from its checksum")
+    if fact not in known:
+        known[fact] = drawing_of(facts)
+    left_top_right_bottom = json.loads(box) if box else None
+    return replace(
+        known[fact],
+        id=id_,
+        sheet=sheet,
+        figure=figure,
+        view=view,
+        front_page=bool(front),
+        turned=turned,
+        box=tuple(left_top_right_bottom) if left_top_right_bottom else None,
     )

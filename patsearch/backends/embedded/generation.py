@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from patsearch.backends.embedded.masks import Mask, Masks
 from patsearch.backends.embedded.scan import candidates, rank
 from patsearch.backends.embedded.segments import Columns, Segments
 from patsearch.backends.planner import Tuning, Way, plan
+from patsearch.bibliography import Bibliography
 from patsearch.errors import IndexDamaged
 from patsearch.files import storage_errors, sync_folder
 from patsearch.filters import Filter
-from patsearch.types import Drawing, Hit
+from patsearch.types import Drawing, Hit, Patent
 
 CATALOGUE = "catalogue.db"
 
@@ -148,6 +149,15 @@ class Generation:
 
     def patents(self, snapshot: Snapshot, where: Filter | None) -> int:
         """Distinct patents among the live rows that match."""
+        sql = "SELECT count(DISTINCT f.patent) FROM json_each(?) AS w CROSS JOIN facts AS f ON f.id = w.value"
+        return int(self.catalogue.integers(sql, (json.dumps(self._facts(snapshot, where).tolist()),))[0])
+
+    def bibliographies(self, snapshot: Snapshot, where: Filter | None) -> Iterator[Bibliography]:
+        """Of the facts of the live rows that match, those that have one."""
+        return self.catalogue.bibliographies(self._facts(snapshot, where).tolist())
+
+    def _facts(self, snapshot: Snapshot, where: Filter | None) -> Rows:
+        """The numbers of the facts of the live rows that match."""
         used = np.zeros(snapshot.state.facts, dtype=np.bool_)
         mask, done = self.keep(snapshot, where), 0
         for part in snapshot.columns:
@@ -158,8 +168,7 @@ class Generation:
                 )
             used[facts] = True
             done += len(part)
-        sql = "SELECT count(DISTINCT f.patent) FROM json_each(?) AS w CROSS JOIN facts AS f ON f.id = w.value"
-        return int(self.catalogue.integers(sql, (json.dumps(np.flatnonzero(used).tolist()),))[0])
+        return np.flatnonzero(used)
 
     def search(self, queries: Embeddings, k: int, where: Filter, *, exact: bool) -> list[list[Hit]]:
         """The k best live drawings that match, for each query (Q, dim)."""
@@ -213,6 +222,41 @@ class Generation:
                 self.segments.truncate(self.snapshot.state.rows)
             raise
         self.refresh()
+
+    def amend(self, patents: Sequence[Patent]) -> int:
+        """Add what is known of patents to their facts; returns how many of them have live drawings."""
+        alive = self._facts(self.snapshot, None)
+        found: list[Patent] = []
+        clashing: dict[int, Patent] = {}
+        try:
+            with self.catalogue.transaction() as db:
+                for patent in patents:
+                    facts = np.intersect1d(self._ledger.facts_of(db, patent.number), alive).tolist()
+                    found += [patent] * bool(facts)
+                    clashing |= dict.fromkeys(self._ledger.amend(db, patent, facts), patent)
+                self._ledger.count_amendment(db)
+        except BaseException:
+            self._ledger.forget()
+            raise
+        self.refresh()
+        self._store_again(clashing)
+        return len(found)
+
+    def _store_again(self, patents: dict[int, Patent]) -> None:
+        """Store the drawings of some facts again, amended."""
+        if not patents:
+            return
+        keep, done = self.keep(self.snapshot, None), 0
+        for part in list(self.snapshot.columns):
+            wanted = np.isin(part[:, 0], list(patents))
+            if keep is not None:
+                wanted &= keep[done : done + len(part)]
+            rows, facts = done + np.flatnonzero(wanted), part[wanted, 0].tolist()
+            drawings = self.catalogue.drawings(rows.tolist())
+            new = [drawings[row].amended(patents[fact]) for row, fact in zip(rows.tolist(), facts, strict=True)]
+            if new:
+                self.append(new, self.segments.take(rows))
+            done += len(part)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Mark drawings as dead; returns how many were alive."""

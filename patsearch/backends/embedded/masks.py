@@ -9,15 +9,29 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from datetime import date
 from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.backends.embedded.catalogue import Catalogue, State
+from patsearch.backends.embedded.ledger import HAS_TERMS, name_term
 from patsearch.backends.embedded.segments import Columns
+from patsearch.backends.embedded.undescribed import DERIVED, Undescribed, read_undescribed
 from patsearch.classification import SCHEMES
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.filters import (
+    NAME_FIELDS,
+    CitedBy,
+    Condition,
+    DateIn,
+    Filter,
+    HasClass,
+    HasWords,
+    InForce,
+    OneOf,
+    Test,
+)
 from patsearch.text import is_storable
 
 Mask = NDArray[np.bool_]
@@ -32,18 +46,33 @@ class Masks:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._dates: dict[str, NDArray[np.int32]] = {}
+        self._undescribed: Undescribed | None = None
+        self._amended = -1
         self._recent: OrderedDict[tuple[Test, int], Mask] = OrderedDict()
 
     def lacking(self, field: str, state: State, columns: list[Columns]) -> Mask:
         """(rows,) whether each row's drawing has no value in a field of the filters."""
+        self._forget_amended(state)
         captions = field in _ON_CAPTION
+        if field in HAS_TERMS:
+            size = state.facts
+            having = self._terms([("has", field)], size)
+            if field in DERIVED:
+                having |= self._undescribed_facts(size).having(field)
+            return self._spread(~having, columns)
         empty = f"instr(classes, '\"{field}\"') = 0" if field in SCHEMES else f"ifnull({field}, '') = ''"
         sql = f"SELECT id FROM {'captions' if captions else 'facts'} WHERE {empty}"  # noqa: S608  known names
         without = _scatter(self._catalogue.integers(sql), state.captions if captions else state.facts)
-        return np.concatenate([np.zeros(0, dtype=np.bool_), *(without[part[:, int(captions)]] for part in columns)])
+        return self._spread(without, columns, int(captions))
+
+    @staticmethod
+    def _spread(items: Mask, columns: list[Columns], column: int = 0) -> Mask:
+        """(rows,) what holds for each row's facts, or caption."""
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *(items[part[:, column]] for part in columns)])
 
     def rows(self, where: Filter, state: State, columns: list[Columns]) -> Mask:
         """(rows,) whether each row's drawing matches; dead rows are not considered."""
+        self._forget_amended(state)
         facts: Mask | None = None
         captions: Mask | None = None
         for condition in where.conditions:
@@ -67,9 +96,16 @@ class Masks:
             done += len(part)
         return result
 
+    def _forget_amended(self, state: State) -> None:
+        """Forget what was read before data were added to facts."""
+        if state.amended != self._amended:
+            self._amended, self._undescribed = state.amended, None
+            self._dates.clear()
+            self._recent.clear()
+
     def _decided(self, condition: Condition, size: int) -> Mask:
         """(size,) which facts or captions pass; those behind `size` are newer than the reader's version."""
-        # An item's terms never change, so the number of items says all about what may be reused.
+        # An item's terms change in an amendment alone, so the number of items says all about what may be reused.
         key = (condition.test, size)
         mask = self._recent.pop(key, None)
         if mask is None:
@@ -81,10 +117,18 @@ class Masks:
 
     def _test(self, test: Test, size: int) -> Mask:
         match test:
+            case DateIn(field="expires"):
+                return self._expires(test, size) | self._undescribed_facts(size).matching(test)
             case DateIn():
                 return self._date(test, size)
+            case InForce():
+                return self._in_force(test, size) | self._undescribed_facts(size).matching(test)
+            case CitedBy():
+                raise TypeError("a filter is resolved before it comes here")
             case HasClass():
                 return self._terms([(code.scheme, code.code) for code in test.codes], size)
+            case HasWords(field, alternatives) if field in NAME_FIELDS:
+                return self._names(field, alternatives, size)
             case HasWords():
                 mask = np.zeros(size, dtype=np.bool_)
                 for prefixes in test.alternatives:
@@ -93,8 +137,11 @@ class Masks:
                         every &= self._prefix(test.field, prefix, size)
                     mask |= every
                 return mask
+            case OneOf(field, values) if field in NAME_FIELDS:
+                return self._terms([(field, name_term(value)) for value in values], size)
             case OneOf():
-                return self._terms([(test.field, value) for value in test.values], size)
+                mask = self._terms([(test.field, value) for value in test.values], size)
+                return mask | self._undescribed_facts(size).matching(test) if test.field == "office" else mask
             case _:
                 assert_never(test)
 
@@ -114,6 +161,40 @@ class Masks:
         sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
                  WHERE t.field = ? AND t.text >= ? AND t.text < ?"""
         return _scatter(self._catalogue.integers(sql, (field, prefix, prefix + "\U0010ffff")), size)
+
+    def _names(self, field: str, alternatives: tuple[tuple[str, ...], ...], size: int) -> Mask:
+        """Which items have a name with all words of an alternative: every distinct name is looked at."""
+        known = [words for words in alternatives if all(map(is_storable, words))]
+        if not known:
+            return np.zeros(size, dtype=np.bool_)
+        fits = " OR ".join(" AND ".join(["instr(' ' || t.text, ?)"] * len(words)) for words in known)
+        sql = f"SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id WHERE t.field = ? AND ({fits})"  # noqa: S608
+        parameters = [f" {word}" for words in known for word in words]
+        return _scatter(self._catalogue.integers(sql, (field, *parameters)), size)
+
+    def _expires(self, test: DateIn, size: int) -> Mask:
+        mask = np.zeros(size, dtype=np.bool_)
+        sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
+                 WHERE t.field = 'expires' AND t.text BETWEEN ? AND ?"""
+        for low, high in test.ranges:
+            days = (str(low or date.min), str(high or date.max))
+            mask |= _scatter(self._catalogue.integers(sql, days), size)
+        return mask
+
+    def _in_force(self, test: InForce, size: int) -> Mask:
+        mask = np.zeros(size, dtype=np.bool_)
+        sql = """SELECT p.item FROM terms AS t CROSS JOIN postings AS p ON p.term = t.id
+                 WHERE t.field = 'inforce' AND substr(t.text, 1, 10) <= ?1 AND substr(t.text, 12, 10) >= ?1
+                 AND (?2 = '[]' OR substr(t.text, 23) IN (SELECT value FROM json_each(?2)))"""
+        for day, countries in test.on:
+            given = (str(day), json.dumps(sorted(countries)))
+            mask |= _scatter(self._catalogue.integers(sql, given), size)
+        return mask
+
+    def _undescribed_facts(self, size: int) -> Undescribed:
+        if self._undescribed is None or self._undescribed.size != size:
+            self._undescribed = read_undescribed(self._catalogue, size)
+        return self._undescribed
 
     def _date(self, test: DateIn, size: int) -> Mask:
         days = self._days(test.field, size)  # 0 where there is no date, which no range includes

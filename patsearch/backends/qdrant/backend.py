@@ -59,9 +59,16 @@ class QdrantBackend(ServerBackend):
         """Open an index; errors as in `Backend.open`, and BackendError where a server does not answer."""
         place = str(location)
         if is_address(place):
-            return cls(_part("remote").RemotePoints.open(parse_address(place)), read_only=read_only)
-        spec = folder.read(Path(place))
-        return cls(_part("edge").EdgePoints.open(Path(place), spec), read_only=read_only)
+            points: Points = _part("remote").RemotePoints.open(parse_address(place))
+        else:
+            points = _part("edge").EdgePoints.open(Path(place), folder.read(Path(place)))
+        if not read_only:
+            try:
+                points.add_indexes()
+            except BaseException:
+                points.close()
+                raise
+        return cls(points, read_only=read_only)
 
     @classmethod
     def on_server(cls, url: str, name: str) -> str:
@@ -118,14 +125,14 @@ class QdrantBackend(ServerBackend):
     # ------------------------------------------------------------------ reading
 
     def count(self, where: Filter | None = None) -> int:
-        clause = translate(where)
+        clause = translate(self.resolved(where))
         return 0 if clause is False else self._points.count(_clause(clause))
 
     def lacking(self, fields: Sequence[str]) -> int:
         return self._points.count(lacking(fields))
 
     def patents(self, where: Filter | None = None) -> int:
-        clause = translate(where)
+        clause = translate(self.resolved(where))
         return 0 if clause is False else self._points.distinct(GROUP, _clause(clause))
 
     def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
@@ -138,7 +145,7 @@ class QdrantBackend(ServerBackend):
         return {id_: found[id_] for id_ in dict.fromkeys(ids) if id_ in found}
 
     def ids(self, where: Filter | None = None) -> Iterator[str]:
-        clause = translate(where)
+        clause = translate(self.resolved(where))
         if clause is False:
             return
         # Points are in the order of their UUIDs: only the ids are held and sorted here.
@@ -162,7 +169,7 @@ class QdrantBackend(ServerBackend):
             yield [drawing for drawing, _ in found.values()], np.stack([vector for _, vector in found.values()])
 
     def _search(self, queries: Embeddings, k: int, where: Filter, exact: bool) -> list[list[Hit]]:
-        clause = translate(where)
+        clause = translate(self.resolved(where))
         if clause is False:
             return [[] for _ in queries]
         limit = k + 1  # one more shows whether a tie was cut through
@@ -185,7 +192,7 @@ class QdrantBackend(ServerBackend):
     def search_groups(
         self, query: Embeddings, *, k: int, size: int, where: Filter, exact: bool
     ) -> list[list[Hit]] | None:
-        clause = translate(where)
+        clause = translate(self.resolved(where))
         if clause is False:
             return []
         groups = self._points.groups(query, k, size, _clause(clause), exact)

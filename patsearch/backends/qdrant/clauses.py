@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
 
-from patsearch.filters import Condition, DateIn, Filter, HasClass, HasWords, OneOf, Test
+from patsearch.filters import (
+    NAME_FIELDS,
+    CitedBy,
+    Condition,
+    DateIn,
+    Filter,
+    HasClass,
+    HasWords,
+    InForce,
+    OneOf,
+    Test,
+)
 from patsearch.text import is_storable
 
 
@@ -50,6 +61,14 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """All of it holds for one of the field's objects, whose own fields it names."""
+
+    field: str
+    of: Clause
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every one of them holds."""
 
@@ -70,7 +89,7 @@ class Not:
     of: Clause
 
 
-Clause = AnyOf | Begins | Between | Missing | All | Either | Not
+Clause = AnyOf | Begins | Between | Missing | Inside | All | Either | Not
 
 
 def translate(where: Filter | None) -> Clause | bool:
@@ -80,7 +99,12 @@ def translate(where: Filter | None) -> Clause | bool:
 
 def lacking(fields: Sequence[str]) -> Clause:
     """No value in any of these fields of a filter."""
-    stored = {**dict.fromkeys(("patent", "kind", "figure"), "{}_key"), **dict.fromkeys(("title", "view"), "{}_words")}
+    stored: dict[str, str] = {
+        **dict.fromkeys(("patent", "kind", "figure", "country", "office", "status"), "{}_key"),
+        **dict.fromkeys(("title", "view"), "{}_words"),
+        **dict.fromkeys(NAME_FIELDS, "{}[].name"),
+        "inforce": "force[].last",
+    }
     return All(tuple(Missing(stored.get(field, "{}").format(field)) for field in fields))
 
 
@@ -100,13 +124,36 @@ def _test(test: Test) -> Clause | bool:
             return _either([_any_of(scheme, codes) for scheme, codes in by_scheme.items()])
         case DateIn():
             return _either([_between(test.field, first, last) for first, last in test.ranges])
+        case HasWords(field, alternatives) if field in NAME_FIELDS:
+            names = [_all([_begins("words", word) for word in words]) for words in alternatives]
+            return _inside(field, _either(names))
         case HasWords():
-            field = f"{test.field}_words"
-            return _either([_all([_begins(field, word) for word in words]) for words in test.alternatives])
+            stored = f"{test.field}_words"
+            return _either([_all([_begins(stored, word) for word in words]) for words in test.alternatives])
+        case OneOf(field, values) if field in NAME_FIELDS:
+            return _any_of(f"{field}[].name", sorted(values))
+        case OneOf("cites", values):
+            return _any_of("cites", sorted(values))
         case OneOf():
             return _any_of(f"{test.field}_key", sorted(test.values))
+        case InForce(on):
+            return _either([_in_force(day, countries) for day, countries in on])
+        case CitedBy():
+            raise TypeError("a filter is resolved before it comes here")
         case _:
             assert_never(test)
+
+
+def _in_force(day: date, countries: frozenset[str]) -> Clause | bool:
+    clauses: list[Clause | bool] = [Between("first", None, day), Between("last", day, None)]
+    if countries:
+        clauses.append(_any_of("country", sorted(countries)))
+    return _inside("force", _all(clauses))
+
+
+def _inside(field: str, clause: Clause | bool) -> Clause | bool:
+    """A truth value within is that of no object, or of any."""
+    return clause if isinstance(clause, bool) else Inside(field, clause)
 
 
 def _any_of(field: str, values: list[str]) -> Clause | bool:

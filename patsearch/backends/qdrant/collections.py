@@ -11,6 +11,7 @@ and `switch` moves the alias in one step. The collection's metadata say what it 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from patsearch.backends.base import IndexSpec
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.connection import AlreadyThereError, Connection, sleep
-from patsearch.backends.qdrant.payload import INDEXED, VECTOR
+from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, IndexKind
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, IndexVersionError, UsageError
 from patsearch.types import JsonDict
 
@@ -166,15 +167,20 @@ def index_schema(kind: str) -> Any:
             return models.PayloadSchemaType.KEYWORD
 
 
+def add_indexes(connection: Connection, collection: str, fields: Mapping[str, IndexKind]) -> None:
+    """Make indexes of payload fields; those that another worker has made meanwhile are fine."""
+    for field, kind in fields.items():
+        connection.call(
+            "Making an index",
+            lambda c, f=field, k=kind: c.create_payload_index(collection, f, index_schema(k), wait=True),  # type: ignore[misc]
+        )
+
+
 def _make(connection: Connection, name: str, spec: IndexSpec) -> None:
     settings = parameters(connection.address, spec)
     connection.call("Making the collection", lambda c: c.create_collection(name, **settings))
-    for field, kind in INDEXED.items():
-        # Before any point: the graph's extra links for filters follow the indexes that exist when it is built.
-        connection.call(
-            "Making an index",
-            lambda c, f=field, k=kind: c.create_payload_index(name, f, index_schema(k), wait=True),  # type: ignore[misc]
-        )
+    # Before any point: the graph's extra links for filters follow the indexes that exist when it is built.
+    add_indexes(connection, name, INDEXED | INDEXED_SINCE)
 
 
 def _quantization(address: Address) -> Any:

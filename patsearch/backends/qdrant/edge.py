@@ -18,8 +18,8 @@ import qdrant_edge as edge
 from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant import points as tuning
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
-from patsearch.backends.qdrant.payload import INDEXED, VECTOR, Point, moment
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Inside, Missing, Not
+from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, Point, moment
 from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
 from patsearch.errors import BackendError, IndexDamaged, StorageError, UsageError
 from patsearch.files import storage_errors, sync_file, sync_folder
@@ -57,7 +57,7 @@ class EdgePoints(Points):
                 shutil.rmtree(root / _SHARD, ignore_errors=True)
             with _errors(f"Creating {root}"):
                 shard = edge.EdgeShard.create(str(root / _SHARD), _config(spec))
-                for field, kind in INDEXED.items():
+                for field, kind in (INDEXED | INDEXED_SINCE).items():
                     shard.update(edge.UpdateOperation.create_field_index(field, _index(kind)))
                 shard.flush()
             folder.write(root, spec)
@@ -82,6 +82,15 @@ class EdgePoints(Points):
             raise
 
     # ------------------------------------------------------------------ writing
+
+    def add_indexes(self) -> None:
+        with self._shard("Making an index") as shard:
+            there = shard.info().payload_schema.keys()
+            missing = {field: kind for field, kind in INDEXED_SINCE.items() if field not in there}
+            for field, kind in missing.items():
+                shard.update(edge.UpdateOperation.create_field_index(field, _index(kind)))
+            if missing:
+                shard.flush()
 
     def upsert(self, points: Sequence[Point]) -> None:
         batch = [edge.Point(p.id, {VECTOR: [] if p.vector is None else p.vector.tolist()}, p.payload) for p in points]
@@ -291,6 +300,8 @@ def _condition(clause: Clause) -> Any:
             return edge.FieldCondition(field, range=edge.RangeDateTime(gte=low, lte=high))
         case Missing(field):
             return edge.IsEmptyCondition(field)
+        case Inside(field, of):
+            return edge.NestedCondition(field, edge.Filter(must=[_condition(of)]))
         case All(of):
             return edge.Filter(must=[_condition(one) for one in of])
         case Either(of):

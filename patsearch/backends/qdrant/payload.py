@@ -9,9 +9,15 @@
 | `granted` `filed`                  | midnight UTC of the day                                       | datetime       |
 | `patent_key` `kind_key` `figure_key` | for comparing (`patsearch.filters.comparable`)              | keyword        |
 | `title_words` `view_words`         | words (`patsearch.text.text_words`), each once                | keyword, prefix|
+| `country_key` `office_key` `status_key` `cites` | for comparing                                    | keyword        |
+| `owner` `inventor` `agent`         | each name: `words`, and the whole `name` for comparing        | both keyword   |
+| `force`                            | each span of protection: `country`, `first`, `last`           | of each        |
+| `expires`                          | midnight UTC of the last day                                  | datetime       |
+| `bibliography`                     | its stored form (`patsearch.bibliography.to_text`)            |                |
 | `stamp`                            | digest of drawing and vector: tells one version from another  |                |
 
-Fields without a value are left out. Qdrant matches booleans unreliably; hence y and n.
+Fields without a value are left out; points of 0.1.0 have nothing from `country_key` to `bibliography`. Qdrant matches
+booleans unreliably; hence y and n.
 """
 
 from __future__ import annotations
@@ -26,15 +32,16 @@ from typing import Literal
 import numpy as np
 
 from patsearch.backends.base import Embeddings
+from patsearch.bibliography import from_text, to_text
 from patsearch.classification import SCHEMES, ClassCode
-from patsearch.filters import ExactField, comparable
+from patsearch.filters import NAME_FIELDS, ExactField, comparable
 from patsearch.text import text_words
 from patsearch.types import Drawing, JsonDict
 
 VECTOR = "drawing"  # the vector's name within a point
 GROUP = "patent"
 _NAMESPACE = uuid.UUID("7b0c2a52-5d0f-5b0e-9d0e-0d6c1a3f7a11")
-_KEYS: tuple[ExactField, ...] = ("patent", "kind", "figure")
+_KEYS: tuple[ExactField, ...] = ("patent", "kind", "figure", "country", "office", "status")
 _PLAIN = ("id", "patent", "sheet", "figure", "view", "turned", "title", "kind", "source")
 
 IndexKind = Literal["keyword", "words", "datetime"]
@@ -49,6 +56,19 @@ INDEXED: dict[str, IndexKind] = {
     "title_words": "words",
     "view_words": "words",
 }
+# Since bibliographies are stored: collections that were made before lack these until somebody writes to them.
+INDEXED_SINCE: dict[str, IndexKind] = {
+    "country_key": "keyword",
+    "office_key": "keyword",
+    "status_key": "keyword",
+    "cites": "keyword",
+    "expires": "datetime",
+    "force[].country": "keyword",
+    "force[].first": "datetime",
+    "force[].last": "datetime",
+}
+for _name in NAME_FIELDS:
+    INDEXED_SINCE |= {f"{_name}[].name": "keyword", f"{_name}[].words": "words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +92,20 @@ def to_point(drawing: Drawing, vector: Embeddings) -> Point:
         codes = [code for code in drawing.classes if code.scheme == scheme]
         payload[scheme] = list(dict.fromkeys(ancestor for code in codes for ancestor in code.ancestors))
     for key in _KEYS:
-        value = getattr(drawing, key)
-        payload[f"{key}_key"] = None if value is None else comparable(key, value)
+        values = [comparable(key, value) for value in drawing.values(key)]
+        payload[f"{key}_key"] = values[0] if len(values) == 1 else values
+    for name in NAME_FIELDS:
+        payload[name] = [
+            {"name": comparable(name, text), "words": list(dict.fromkeys(text_words(text)))}
+            for text in drawing.values(name)
+        ]
+    payload["cites"] = [comparable("cites", number) for number in drawing.values("cites")]
+    payload["force"] = [
+        {"country": one.country, "first": moment(one.first), "last": moment(one.last)}
+        for one in drawing.protections
+        if one.first and one.last
+    ]
+    payload["expires"] = moment(drawing.expires) if drawing.expires else None
     for field in ("title", "view"):
         payload[f"{field}_words"] = list(dict.fromkeys(text_words(getattr(drawing, field) or "")))
     payload["stamp"] = stamp(drawing, vector)
@@ -97,6 +129,7 @@ def to_drawing(payload: JsonDict) -> Drawing:
         granted=_date(payload.get("granted")),
         filed=_date(payload.get("filed")),
         classes=tuple(_code(text) for text in payload.get("codes", ())),
+        bibliography=from_text(payload.get("bibliography")),
     )
 
 
@@ -121,6 +154,8 @@ def _facts(drawing: Drawing) -> JsonDict:
         day = getattr(drawing, field)
         facts[field] = moment(day) if day else None
     facts["codes"] = [str(code) for code in drawing.classes]
+    if drawing.bibliography is not None:
+        facts["bibliography"] = to_text(drawing.bibliography)
     return facts
 
 

@@ -12,9 +12,9 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
-from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Missing, Not
+from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Inside, Missing, Not
 from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
-from patsearch.backends.qdrant.payload import GROUP, INDEXED, VECTOR, Point
+from patsearch.backends.qdrant.payload import GROUP, INDEXED, INDEXED_SINCE, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
@@ -74,6 +74,11 @@ class RemotePoints(Points):
             return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
         return models.SearchParams(hnsw_ef=tuning.ef_search(clause), quantization=rescored)
+
+    def add_indexes(self) -> None:
+        there = (self._info().payload_schema or {}).keys()
+        missing = {field: kind for field, kind in INDEXED_SINCE.items() if field not in there}
+        collections.add_indexes(self.connection, self.collection, missing)
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
@@ -276,6 +281,8 @@ def _condition(clause: Clause) -> Any:
             return models.FieldCondition(key=field, range=bounds)
         case Missing(field):
             return models.IsEmptyCondition(is_empty=models.PayloadField(key=field))
+        case Inside(field, of):
+            return models.NestedCondition(nested=models.Nested(key=field, filter=models.Filter(must=[_condition(of)])))
         case All(of):
             return models.Filter(must=[_condition(one) for one in of])
         case Either(of):

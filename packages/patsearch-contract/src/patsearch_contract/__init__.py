@@ -30,8 +30,8 @@ import pytest
 from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
 from patsearch.filters import Filter, not_patent, only_patent, parse_filter
-from patsearch.types import Drawing
-from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors
+from patsearch.types import Drawing, Patent
+from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors, resolved
 
 Filled = tuple[Backend, list[Drawing], Embeddings]
 
@@ -223,14 +223,42 @@ class BackendContract:
     def test_filters_mean_what_matches_says(self, stored: Filled, seed: int) -> None:
         backend, drawings, vectors = stored
         for step in range(3):
-            where = random_filter(np.random.default_rng([seed, step]), drawings)
+            given = random_filter(np.random.default_rng([seed, step]), drawings, lookups=True)
+            where = resolved(given, drawings)
             label = f"filter {str(where)!r}, seed {seed}, step {step}"
             wanted = sorted(d.id for d in drawings if where.matches(d))
-            assert backend.count(where) == len(wanted), label
-            assert list(backend.ids(where)) == wanted, label
-            assert [d.id for part, _ in backend.scan(where, batch=17) for d in part] == wanted, label
-            assert backend.patents(where) == len({d.patent for d in drawings if where.matches(d)}), label
+            assert backend.count(given) == len(wanted), label
+            assert list(backend.ids(given)) == wanted, label
+            assert [d.id for part, _ in backend.scan(given, batch=17) for d in part] == wanted, label
+            assert sorted(d.id for part in backend.payloads(given) for d in part) == wanted, label
+            assert backend.patents(given) == len({d.patent for d in drawings if where.matches(d)}), label
             self._check_hits(backend, drawings, vectors, k=10, where=where, exact=False, label=label)
+            hits = [[hit.drawing.id for hit in line] for line in backend.search(vectors[:2], k=10, where=given)]
+            assert hits == [[h.drawing.id for h in line] for line in backend.search(vectors[:2], k=10, where=where)]
+
+    def test_data_are_added_to_what_is_stored(self, backend: Backend) -> None:
+        drawings, vectors = random_drawings(80, seed=6), random_vectors(80, seed=6)
+        bare = [replace(d, bibliography=None, filed=None) for d in drawings[:40]] + drawings[40:]
+        backend.upsert(bare, vectors)
+        assert backend.delete([bare[0].id]) == 1
+        known: dict[str, Patent] = {}
+        for d in drawings[:30]:
+            known.setdefault(d.patent, Patent(d.patent, title="Added", filed=d.filed, bibliography=d.bibliography))
+        kept = bare[1:]
+        stored = known.keys() & {d.patent for d in kept}
+        assert backend.amend([*known.values(), Patent("USD1", title="unknown")]) == len(stored)
+        wanted = {d.id: d.amended(known[d.patent]) if d.patent in known else d for d in kept}
+        found = backend.get(list(wanted))
+        assert {id_: drawing for id_, (drawing, _) in found.items()} == wanted
+        for d, vector in zip(kept, vectors[1:], strict=True):
+            np.testing.assert_allclose(found[d.id][1], vector, atol=TOLERANCE)
+        for seed in range(30):
+            where = random_filter(np.random.default_rng([seed, 9]), list(wanted.values()))
+            assert list(backend.ids(where)) == sorted(i for i, d in wanted.items() if where.matches(d)), str(where)
+        assert backend.amend(list(known.values())) == len(stored)
+        assert backend.verify() == []
+        backend.compact()
+        assert {i: d for i, (d, _) in backend.get(list(wanted)).items()} == wanted
 
     @pytest.mark.parametrize("text", ["title~" + "a" * 5000, "figure=1'; --"])
     def test_odd_filters_match_nothing(self, stored: Filled, text: str) -> None:

@@ -1,45 +1,35 @@
-"""Filters: `cpc=D14`, `granted=2015..2018`, `title~chair` -> `Filter`.
-
-`Filter.matches(drawing)` IS the meaning; every backend translates the same conditions to its own
-engine and is tested against it.
-
-    filter     = condition { " and " condition }     repetition means and
-    condition  = key operator value { "," value }    commas mean or
-    operator   = "=" | "!=" | ">=" | "<=" | ">" | "<" | "~" | "!~"
-
-| keys                                | operators        | values                                       |
-|-------------------------------------|------------------|----------------------------------------------|
-| `locarno` `uspc` `cpc` `ipc` `class`| `=` `!=`         | a code of any depth: includes all below it   |
-| `granted` `filed`                   | `=` `!=` `<` ... | `2015`, `2015-03`, `2015-03-24`, `2015..2018`|
-| `title` `view`                      | `~` `!~`         | words; each must begin a word of the text    |
-| `kind` `patent` `figure`            | `=` `!=`         | as printed; `patent` in any way of writing   |
-
-A negated condition is true exactly where the plain one is false, so `granted!=2015` includes
-drawings without a date. A year or a month means its whole span: `granted>2015` begins
-on 2016-01-01, `granted<=2015-03` ends on 2015-03-31.
-
-The text is read as `patsearch.text` reads any: widths, cases and ways of composing a letter do not count. A comma
-within a number (`D907,292`) belongs to it. A value in quotation marks may have commas: `patent="chair, oak"`.
-"""
+"""The text of a filter -> `Filter` (the grammar: `patsearch.filters`)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Literal
+from typing import get_args
 
 from patsearch.classification import SCHEMES, ClassCode, Scheme, is_design_class, is_known_class, try_code
 from patsearch.dates import span_of
 from patsearch.errors import FilterError
-from patsearch.numbers import normal_number
-from patsearch.text import folded, is_storable, listed, parts, plain, query_words, quoted, text_words, unquoted
-from patsearch.types import Drawing
+from patsearch.filters.conditions import (
+    NAME_FIELDS,
+    CitedBy,
+    Condition,
+    DateField,
+    DateIn,
+    ExactField,
+    Filter,
+    HasClass,
+    HasWords,
+    InForce,
+    OneOf,
+    Test,
+    comparable,
+)
+from patsearch.numbers import OFFICES, normal_number
+from patsearch.text import folded, is_storable, listed, parts, plain, query_words, quoted, unquoted
 
-DateField = Literal["granted", "filed"]
-TextField = Literal["title", "view"]
-ExactField = Literal["kind", "patent", "figure"]
+_DATES: tuple[DateField, ...] = get_args(DateField)
 
 # More than anybody writes, and little enough to be read and decided at once.
 MOST_TEXT = 20_000  # characters
@@ -54,8 +44,7 @@ _AND = re.compile(r" and (?=[A-Za-z_]{1,20} ?[!<>=~])", re.IGNORECASE)
 _PARTS_OF_A_NAME = 3  # of a folder, between commas without quotation marks
 # 800,001 or 6,859,910; not a part of a longer list of three digits.
 _THOUSANDS = re.compile(r"(?<![\d,])(?:\d{1,3}|\d{1,2},\d{3}),\d{3}(?!,?\d{3}(?!\d))(?!\d)")
-_FIGURE = re.compile(r"^fig(?:ure)?s?(?:\b\.? ?|(?=\d))")
-_LETTER_OF_FIGURE = re.compile(r"^(\d+)[ -]?\(?([a-z]{1,2})\)?$")
+_CODE = re.compile(r"[A-Z]{2}")
 _EXAMPLES = {
     "locarno": "locarno=14-02",
     "uspc": "uspc=D14/126",
@@ -69,102 +58,32 @@ _EXAMPLES = {
     "kind": "kind=S1",
     "patent": "patent=USD907292",
     "figure": "figure=1",
+    "owner": "owner~nike",
+    "inventor": 'inventor~"wei zhang"',
+    "agent": "agent~banner",
+    "country": "country=DE",
+    "office": "office=US",
+    "status": "status=granted",
+    "expires": "expires>=2030",
+    "inforce": "inforce=2026-11-28",
+    "cites": "cites=USD907292",
+    "citedby": "citedby=USD907292",
 }
 KEYS = tuple(_EXAMPLES)
-
-
-@dataclass(frozen=True, slots=True)
-class HasClass:
-    """The patent has one of these codes, or a code below one of them."""
-
-    codes: frozenset[ClassCode]
-
-    def matches(self, drawing: Drawing) -> bool:
-        return any(ClassCode(c.scheme, a) in self.codes for c in drawing.classes for a in c.ancestors)
-
-
-@dataclass(frozen=True, slots=True)
-class DateIn:
-    """The date is in one of these closed ranges; None is an open end. No date never matches."""
-
-    field: DateField
-    ranges: tuple[tuple[date | None, date | None], ...]
-
-    def matches(self, drawing: Drawing) -> bool:
-        value: date | None = getattr(drawing, self.field)
-        if value is None:
-            return False
-        return any((lo is None or lo <= value) and (hi is None or value <= hi) for lo, hi in self.ranges)
-
-
-@dataclass(frozen=True, slots=True)
-class HasWords:
-    """One of the alternatives matches: each of its words begins a word of the text, in any order."""
-
-    field: TextField
-    alternatives: tuple[tuple[str, ...], ...]
-
-    def matches(self, drawing: Drawing) -> bool:
-        words = text_words(getattr(drawing, self.field) or "")
-        single = tuple(alternative[0] for alternative in self.alternatives if len(alternative) == 1)
-        return any(word.startswith(single) for word in words) or any(
-            all(any(word.startswith(prefix) for word in words) for prefix in alternative)
-            for alternative in self.alternatives
-            if len(alternative) > 1
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """The field equals one of these values, both in the form of `comparable`."""
-
-    field: ExactField
-    values: frozenset[str]
-
-    def matches(self, drawing: Drawing) -> bool:
-        value = getattr(drawing, self.field)
-        return value is not None and comparable(self.field, value) in self.values
-
-
-Test = HasClass | DateIn | HasWords | OneOf
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One test, possibly negated, with the text it was read from."""
-
-    test: Test
-    negated: bool = False
-    text: str = ""
-
-    def matches(self, drawing: Drawing) -> bool:
-        return self.test.matches(drawing) != self.negated
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """All conditions hold. An empty filter matches everything.
-
-    Attributes:
-        notices: what the user should be told once, such as that `cpc=D14` was read as USPC.
-    """
-
-    conditions: tuple[Condition, ...] = ()
-    notices: tuple[str, ...] = ()
-
-    def matches(self, drawing: Drawing) -> bool:
-        """Whether the drawing passes: the definition that every backend must agree with."""
-        return all(c.matches(drawing) for c in self.conditions)
-
-    def __bool__(self) -> bool:
-        return bool(self.conditions)
-
-    def __and__(self, other: Filter) -> Filter:
-        notices = dict.fromkeys(self.notices + other.notices)
-        return Filter(self.conditions + other.conditions, tuple(notices))
-
-    def __str__(self) -> str:
-        return " and ".join(c.text for c in self.conditions)
+_OFFICE_NAMES = {
+    "CNIPA": "CN", "DPMA": "DE", "EPO": "EP", "EU": "EM", "EUIPO": "EM", "INPI": "FR", "JPO": "JP", "KIPO": "KR",
+    "OEPM": "ES", "UKIPO": "GB", "USPTO": "US", "WIPO": "WO",
+}  # fmt: skip
+# Offices whose designs protect in several countries.
+_COMMON_OFFICES = {
+    "EM": frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()),
+    "BX": frozenset("BE LU NL".split()),
+}
+TERMS = (
+    "{}: the last day is the one that the source gives; else US designs are taken to last 15 years from grant (14 if "
+    "filed before 13 May 2015), and US utility patents 20 years from the first filing, with fees paid. Surrender and "
+    "decisions of courts are not known."
+)
 
 
 def parse_filter(text: str | Iterable[str]) -> Filter:
@@ -196,7 +115,7 @@ def each_value(condition: Condition) -> list[Filter]:
     assert match, "a condition has the text that it was read from"
     key, operator, text = match.groups()
     values = listed(text)
-    if key.lower() == "patent":
+    if key.lower() in ("patent", "cites", "citedby"):
         values = [
             value for value in listed(text, _THOUSANDS) if normal_number(value) != value or value.startswith("US")
         ]
@@ -210,31 +129,6 @@ def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
         FilterError: as `parse_filter`.
     """
     return where if isinstance(where, Filter) else parse_filter(where or ())
-
-
-def only_patent(number: str) -> Filter:
-    """The filter that selects one patent, however its number is written."""
-    normal = normal_number(number)
-    values = frozenset(comparable("patent", text) for text in (normal, number))
-    text = normal if normal.isalnum() else f'"{normal}"'
-    return Filter((Condition(OneOf("patent", values), text=f"patent={text}"),))
-
-
-def not_patent(number: str) -> Filter:
-    """The filter that leaves one patent out."""
-    (only,) = only_patent(number).conditions
-    return Filter((replace(only, negated=True, text=only.text.replace("=", "!=", 1)),))
-
-
-def comparable(field: ExactField, text: str) -> str:
-    """What `OneOf` compares: `FIG. 01` and `1` are the same figure, `1(a)` and `1A` too."""
-    key = folded(text)
-    if field == "kind":
-        return key.replace(" ", "")
-    if field == "figure":
-        key = _LETTER_OF_FIGURE.sub(r"\1\2", _FIGURE.sub("", key).rstrip("."))
-        return key.lstrip("0") or key
-    return key.replace(", ", ",").replace(" ,", ",")
 
 
 def _limit(count: int, most: int, what: str) -> None:
@@ -271,8 +165,10 @@ def _parse_condition(text: str) -> tuple[Condition, tuple[str, ...]]:
 
 
 def _operators(key: str) -> tuple[str, ...]:
-    if key in ("granted", "filed"):
+    if key in _DATES:
         return ("=", "!=", ">=", "<=", ">", "<")
+    if key in NAME_FIELDS:
+        return ("~", "!~", "=", "!=")
     return ("~", "!~") if key in ("title", "view") else ("=", "!=")
 
 
@@ -280,20 +176,54 @@ def _parse_test(key: str, operator: str, value: str, text: str) -> tuple[Test, t
     values = [unquoted(part) for part in listed(value)]
     if not values:
         raise FilterError(f"The filter {_shown(text)} has no value.", hint=f"Example: {_EXAMPLES[key]}.")
-    if key == "patent":
-        return _patent_test(value)
+    if key in ("patent", "cites", "citedby"):
+        return _number_test(key, value)
     if key in (*SCHEMES, "class"):
         return _class_test(key, values)
-    if key in ("granted", "filed"):
-        return DateIn(key, tuple(_date_range(v, operator, text) for v in values)), ()  # type: ignore[arg-type]
-    if key in ("title", "view"):
+    if key in _DATES:
+        notices = (TERMS.format(key),) if key == "expires" else ()
+        return DateIn(key, tuple(_date_range(v, operator, text) for v in values)), notices
+    if key == "inforce":
+        return InForce(tuple(_day_and_countries(v, text) for v in values)), (TERMS.format(key),)
+    if operator.endswith("~"):
         alternatives = tuple(dict.fromkeys(tuple(query_words(v)) for v in values))
         if not all(alternatives):
             raise FilterError(
-                f"The filter {_shown(text)} holds no word to look for.", hint="Write for instance title~chair."
+                f"The filter {_shown(text)} holds no word to look for.", hint=f"Write for instance {_EXAMPLES[key]}."
             )
         return HasWords(key, alternatives), ()  # type: ignore[arg-type]
+    if key in ("country", "office"):
+        values = [_code(key, v) for v in values]
     return OneOf(key, _exact(key, values)), ()  # type: ignore[arg-type]
+
+
+def _code(key: str, value: str) -> str:
+    """A country or an office by its code of WIPO ST.3."""
+    code = value.upper()
+    if key == "office":
+        code = _OFFICE_NAMES.get(code, code)
+    if not _CODE.fullmatch(code) or (key == "office" and code not in OFFICES):
+        raise FilterError(
+            f"{_shown(value)} is not the code of {'a country' if key == 'country' else 'an office'}.",
+            hint=f"Write two letters, as in {_EXAMPLES[key]}.",
+        )
+    return code
+
+
+def _day_and_countries(value: str, text: str) -> tuple[date, frozenset[str]]:
+    """`2026-11-28`, or with a country `2026-11-28 DE`: also where an office protects there with others."""
+    days = [part for part in value.split() if not part.isalpha()]
+    codes = [_code("country", _OFFICE_NAMES.get(part.upper(), part)) for part in value.split() if part.isalpha()]
+    if len(days) != 1 or len(codes) > 1:
+        raise FilterError(
+            f"{_shown(value)} is not a day, with or without a country, in the filter {_shown(text)}.",
+            hint="Write inforce=2026-11-28 or inforce=2026-11-28 DE.",
+        )
+    first, last = _span(days[0], text)
+    if first != last:
+        raise FilterError(f"The filter {_shown(text)} needs a day.", hint="Write inforce=2026-11-28.")
+    common = [office for office, members in _COMMON_OFFICES.items() if members.issuperset(codes)] if codes else []
+    return first, frozenset([*codes, *common])
 
 
 def _exact(field: ExactField, values: Iterable[str]) -> frozenset[str]:
@@ -302,11 +232,19 @@ def _exact(field: ExactField, values: Iterable[str]) -> frozenset[str]:
     for value in values:
         found |= {folded(value), comparable(field, value)}
         if not any(map(str.isalnum, comparable(field, value))):
-            raise FilterError(f"{_shown(value)} is not a {field}.", hint=f"Example: {_EXAMPLES[field]}.")
+            article = "an" if field[0] in "aio" else "a"
+            raise FilterError(f"{_shown(value)} is not {article} {field}.", hint=f"Example: {_EXAMPLES[field]}.")
     return frozenset(found)
 
 
-def _patent_test(text: str) -> tuple[OneOf, tuple[str, ...]]:
+def _number_test(key: str, text: str) -> tuple[OneOf | CitedBy, tuple[str, ...]]:
+    numbers, notices = _numbers(key, text)
+    if key == "citedby":
+        return CitedBy(numbers), notices
+    return OneOf("patent" if key == "patent" else "cites", numbers), notices
+
+
+def _numbers(key: str, text: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """Commas separate patents, and are within numbers (`D907,292`) and within the names of folders (`chair, oak`)."""
     values: list[str] = []
     notices: list[str] = []
@@ -320,13 +258,13 @@ def _patent_test(text: str) -> tuple[OneOf, tuple[str, ...]]:
             values += [f"US{digits.lstrip('0')}", *number.split(",")]
             apart = ", ".join(number.split(","))
             read = f"matched as US{digits.lstrip('0')} and as {apart}"
-            notices.append(f"patent={number}: {read}; a design's number begins with D.")
+            notices.append(f"{key}={number}: {read}; a design's number begins with D.")
     for start in range(len(written)):
         for end in range(start + 2, min(start + _PARTS_OF_A_NAME, len(written)) + 1):
             name = ",".join(written[start:end])
             if '"' not in name and not any(part.startswith("US") for part in map(normal_number, written[start:end])):
                 values.append(name)
-    return OneOf("patent", _exact("patent", values)), tuple(notices)
+    return _exact("patent", values), tuple(notices)
 
 
 def _class_test(key: str, values: list[str]) -> tuple[HasClass, tuple[str, ...]]:
