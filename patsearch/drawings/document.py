@@ -10,13 +10,16 @@ from pathlib import Path
 from PIL import Image
 
 from patsearch.drawings.grey import Grey, to_grey
-from patsearch.drawings.opening import MAX_BYTES, count_pages, open_image, read_bytes
+from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, open_picture, read_bytes
 from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
+from patsearch.drawings.tiff import has_lost_pages
 from patsearch.errors import ImageError
 
+LOST_PAGES = "the file is damaged: it has more pages, which cannot be read"
+FRAMES = "the file has several pictures; the first is read"
 # Of a query: a patent has up to a hundred, and each is a search.
 MOST_FIGURES = 100
 _MOST_PIXELS = 500_000_000  # of all figures of a document together
@@ -96,10 +99,16 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
         with PdfFile(data, name=name) as pdf:
             return _of_pages(pdf, how)
     if how.page is None and count_pages(data) > 1:
-        return _of_pages(_Tiff(data, name), how)
-    image = open_image(data, name=name, page=how.page or 1, max_pixels=how.max_pixels)
+        tiff = _Tiff(data, name)
+        document = _of_pages(tiff, how)
+        return replace(document, remarks=(*document.remarks, *tiff.told))
+    image, damage = open_picture(data, name=name, page=how.page or 1, max_pixels=how.max_pixels)
     pages = count_pages(data)
-    return Document(_named(_of_image(image, name, how, how.page), several=pages > 1), pages=pages)
+    told = [damage] if damage else []
+    told += [LOST_PAGES] if how.page is None and has_lost_pages(data) else []
+    told += [FRAMES] if how.page is None and has_frames(data) else []
+    figures = _named(_of_image(image, name, how, how.page), several=pages > 1)
+    return Document(figures, tuple(f"{name}: {text}" for text in told), pages)
 
 
 def needs_isolation(data: bytes) -> bool:
@@ -113,6 +122,11 @@ class _Tiff:
 
     data: bytes = field(repr=False)
     name: str
+    told: list[str] = field(default_factory=list)  # of damage, of the pages that were read
+
+    def __post_init__(self) -> None:
+        if has_lost_pages(self.data):
+            self.told.append(f"{self.name}: {LOST_PAGES}")
 
     @property
     def pages(self) -> int:
@@ -123,7 +137,10 @@ class _Tiff:
 
     def picture(self, page: int, *, dpi: float = 0.0, max_pixels: int | None = None) -> Grey:  # noqa: ARG002
         called = f"{self.name}, page {page}"
-        return to_grey(query_image(open_image(self.data, name=called, page=page, max_pixels=max_pixels), name=called))
+        image, damage = open_picture(self.data, name=called, page=page, max_pixels=max_pixels)
+        if damage:
+            self.told.append(f"{called}: {damage}")
+        return to_grey(query_image(image, name=called))
 
 
 def _of_pages(document: Pages, how: Reading) -> Document:

@@ -13,24 +13,32 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from patsearch.drawings.libtiff import listening
+from patsearch.drawings.tiff import (
+    COMPRESSION,
+    COUNTS,
+    HEIGHT,
+    OFFSETS,
+    PHOTOMETRIC,
+    WIDTH,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    Strip,
+    one,
+    strip_file,
+    strips,
+    tags_at,
+    taller,
+    tiff_pages,
+)
 
-_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 259, 262, 266
-_OFFSETS, _LINES, _COUNTS = 273, 278, 279  # of the strips
-SUBFILE = 254
-NO_PAGE = 1 | 4  # of its bits: a smaller copy, a mask
-_MOST_PAGES = 10_000
 _GROUP4 = 4
 _BLACK_SET = 0  # photometric interpretation: a bit that is set is black; 1: is white
 _PLAIN = {
@@ -43,17 +51,10 @@ _PLAIN = {
     339: 1,  # sample format
 }
 _FOREIGN = frozenset({322, 323, 324, 325, 338})  # tiles, extra samples
-_SHORT, _LONG, _RATIONAL = 3, 4, 5
-X_RESOLUTION, Y_RESOLUTION = 282, 283
-# Pixels that differ less from squares are meant as such; nobody scans with those that differ more.
-_LEAST_RATIO, _MOST_RATIO = 1.02, 5.0
-_MOST_TAGS = 100
-_MOST_STRIPS = 20_000
 _END_MARK = 0x001001
 _END_BITS = 24
 _STOP_BIT = 6  # the end mark with this bit set begins with 0000001, the code of an extension
 _FILL = b"\xff" * 16
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LINE = re.compile(r"line (\d+)")
 
 
@@ -72,15 +73,6 @@ class Fax:
     taller: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Some lines of a sheet, from `top` on, and their coding."""
-
-    top: int
-    lines: int
-    data: bytes
-
-
 def read_fax(data: bytes, max_pixels: int, *, page: int = 1) -> Fax | None:
     """A page of a plain TIFF in group 4 coding.
 
@@ -93,21 +85,21 @@ def read_fax(data: bytes, max_pixels: int, *, page: int = 1) -> Fax | None:
         None for everything else: other formats and codings, turned and larger sheets, no such page.
     """
     pages = tiff_pages(data)
-    tags = _directory(data, pages[page - 1][1]) if 1 <= page <= len(pages) else None
+    tags = tags_at(data, pages[page - 1][1]) if 1 <= page <= len(pages) else None
     if tags is None or _FOREIGN.intersection(tags) or any(tags.get(tag, [v]) != [v] for tag, v in _PLAIN.items()):
         return None
-    width, height = _one(tags, _WIDTH), _one(tags, _HEIGHT)
-    photometric = _one(tags, _PHOTOMETRIC) if _PHOTOMETRIC in tags else _BLACK_SET
-    if _one(tags, _COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
+    width, height = one(tags, WIDTH), one(tags, HEIGHT)
+    photometric = one(tags, PHOTOMETRIC) if PHOTOMETRIC in tags else _BLACK_SET
+    if one(tags, COMPRESSION) != _GROUP4 or photometric not in (0, 1) or not 0 < width * height <= max_pixels:
         return None
-    strips = _strips(data, tags, height)
-    if strips is None:
+    parts = strips(data, tags)
+    if parts is None:
         return None
     # Pillow's bilevel images have 0 and 255 and their own memory; a palette image has 0 and 1 and
     # may use ours. One line more, for the last strip.
     bits = np.empty((height + 1, width), np.uint8)
     damaged: list[tuple[int, int]] = []
-    for strip in strips:
+    for strip in parts:
         sound = _decode(strip, bits[strip.top : strip.top + strip.lines + 1])
         if sound is None:
             return None
@@ -124,13 +116,7 @@ def read_fax(data: bytes, max_pixels: int, *, page: int = 1) -> Fax | None:
     return Fax(grey, sum(end - start for start, end in damaged), taller(across, down))
 
 
-def taller(across: Sequence[float], down: Sequence[float]) -> float:
-    """Height of a pixel in widths, of the values of both resolutions; 1 where they are missing or senseless."""
-    ratio = across[0] / down[0] if len(across) == len(down) == 1 and min(across[0], down[0]) > 0 else 1.0
-    return ratio if _LEAST_RATIO < max(ratio, 1 / ratio) <= _MOST_RATIO else 1.0
-
-
-def _decode(strip: _Strip, bits: NDArray[np.uint8]) -> int | None:
+def _decode(strip: Strip, bits: NDArray[np.uint8]) -> int | None:
     """Decode a strip into (lines + 1, W) 0/1 uint8; returns how many of its lines are sound, None if Pillow refuses."""
     lines, width = strip.lines, bits.shape[1]
     length = _length(strip.data)
@@ -140,7 +126,7 @@ def _decode(strip: _Strip, bits: NDArray[np.uint8]) -> int | None:
     target = Image.frombuffer("P", (width, lines + more), bits[: lines + more], "raw", "P", 0, 1)
     with listening() as messages:
         try:
-            target.frombytes(_tiff(width, lines + more, data), "libtiff", ("P;1", *_coding(), 8))
+            target.frombytes(strip_file(width, lines + more, data, _GROUP4), "libtiff", ("P;1", *_coding(), 8))
         except (ValueError, TypeError, OSError):
             return None
     if not target.readonly:  # a Pillow that has moved it to its own memory
@@ -184,9 +170,9 @@ def _coded(bits: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(bits * np.uint8(255)).convert("1", dither=Image.Dither.NONE)
     image.save(sheet, "TIFF", compression="group4", strip_size=1 << 30)
     data = sheet.getvalue()
-    tags = _directory(data, tiff_pages(data)[0][1]) or {}
-    offset = _one(tags, _OFFSETS)
-    return data[offset : offset + _one(tags, _COUNTS)]
+    tags = tags_at(data, tiff_pages(data)[0][1]) or {}
+    offset = one(tags, OFFSETS)
+    return data[offset : offset + one(tags, COUNTS)]
 
 
 def _length(data: bytes) -> int:
@@ -206,13 +192,6 @@ def _stopped(data: bytes, length: int) -> bytes:
     return bytes(changed)
 
 
-def _tiff(width: int, lines: int, data: bytes) -> bytes:
-    """A file of one strip."""
-    values = ((256, width), (257, lines), (258, 1), (259, _GROUP4), (262, 0), (273, 134), (277, 1), (278, lines))
-    entries = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in (*values, (279, len(data))))
-    return b"II*\0" + struct.pack("<IH", 8, len(values) + 1) + (entries + b"\0\0\0\0").ljust(124, b"\0") + data
-
-
 @lru_cache(maxsize=1)
 def _coding() -> tuple[object, ...]:
     """What Pillow's decoder is told between raw mode and place of the directory; versions differ in it."""
@@ -220,68 +199,3 @@ def _coding() -> tuple[object, ...]:
     Image.new("1", (8, 8)).save(sheet, "TIFF", compression="group4")
     args = TiffImagePlugin.TiffImageFile(io.BytesIO(sheet.getvalue())).tile[0][3]
     return args[1:-1] if isinstance(args, tuple) else ()
-
-
-def _strips(data: bytes, tags: dict[int, list[Any]], height: int) -> list[_Strip] | None:
-    """The strips of a page, from top to bottom; None where they are not as its height needs them."""
-    offsets, counts = tags.get(_OFFSETS, []), tags.get(_COUNTS, [])
-    each = min(_one(tags, _LINES) if _LINES in tags else height, height)
-    order = _one(tags, _FILL_ORDER) if _FILL_ORDER in tags else 1
-    if each < 1 or order not in (1, 2) or not len(offsets) == len(counts) == -(-height // each):
-        return None
-    turn: Callable[[bytes], bytes] = (lambda part: part.translate(_REVERSED)) if order == 2 else bytes
-    places = zip(range(0, height, each), offsets, counts, strict=True)
-    return [_Strip(top, min(each, height - top), turn(data[at : at + size])) for top, at, size in places]
-
-
-def _one(tags: dict[int, list[Any]], tag: int) -> int:
-    """The only value of a tag; -1 for none or several."""
-    values = tags.get(tag, [])
-    return values[0] if len(values) == 1 else -1
-
-
-def tiff_pages(data: bytes) -> list[tuple[int, int]]:
-    """Number in the file, from 0, and place of each page of a TIFF; none for another file.
-
-    Thumbnails and masks, which count in the file, are left out. Of a damaged file, pages up to the damage.
-    """
-    order = _BYTE_ORDERS.get(data[:4])
-    offset = struct.unpack_from(order + "I", data, 4)[0] if order and len(data) >= 8 else 0
-    found: dict[int, None] = {}
-    while order and 0 < offset <= len(data) - 2 and offset not in found and len(found) < _MOST_PAGES:
-        found[offset] = None
-        behind = offset + 2 + 12 * struct.unpack_from(order + "H", data, offset)[0]
-        offset = struct.unpack_from(order + "I", data, behind)[0] if behind + 4 <= len(data) else 0
-    pages = list(enumerate(found))
-    if len(pages) < 2:
-        return pages
-    kinds = ((_directory(data, offset) or {}).get(SUBFILE, []) for _, offset in pages)
-    return [page for page, kind in zip(pages, kinds, strict=True) if not (kind and kind[0] & NO_PAGE)]
-
-
-def _directory(data: bytes, offset: int) -> dict[int, list[Any]] | None:
-    """The tags of a directory; of what are not numbers, no values."""
-    order = _BYTE_ORDERS.get(data[:4])
-    if order is None or len(data) < 10 or offset + 2 > len(data):
-        return None
-    (count,) = struct.unpack_from(order + "H", data, offset)
-    entries = data[offset + 2 : offset + 2 + 12 * count]
-    if count > _MOST_TAGS or len(entries) < 12 * count:
-        return None
-    tags: dict[int, list[Any]] = {}
-    for tag, kind, values, place in struct.iter_unpack(order + "HHI4s", entries):
-        letter = {_SHORT: "H", _LONG: "I", _RATIONAL: "Q"}.get(kind)
-        size = values * struct.calcsize(letter) if letter else 0
-        if letter is None or values > _MOST_STRIPS:
-            tags.setdefault(tag, [])
-            continue
-        at = struct.unpack(order + "I", place)[0] if size > 4 else 0
-        listed = data[at : at + size] if size > 4 else place
-        if len(listed) < size:
-            return None
-        if kind == _RATIONAL:
-            pairs = struct.iter_unpack(order + "II", listed[:size])
-            tags[tag] = [numerator / denominator if denominator else 0.0 for numerator, denominator in pairs]
-        else:
-            tags[tag] = list(struct.unpack_from(f"{order}{values}{letter}", listed))
-    return tags

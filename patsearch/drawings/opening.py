@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from patsearch.drawings.fax import NO_PAGE, SUBFILE, X_RESOLUTION, Y_RESOLUTION, read_fax, taller, tiff_pages
+from patsearch.drawings.fax import read_fax
+from patsearch.drawings.faxlines import damaged_lines
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.libtiff import listening
+from patsearch.drawings.tiff import X_RESOLUTION, Y_RESOLUTION, taller, tiff_pages
 from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
 
 MAX_BYTES = 256 << 20
@@ -55,9 +59,7 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
     (b"WEBP", 8, "WebP", WebPImagePlugin.WebPImageFile),
 )
 _ORIENTATION, _LYING = 274, (5, 6, 7, 8)
-_BIG_TIFF = (b"II+\0", b"MM\0+")
 _BLANK = b" \t\r\n"
-_MOST_FRAMES = 1000
 SNIFFED = 1024  # bytes of a file that show what it is
 _READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP and WebP are read"
 
@@ -101,25 +103,35 @@ def open_image(
         ImageError: damaged, or without that page.
     """
     name = name or (str(source) if isinstance(source, Path) else "The image")
-    data = read_bytes(source, name, max_bytes)
+    return open_picture(read_bytes(source, name, max_bytes), name=name, page=page, max_pixels=max_pixels)[0]
+
+
+def open_picture(
+    data: bytes, *, name: str, page: int = 1, max_pixels: int | None = None
+) -> tuple[Image.Image, str | None]:
+    """As `open_image` of a file's bytes, with the remark on what of it is damaged."""
     # Two threads that enter and leave this at the same time can at worst leave the narrow filter behind.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
         limit = MAX_PIXELS_BILEVEL if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
         fax = _read_fax(data, name, limit, page)
         if fax is not None:
-            return Image.fromarray(fax[0]).convert("1", dither=Image.Dither.NONE)
-        return _decode(data, name, page, max_pixels)[0]
+            return Image.fromarray(fax[0]).convert("1", dither=Image.Dither.NONE), fax[1]
+        return _decode(data, name, page, max_pixels)
 
 
 def count_pages(data: bytes) -> int:
     """The number of pages of a TIFF, without thumbnails and masks; 1 for other files."""
-    if data.startswith(_BIG_TIFF):
-        try:
-            return max(1, len(_frames(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), data)))
-        except Exception:  # as when it is opened, which says why
-            return 1
     return max(1, len(tiff_pages(data)))
+
+
+def has_frames(data: bytes) -> bool:
+    """Whether a file is an animation: GIF, WebP or PNG with several pictures, of which the first is read."""
+    try:
+        kind, reader = _recognise(data, "")
+        return kind in ("GIF", "WebP", "PNG") and bool(getattr(reader(io.BytesIO(data)), "is_animated", False))
+    except Exception:  # as when it is opened, which says why
+        return False
 
 
 def open_grey(data: bytes, *, name: str = "", page: int = 1) -> tuple[NDArray[np.uint8], bool, str | None]:
@@ -193,6 +205,8 @@ def read_bytes(source: bytes | Path, name: str, max_bytes: int) -> bytes:
 def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[Image.Image, str | None]:
     kind, reader = _recognise(data, name)
     try:
+        if kind == "PNG":
+            _check_png(data)
         image = reader(io.BytesIO(data))
         _turn_to(image, data, page, name)
         _check_size(image, name, max_pixels)
@@ -200,8 +214,12 @@ def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[
         with listening() as messages:
             image.load()
         # Fax codings other than that of `read_fax`: a line that is not coded properly is not the line that was scanned.
-        bad = {found.groups() for text in messages or () if (found := _FAX_LINE.match(text))}
-        return _square(_plain(image), ratio), _damage(len(bad), image.height, name)
+        said = {found.groups() for text in messages or () if (found := _FAX_LINE.match(text))}
+        lines = damaged_lines(data, page, image) or ()
+        remark = _damage(max(len(said), len(lines)), image.height, name)
+        for line in lines:
+            image.paste(255, (0, line, image.width, line + 1))
+        return _square(_plain(image), ratio), remark
     except ImageError:
         raise
     except Exception as error:  # PIL's readers raise two dozen kinds on damaged files, down to IndexError
@@ -209,6 +227,19 @@ def _decode(data: bytes, name: str, page: int, max_pixels: int | None) -> tuple[
         raise ImageError(
             f"{name} is a damaged {kind} file: {reason.rstrip('.')}.", hint="Open it in a viewer and save it again."
         ) from error
+
+
+def _check_png(data: bytes) -> None:
+    """Raises ValueError where a part of the picture is not what its checksum is of, which Pillow does not look at."""
+    view, at = memoryview(data), len(_READERS[0][0])
+    while at + 12 <= len(view):
+        length, kind = struct.unpack_from(">I4s", view, at)
+        end = at + 8 + length
+        if end + 4 > len(view):
+            return  # cut short, which the decoder finds
+        if kind[:1].isupper() and zlib.crc32(view[at + 4 : end]) != struct.unpack_from(">I", view, end)[0]:
+            raise ValueError("a checksum is wrong")
+        at = end + 4
 
 
 def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.ImageFile]]:
@@ -242,17 +273,8 @@ def _turn_to(image: ImageFile.ImageFile, data: bytes, page: int, name: str) -> N
 
 def _frames(image: ImageFile.ImageFile, data: bytes) -> list[int]:
     """The numbers that Pillow gives to the pages of a file."""
-    if not data.startswith(_BIG_TIFF):
-        frames = [frame for frame, _ in tiff_pages(data)]
-        return frames or list(range(getattr(image, "n_frames", 1)))  # only some formats have the attribute
-    assert isinstance(image, TiffImagePlugin.TiffImageFile)
-    frames = []
-    for frame in range(min(image.n_frames, _MOST_FRAMES)):
-        image.seek(frame)
-        if not image.tag_v2.get(SUBFILE, 0) & NO_PAGE:
-            frames.append(frame)
-    image.seek(0)
-    return frames
+    frames = [frame for frame, _ in tiff_pages(data)]
+    return frames or list(range(getattr(image, "n_frames", 1)))  # only some formats have the attribute
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int | None) -> None:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.drawings import SplitSheet, name_figures, split_sheet, whole_sheet
-from patsearch.drawings.opening import count_pages
+from patsearch.drawings.document import FRAMES, LOST_PAGES
+from patsearch.drawings.opening import count_pages, has_frames
 from patsearch.drawings.photo import open_sheet
 from patsearch.drawings.sheets import LONGEST_SIDE
 from patsearch.drawings.thumbnail import thumbnail
+from patsearch.drawings.tiff import has_lost_pages
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.preprocess import Preprocessing, is_blank, preprocess
@@ -116,6 +118,7 @@ class Worker:
         splits: list[SplitSheet] = []
         slug = _slug(patent.number)
         expected = [caption.figure for caption in patent.captions]
+        _say_what_is_not_read(unit, patent.sheets, result)
         for sheet, page in _pages(patent.sheets):
             try:
                 with _timed(result.stages, "decode"):
@@ -210,6 +213,16 @@ def _pages(sheets: Sequence[Sheet]) -> Iterator[tuple[Sheet, int]]:
                 name += "-2"
             names.add(name)
             yield replace(sheet, name=name), page
+
+
+def _say_what_is_not_read(unit: Unit, sheets: Sequence[Sheet], result: UnitResult) -> None:
+    """Pages that a file only says it has, and the further pictures of animations."""
+    for sheet in sheets:
+        where = f"{unit.origin}: {unit.key}: {sheet.name}"
+        if has_lost_pages(sheet.data):
+            result.problems.append(Problem(where, LOST_PAGES))
+        if has_frames(sheet.data):
+            result.remarks.append(Problem(where, FRAMES, expected=True))
 
 
 def _is_blank(split: SplitSheet) -> bool:

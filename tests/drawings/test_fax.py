@@ -11,7 +11,10 @@ import pytest
 from makers import draw_design
 from PIL import Image, TiffImagePlugin
 
+from patsearch.drawings import faxlines
+from patsearch.drawings.document import Reading, read_figures
 from patsearch.drawings.fax import read_fax
+from patsearch.drawings.faxlines import damaged_lines
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.opening import MAX_PIXELS_BILEVEL, open_image
 from patsearch.drawings.photo import open_sheet
@@ -195,6 +198,79 @@ def test_damage_of_other_fax_codings_is_found(capfd: pytest.CaptureFixture[str])
     with pytest.raises(ImageError, match="damaged"):
         open_sheet(_damaged(data, 0.2, lambda part: b"\x5a" * len(part)))
     assert capfd.readouterr().err == ""  # libtiff prints nothing, and what it says is in the error
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("coding", ["tiff_ccitt", "group3"])
+@pytest.mark.parametrize("black_set", [True, False])
+def test_damage_of_lines_that_are_coded_by_themselves(kind: str, coding: str, black_set: bool) -> None:
+    """libtiff makes white lines of zeros, and does not miss a line of group 3."""
+    grey = _drawn()
+    data = _tiff(grey, strip_size=1 << 30, tiffinfo={262: 0 if black_set else 1}, compression=coding)
+    read, remark = open_sheet(data)
+    np.testing.assert_array_equal(read, grey)
+    assert remark is None
+    broken = _damaged(data, 0.93, DAMAGE[kind])
+    if _said(broken) is None:  # the changed bit gives another line, as long and as well coded
+        assert kind == "a flipped bit"
+        assert (open_sheet(broken)[0] != grey).any(axis=1).sum() == 1
+    if "end" in kind:
+        assert "is a damaged TIFF file" in (_said(_damaged(data, 0.3, DAMAGE[kind])) or "")
+
+
+def _said(data: bytes) -> str | None:
+    """The remark on a sheet, or the error; damaged lines are white."""
+    try:
+        read, remark = open_sheet(data)
+    except ImageError as error:
+        return error.message
+    lines = damaged_lines(data, 1, TiffImagePlugin.TiffImageFile(io.BytesIO(data)))
+    assert (read[lines] == 255).all()
+    return remark
+
+
+def test_damage_of_two_dimensional_lines() -> None:
+    data = _tiff(_drawn(), compression="group3", strip_size=1 << 30, tiffinfo={292: 1})
+    assert open_sheet(data)[1] is None
+    assert _said(_damaged(data, 0.9, DAMAGE["64 zero bytes"])) is not None
+    assert "damaged" in (_said(_damaged(data, 0.3, DAMAGE["zeros to the end"])) or "")
+
+
+def test_zeros_are_looked_through_once() -> None:
+    """A megabyte of them behind a line, as a file of a hundred pages may have."""
+    data = _tiff(_drawn(), compression="group3", strip_size=1 << 30)
+    start, size = _strip(data)
+    old = struct.pack("<HHII", 279, 4, 1, size)
+    assert old in data
+    longer = data[: start + size].replace(old, struct.pack("<HHII", 279, 4, 1, size + (1 << 20))) + bytes(1 << 20)
+    if start > data.index(old):  # the tags come first
+        assert open_sheet(longer)[1] is None
+
+
+@pytest.mark.parametrize("coding", ["tiff_ccitt", "group3"])
+def test_lines_as_another_program_codes_them_are_sound(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A white line of no length before each, which nothing forbids; only this test's coder sees a difference."""
+    real = faxlines._coded
+    monkeypatch.setattr(faxlines, "_coded", lambda lines, each: [b"\x35" + part for part in real(lines, each)])
+    read, remark = open_sheet(_tiff(_drawn(), compression=coding, strip_size=1 << 30))
+    assert remark is None
+    np.testing.assert_array_equal(read, _drawn())
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_large_files_are_looked_at_as_well(big: bool) -> None:
+    data = _tiff(_drawn(), strip_size=1 << 30, big_tiff=big)
+    assert read_fax(data, MAX_PIXELS_BILEVEL) is not None
+    with pytest.raises(ImageError, match="lines cannot be read"):
+        open_sheet(_damaged(data, 0.3, DAMAGE["zeros to the end"]))
+
+
+def test_a_query_with_a_damaged_sheet_says_so() -> None:
+    data = _tiff(_drawn(), strip_size=1 << 30)
+    broken = _damaged(data, 1 - 12 / _strip(data)[1], DAMAGE["zeros to the end"])
+    (remark,) = read_figures(broken, Reading(), name="a.tif").remarks
+    assert remark.startswith("a.tif: the file is damaged: ")
+    assert read_figures(data, Reading(), name="a.tif").remarks == ()
 
 
 def test_bytes_changed_anywhere_give_a_sheet_or_an_error() -> None:

@@ -54,6 +54,15 @@ def test_a_line_feed_before_a_picture(kind: str) -> None:
         open_sheet(b"\n" * 10)
 
 
+def test_a_wrong_checksum_of_a_png_is_damage() -> None:
+    """Pillow does not look at it, and may return a picture of something else."""
+    data = encoded(DRAWN, "PNG", compress_level=0)
+    at = data.index(b"IDAT") + 2000
+    with pytest.raises(ImageError, match=r"a\.png is a damaged PNG file: a checksum is wrong"):
+        open_sheet(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], name="a.png")
+    assert open_sheet(data[:-12])[1] is None  # the mark at the end is not a part of the picture
+
+
 @pytest.mark.parametrize(("compression", "mode"), [("group4", "1"), ("group3", "1"), ("tiff_lzw", "L"), ("raw", "RGB")])
 @pytest.mark.parametrize("dpi", [(204, 98), (204, 196), (100, 200)])
 def test_faxes_get_square_pixels(compression: str, mode: str, dpi: tuple[int, int]) -> None:

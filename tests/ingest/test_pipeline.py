@@ -314,4 +314,5 @@ def test_each_page_of_a_file_is_a_sheet(tmp_path: Path) -> None:
         for page in (None, 1, 2, 3):
             best = engine.search(folder / "chair.tif", k=1, drawings=True, page=page)[0]
             assert best.score > 0.999
-            assert best.drawing.sheet == ("chair" if page in (None, 1) else f"chair-page{page}")
+            sheets = ["chair", "chair-page2", "chair-page3"]  # all are searched where none is chosen
+            assert best.drawing.sheet in (sheets if page is None else sheets[page - 1 : page])
