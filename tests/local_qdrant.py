@@ -85,7 +85,7 @@ class LocalPoints(RemotePoints):
     def _vectors(self, ids: set[str]) -> list[Point]:
         return self.retrieve(sorted(ids), fields=False, vectors=True) if ids else []
 
-    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
+    def call(self, doing: str, request: Callable[[QdrantClient], T], *, patient: bool | None = None) -> T:
         if self._lock is None:
             raise UsageError("The index is closed.")
         with storage_errors(f"{doing} in {self._root}"):

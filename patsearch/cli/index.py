@@ -27,7 +27,7 @@ _MISSING_SHOWN = 5
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     group = typer.Typer(help="What an index holds, whether it is intact, and its upkeep.", no_args_is_help=True)
-    for command in (info, verify, compact, delete, export, copy, reencode, snapshot, restore, publish):
+    for command in (info, verify, compact, delete, export, copy, reencode, snapshot, restore, relocate, publish):
         group.command(command.__name__)(command)
     app.add_typer(group, name="index")
 
@@ -199,7 +199,8 @@ def reencode(
     """Make a new index of the same patents with the vectors of another encoder.
 
     The sources are read again. What the index knows of a patent is taken over; patents that it does not have are left
-    out. The same command resumes a stopped run. Exit code 9: files could not be read, or no source has some of the patents.
+    out. The same command resumes a stopped run. Exit code 9: files could not be read, or no source has some of the
+    patents.
     """
     from patsearch.ingest import IngestOptions, Progress
     from patsearch.ingest.reencode import reencode as run
@@ -258,6 +259,24 @@ def restore(
 
     count = restore_snapshot(file, index, backend=backend, url=url)
     tell(as_json, {"index": str(index), "drawings": count}, f"restored {index}: {count:,} drawings")
+
+
+def relocate(
+    index: IndexArgument,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="http://HOST:6333, or nodes of one cluster: http://A:6333,B:6333.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Change the address of the server that an index is on. Nothing is moved; the new server must hold the same index.
+
+    Options of the address (?timeout=60) are given again, the collection's name only where it changes.
+    """
+    from patsearch.engine.relocate import relocate_index
+
+    manifest, count = relocate_index(index, url)
+    result = {"index": str(index), "location": manifest.location, "drawings": count}
+    tell(as_json, result, f"{index} keeps its vectors at {manifest.location}: {count:,} drawings")
 
 
 def publish(

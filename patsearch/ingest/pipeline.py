@@ -362,7 +362,7 @@ def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -
             if location != engine.manifest.location:
                 raise UsageError(
                     f"{index} keeps its vectors at {engine.manifest.location}, not at {location}.",
-                    hint="Leave --url out, or name another folder for the new index.",
+                    hint="Leave --url out, name another folder, or change the address: patsearch index relocate.",
                 )
         if options.whole_sheets is not None and options.whole_sheets != engine.spec.whole_sheets:
             holds = "whole sheets" if engine.spec.whole_sheets else "figures"

@@ -6,7 +6,8 @@ address.py      what a location means: a folder, or a server with collection and
 points.py       the interface that the two below share
 edge.py         ... Qdrant in this process (qdrant-edge-py)
 remote.py       ... a server, by qdrant-client
-connection.py   one call to a server: retries, back-off, errors as patsearch's own
+connection.py   one call to a server or to one of several: retries, back-off
+troubles.py     what goes wrong there, as patsearch's own errors
 collections.py  collections on a server: names by encoder and version, the alias, the metadata
 backend.py      QdrantBackend, over either of them
 

@@ -3,6 +3,7 @@
     designs/qdrant                                  a folder: Qdrant in this process
     http://host:6333#designs                        a server, and the alias of the collection
     https://host/prefix?grpc=yes&timeout=60#designs ... with options
+    http://a:6333,b:6333,c:6333#designs             nodes of one cluster, tried in turn
 
 | option     | default | meaning                                                                |
 |------------|---------|------------------------------------------------------------------------|
@@ -25,20 +26,21 @@ from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from patsearch.errors import UsageError
+from patsearch.servers import origins
 
 API_KEY = "PATSEARCH_QDRANT_API_KEY"
-PORT = 6333
 Quantization = Literal["int8", "turbo8", "none"]
 _NAME = re.compile(r"[\w.-]{1,100}")
+_HOSTS = re.compile(r"[^/]*//[^/?#]*")
 _NUMBERS = ("timeout", "attempts", "grpc_port", "shards", "replicas")
-_EXAMPLE = "Write http://HOST:6333, or http://HOST:6333#COLLECTION."
+_EXAMPLE = "Write http://HOST:6333#COLLECTION; nodes of a cluster as http://A:6333,B:6333#COLLECTION."
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """A collection on a server; the options are those of the table above."""
 
-    url: str
+    urls: tuple[str, ...]
     collection: str
     timeout: int = 30
     attempts: int = 6
@@ -49,7 +51,7 @@ class Address:
     quantization: Quantization = "int8"
 
     def __str__(self) -> str:
-        return f"{self.url}#{self.collection}"
+        return f"{', '.join(self.urls)}#{self.collection}"
 
 
 def is_address(location: str) -> bool:
@@ -58,29 +60,27 @@ def is_address(location: str) -> bool:
 
 
 def parse_address(location: str) -> Address:
-    """Read a server's location.
+    """Read the location of a server, or of a cluster by some of its nodes.
 
     Raises:
         UsageError: no http address, no collection, or an unknown option.
     """
     try:
-        parts = urlsplit(location)
-        port = parts.port
+        servers = origins(location)
+        parts = urlsplit("http://x" + _HOSTS.sub("", location, count=1))
     except ValueError as error:
+        if "@" in location.partition("#")[0]:
+            raise UsageError("An address must not hold a password.", hint=f"Put the API key into {API_KEY}.") from None
         raise UsageError(f"{location!r} is not the address of a server: {error}.", hint=_EXAMPLE) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not location.lower().startswith(("http://", "https://")):
         raise UsageError(f"{location!r} is not the address of a server.", hint=_EXAMPLE)
-    if "@" in parts.netloc:
-        raise UsageError("An address must not hold a password.", hint=f"Put the API key into {API_KEY}.")
     name = unquote(parts.fragment)
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"The address {location!r} names no collection (letters, digits, '_', '-', '.').", hint=_EXAMPLE
         )
-    # Without a port, an https address means the usual one of a reverse proxy.
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = port or (PORT if parts.scheme == "http" else 443)
-    return Address(f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}", name, **_options(parts.query, location))
+    path = parts.path.rstrip("/")
+    return Address(tuple(f"{server}{path}" for server in servers), name, **_options(parts.query, location))
 
 
 def require_name(name: str) -> None:
@@ -98,7 +98,7 @@ def require_name(name: str) -> None:
 
 def with_collection(url: str, name: str) -> str:
     """The address with a collection's name where it has none; the name is made fit for one."""
-    if urlsplit(url).fragment:
+    if url.partition("#")[2]:
         return url
     fit = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:80] or "patsearch"
     return f"{url.removesuffix('#')}#{quote(fit)}"

@@ -59,7 +59,8 @@ class QdrantBackend(ServerBackend):
         """Open an index; errors as in `Backend.open`, and BackendError where a server does not answer."""
         place = str(location)
         if is_address(place):
-            points: Points = _part("remote").RemotePoints.open(parse_address(place))
+            # Who only reads is mostly somebody who waits for an answer; who writes is a load.
+            points: Points = _part("remote").RemotePoints.open(parse_address(place), patient=not read_only)
         else:
             points = _part("edge").EdgePoints.open(Path(place), folder.read(Path(place)))
         if not read_only:
@@ -136,11 +137,15 @@ class QdrantBackend(ServerBackend):
         return 0 if clause is False else self._points.distinct(GROUP, _clause(clause))
 
     def get(self, ids: Sequence[str]) -> dict[str, tuple[Drawing, Embeddings]]:
+        return self._get(ids)
+
+    def _get(self, ids: Sequence[str], patient: bool | None = None) -> dict[str, tuple[Drawing, Embeddings]]:
         wanted = {point_id(id_): id_ for id_ in ids}
         found: dict[str, tuple[Drawing, Embeddings]] = {}
         keys = list(wanted)
         for start in range(0, len(keys), _READ):
-            for point in self._points.retrieve(keys[start : start + _READ], fields=True, vectors=True):
+            part = keys[start : start + _READ]
+            for point in self._points.retrieve(part, fields=True, vectors=True, patient=patient):
                 found[wanted[point.id]] = _drawing(point.id, point.payload), _vector(point)
         return {id_: found[id_] for id_ in dict.fromkeys(ids) if id_ in found}
 
@@ -164,7 +169,7 @@ class QdrantBackend(ServerBackend):
         yield from self._batch(pending)
 
     def _batch(self, ids: list[str]) -> Iterator[tuple[list[Drawing], Embeddings]]:
-        found = self.get(ids)
+        found = self._get(ids, patient=True)
         if found:
             yield [drawing for drawing, _ in found.values()], np.stack([vector for _, vector in found.values()])
 

@@ -21,8 +21,9 @@ from qdrant_client import models
 from patsearch.backends.base import IndexSpec
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
-from patsearch.backends.qdrant.connection import AlreadyThereError, Connection, sleep
+from patsearch.backends.qdrant.connection import Connection, sleep
 from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, IndexKind
+from patsearch.backends.qdrant.troubles import AlreadyThereError
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, IndexVersionError, UsageError
 from patsearch.types import JsonDict
 
@@ -45,7 +46,7 @@ def find(connection: Connection, name: str) -> str:
         return name
     known = ", ".join(sorted(by_alias)[:10]) or "none"
     raise IndexNotFound(
-        f"No collection {name!r} at {connection.address.url}.",
+        f"No collection {name!r} at {connection.url}.",
         hint=f"Aliases there: {known}. Ingest into it, or correct the name behind # in the address.",
     )
 
@@ -59,7 +60,7 @@ def spec_of(connection: Connection, collection: str) -> IndexSpec:
     """
     info = connection.call("Opening", lambda c: c.get_collection(collection))
     metadata = (info.config.metadata or {}).get(_KEY)
-    where = f"The collection {collection} at {connection.address.url}"
+    where = f"The collection {collection} at {connection.url}"
     if not isinstance(metadata, dict):
         raise UsageError(f"{where} was not made by patsearch.", hint="Name another collection behind # in the address.")
     try:

@@ -1,4 +1,4 @@
-"""One connection to a Qdrant server: requests that are tried again where that helps, and errors as patsearch's own.
+"""A connection to a Qdrant server, or to a cluster by several addresses: what fails is tried again where that helps.
 
 Every request of this backend may be repeated: points are stored under ids that the drawing determines.
 """
@@ -6,58 +6,37 @@ Every request of this backend may be repeated: points are stored under ids that 
 from __future__ import annotations
 
 import random
+import threading
 import time
 import warnings
 from collections.abc import Callable
-from json import JSONDecodeError
+from dataclasses import dataclass
 from os import environ
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import grpc
 import httpx
-from pydantic import ValidationError
 from qdrant_client import QdrantClient
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from patsearch.backends.qdrant.address import API_KEY, Address
-from patsearch.errors import BackendError, EncoderMismatch, IndexNotFound, PatsearchError, StorageError
+from patsearch.backends.qdrant.troubles import TROUBLES, Sent, judge, stranger
+from patsearch.deadline import remaining
+from patsearch.errors import BackendError, UsageError
 
 T = TypeVar("T")
 
 OLDEST = (1, 19)  # matching the beginnings of words
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 15.0  # seconds
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_KEPT = "What was acknowledged is kept; the same command resumes from there."
-_FULL = ("no space left", "out of disk", "disk is full", "insufficient storage", "disk usage")
-_MISSING = ("doesn't exist", "does not exist", "not found")
-_TROUBLES = (
-    ResponseHandlingException,
-    UnexpectedResponse,
-    ResourceExhaustedResponse,
-    JSONDecodeError,  # of an answer that is a web page
-    grpc.RpcError,
-)
-_GRPC_STATUS = {
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.FAILED_PRECONDITION: 400,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.INTERNAL: 500,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+_IMPATIENT = 3  # times at most that somebody who waits for an answer has a request tried
+_CONNECT = 5  # seconds: a host that is off does not refuse, it is silent
+_KEEP_ALIVE = 4.0  # seconds; Qdrant closes a connection that was idle for 5
+_GRPC = {
+    # By default a channel waits up to two minutes before it connects again: longer than all attempts together.
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.min_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 1000,
+    # Backing off is shared by all channels of a process to one address; a new connection should not inherit it.
+    "grpc.use_local_subchannel_pool": 1,
 }
-
-
-class RequestTooLargeError(Exception):
-    """The server takes no request of this size; half of it may do."""
-
-
-class AlreadyThereError(Exception):
-    """What was to be made is there."""
 
 
 def sleep(seconds: float) -> None:
@@ -65,154 +44,167 @@ def sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@dataclass(slots=True)
+class _Server:
+    url: str
+    client: QdrantClient | None = None
+    version: str = ""
+
+
 class Connection:
-    """A client of one server whose version is known to do.
+    """Clients of the servers of an address whose versions are known to do; one of them at a time is used.
+
+    Servers are tried in turn, and the one that has answered is the first that the next request goes to.
 
     Attributes:
-        client: for use within `call`.
-        version: the server's, as it says it.
+        patient: whether a request is tried for as long as a load can wait; otherwise, as long as a searcher does.
 
     Raises:
-        BackendError: it cannot be reached, is not a Qdrant server, needs a key, or is too old.
+        BackendError: none can be reached, it is not a Qdrant server, needs a key, or is too old.
+        UsageError: the key cannot be one.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, patient: bool = True) -> None:
         self.address = address
-        with warnings.catch_warnings():
-            # A key over plain http is common on one machine; docs/operate/clusters.md says what to do elsewhere.
-            warnings.simplefilter("ignore", UserWarning)
-            self.client = QdrantClient(
-                url=address.url,
-                prefer_grpc=address.grpc,
-                grpc_port=address.grpc_port,
-                api_key=environ.get(API_KEY) or None,
-                timeout=address.timeout,
-                check_compatibility=False,
-            )
+        self.patient = patient
+        self._key = api_key()
+        self._servers = [_Server(url) for url in address.urls]
+        self._at = 0
+        self._lock = threading.Lock()
         try:
-            self.version = self._version()
+            self.call("Connecting", lambda _: None)  # looks at the version
         except BaseException:
             self.close()
             raise
 
+    @property
+    def url(self) -> str:
+        """The server that is used now."""
+        return self._servers[self._at].url
+
+    @property
+    def version(self) -> str:
+        """That server's version, as it says it."""
+        return self._servers[self._at].version
+
     def close(self) -> None:
         """Release the sockets. Twice is fine."""
-        self.client.close()
+        for server in self._servers:
+            if server.client is not None:
+                server.client.close()
 
-    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
-        """The answer to a request, which is tried again while the server does not answer or is busy.
+    def call(self, doing: str, request: Callable[[QdrantClient], T], *, patient: bool | None = None) -> T:
+        """The answer to a request, which is tried again while no server answers or all are busy.
 
         Args:
             doing: what it is for, as the beginning of an error message: "Storing 256 drawings".
+            patient: other than the connection is: for somebody who reads everything.
 
         Raises:
             RequestTooLargeError, AlreadyThereError: for the caller to act on.
             PatsearchError: everything else.
         """
-        for attempt in range(1, self.address.attempts + 1):
+        start, servers = time.monotonic(), len(self._servers)
+        patient = self.patient if patient is None else patient
+        rounds = self.address.attempts if patient else min(self.address.attempts, _IMPATIENT)
+        for tried in range(1, rounds * servers + 1):
+            at = self._at
             try:
-                return request(self.client)
-            except _TROUBLES as error:
-                final, wait = self._judge(doing, error)
-                if wait is None or attempt == self.address.attempts:
+                return request(self._ready(self._servers[at]))
+            except TROUBLES as error:
+                url, address = self._servers[at].url, self.address
+                final, wait = judge(doing, error, Sent(url, address.timeout, address.grpc_port, bool(self._key)))
+                if wait is None:
                     raise final from error
-                # Half of it at random: clients that a restart has thrown out together come back apart.
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (attempt - 1))
-                sleep(max(wait, delay * (0.5 + random.random() / 2)))  # noqa: S311  no secret depends on it
+                self._turn(at)
+                late = not patient and time.monotonic() - start >= self.address.timeout
+                if tried == rounds * servers or (late and tried >= servers):
+                    raise self._last(final) from error
+                if tried % servers == 0 or wait:
+                    self._pause(max(wait, _delay(tried // servers)), final, error)
         raise AssertionError("attempts is at least 1")
 
-    def _version(self) -> str:
-        info = self.call("Connecting", lambda client: client.info())
-        numbers = info.version.split("-")[0].split(".")[:2]
-        if "qdrant" not in info.title.lower() or not all(n.isdecimal() for n in numbers):
-            raise self._stranger()
-        if tuple(int(n) for n in numbers) < OLDEST:
-            wanted = ".".join(map(str, OLDEST))
-            raise BackendError(
-                f"The Qdrant server at {self.address.url} is version {info.version}; "
-                f"patsearch needs {wanted} or newer.",
-                hint="Upgrade the server, one minor version after the other (docs/operate/clusters.md).",
+    def _pause(self, seconds: float, final: Exception, error: Exception) -> None:
+        left = remaining()
+        if left is not None and left <= seconds:
+            raise final from error  # nobody waits for an answer that long
+        sleep(seconds)
+
+    def _turn(self, at: int) -> None:
+        """The next server from now on, unless another thread has turned already."""
+        with self._lock:
+            if self._at == at:
+                self._at = (at + 1) % len(self._servers)
+
+    def _last(self, error: Exception) -> Exception:
+        """The error, which says how many servers there were."""
+        if len(self._servers) > 1 and isinstance(error, BackendError):
+            others = ", ".join(server.url for server in self._servers)
+            return BackendError(f"{str(error.message).removesuffix('.')}; tried: {others}.", hint=error.hint)
+        return error
+
+    def _ready(self, server: _Server) -> QdrantClient:
+        """The server's client; the first time, after a look at its version."""
+        with self._lock:
+            if server.client is None:
+                server.client = self._client(server.url)
+        if not server.version:
+            server.version = _version(server.client, server.url)
+        return server.client
+
+    def _client(self, url: str) -> QdrantClient:
+        with warnings.catch_warnings():
+            # A key over plain http is common on one machine; docs/operate/clusters.md says what to do elsewhere.
+            warnings.simplefilter("ignore", UserWarning)
+            return QdrantClient(
+                url=url,
+                prefer_grpc=self.address.grpc,
+                grpc_port=self.address.grpc_port,
+                grpc_options=dict(_GRPC),
+                api_key=self._key,
+                timeout=self.address.timeout,
+                check_compatibility=False,
+                limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
+                event_hooks={"request": [_connect_soon]},
             )
-        return info.version
 
-    def _judge(self, doing: str, error: Exception) -> tuple[Exception, float | None]:
-        """The error to raise in the end, and how long to wait at least before trying again; None is not to try."""
-        where = f"{doing} at {self.address.url}"
-        match error:
-            case ResourceExhaustedResponse():
-                text = f"{where}: the server refuses more requests for now ({error})."
-                return BackendError(text, hint=f"Try later, or with fewer workers. {_KEPT}"), float(error.retry_after_s)
-            case UnexpectedResponse():
-                text = error.content.decode("utf-8", "replace")
-                return self._refused(where, error.status_code or 0, _reason(error, text))
-            case grpc.RpcError():
-                code = error.code() if isinstance(error, grpc.Call) else None
-                details = error.details() if isinstance(error, grpc.Call) else str(error)
-                return self._refused(where, _GRPC_STATUS.get(code, 500) if code else 503, str(details))
-            case ResponseHandlingException():
-                return self._unanswered(where, error.source)
-            case JSONDecodeError():
-                return self._stranger(), None
-        raise AssertionError(f"not expected here: {error!r}")
 
-    def _refused(self, where: str, status: int, text: str) -> tuple[Exception, float | None]:
-        small = text.lower()
-        short = " ".join(text.split())[:300]
-        if status == 507 or any(sign in small for sign in _FULL):
-            return StorageError(
-                f"{where}: the server has no disk space left ({short}).", hint=f"Free or add space there. {_KEPT}"
-            ), None
-        if status in (401, 403) and ("strict" not in small and "forbidden:" not in small):
-            given = "refuses the API key" if environ.get(API_KEY) else "needs an API key"
-            return BackendError(f"{where}: the server {given}.", hint=f"Put the right one into {API_KEY}."), None
-        if status == 404 and any(sign in small for sign in _MISSING):
-            hint = "Check the address behind --url, or ingest into it again."
-            return IndexNotFound(f"{where}: {short}.", hint=hint), None
-        if status == 404:
-            return self._stranger(), None
-        if status == 409 or (status == 400 and "already exists" in small):
-            return AlreadyThereError(short), None
-        if status == 413:
-            return RequestTooLargeError(short), None
-        if status == 400 and "dimension" in small:
-            return EncoderMismatch(f"{where}: {short}.", hint="Use the index's encoder, or a new collection."), None
-        if status in _AGAIN:
-            hint = f"Look at the server's log and try later. {_KEPT}"
-            return BackendError(f"{where}: the server answers {status} ({short}).", hint=hint), 0.0
-        return BackendError(
-            f"{where}: the server refuses: {short}.", hint="See docs/operate/clusters.md, strict mode."
-        ), None
+def api_key() -> str | None:
+    """The key in the environment, without the line feed that a file ends with; None where there is none.
 
-    def _unanswered(self, where: str, source: Exception) -> tuple[PatsearchError, float | None]:
-        text = " ".join(str(source).split()) or type(source).__name__
-        match source:
-            case ValidationError() | ValueError():
-                return self._stranger(), None
-            case httpx.ConnectError() if "CERTIFICATE" in text.upper() or "SSL" in text.upper():
-                hint = "Name the authority's certificate in SSL_CERT_FILE, or check http and https."
-                return BackendError(f"{where}: no secure connection: {text}.", hint=hint), None
-            case httpx.ConnectError() | httpx.ConnectTimeout():
-                hint = "Start the server (docker compose up -d), or check the address behind --url."
-                return BackendError(f"No server answers at {self.address.url} ({text}).", hint=hint), 0.0
-            case httpx.TimeoutException():
-                hint = f"Add ?timeout=SECONDS to the address, or look at the server's load. {_KEPT}"
-                return BackendError(f"{where}: no answer within {self.address.timeout} s.", hint=hint), 0.0
-            case httpx.TransportError():
-                hint = f"Look at the server's log and the network. {_KEPT}"
-                return BackendError(f"{where}: the connection was cut ({text}).", hint=hint), 0.0
-        return BackendError(f"{where}: {text}.", hint="Check the address behind --url."), None
-
-    def _stranger(self) -> BackendError:
-        return BackendError(
-            f"The server at {self.address.url} is not a Qdrant server.",
-            hint="Check the address; the REST interface is on port 6333, gRPC on 6334.",
+    Raises:
+        UsageError: it has characters that no HTTP header can hold.
+    """
+    key = environ.get(API_KEY, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            f"The key in {API_KEY} has characters that are not printable ASCII.",
+            hint="Copy it again: quotation marks, dashes or a line break may have come with it.",
         )
+    return key or None
 
 
-def _reason(error: UnexpectedResponse, text: str) -> str:
-    """What the server says is wrong; Qdrant's own errors are JSON, those of a proxy are not."""
-    try:
-        status: Any = error.structured()["status"]
-        return str(status["error"])
-    except (ValueError, KeyError, TypeError):
-        return text or error.reason_phrase
+def _version(client: QdrantClient, url: str) -> str:
+    info = client.info()
+    numbers = info.version.split("-")[0].split(".")[:2]
+    if "qdrant" not in info.title.lower() or not all(n.isdecimal() for n in numbers):
+        raise stranger(url)
+    if tuple(int(n) for n in numbers) < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise BackendError(
+            f"The Qdrant server at {url} is version {info.version}; patsearch needs {wanted} or newer.",
+            hint="Upgrade the server, one minor version after the other (docs/operate/clusters.md).",
+        )
+    return info.version
+
+
+def _connect_soon(request: httpx.Request) -> None:
+    timeout = request.extensions.get("timeout")
+    if timeout and timeout.get("connect"):
+        timeout["connect"] = min(timeout["connect"], _CONNECT)
+
+
+def _delay(rounds: int) -> float:
+    """Seconds after that many rounds, half of them at random: clients thrown out together come back apart."""
+    delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** max(0, rounds - 1))
+    return delay * (0.5 + random.random() / 2)  # noqa: S311  no secret depends on it

@@ -126,7 +126,14 @@ class EdgePoints(Points):
 
     # ------------------------------------------------------------------ reading
 
-    def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
+    def retrieve(
+        self,
+        ids: Sequence[str],
+        *,
+        fields: Sequence[str] | bool,
+        vectors: bool,
+        patient: bool | None = None,  # noqa: ARG002  nothing here has to be waited for
+    ) -> list[Point]:
         with self._shard("Reading") as shard:
             records = shard.retrieve(list(ids), with_payload=selected(fields), with_vector=vectors)
         return [point_of(record) for record in records]

@@ -100,8 +100,14 @@ class Points(ABC):
         """Remove points; unknown ids are fine."""
 
     @abstractmethod
-    def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
-        """The points that are there, in any order, with these fields of their payload (True: all)."""
+    def retrieve(
+        self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool, patient: bool | None = None
+    ) -> list[Point]:
+        """The points that are there, in any order, with these fields of their payload (True: all).
+
+        Args:
+            patient: as of `Connection.call`.
+        """
 
     @abstractmethod
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:

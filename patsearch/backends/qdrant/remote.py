@@ -13,9 +13,10 @@ from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Inside, Missing, Not
-from patsearch.backends.qdrant.connection import Connection, RequestTooLargeError, sleep
+from patsearch.backends.qdrant.connection import Connection, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, INDEXED_SINCE, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
+from patsearch.backends.qdrant.troubles import RequestTooLargeError
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -54,9 +55,9 @@ class RemotePoints(Points):
             raise
 
     @classmethod
-    def open(cls, address: Address) -> Self:
-        """Open a collection by its alias or its name."""
-        connection = Connection(address)
+    def open(cls, address: Address, *, patient: bool = True) -> Self:
+        """Open a collection by its alias or its name; `patient` as of `Connection`."""
+        connection = Connection(address, patient=patient)
         try:
             collection = collections.find(connection, address.collection)
             return cls(connection, collection, collections.spec_of(connection, collection))
@@ -64,10 +65,10 @@ class RemotePoints(Points):
             connection.close()
             raise
 
-    def call(self, doing: str, request: Callable[[QdrantClient], T]) -> T:
+    def call(self, doing: str, request: Callable[[QdrantClient], T], *, patient: bool | None = None) -> T:
         if self._closed:
             raise UsageError("The index is closed.")
-        return self.connection.call(doing, request)
+        return self.connection.call(doing, request, patient=patient)
 
     def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
         if exact:
@@ -90,7 +91,7 @@ class RemotePoints(Points):
             if not left:
                 return
         raise BackendError(
-            f"The server at {self.connection.address.url} says that it stored {len(points)} drawings, "
+            f"The server at {self.connection.url} says that it stored {len(points)} drawings, "
             f"but {len(left)} of them are missing.",
             hint="Look at its log, its disk and the state of its shards; then run the same command again.",
         )
@@ -102,7 +103,7 @@ class RemotePoints(Points):
         except RequestTooLargeError as error:
             if len(points) == 1:
                 raise BackendError(
-                    f"The server at {self.connection.address.url} refuses a request with one drawing as too large.",
+                    f"The server at {self.connection.url} refuses a request with one drawing as too large.",
                     hint="Raise max_request_size_mb there, or the limit of the proxy before it.",
                 ) from error
             middle = len(points) // 2
@@ -115,10 +116,14 @@ class RemotePoints(Points):
     def delete(self, ids: Sequence[str]) -> None:
         self.call(f"Deleting {len(ids)} drawings", lambda c: c.delete(self.collection, list(ids), wait=True))
 
-    def retrieve(self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool) -> list[Point]:
+    def retrieve(
+        self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool, patient: bool | None = None
+    ) -> list[Point]:
         wanted = selected(fields)
         records = self.call(
-            "Reading", lambda c: c.retrieve(self.collection, list(ids), with_payload=wanted, with_vectors=vectors)
+            "Reading",
+            lambda c: c.retrieve(self.collection, list(ids), with_payload=wanted, with_vectors=vectors),
+            patient=patient,
         )
         return [point_of(record) for record in records]
 
@@ -177,6 +182,7 @@ class RemotePoints(Points):
                     self.collection, scroll_filter=wanted, limit=batch, offset=offset, with_payload=selector,
                     with_vectors=vectors,
                 ),
+                patient=True,
             )  # fmt: skip
             if records:
                 yield [point_of(record) for record in records]
@@ -215,7 +221,8 @@ class RemotePoints(Points):
             "bytes_are": tuning.BYTES_ARE,
             "memory": tuning.estimated_memory(points, self.spec.dim) * copies,
             "memory_is": tuning.MEMORY_IS,
-            "server": address.url,
+            "server": self.connection.url,
+            **({"servers": ", ".join(address.urls)} if len(address.urls) > 1 else {}),
             "alias": address.collection,
             "collection": self.collection,
             "status": str(info.status.value),
