@@ -10,6 +10,7 @@ with patsearch.connect("http://127.0.0.1:8765") as server:
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ _TRIES = 5
 _LONGEST_WAIT = 10.0  # seconds
 # Of one answer; the largest record that the server writes is smaller.
 _MOST_BYTES = 64 << 20
+# That a connection takes at once; while it does so, nobody looks at the clock.
+_PIECE_BYTES = 1 << 16
 # Of a server's message.
 _LONGEST_TEXT = 2000
 # Fields of the form that are not a question's.
@@ -69,8 +72,11 @@ class Client(Closing):
             raise UsageError(f"Invalid server address {url!r}: expected http://HOST:PORT.")
         headers = {"accept-encoding": "identity", **({"authorization": f"Bearer {token}"} if token else {})}
         self.url = url.rstrip("/")
-        self._timeout = timeout
-        self._http = httpx.Client(base_url=self.url + _API, headers=headers, timeout=timeout, transport=transport)
+        self._clock = _Clock(timeout)
+        try:
+            self._http = httpx.Client(base_url=self.url + _API, headers=headers, timeout=timeout, transport=transport)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UsageError(f"Invalid server address {url!r}: {error}.", hint="Expected http://HOST:PORT.") from error
 
     # ------------------------------------------------------------------ searching
 
@@ -207,9 +213,9 @@ class Client(Closing):
         """The answer with its body, within the limits of size and time."""
         import httpx
 
-        until = time.monotonic() + self._timeout
+        self._clock.start()
         body = bytearray()
-        with self._http.stream(method, path, **what) as response:
+        with self._http.stream(method, path, extensions={"trace": self._clock.watch}, **what) as response:
             if "content-encoding" in response.headers:  # nobody requested it: a small answer may become a huge one
                 raise _stranger(self.url)
             for part in response.iter_bytes():
@@ -218,10 +224,56 @@ class Client(Closing):
                     raise BackendError(
                         f"The answer of {self.url} is larger than {_MOST_BYTES >> 20} MiB.", hint="Check the address."
                     )
-                if time.monotonic() > until:
-                    raise httpx.ReadTimeout(f"the answer took longer than {self._timeout:g} seconds")
+                self._clock.left()
         headers = [(name, value) for name, value in response.headers.raw if name.lower() == b"retry-after"]
         return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+
+class _Clock(threading.local):
+    """The time of one request of a thread: a server could send a header a letter at a time, and HTTP's own time limits
+    are those of each letter.
+
+    Args:
+        seconds: in which a request must be sent and answered.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = 0.0
+
+    def start(self) -> None:
+        """Of a request."""
+        self._until = time.monotonic() + self._seconds
+
+    def left(self) -> float:
+        """Seconds.
+
+        Raises:
+            httpx.ReadTimeout: none are.
+        """
+        import httpx
+
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise httpx.ReadTimeout(f"the answer took longer than {self._seconds:g} seconds")
+        return left
+
+    def watch(self, event: str, facts: Mapping[str, Any]) -> None:
+        """What httpcore calls: of each new connection, bound every read and write by the time that is left."""
+        if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            return
+        stream = facts["return_value"]
+        read, write = stream.read, stream.write
+
+        def read_in_time(most: int, timeout: float | None = None) -> bytes:
+            data: bytes = read(most, min(self.left(), timeout or self._seconds))
+            return data
+
+        def write_in_time(data: bytes, timeout: float | None = None) -> None:
+            for start in range(0, len(data), _PIECE_BYTES):
+                write(data[start : start + _PIECE_BYTES], min(self.left(), timeout or self._seconds))
+
+        stream.read, stream.write = read_in_time, write_in_time
 
 
 def _data(picture: Picture) -> bytes:

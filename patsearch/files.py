@@ -16,10 +16,14 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from patsearch.errors import StorageError
+
+if TYPE_CHECKING:
+    import gzip
 
 # What Windows alone raises for a file that somebody has open, and the seconds between attempts to replace one.
 IN_USE: tuple[type[OSError], ...] = (PermissionError,) if os.name == "nt" else ()
@@ -151,6 +155,12 @@ def _replace(part: Path, path: Path) -> None:
     part.replace(path)
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a file, or fewer; raises OSError."""
+    with path.open("rb") as file:
+        return file.read(most)
+
+
 def parse_json(text: bytes | str) -> Any:
     """The value of a JSON text from anywhere.
 
@@ -229,6 +239,35 @@ def new_parents(path: Path) -> Iterator[None]:
 
 
 # ---------------------------------------------------------------------- parts of files
+
+
+class SmallReads(RawIOBase):
+    """A file whose single reads are bounded: `tarfile` reads headers of extensions whole, however large they say.
+
+    A read of more than `MOST` bytes raises ValueError.
+    """
+
+    MOST = 1 << 20
+
+    def __init__(self, raw: BinaryIO | gzip.GzipFile) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self.MOST:
+            raise ValueError(f"the archive states a header of {size} bytes")
+        return self._raw.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
 
 
 def open_binary(path: Path, *, writable: bool) -> int:

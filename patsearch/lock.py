@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from patsearch.errors import IndexLocked
-from patsearch.files import storage_errors
+from patsearch.files import read_start, storage_errors
 
 _SCRATCH_LOCK = ".lock"
 _UNLOCKED_SECONDS = 600  # by then, whoever made a scratch folder has locked it, or is dead
@@ -51,7 +51,7 @@ class WriterLock:
     def _held(self) -> IndexLocked:
         holder = ""
         with suppress(OSError, ValueError):
-            holder = self._holder.read_text(encoding="ascii").strip()
+            holder = read_start(self._holder, 20).decode("ascii").strip()
         who = f"Process {holder}" if holder.isdigit() else "Another process"
         return IndexLocked(
             f"{who} is writing to the index in {self._holder.parent}.",

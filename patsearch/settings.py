@@ -79,6 +79,8 @@ def _read(path: Path) -> dict[str, Any]:
             raise SettingsError(f"{path} is too large for a settings file.", hint="Write a few lines of TOML.")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return Settings.model_validate(data).model_dump(exclude_none=True)
+    except RecursionError as error:
+        raise SettingsError(f"{path} is nested too deeply.", hint="Write a few lines of TOML.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.", hint="Correct that line.") from error
     except ValidationError as error:

@@ -27,6 +27,7 @@ def test_a_setting_reaches_every_command_that_takes_it(tmp_path: Path) -> None:
         ("top = 0\n", "greater than or equal"),
         ('top = "ten"\n', "valid integer"),
         ("top = = 5\n", "is not TOML"),
+        ("top = " + "[" * 10_000, "nested too deeply"),
     ],
 )
 def test_a_bad_file_is_one_error(tmp_path: Path, text: str, message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from patsearch.backends.base import IndexSpec
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
-from patsearch.files import check_seal, parse_json, sealed, storage_errors, write_text
+from patsearch.files import check_seal, parse_json, read_start, sealed, storage_errors, write_text
 from patsearch.types import JsonDict
 
 FORMAT = 1
@@ -38,7 +38,7 @@ def read_spec(path: Path, **fields: type) -> tuple[IndexSpec, JsonDict]:
             f"There is no index in {path.parent}.", hint="Make one with: patsearch ingest SOURCE --index DIR."
         )
     with storage_errors(f"Reading {path}"):
-        data = path.read_bytes()[:_MAX_BYTES]
+        data = read_start(path, _MAX_BYTES)
     try:
         found = parse_json(data)
         version = found["format"]

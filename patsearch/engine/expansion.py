@@ -21,6 +21,7 @@ from patsearch.errors import UsageError
 
 Floats = NDArray[np.float32]
 
+_MOST_DRAWINGS = 1000
 _HINT = "Write n,alpha, as in 3,3; alpha 0 weighs all equally."
 
 
@@ -40,10 +41,10 @@ class Expansion:
     alpha: float = 3.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= 1000 or not 0 <= self.alpha <= 100:
+        if not 1 <= self.count <= _MOST_DRAWINGS or not 0 <= self.alpha <= 100:
             raise UsageError(
                 f"Invalid expansion by {self.count} drawings with alpha {self.alpha}.",
-                hint="1 to 1000 drawings; alpha, an exponent, is 0 to 100.",
+                hint=f"1 to {_MOST_DRAWINGS} drawings; alpha, an exponent, is 0 to 100.",
             )
 
     @classmethod

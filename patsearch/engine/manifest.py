@@ -13,13 +13,16 @@ from typing import Any
 
 from patsearch import __version__
 from patsearch.backends.base import IndexSpec
+from patsearch.engine.journal import FILE as JOURNAL
+from patsearch.engine.thumbnails import FILE as THUMBNAILS
 from patsearch.errors import IndexDamaged, IndexNotFound, IndexVersionError
-from patsearch.files import parse_json, storage_errors, write_text
+from patsearch.files import parse_json, read_start, storage_errors, write_text
 from patsearch.servers import require_known
 
 FORMAT = 1
 FILE = "index.json"
 _MAX_BYTES = 1 << 20
+_FILES = (FILE, JOURNAL, THUMBNAILS, "snapshot.json")  # of an index or a snapshot; none is the backend's folder
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}", re.ASCII)
 
 
@@ -73,7 +76,7 @@ def read_manifest(index: Path) -> Manifest:
         raise IndexNotFound(f"There is no index at {index}.", hint="Make one: patsearch ingest SOURCE --index DIR.")
     try:
         with storage_errors(f"Reading {path}"):
-            text = path.read_bytes()[:_MAX_BYTES]
+            text = read_start(path, _MAX_BYTES)
         data = parse_json(text)
         version = data["format"]
         if type(version) is not int or version < 1:
@@ -104,7 +107,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is not text
     if (version := uuid.UUID(manifest.id).version) not in (4, 8) or (version == 8 and _sealed(manifest) != manifest):
         raise ValueError("its id does not go with the other fields")
-    if not manifest.on_server and not _NAME.fullmatch(manifest.location):
+    if not manifest.on_server and (not _NAME.fullmatch(manifest.location) or manifest.location in _FILES):
         raise ValueError(f"location is {manifest.location!r}, which is not the name of a folder in it")
     return manifest
 

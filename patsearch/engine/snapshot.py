@@ -23,7 +23,17 @@ from patsearch.engine.engine import open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.engine.manifest import read_manifest, write_manifest
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, InputError, UsageError
-from patsearch.files import new_parents, parse_json, remove, storage_errors, sync_file, sync_folder, write_text
+from patsearch.files import (
+    SmallReads,
+    new_parents,
+    parse_json,
+    read_start,
+    remove,
+    storage_errors,
+    sync_file,
+    sync_folder,
+    write_text,
+)
 from patsearch.lock import scratch_folder
 from patsearch.plugins import load
 from patsearch.servers import remember, require_known
@@ -31,7 +41,8 @@ from patsearch.servers import remember, require_known
 _PART = "backend"
 _FACTS = "snapshot.json"
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # of each file and folder in a snapshot
-_CHUNK = 1 << 20
+_MOST_MEMBERS = 10_000
+_MAX_FACTS = 1 << 16  # bytes
 
 
 def save_snapshot(index: Path, out: Path) -> int:
@@ -108,7 +119,7 @@ def _restored(archive: Path, folder: Path, name: str, backend: str | None, url: 
     """Make an index of the unpacked files, in their folder; returns the number of drawings."""
     manifest, facts = read_manifest(folder), folder / _FACTS
     try:
-        wanted = parse_json(facts.read_bytes())["drawings"] if facts.exists() else None
+        wanted = parse_json(read_start(facts, _MAX_FACTS))["drawings"] if facts.exists() else None
     except (ValueError, LookupError, TypeError) as error:
         raise _not_a_snapshot(archive, f"{_FACTS}: {error}") from error
     with _opened(archive, folder / _PART, manifest.backend) as kept:
@@ -184,9 +195,13 @@ def _unpack(archive: Path, folder: Path) -> None:
         ) from error
     with file:
         try:
-            with tarfile.open(fileobj=file, mode="r:") as members:
-                for member in members:
+            with tarfile.open(fileobj=SmallReads(file), mode="r:") as members:
+                for number, member in enumerate(members):
+                    if number >= _MOST_MEMBERS:
+                        raise ValueError(f"it has over {_MOST_MEMBERS:,} files")
                     _unpack_member(members, member, folder)
+        except RecursionError as error:
+            raise _not_a_snapshot(archive, "its headers have headers without end") from error
         except (tarfile.TarError, ValueError, OverflowError, EOFError, FileExistsError, NotADirectoryError) as error:
             raise _not_a_snapshot(archive, str(error)) from error
 
@@ -204,7 +219,7 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Pa
         raise ValueError(f"{member.name} is not a plain file")
     path.parent.mkdir(parents=True, exist_ok=True)
     with data, path.open("xb") as out:
-        shutil.copyfileobj(data, out, _CHUNK)
+        shutil.copyfileobj(data, out, SmallReads.MOST)
     if path.stat().st_size != member.size:
         raise ValueError(f"it ends within {member.name}")
 

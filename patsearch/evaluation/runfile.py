@@ -23,7 +23,7 @@ from patsearch.evaluation.backends import BackendFigures
 from patsearch.evaluation.metrics import QueryRanks
 from patsearch.evaluation.quality import Quality, QueryRecord
 from patsearch.evaluation.results import BenchResult, Evaluation
-from patsearch.files import write_text
+from patsearch.files import parse_json, write_text
 from patsearch.types import JsonDict, finite
 
 FORMAT = "patsearch-bench"
@@ -166,7 +166,7 @@ def read_run(path: Path) -> SavedRun:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is larger than {_MAX_BYTES:,} bytes.", hint="Is it a run file?")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Name a .json of bench run --out."
@@ -191,7 +191,7 @@ def read_run(path: Path) -> SavedRun:
             patents=tuple(str(q["patent"]) for q in queries),
             ranks=tuple(_read_ranks(q) for q in queries),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is damaged: {error!r}.", hint="Measure again.") from error
 
 
@@ -229,7 +229,11 @@ def _read_ranks(query: JsonDict) -> QueryRanks:
     ranks = np.array(query["ranks"], dtype=np.int64)
     last = np.array(query.get("last_ranks", query["ranks"]), dtype=np.int64)
     gains = np.array(query.get("gains", np.ones(len(ranks))), dtype=np.float64)
-    if len(last) != len(ranks) or len(gains) != len(ranks) or (ranks < 1).any() or (np.diff(ranks) <= 0).any():
+    if (
+        not (ranks.shape == last.shape == gains.shape == (len(ranks),))
+        or (ranks < 1).any()
+        or (np.diff(ranks) <= 0).any()
+    ):
         raise ValueError(f"query {query['id']} has ranks that are not valid")
     return QueryRanks(ranks, last, gains)
 

@@ -95,7 +95,9 @@ def parse_filter(text: str | Iterable[str]) -> Filter:
     """
     texts = [text] if isinstance(text, str) else list(text)
     _limit(sum(map(len, texts)), MOST_TEXT, "characters")
-    written = [part for whole in texts for part in parts(quoted(plain(whole)), _AND)]
+    plain_texts = [quoted(plain(text)) for text in texts]
+    _limit(sum(map(len, plain_texts)), MOST_TEXT, "characters")  # one letter may stand for eighteen
+    written = [part for whole in plain_texts for part in parts(whole, _AND)]
     _limit(len(written), MOST_CONDITIONS, "conditions")
     _limit(sum(part.count(",") + 1 for part in written), MOST_VALUES, "values")
     conditions: list[Condition] = []

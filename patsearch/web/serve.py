@@ -18,6 +18,8 @@ from patsearch.web.telemetry import log_to_stderr
 
 # Seconds for the current requests when the server is told to stop.
 _GRACE = 20
+_MOST_CONNECTIONS = 1000
+_HEADER_BYTES = 64 << 10  # of one request
 
 
 def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: None) -> None:
@@ -44,8 +46,8 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
             server_header=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=_GRACE,
-            h11_max_incomplete_event_size=64 << 10,
-            limit_concurrency=1000,
+            h11_max_incomplete_event_size=_HEADER_BYTES,
+            limit_concurrency=_MOST_CONNECTIONS,
             ws="none",
         )
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

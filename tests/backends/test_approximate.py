@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ from patsearch.backends.base import Embeddings, IndexSpec
 from patsearch.backends.faiss import FaissBackend
 from patsearch.backends.planner import Tuning
 from patsearch.classification import ClassCode
+from patsearch.files import sealed
 from patsearch.filters import Filter, parse_filter
 from patsearch.types import Drawing
 
@@ -20,6 +27,7 @@ ROWS, DIM, CLUSTERS, K = 20_000, 48, 80, 10
 SPEC = IndexSpec("clusters", "00" * 32, DIM)
 TUNING = Tuning(exact_limit=5_000, flat_matches=100, scan_matches=1_000, scan_share=0.0, nprobe=16)
 RNG_SEED = 11
+faiss: Any = import_module("faiss")
 
 
 def clustered(rng: np.random.Generator, centres: Embeddings, labels: np.ndarray) -> Embeddings:
@@ -103,6 +111,52 @@ def test_newer_rows_are_found_and_dead_ones_are_not(world: tuple[FaissBackend, E
         assert backend.search(vector, k=1)[0][0].drawing == drawing
     hits = backend.search(np.stack([v for _, v in newest.values()]), k=200)
     assert not {h.drawing.id for line in hits for h in line} & {f"d{i:05d}" for i in range(100, 200)}
+
+
+def stranger(kind: str, vectors: Embeddings) -> bytes:
+    """A structure that FAISS reads, but that is not one of patsearch's."""
+    index = faiss.index_factory(DIM, kind, faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors)
+    index.add(vectors)
+    return bytes(faiss.serialize_index(index))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["Flat", "IVF4,Flat", "HNSW8", "IVF4_HNSW,SQ8", {"spread": 10**400}, {"spread": math.inf}, {"spread": "1"},
+     {"file": "x" * 5000}, {"file": "../index.json"}, {"file": 5}, {"rows": 10**18}, {"rows": -1}, {"bytes": "1"},
+     [1 << 40], [1 << 33]],
+    ids=str,
+)  # fmt: skip
+def test_a_structure_of_a_stranger_is_passed_over(tmp_path: Path, change: str | dict[str, Any] | list[int]) -> None:
+    """With the right checksums: searches are exact, and nothing ends in a traceback or takes all memory."""
+    rng = np.random.default_rng(3)
+    vectors = clustered(rng, rng.normal(size=(4, DIM)).astype(np.float32), rng.integers(0, 4, 400))
+    drawings = [Drawing(f"d{i}", "USD1") for i in range(400)]
+    tuning = Tuning(exact_limit=100)
+    with FaissBackend.create(tmp_path / "i", SPEC, tuning=tuning) as backend:
+        backend.upsert(drawings, vectors)
+        backend.optimize()
+    (pointer,) = tmp_path.rglob("approximate.json")
+    (structure,) = tmp_path.rglob("approximate-*.faiss")
+    fields = json.loads(pointer.read_text())
+    del fields["sum"]
+    if isinstance(change, dict):
+        fields |= change
+    elif isinstance(change, str):
+        structure.write_bytes(stranger(change, vectors))
+    else:
+        index = faiss.read_index(str(structure))
+        sizes = b"".join(struct.pack("<Q", index.invlists.list_size(number)) for number in range(index.nlist))
+        structure.write_bytes(structure.read_bytes().replace(sizes, struct.pack("<Q", change[0]) + sizes[8:], 1))
+    data = structure.read_bytes()
+    if not isinstance(change, dict):
+        fields |= {"bytes": len(data), "crc": zlib.crc32(data)}
+    pointer.write_text(json.dumps(sealed(fields)))
+    with FaissBackend.open(tmp_path / "i", tuning=tuning) as backend:
+        assert backend.info()["engine"] == "exact scan"
+        assert backend.search(vectors[5], k=1)[0][0].drawing == drawings[5]
+        backend.verify()
 
 
 def test_a_damaged_structure_is_passed_over_and_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

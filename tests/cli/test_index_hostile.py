@@ -100,6 +100,10 @@ LOCATIONS = [
     ["x"],
     "faiss/",
     "x" * 300,
+    "index.json",
+    "journal.sqlite",
+    "thumbnails.sqlite",
+    "snapshot.json",
 ]
 
 
@@ -195,7 +199,46 @@ def test_an_archive_that_ends_early_or_holds_no_index(
         assert everything(tmp_path) == before
 
 
+def header(kind: bytes, size: int, data: bytes = b"") -> bytes:
+    """A tar's header with its content."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
+
+
+HEADERS = {
+    "names of names": header(tarfile.GNUTYPE_LONGNAME, 2, b"x\0") * 3000,
+    "links of links": header(tarfile.GNUTYPE_LONGLINK, 2, b"x\0") * 3000,
+    "headers of headers": header(tarfile.XHDTYPE, 10, b"10 path=x\n") * 3000,
+    "headers of all": header(tarfile.XGLTYPE, 10, b"10 path=x\n") * 3000,
+    "a huge name": header(tarfile.GNUTYPE_LONGNAME, 1 << 40),
+    "a huge header": header(tarfile.XHDTYPE, 1 << 62),
+    "a huge file": header(tarfile.REGTYPE, 1 << 60),
+    "many files": b"".join(header(tarfile.REGTYPE, 0).replace(b"x", b"%d" % n, 1) for n in range(3)),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_an_archive_of_headers(
+    snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("patsearch.engine.snapshot._MOST_MEMBERS", 2)
+    hostile = tmp_path / "hostile.tar"
+    hostile.write_bytes(HEADERS[name] + snapshot.read_bytes())
+    before = everything(tmp_path)
+    assert run("index", "restore", hostile, tmp_path / "restored") == 3
+    assert "is not a snapshot of patsearch" in one_line(capsys)
+    assert everything(tmp_path) == before
+
+
 # ---------------------------------------------------------------------- folders
+
+
+@pytest.mark.parametrize("name", ["index.json", "faiss/manifest.json"])
+def test_only_the_beginning_of_a_huge_file_is_read(index: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    os.truncate(index / name, 1 << 40)  # of which the disk holds nothing
+    assert run("index", "info", index) == 4
+    assert "Extra data" in one_line(capsys)
 
 
 def test_an_index_that_names_another_folder(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

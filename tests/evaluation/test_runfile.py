@@ -113,9 +113,16 @@ def test_damage_is_told(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("not json")
     with pytest.raises(InputError, match="is not JSON"):
         read_run(tmp_path / "b.json")
+    for deep in ("[" * 100_000, '{"a":' * 100_000):
+        (tmp_path / "b.json").write_text(deep)
+        with pytest.raises(InputError, match="nested too deeply"):
+            read_run(tmp_path / "b.json")
     with pytest.raises(InputError, match="format version 99"):
         read_run(_change(tmp_path / "a.json", format="patsearch-bench", version=99))
     with pytest.raises(InputError, match="is damaged"):
         read_run(_change(tmp_path / "a.json", version=1, per_query=[{"id": "x", "patent": "y", "ranks": [3, 2]}]))
     with pytest.raises(InputError, match="is damaged"):
         read_run(_change(tmp_path / "a.json", per_query=[{"id": "x"}]))
+    for ranks in ([10**400], [[1]], ["x"]):
+        with pytest.raises(InputError, match="is damaged"):
+            read_run(_change(tmp_path / "a.json", per_query=[{"id": "x", "patent": "y", "ranks": ranks}]))

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,7 +20,7 @@ from web_makers import TOKEN
 
 import patsearch
 from patsearch.cli import main
-from patsearch.client import Client
+from patsearch.client import Client, connect
 from patsearch.errors import BackendError, FilterError, InputError, PatsearchError, TimedOut, UnknownFormat, UsageError
 from patsearch.ingest import IngestOptions, ingest
 
@@ -170,6 +172,45 @@ def test_a_server_that_never_ends_its_answer() -> None:
         pytest.raises(BackendError, match="longer than"),
     ):
         client.health()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"a",
+        b"a: b\r\n",
+        b"\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b",
+        b"transfer-encoding: chunked\r\n\r\n1;" + b"a" * 99,
+    ],
+    ids=["a header that never ends", "headers without end", "answers before the answer", "a chunk that never begins"],
+)
+def test_a_server_that_never_comes_to_its_answer(part: bytes) -> None:
+    """A letter at a time, each within HTTP's own time limit."""
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n" if b"103" in part else b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.02):
+                connection.sendall(part)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=drip, args=(listener,))
+        server.start()
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            with connect(address, timeout=0.5) as client, pytest.raises(BackendError, match="does not answer"):
+                client.health()
+        finally:
+            over.set()
+            server.join()
+
+
+@pytest.mark.parametrize("url", ["http://\x1b[2J", "http://127.0.0.1:x", "http://127.0.0.1:1/\x00"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(UsageError, match="Invalid server address"):
+        connect(url)
 
 
 def test_what_took_too_long_is_not_sent_again() -> None:

@@ -3,6 +3,7 @@ server lives on."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import math
@@ -11,8 +12,10 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 import hostile_uploads
@@ -28,6 +31,7 @@ from web_makers import HOSTILE_TITLE, TOKEN, png
 
 from patsearch.web.app import create_app
 from patsearch.web.connection import Connection
+from patsearch.web.gate import COOKIE, session_value
 from patsearch.web.settings import ServerSettings
 
 API = "/api/v1"
@@ -43,10 +47,10 @@ def still_alive(client: TestClient, drawing: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def served(settings: ServerSettings) -> Iterator[tuple[str, int]]:
+def served(settings: ServerSettings, protocol: type[Connection] = Connection) -> Iterator[tuple[str, int]]:
     """The application over a real socket of this process."""
     config = uvicorn.Config(
-        create_app(settings), http=Connection, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+        create_app(settings), http=protocol, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -339,6 +343,100 @@ def test_an_origin_that_is_none_is_refused_like_a_foreign_one(client: TestClient
     assert "content-security-policy" in answer.headers
 
 
+def test_cookies_are_not_read_by_what_takes_long(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own reading of a quoted value takes the square of its length: six seconds, before a token is shown."""
+
+    def fail(text: str) -> str:
+        raise AssertionError(f"read {text[:20]}")
+
+    monkeypatch.setattr("http.cookies._unquote", fail)
+    cookie = {"cookie": f'{COOKIE}="' + "\\a" * 29_000 + '"'}
+    settings = ServerSettings(index, workers=1, token=TOKEN)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        assert client.get(f"{API}/health", headers=cookie).status_code == 200
+        assert client.get("/", headers=cookie).status_code == 200
+        assert client.get(f"{API}/index", headers=cookie).status_code == 401
+        good = f"other=x; {COOKIE}={session_value(TOKEN)}; more"
+        assert client.get(f"{API}/index", headers={"cookie": good}).status_code == 200
+        token = {"authorization": f"Bearer {TOKEN}"}
+        assert client.post(f"{API}/search", data={"like": "USD900001"}, headers=token | cookie).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [("", 200), ("; charset=utf-8", 200), ('; charset="UTF-8"', 200), ("; charset=UTF8;", 200),
+     ("; charset=punycode", 400), ("; charset=idna", 400), ("; charset=undefined", 400), ("; charset=utf-7", 400),
+     ("; charset*=utf-8''punycode", 400), ("; charset*0=puny; charset*1=code", 400), ("; charset = punycode", 400),
+     ("; charset=utf-8; charset=punycode", 400), ('; charset="punycode', 400), ("; x=" + "y" * 500, 400)],
+)  # fmt: skip
+def test_a_form_is_read_as_utf_8_alone(client: TestClient, more: str, status: int) -> None:
+    """Reading a megabyte as Punycode takes a minute."""
+    body = b'--x\r\ncontent-disposition: form-data; name="like"\r\n\r\nUSD900001\r\n--x--\r\n'
+    kind = f"multipart/form-data; boundary=x{more}"
+    assert client.post(f"{API}/search", content=body, headers={"content-type": kind}).status_code == status
+
+
+@pytest.mark.parametrize("body", [b"&" * (1 << 20), b"&" * 1000 + b"like=USD900001", b"a=&" * 2000])
+def test_a_form_of_text_has_few_fields_empty_ones_included(client: TestClient, body: bytes) -> None:
+    answer = client.post(
+        f"{API}/search", content=body, headers={"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    )
+    assert answer.status_code == 400
+    assert "fields" in answer.json()["error"]["message"]
+
+
+class _Watched(Connection):
+    """Notes what one turn of the loop parses, and whether answers are sent at once."""
+
+    pieces: ClassVar[list[int]] = []
+    at_once: ClassVar[list[bool]] = []
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connected = transport.get_extra_info("socket")
+        self.at_once.append(bool(connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        receive = self.conn.receive_data
+
+        def received(data: bytes) -> None:
+            self.pieces.append(len(data))
+            receive(data)
+
+        self.conn.receive_data = received  # type: ignore[method-assign]
+
+
+def test_bodies_are_parsed_in_pieces(index: Path, drawing: bytes) -> None:
+    """A quarter of a megabyte in chunks of one byte takes a second to parse: nobody else was answered meanwhile."""
+    body = b'--x\r\ncontent-disposition: form-data; name="image"; filename="x.png"\r\n\r\n' + drawing + b"\r\n--x--\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    head = (
+        f"POST {API}/search HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n"
+    )
+    requests = {
+        "chunked": f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n",
+        "plain": f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body,
+        "pipelined": f"GET {API}/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() * 200
+        + f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body,
+    }  # fmt: skip
+
+    def sent(request: bytes) -> bytes:
+        with socket.create_connection(address, timeout=120) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+    with served(ServerSettings(index, workers=1), _Watched) as address, ThreadPoolExecutor(9) as threads:
+        answers = list(threads.map(sent, [requests["chunked"]] * 4 + [requests["plain"]] * 4 + [requests["pipelined"]]))
+        assert max(_Watched.pieces) <= 1 << 16
+        _Watched.pieces.clear()
+        answers.append(sent(requests["chunked"]))
+        assert max(_Watched.pieces) <= 4096
+    for answer in answers:
+        *first, last = answer.split(b"\r\n\r\n")
+        assert json.loads(last)["hits"][0]["patent"] == "USD900001"
+        assert len(first) in (1, 201)
+    assert all(_Watched.at_once)
+
+
 def test_little_is_read_before_a_token_and_of_what_is_no_upload(index: Path) -> None:
     settings = ServerSettings(index, workers=1, token=TOKEN)
     with TestClient(create_app(settings), base_url="http://localhost") as client:
@@ -369,8 +467,6 @@ def test_a_bug_is_answered_with_the_headers_too(client: TestClient, monkeypatch:
 
 
 def test_more_than_the_server_takes_is_told_to_come_back(index: Path, drawing: bytes) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     settings = ServerSettings(index, workers=1, waiting=0)
     with TestClient(create_app(settings), base_url="http://localhost") as client:
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +28,21 @@ from patsearch.backends.embedded.masks import Mask
 from patsearch.backends.embedded.segments import Segments
 from patsearch.backends.planner import Tuning
 from patsearch.errors import StorageError
-from patsearch.files import check_seal, parse_json, remove, sealed, storage_errors, sync_file, write_bytes
+from patsearch.files import (
+    check_seal,
+    parse_json,
+    read_start,
+    remove,
+    sealed,
+    storage_errors,
+    sync_file,
+    write_bytes,
+)
 
 _POINTER = "approximate.json"
+_NAME = re.compile(r"approximate-\d{6,10}\.faiss", re.ASCII)
+_MAX_POINTER = 1 << 16  # bytes
+_MOST_SPREAD = 10.0  # scores are cosines
 _TRAIN_PER_LIST = 48  # k-means warns below 39
 _BLOCK = 1 << 16
 _PROBED = 2000  # vectors from which the spread is estimated
@@ -131,12 +144,21 @@ def load(folder: Path, dim: int, rows: int) -> Approximate | None:
         if path.stat().st_size != fields["bytes"] or not 0 < fields["rows"] <= rows:
             raise ValueError("its size is not what was written")
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        if not isinstance(index, faiss.IndexIVF) or index.d != dim:
+        if not _is_ours(index) or index.d != dim:
             raise ValueError("it is another kind of structure")
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:  # of a size that only the file states
         _log.warning("%s is not usable and searches are exact until `patsearch index compact` (%s).", path, error)
         return None
     return Approximate(index, fields["rows"], fields["spread"])
+
+
+def _is_ours(index: Any) -> bool:
+    """Whether it is what `build` makes: lists of codes about centroids that are kept as they are."""
+    faiss = _faiss()
+    if not isinstance(index, faiss.IndexIVFScalarQuantizer):
+        return False
+    quantizer = faiss.downcast_index(index.quantizer)
+    return isinstance(quantizer, faiss.IndexFlat) and quantizer.ntotal == index.nlist > 0 and quantizer.d == index.d
 
 
 def check(folder: Path) -> Iterator[str]:
@@ -257,10 +279,12 @@ def _selector(keep: Mask, rows: int) -> Any:
 
 def _pointer(folder: Path) -> dict[str, Any] | None:
     try:
-        fields = parse_json((folder / _POINTER).read_bytes())
-        name, numbers = fields["file"], [fields["rows"], fields["bytes"], fields["crc"]]
-        if name != Path(name).name or not all(type(n) is int for n in numbers) or not fields["spread"] > 0:
+        fields = parse_json(read_start(folder / _POINTER, _MAX_POINTER))
+        numbers = [fields["rows"], fields["bytes"], fields["crc"]]
+        if not _NAME.fullmatch(fields["file"]) or not all(type(n) is int for n in numbers):
             raise ValueError("not a pointer")
+        if not 0 < fields["spread"] < _MOST_SPREAD:
+            raise ValueError("not the spread of scores")
         check_seal(fields)
     except FileNotFoundError:
         return None

@@ -13,17 +13,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from patsearch.errors import SourceError
-from patsearch.files import printable
+from patsearch.files import SmallReads, printable
 from patsearch.ingest.sources.base import Problem
 from patsearch.ingest.sources.unzip import MAX_ZIP
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_CHUNK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, struct.error, RecursionError)
 
@@ -96,7 +93,7 @@ def _content(raw: _Reader, info: tarfile.TarInfo, *, keep: bool) -> tuple[bytes 
     raw.seek(info.offset_data)
     left, digest, kept = info.size, blake2b(digest_size=16), []
     while left:
-        chunk = raw.read(min(left, _CHUNK))
+        chunk = raw.read(min(left, SmallReads.MOST))
         if not chunk:
             raise SourceError(f"the archive ends within {printable(info.name)}: it was cut short")
         left -= len(chunk)
@@ -106,28 +103,11 @@ def _content(raw: _Reader, info: tarfile.TarInfo, *, keep: bool) -> tuple[bytes 
     return (b"".join(kept) if keep else None), digest.hexdigest()
 
 
-class _Reader(RawIOBase):
-    """A file whose single reads are bounded, and which remembers the last block read."""
+class _Reader(SmallReads):
+    """A file that remembers the last block read."""
 
-    def __init__(self, raw: BinaryIO | gzip.GzipFile) -> None:
-        self._raw = raw
-        self.last = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
+    last = b""
 
     def read(self, size: int = -1) -> bytes:
-        # tarfile reads headers of extensions whole, and believes the size they state.
-        if not 0 <= size <= _CHUNK:
-            raise SourceError(f"the archive states a header of {size} bytes")
-        self.last = self._raw.read(size)
+        self.last = super().read(size)
         return self.last
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._raw.tell()
