@@ -79,6 +79,7 @@ class FakeServer:
     """Attributes:
     version: what it says its version is.
     key: the API key it requires, if any.
+    token: what the key allows: one collection ("*" for all), and whether it may write there.
     largest: bytes that a request may have.
     """
 
@@ -86,6 +87,7 @@ class FakeServer:
         self.version = "1.20.1"
         self.title = "qdrant - vector search engine"
         self.key: str | None = None
+        self.token: tuple[str, bool] | None = None
         self.largest = 1 << 30
         self.requests: list[tuple[str, str]] = []
         self.local = QdrantClient(":memory:", force_disable_check_same_thread=True)
@@ -146,6 +148,8 @@ class FakeServer:
             return _reply(http, trouble.code, {"status": {"error": trouble.reason}}, trouble.headers)
         if isinstance(trouble, Garbage):
             return _raw(http, 200, b"<html>hello</html>", {})
+        if self.token is not None and (reason := self._forbidden(http.command, path)) is not None:
+            return _reply(http, 403, {"status": {"error": f"Forbidden: {reason}"}}, {})
         if self.key is not None and http.headers.get("api-key") != self.key:
             return _raw(http, 401, b"Must provide an API key or an Authorization bearer token", {})
         if len(body) > self.largest:
@@ -165,6 +169,22 @@ class FakeServer:
             return _cut(http)
         return _reply(http, 200, result, {})
 
+    def _forbidden(self, method: str, path: str) -> str | None:
+        """What a token lacks, in Qdrant's words. A token for a collection sees no list of aliases of others."""
+        assert self.token is not None
+        allowed, writes = self.token
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        if len(parts) < 2 or parts[0] != "collections":
+            return None  # lists show what the token may see
+        changes = method in ("PUT", "PATCH", "DELETE") or parts[-1] == "delete"
+        if allowed == "*":
+            return "Global manage access is required" if parts[1] == "aliases" or (changes and not writes) else None
+        if parts[1] == "aliases" or (changes and len(parts) == 2):
+            return "Manage access for this operation is required"
+        if parts[1] != allowed:
+            return f"Access to collection {parts[1]} is required"
+        return f"Write access to collection {allowed} is required" if changes and not writes else None
+
     def _ordered(self, method: str, path: str) -> Trouble | None:
         with self._lock:
             for order in self._orders:
@@ -180,7 +200,14 @@ class FakeServer:
             return {"title": self.title, "version": self.version}
         parts = [unquote(part) for part in path.strip("/").split("/")]
         if parts == ["aliases"]:
-            return _result(self.local.get_aliases())
+            aliases = self.local.get_aliases()
+            if self.token is not None and self.token[0] != "*":
+                aliases.aliases = []
+            return _result(aliases)
+        if parts == ["collections"]:
+            names = [one.name for one in self.local.get_collections().collections]
+            seen = [name for name in names if self.token is None or self.token[0] in ("*", name)]
+            return _result({"collections": [{"name": name} for name in seen]})
         if parts == ["collections", "aliases"]:
             return _result(self.local.update_collection_aliases(_read(models.ChangeAliasesOperation, body).actions))
         if parts[:1] != ["collections"]:
@@ -189,6 +216,7 @@ class FakeServer:
         actions: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "exists"): lambda: {"exists": self.local.collection_exists(name)},
             ("GET", ""): lambda: self._info(name),
+            ("GET", "aliases"): lambda: self.local.get_collection_aliases(name),
             ("PUT", ""): lambda: self._create(name, _read(models.CreateCollection, body)),
             ("PATCH", ""): lambda: self._update(name, _read(models.UpdateCollection, body)),
             ("DELETE", ""): lambda: self.local.delete_collection(name),

@@ -23,32 +23,70 @@ from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.connection import Connection, sleep
 from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, IndexKind
-from patsearch.backends.qdrant.troubles import AlreadyThereError
+from patsearch.backends.qdrant.troubles import AccessError, AlreadyThereError
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, IndexVersionError, UsageError
 from patsearch.types import JsonDict
 
 FORMAT = 1
 _KEY = "patsearch"
+_LOOKED_AT = 100  # collections whose aliases are looked at one by one
 _PATIENCE = 20  # times half a second: how long another worker may take to make the collection
 
 
 def find(connection: Connection, name: str) -> str:
     """The collection behind an alias, or of that name itself.
 
+    A token that names collections sees only those: the alias of one is looked up at the collection.
+
     Raises:
         IndexNotFound: there is neither.
+        AccessError: the key may not see it.
     """
-    aliases = connection.call("Looking for collections", lambda c: c.get_aliases()).aliases
-    by_alias = {alias.alias_name: alias.collection_name for alias in aliases}
-    if name in by_alias:
-        return by_alias[name]
-    if connection.call("Looking for collections", lambda c: c.collection_exists(name)):
-        return name
+    refused: AccessError | None = None
+    by_alias: dict[str, str] = {}
+    try:
+        aliases = connection.call("Looking for collections", lambda c: c.get_aliases()).aliases
+        by_alias = {alias.alias_name: alias.collection_name for alias in aliases}
+        if name in by_alias:
+            return by_alias[name]
+    except AccessError as error:
+        refused = error
+    try:
+        if connection.call("Looking for collections", lambda c: c.collection_exists(name)):
+            return name
+    except AccessError as error:
+        refused = error
+    if refused is not None:
+        if (seen := _seen(connection, name)) is not None:
+            return seen
+        raise refused
     known = ", ".join(sorted(by_alias)[:10]) or "none"
     raise IndexNotFound(
         f"No collection {name!r} at {connection.url}.",
         hint=f"Aliases there: {known}. Ingest into it, or correct the name behind # in the address.",
     )
+
+
+def _seen(connection: Connection, alias: str) -> str | None:
+    """The collection behind an alias among those that a token may see."""
+    try:
+        names = [c.name for c in connection.call("Looking for collections", lambda c: c.get_collections()).collections]
+    except AccessError:
+        return None
+    made = [name for name in names if name.startswith(f"{alias}.")]  # by patsearch for this alias; first, as most are
+    hidden: list[str] = []
+    for name in made + [name for name in names[:_LOOKED_AT] if name not in made]:
+        try:
+            found = connection.call("Looking for collections", lambda c, n=name: c.get_collection_aliases(n))  # type: ignore[misc]
+        except AccessError:
+            hidden.append(name)
+            continue
+        except IndexNotFound:
+            continue
+        if alias in (one.alias_name for one in found.aliases):
+            return name
+    # Where a token may not even look at aliases: the one collection that was made for this one.
+    return made[0] if len(made) == 1 and made[0] in hidden else None
 
 
 def spec_of(connection: Connection, collection: str) -> IndexSpec:
@@ -109,7 +147,7 @@ def switch(connection: Connection, alias: str, collection: str) -> str | None:
     spec_of(connection, collection)
     try:
         before: str | None = find(connection, alias)
-    except IndexNotFound:
+    except (AccessError, IndexNotFound):
         before = None
     if before == alias:
         raise UsageError(f"{alias!r} is a collection, not an alias.", hint="Choose another name.")

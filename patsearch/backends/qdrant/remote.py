@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Any, Self, TypeVar, assert_never
 
@@ -16,7 +17,7 @@ from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Claus
 from patsearch.backends.qdrant.connection import Connection, sleep
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, INDEXED_SINCE, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
-from patsearch.backends.qdrant.troubles import RequestTooLargeError
+from patsearch.backends.qdrant.troubles import AccessError, RequestTooLargeError
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -190,7 +191,8 @@ class RemotePoints(Points):
                 return
 
     def defer(self) -> None:
-        self._set_threshold(0)
+        with suppress(AccessError):  # a token that writes points, but may not configure: the graph grows meanwhile
+            self._set_threshold(0)
 
     def optimize(self) -> None:
         info = self._info()
@@ -262,7 +264,8 @@ class RemotePoints(Points):
         params = info.config.params
         if (params.replication_factor, params.write_consistency_factor) == (2, 2):
             one = models.CollectionParamsDiff(write_consistency_factor=collections.copies_needed(2))
-            self.call("Configuring", lambda c: c.update_collection(self.collection, collection_params=one))
+            with suppress(AccessError):
+                self.call("Configuring", lambda c: c.update_collection(self.collection, collection_params=one))
 
     def _info(self) -> models.CollectionInfo:
         return self.call("Looking", lambda c: c.get_collection(self.collection))
