@@ -28,6 +28,7 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _LOCARNO = re.compile(r"^(\d{1,2})(?:[-./ ]?(\d{2}))?$")
 _USPC = re.compile(r"^(PLT|G9B|D?\s*\d{1,3})(?:\s*/\s*([0-9A-Z]+(?:\.\d+)?[A-Z]*))?$")
 _CPC = re.compile(r"^([A-HY])(?:(\d{2})(?:([A-Z])(?:\s*(\d{1,4})(?:/(\d{2,6}))?)?)?)?$")
+_VERSION = re.compile(r" ?\(\d{4}\.\d{2}\)$")  # of the classification, as front pages print it: A47C 7/00 (2006.01)
 # Section D, textiles and paper, is the one that looks like US design classes.
 _TEXTILE_CLASSES = frozenset(["01", "02", "03", "04", "05", "06", "07", "10", "21", "99"])
 _LONGEST = 40  # characters
@@ -142,7 +143,7 @@ def _normal_ipc(text: str) -> str | None:
 
 
 def _normal_symbol(text: str) -> str | None:
-    match = _CPC.match(text.replace(" ", ""))
+    match = _CPC.match(_VERSION.sub("", text).replace(" ", ""))
     if not match:
         return None
     section, cls, subclass, group, subgroup = match.groups()

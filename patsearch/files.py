@@ -20,7 +20,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from patsearch.errors import StorageError
+from patsearch.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     import gzip
@@ -112,6 +112,22 @@ def write_output(path: Path, data: bytes | str) -> None:
         path.write_bytes(content)
     else:
         write_bytes(path.resolve(), content, shared=True)  # not over a link, but where it leads
+
+
+def at_home(path: Path | str) -> Path:
+    """The path, with the home folder instead of `~`.
+
+    Raises:
+        UsageError: the system does not know the user or the home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        start = Path(path).parts[0]
+        raise UsageError(
+            f"No home folder found for {printable(start)}.",
+            hint=f"Write the path as it is; a folder of that name is ./{printable(start)}.",
+        ) from error
 
 
 def printable(path: Path | str) -> str:

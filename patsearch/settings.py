@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from patsearch.errors import SettingsError
+from patsearch.files import at_home
 
 FILE = "patsearch.toml"
 ENVIRONMENT = "PATSEARCH_CONFIG"
@@ -42,7 +43,7 @@ def load_defaults(folder: Path | None = None) -> dict[str, dict[str, Any]]:
         SettingsError: not TOML, an unknown key, a value of the wrong type, or a missing file.
     """
     named = os.environ.get(ENVIRONMENT)
-    path = Path(named).expanduser() if named else (folder or Path.cwd()) / FILE
+    path = at_home(named) if named else (folder or Path.cwd()) / FILE
     if not path.is_file():
         if named:
             raise SettingsError(f"{path} does not exist.", hint=f"{ENVIRONMENT} names it; unset it or make the file.")

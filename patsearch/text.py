@@ -109,6 +109,8 @@ def is_storable(text: str) -> bool:
 def visible(text: str, *, keep: str = "") -> str:
     """The text with control characters as their escapes (`\\x1b`, `\\u202e`): what a stranger wrote, for a terminal.
 
+    The bytes of a name that is not UTF-8 are shown as `files.printable` shows them: `caf\\xe9.png`.
+
     Args:
         keep: characters that are left as they are, such as the ends of lines of a text with several.
     """
@@ -121,6 +123,9 @@ def visible_json(document: str) -> str:
 
 
 def _escape(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name of a file
+        code -= 0xDC00
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(letter) or (
-        f"\\x{ord(letter):02x}" if letter <= "\x9f" else f"\\u{ord(letter):04x}"
+        f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
     )

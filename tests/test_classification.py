@@ -45,7 +45,7 @@ codes = st.one_of(
 @pytest.mark.parametrize(
     ("scheme", "texts", "normal"),
     [
-        ("locarno", ["14-02", "1402", "14.02", "14/02", " 14 02 "], "14-02"),
+        ("locarno", ["14-02", "1402", "14.02", "14/02", " 14 02 ", "14\u201102", "14–02"], "14-02"),
         ("locarno", ["06-01", "0601", "6-01", "601"], "06-01"),
         ("locarno", ["2", "02"], "02"),
         ("locarno", ["31-00", "3100"], "31-00"),  # of an undivided class
@@ -57,7 +57,7 @@ codes = st.one_of(
         ("uspc", ["227/27R"], "227/27R"),
         ("cpc", ["G06F3/01", "G06F 3/01", "g06f 3 / 01", "G06F 03/01", "G06F0003/01"], "G06F3/01"),
         ("cpc", ["D06"], "D06"),
-        ("ipc", ["A47C 7/00"], "A47C7/00"),
+        ("ipc", ["A47C 7/00", "A47C 7/00 (2006.01)", "A47C7∕00"], "A47C7/00"),
     ],
 )
 def test_ways_of_writing(scheme: Scheme, texts: list[str], normal: str) -> None:

@@ -18,7 +18,7 @@ import click
 import typer
 
 from patsearch.errors import PatsearchError, StorageError, UsageError
-from patsearch.files import printable
+from patsearch.files import at_home, printable
 from patsearch.interrupts import end_at_next, stoppable, stopped_by
 from patsearch.settings import load_defaults
 from patsearch.text import visible
@@ -58,7 +58,7 @@ _HOME = re.compile(r"^(--[\w-]+=|-\w)?(~(?:/.*)?)$", re.DOTALL)
 
 def _at_home(argument: str) -> str:
     match = _HOME.match(argument)
-    return f"{match[1] or ''}{Path(match[2]).expanduser()}" if match else argument
+    return f"{match[1] or ''}{at_home(match[2])}" if match else argument
 
 
 def main(arguments: list[str] | None = None) -> None:

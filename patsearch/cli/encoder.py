@@ -11,6 +11,7 @@ import typer
 
 from patsearch.cli.output import print_json, print_pairs, stdout
 from patsearch.errors import EncoderError, UsageError
+from patsearch.files import at_home
 
 if TYPE_CHECKING:
     from patsearch.encoder import ArrayEncoder, EncoderCard
@@ -174,7 +175,7 @@ def _load(name: str, threads: int | None) -> ArrayEncoder:
 
 def _file_name(name: str) -> str:
     """A name for the files: for a run's best checkpoint, the run's name."""
-    path = Path(name.removeprefix("checkpoint:").removeprefix("onnx:")).expanduser().absolute()
+    path = at_home(name.removeprefix("checkpoint:").removeprefix("onnx:")).absolute()
     stem = path.parent.name if path.name in ("best", "last") else path.name.removesuffix(".onnx")
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in stem) or "encoder"
 

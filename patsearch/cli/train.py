@@ -12,6 +12,7 @@ import typer
 
 from patsearch.cli.output import notice, print_json, print_pairs, progress, stderr, stdout
 from patsearch.errors import UsageError
+from patsearch.files import at_home
 
 if TYPE_CHECKING:
     from patsearch.training.config import Recipe
@@ -163,7 +164,7 @@ def _open(data: list[str], recipe: Recipe, out: Path | None, options: BuildOptio
     from patsearch.ingest import Progress as Ingested
     from patsearch.training.data.build import is_cache, open_data
 
-    cached = all(is_cache(Path(text).expanduser()) for text in data)
+    cached = all(is_cache(at_home(text)) for text in data)
     if out is None and not cached:
         raise UsageError("--show-batch needs --out with these sources.", hint="Their cache is built there, once.")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not cached:

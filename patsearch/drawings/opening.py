@@ -304,12 +304,17 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _ratio(image: Image.Image) -> float:
-    """Height of a pixel of a TIFF in widths; 1 for other formats. To be asked before the picture is turned upright."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return 1.0
-    across, down = ([float(v)] if (v := image.tag_v2.get(tag)) else [] for tag in (X_RESOLUTION, Y_RESOLUTION))
+    """Height of a pixel in widths, 1 where the file does not say it. To be asked before the picture is turned upright."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        across, down = ([float(v)] if (v := image.tag_v2.get(tag)) else [] for tag in (X_RESOLUTION, Y_RESOLUTION))
+        orientation = image.tag_v2.get(_ORIENTATION, 1)
+    else:
+        # Dots per inch, or numbers without a unit, whose ratio alone counts.
+        said = next((v for key in ("dpi", "aspect", "jfif_density") if (v := image.info.get(key))), (1, 1))
+        across, down = ([float(value)] for value in said)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     ratio = taller(across, down)
-    return 1 / ratio if image.tag_v2.get(_ORIENTATION, 1) in _LYING else ratio
+    return 1 / ratio if orientation in _LYING else ratio
 
 
 def _square(image: Image.Image, ratio: float) -> Image.Image:

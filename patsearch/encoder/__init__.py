@@ -24,6 +24,7 @@ from patsearch.encoder.base import ArrayEncoder, Embeddings, Encoder
 from patsearch.encoder.card import EncoderCard, Score, fingerprint
 from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import EncoderError, PluginError
+from patsearch.files import at_home
 
 __all__ = [
     "BASELINE_ENCODER",
@@ -114,7 +115,7 @@ def _split(name: str) -> tuple[str, str]:
     kind, colon, argument = name.partition(":")
     if colon and kind in plugins.names("encoder"):
         return kind, argument
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.suffix == ".onnx":
         return "onnx", name
     if path.is_dir():

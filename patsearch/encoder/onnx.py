@@ -28,6 +28,7 @@ from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.encoder.preprocess import preprocess
 from patsearch.errors import EncoderError
+from patsearch.files import at_home
 
 _MAX_MODEL_BYTES = 2 << 30
 # The activations of more drawings at a time leave the caches: 16 cost a third more CPU time a drawing than 2. Networks
@@ -171,7 +172,7 @@ def load(argument: str, *, threads: int | None = None) -> OnnxEncoder:
     Raises:
         EncoderError: one of the two cannot be read or they do not belong together.
     """
-    path = Path(argument).expanduser().absolute()
+    path = at_home(argument).absolute()
     card = EncoderCard.load(path.with_suffix(".json"))
     return OnnxEncoder(path, replace(card, name=f"onnx:{path}"), threads=threads)
 

@@ -26,6 +26,7 @@ from patsearch.encoder.preprocess import Preprocessing
 from patsearch.encoder.torch_network import POOLINGS, Network, NetworkConfig, state_bytes
 from patsearch.encoder.torchvision_schemas import import_timm
 from patsearch.errors import EncoderError
+from patsearch.files import at_home
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
 
@@ -122,7 +123,7 @@ def load_checkpoint(argument: str, *, threads: int | None = None) -> TorchEncode
     Raises:
         EncoderError: a file is missing or malformed, or they do not belong together.
     """
-    folder = Path(argument).expanduser().absolute()
+    folder = at_home(argument).absolute()
     missing = [name for name in (WEIGHTS, CONFIG, CARD) if not (folder / name).is_file()]
     if missing:
         raise EncoderError(

@@ -13,6 +13,7 @@ from patsearch.backends.copy import CopyReport, copy
 from patsearch.engine.engine import Engine, create_from_spec, open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.errors import IndexNotFound, UsageError
+from patsearch.files import at_home
 from patsearch.plugins import load, names
 
 _THUMBNAILS = 500
@@ -45,7 +46,7 @@ def parse_place(text: str) -> Place:
     backend, colon, where = text.partition(":")
     if not colon or not where or backend not in names("backend"):
         raise UsageError(f"{text!r} names no index.", hint=_EXAMPLE)
-    return Place(backend, str(Path(where).expanduser()) if where.startswith("~") else where)
+    return Place(backend, str(at_home(where)) if where.startswith("~") else where)
 
 
 def copy_index(

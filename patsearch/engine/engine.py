@@ -20,7 +20,7 @@ from patsearch.engine.query import QueryVectors, encode_query
 from patsearch.engine.question import Question, search
 from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import EncoderMismatch, IndexDamaged, IndexNotFound, PatsearchError, UsageError
-from patsearch.files import foreign_entry
+from patsearch.files import at_home, foreign_entry
 from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
 from patsearch.plugins import load
@@ -228,7 +228,7 @@ def open_index(path: Path | str, *, read_only: bool = True, encoder: Encoder | N
         IndexLocked: opened for writing while another process writes.
         EncoderMismatch: the encoder given is not the index's.
     """
-    index = Path(path).expanduser()
+    index = at_home(path)
     manifest = read_manifest(index)
     if (entry := foreign_entry(index)) is not None:
         raise IndexDamaged(
@@ -276,7 +276,7 @@ def create_from_spec(
     path: Path | str, spec: IndexSpec, *, backend: str, url: str | None = None, encoder: Encoder | None = None
 ) -> Engine:
     """Like `create_index`, for existing vectors: no encoder is loaded."""
-    index = Path(path).expanduser()
+    index = at_home(path)
     kind: type[Backend] = load("backend", backend)
     location = on_server(kind, url, index.resolve().name) if url else backend
     if url:

@@ -13,7 +13,7 @@ from patsearch.drawings.grey import to_grey
 from patsearch.drawings.opening import MAX_BYTES, read_bytes
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.errors import ImageError, UsageError
-from patsearch.files import printable
+from patsearch.files import at_home, printable
 from patsearch.processes import ProcessEnded, isolated
 
 # Pages of a document that are not reached by then are left out.
@@ -90,7 +90,7 @@ def _picture(source: PictureSource, place: int) -> Picture:
     if isinstance(source, Picture):
         return source
     if isinstance(source, str | Path):
-        return Picture(printable(Path(source).name), Path(source))
+        return Picture(printable(Path(source).name), at_home(source))
     if isinstance(source, Image.Image | bytes):
         return Picture(f"picture {place}", source)
     raise UsageError(

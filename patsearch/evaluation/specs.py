@@ -18,6 +18,7 @@ from typing import Literal
 from urllib.parse import parse_qsl
 
 from patsearch.errors import InputError, UsageError
+from patsearch.files import at_home
 
 Kind = Literal["index", "deeppatent", "trec", "sketches", "source"]
 _PREFIXES: tuple[Kind, ...] = ("index", "deeppatent", "trec", "sketches")
@@ -76,11 +77,11 @@ def _parse_one(text: str) -> DatasetSpec:
     prefix, colon, rest = text.partition(":")
     kind = next((k for k in _PREFIXES if colon and prefix == k), None)
     if kind is None:
-        return DatasetSpec("source", (Path(text).expanduser(),))
+        return DatasetSpec("source", (at_home(text),))
     folder, question, query = rest.partition("?") if kind in ("deeppatent", "sketches") else (rest, "", "")
     if not folder:
         raise UsageError(f"Invalid --dataset {text!r}: expected a folder after the colon.", hint=_HINT)
-    path = (Path(folder).expanduser(),)
+    path = (at_home(folder),)
     if not question:
         return DatasetSpec(kind, path)
     parameters = dict(parse_qsl(query, keep_blank_values=True))
@@ -94,7 +95,7 @@ def _parse_one(text: str) -> DatasetSpec:
         raise UsageError(
             f"Invalid --dataset {text!r}: unknown parameter {wrong!r}.", hint="Known: split=test, split=val, lists=DIR."
         )
-    return DatasetSpec(kind, path, split, Path(lists).expanduser() if lists else None)
+    return DatasetSpec(kind, path, split, at_home(lists) if lists else None)
 
 
 def deeppatent_lists(spec: DatasetSpec) -> tuple[Path, Path]:

@@ -9,6 +9,7 @@ their names in HTML (`&ldquo;`), which nothing declares, are read.
 
 from __future__ import annotations
 
+import codecs
 import re
 from html.entities import html5
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -26,6 +27,7 @@ _SEARCHED = "us-field-of-classification-search"
 _DEEPEST = 200
 _MOST_READ = 300_000  # elements; a grant of 5,000 figures has about 40,000
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HEAD = 4096  # bytes in which the DOCTYPE is
 _CONCATENATED = "junk after document element"
 
@@ -61,7 +63,7 @@ class _Reader:
     def read(self, data: bytes) -> Element:
         try:
             declaration = _DECLARATION.match(data)
-            if b"<!DOCTYPE" not in data[:_HEAD] and declaration:
+            if b"<!DOCTYPE" not in data[:_HEAD] and declaration and not data.startswith(_UTF16):
                 # With a DTD that is not read, undeclared entities are nothing that ends the parser.
                 end = declaration.end()
                 data = data[:end] + f'<!DOCTYPE {ROOT} SYSTEM "grant.dtd">'.encode() + data[end:]

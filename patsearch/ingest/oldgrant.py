@@ -23,6 +23,9 @@ _PARTS = ("SDOBI", "DRWDESC", "SDODR")  # of a grant; claims and the rest of the
 _TOKEN = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][\w.-]*)(?P<attributes>[^<>]*)>|(?P<text>[^<]+)")
 _FILE = re.compile(r'\bFILE\s*=\s*"([^"]*)"', re.IGNORECASE)
 _PICTURE = re.compile(r'<!ENTITY\s+([^\s%]+)\s+(?:SYSTEM|PUBLIC\s+"[^"]*")\s+"([^"]*)"\s+NDATA\s', re.IGNORECASE)
+_CHARACTERS = "<![CDATA["
+_ASIDES = {"<!--": "-->", "<?": ">", _CHARACTERS: "]]>"}  # how they begin and end
+_ASIDE = re.compile("|".join(map(re.escape, _ASIDES)))
 _MOST_ELEMENTS = 300_000
 _DEEPEST = 200
 _MOST_PIECES = 10_000
@@ -59,7 +62,7 @@ def _part(text: str, name: str) -> Element:
     if start is None:
         return root
     end = text.find(f"</{name}", start.start())
-    text = _without_more_citations(text[start.start() : end if end >= 0 else len(text)])
+    text = _without_remarks(_without_more_citations(text[start.start() : end if end >= 0 else len(text)]))
     path, elements = [root], 0
     words: list[str] = []  # since the last tag; more than one where "<" is a character of the text
     for token in _TOKEN.finditer(text):
@@ -95,6 +98,20 @@ def _without_more_citations(text: str) -> str:
         return text
     end = text.find(_CITATIONS_END, last.end())
     return text[: last.end()] + (text[end:] if end >= 0 else "")
+
+
+def _without_remarks(text: str) -> str:
+    """A text without comments and instructions to programs; what is marked as characters alone, as such."""
+    kept, at = [], 0
+    while begins := _ASIDE.search(text, at):
+        ends = text.find(_ASIDES[begins[0]], begins.end())
+        if ends < 0:
+            break
+        kept.append(text[at : begins.start()])
+        if begins[0] == _CHARACTERS:
+            kept.append(html.escape(text[begins.end() : ends], quote=False))
+        at = ends + len(_ASIDES[begins[0]])
+    return "".join([*kept, text[at:]]) if kept else text
 
 
 def _add_text(element: Element, words: list[str]) -> None:

@@ -23,7 +23,7 @@ from patsearch.encoder.base import ArrayEncoder
 from patsearch.engine import Engine, Entry, State, check_encoder, create_index, open_index
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.errors import PatsearchError, SourceError, UsageError
-from patsearch.files import printable
+from patsearch.files import at_home, printable
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
@@ -115,10 +115,10 @@ def ingest(
     require_main_guard()
     if not sources:
         raise UsageError("No sources given.", hint="Name an archive or a folder.")
-    opened = [open_source(Path(path).expanduser(), kind=options.kind, options=options.source) for path in sources]
+    opened = [open_source(at_home(path), kind=options.kind, options=options.source) for path in sources]
     report = IngestReport(sources=[printable(source.path) for source in opened])
     start = time.perf_counter()
-    with stoppable(), closing(_open_engine(Path(index).expanduser(), options, encoder)) as engine:
+    with stoppable(), closing(_open_engine(at_home(index), options, encoder)) as engine:
         run = _Run(engine, options, report, on_progress, _total(opened))
         try:
             run.take_in(opened)

@@ -16,6 +16,7 @@ import numpy as np
 from patsearch.encoder import load_encoder
 from patsearch.engine import Engine, open_index
 from patsearch.errors import UsageError
+from patsearch.files import at_home
 from patsearch.ingest.pipeline import IngestOptions, Progress, ingest
 from patsearch.ingest.report import EXIT_FAILED_FILES, IngestReport
 from patsearch.types import Drawing, JsonDict
@@ -75,7 +76,7 @@ def reencode(
         UsageError: the two are one folder, or the old index has vectors of this encoder.
         SourceError, VectorIndexError, EncoderError: as `ingest`.
     """
-    if Path(old).expanduser().resolve() == Path(new).expanduser().resolve():
+    if at_home(old).resolve() == at_home(new).resolve():
         raise UsageError(f"{new} is the index itself.", hint="Name a folder for the new index.")
     chosen = load_encoder(encoder)
     with open_index(old) as before:

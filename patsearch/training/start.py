@@ -16,6 +16,7 @@ from patsearch.encoder.torch import CONFIG, WEIGHTS, pretrained_facts
 from patsearch.encoder.torch_dual import TWINS
 from patsearch.encoder.torch_network import Network, NetworkConfig
 from patsearch.errors import EncoderError, InputError
+from patsearch.files import at_home
 from patsearch.training.config import Recipe
 
 IMAGENET, RANDOM = "imagenet", "random"
@@ -37,7 +38,7 @@ def build(recipe: Recipe) -> Network:
     from_package = section.start == IMAGENET and section.architecture in PACKAGES
     facts = pretrained_facts(TWINS.get(section.architecture, section.architecture))
     if given:
-        facts |= _grey_levels(Path(section.start).expanduser())
+        facts |= _grey_levels(at_home(section.start))
     elif from_package or section.start == RANDOM:
         facts |= {"mean": (0.5,) * 3, "std": (0.5,) * 3}
     config = NetworkConfig(
@@ -67,7 +68,7 @@ def build(recipe: Recipe) -> Network:
     if from_package:
         _load_package(network, PACKAGES[section.architecture])
     elif given:
-        start_from(network, Path(section.start).expanduser())
+        start_from(network, at_home(section.start))
     return network
 
 

@@ -13,6 +13,7 @@ from patsearch.engine.journal import FILE as JOURNAL
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.engine.thumbnails import FILE as THUMBNAILS
 from patsearch.errors import PatsearchError
+from patsearch.files import at_home
 from patsearch.web.facets import Facets
 from patsearch.web.telemetry import LOGGER
 
@@ -34,7 +35,7 @@ class LiveIndex:
         Raises:
             VectorIndexError: it does not exist, or cannot be opened.
         """
-        self._path = path = path.expanduser()
+        self._path = path = at_home(path)
         self._lock = threading.Lock()
         self._stamp = _stamp(path)
         self._shared = _Shared(open_index(path))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from patsearch.cli import main
 from patsearch.client import Client
 from patsearch.engine import open_index
 from patsearch.errors import BackendError
+from patsearch.files import printable
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.text import visible, visible_json
 from patsearch.web.telemetry import JsonFormatter
@@ -119,6 +121,11 @@ def test_the_log_of_the_server_too() -> None:
     line = JsonFormatter().format(record)
     assert safe(line)
     assert json.loads(line)["path"] == HOSTILE
+
+
+def test_bytes_of_a_name_are_shown_as_elsewhere() -> None:
+    assert visible("caf\udce9.png") == printable(os.fsdecode(b"caf\xe9.png")) == r"caf\xe9.png"
+    assert visible("\ud800\udcff") == r"\ud800\xff"
 
 
 @given(st.text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from PIL import Image, ImageFilter
 
 from patsearch.cli import main
+from patsearch.engine import open_index
+from patsearch.ingest.sources import SourceOptions
 
 DESIGNS = 6
 
@@ -167,6 +170,34 @@ def test_the_home_folder_is_found_where_no_shell_has_replaced_it(
     monkeypatch.setenv("PATSEARCH_INDEX", "~/designs")
     assert run("index", "info") == 0
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="users of POSIX")
+def test_the_home_of_a_user_that_nobody_knows_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["ingest", "~no-such-user/x", "--index", "x"],
+        ["query", "--index=~no-such-user", "--like", "D1"],
+        ["bench", "--dataset", "index:~no-such-user/x"],
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == 2
+        assert "No home folder found for ~no-such-user. " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_home_folder_is_found_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "m.csv").write_text("patent\n", encoding="utf-8")
+    draw_design(1, 0).save(tmp_path / "a.png")
+    options = SourceOptions(metadata=Path("~/m.csv"), lists=(Path("~/l.txt"),))
+    assert (options.metadata, options.lists) == (tmp_path / "m.csv", (tmp_path / "l.txt",))
+    with open_index(index) as engine:
+        assert engine.search("~/a.png", k=1)
 
 
 def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,6 +77,28 @@ def test_faxes_get_square_pixels(compression: str, mode: str, dpi: tuple[int, in
         assert open_image(data).mode == "1"
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_faxes_in_other_formats_get_square_pixels(kind: str, turned: bool) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    options: dict[str, object] = {"exif": exif} if turned and kind != "BMP" else {}
+    scanned = DRAWN.resize((400, 250), Image.Resampling.NEAREST)
+    stored = scanned.transpose(Image.Transpose.ROTATE_90) if options else scanned
+    data = encoded(stored, kind, dpi=(100, 200) if options else (200, 100), **options)
+    assert open_sheet(data)[0].shape == (500, 400)
+    assert open_image(data).size == (400, 500)
+
+
+def test_a_ratio_without_a_unit() -> None:
+    data = encoded(DRAWN.resize((400, 250)), "JPEG")
+    at = data.index(b"JFIF") + 7
+    assert open_sheet(data)[0].shape == (250, 400)
+    changed = data[:at] + b"\0\0\x02\0\x01" + data[at + 5 :]
+    assert open_sheet(changed)[0].shape == (500, 400)
+    assert open_sheet(data[:at] + b"\0\0\0\0\0" + data[at + 5 :])[0].shape == (250, 400)
+
+
 def test_a_turned_fax_gets_square_pixels() -> None:
     scanned = DRAWN.resize((400, 250), Image.Resampling.NEAREST).transpose(Image.Transpose.ROTATE_90)
     # Turned by its tag: the resolutions are of the picture as it is stored.

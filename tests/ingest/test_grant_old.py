@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -212,3 +213,22 @@ def test_a_hundred_thousand_old_citations_are_bounded() -> None:
     assert len(patent.bibliography.citations) == MOST_CITATIONS
     assert patent.remarks == ("more than 5,000 citations; the first 5,000 are read",)
     assert patent.figure_count == 3  # which comes behind them
+
+
+def test_comments_and_characters_of_a_text() -> None:
+    for written, read in (
+        ("<!-- a <PDAT> of old -->A", "A"),
+        ("A <?page 3?>B", "A B"),
+        ("<![CDATA[A < B & C]]>", "A < B & C"),
+        ("A <!-- open", "A !-- open"),
+    ):
+        text = SGML.replace("<PDAT>folding</PDAT>", f"<PDAT>{written}</PDAT>")
+        assert parse_grant(text.encode()).patent.title.endswith(f"— {read}")
+    many = SGML.replace("<PDAT>folding</PDAT>", "<PDAT>" + "<!--" * 100_000 + "</PDAT>")
+    with suppress(SourceError):
+        parse_grant(many.encode())
+
+
+def test_a_grant_in_utf_16() -> None:
+    text = GRANT.replace("UTF-8", "UTF-16").replace("Chair with arms", "Café chair")
+    assert parse_grant(text.encode("utf-16")).patent.title == "Café chair"

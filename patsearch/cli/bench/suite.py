@@ -12,6 +12,7 @@ import typer
 from patsearch.cli.options import AsJson, Quiet
 from patsearch.cli.output import notice, print_json, progress, stderr
 from patsearch.errors import UsageError
+from patsearch.files import at_home
 
 if TYPE_CHECKING:
     from patsearch.suite.run import Progress
@@ -66,7 +67,7 @@ def command(
 
     options = SuiteOptions(
         name,
-        tuple(Path(text).expanduser() for text in data),
+        tuple(at_home(text) for text in data),
         out,
         cpu_seconds=budget,
         rows=tuple(row.strip() for row in rows.split(",") if row.strip()) if rows else (),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
+from patsearch.files import at_home
 from patsearch.numbers import normal_number
 from patsearch.types import Patent
 
@@ -85,6 +86,10 @@ class SourceOptions:
     metadata: Path | None = None
     pattern: str | None = None
     lists: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", self.metadata and at_home(self.metadata))
+        object.__setattr__(self, "lists", tuple(map(at_home, self.lists)))
 
     def given(self) -> frozenset[str]:
         """The names of the options that are set."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import InputError, SourceError, UsageError
-from patsearch.files import write_text
+from patsearch.files import at_home, write_text
 from patsearch.ingest import Progress
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import EXIT_FAILED_FILES
@@ -107,7 +107,7 @@ def open_data(
         UsageError: caches and sources together.
         InputError: as `DrawingCache` and `build_cache`.
     """
-    folders = [Path(path).expanduser() for path in data]
+    folders = [at_home(path) for path in data]
     caches = [folder for folder in folders if is_cache(folder)]
     if caches and len(caches) < len(folders):
         other = next(folder for folder in folders if folder not in caches)

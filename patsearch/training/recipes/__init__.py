@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from patsearch.errors import SettingsError
+from patsearch.files import at_home
 from patsearch.training.config import BUDGETS, Recipe
 
 _FOLDER = Path(str(files(__name__)))
@@ -92,7 +93,7 @@ def to_toml(recipe: Recipe) -> str:
 def _find(name: str, folder: Path | None) -> Path:
     if (_FOLDER / f"{name}.toml").is_file():
         return _FOLDER / f"{name}.toml"
-    path = (folder or Path()) / Path(name).expanduser()
+    path = (folder or Path()) / at_home(name)
     if path.is_dir():
         path /= "recipe.toml"
     if not path.is_file():
