@@ -79,6 +79,7 @@ class FakeServer:
     """Attributes:
     version: what it says its version is.
     key: the API key it requires, if any.
+    strict: the strict mode of all collections, by Qdrant's names.
     token: what the key allows: one collection ("*" for all), and whether it may write there.
     largest: bytes that a request may have.
     """
@@ -87,6 +88,7 @@ class FakeServer:
         self.version = "1.20.1"
         self.title = "qdrant - vector search engine"
         self.key: str | None = None
+        self.strict: Json = {}
         self.token: tuple[str, bool] | None = None
         self.largest = 1 << 30
         self.requests: list[tuple[str, str]] = []
@@ -160,6 +162,8 @@ class FakeServer:
                 result = self._act(http.command, path, body, forget=isinstance(trouble, ForgetHalf))
         except KeyError as error:
             return _reply(http, 404, {"status": {"error": f"Not found: {error.args[0]}"}}, {})
+        except PermissionError as error:
+            return _reply(http, 403, {"status": {"error": str(error)}}, {})
         except ValueError as error:
             missing = re.search(r"Collection .* not found", str(error))
             return _reply(http, 404 if missing else 400, {"status": {"error": str(error)}}, {})
@@ -213,6 +217,8 @@ class FakeServer:
         if parts[:1] != ["collections"]:
             raise KeyError(path)
         name, rest = parts[1], "/".join(parts[2:])
+        if self.strict and (reason := _too_much(self.strict, f"{method} {rest}", body)):
+            raise PermissionError(f"Forbidden: {reason}. Help: Reduce it.")
         actions: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "exists"): lambda: {"exists": self.local.collection_exists(name)},
             ("GET", ""): lambda: self._info(name),
@@ -246,6 +252,8 @@ class FakeServer:
         info = self.local.get_collection(name).model_dump(mode="json", exclude_none=True)
         info["config"]["optimizer_config"]["indexing_threshold"] = self.thresholds[name]
         info["config"]["params"] |= self.copies.get(name, {})
+        if self.strict:
+            info["config"]["strict_mode_config"] = {"enabled": True, **self.strict}
         info["payload_schema"] = self.schemas[name]
         info["status"], info["optimizer_status"] = "green", "ok"
         return info
@@ -289,6 +297,7 @@ class FakeServer:
                 using=search.using,
                 query_filter=search.filter,
                 limit=search.limit or 10,
+                offset=search.offset,
                 with_vectors=True,
             ).points
             answers.append({"points": self._rescored(found, search.query)})
@@ -323,6 +332,39 @@ class FakeServer:
 
     def _facet(self, name: str, wanted: models.FacetRequest) -> Any:
         return self.local.facet(name, wanted.key, wanted.filter, wanted.limit or 10)
+
+
+def _too_much(strict: Json, act: str, body: bytes) -> str | None:
+    """What a request has too much of, as Qdrant checks it (lib/collection/src/operations/verification)."""
+    wanted: Json = json.loads(body) if body else {}
+    limits: list[tuple[str, float]] = []
+    exact = False
+    if act in ("POST points/query/batch", "POST points/query/groups"):
+        searches = wanted.get("searches", [wanted])
+        limits.append(("search_max_batchsize", len(searches)))
+        for one in searches:
+            params = one.get("params") or {}
+            limits += [
+                ("max_query_limit", one.get("limit", 10) * (one.get("group_size", 3) if "group_by" in one else 1)),
+                ("search_max_hnsw_ef", params.get("hnsw_ef") or 0),
+                ("search_max_oversampling", (params.get("quantization") or {}).get("oversampling") or 0),
+            ]
+            exact = exact or bool(params.get("exact"))
+    elif act in ("POST points/scroll", "POST facet"):
+        limits.append(("max_query_limit", wanted.get("limit", 10)))
+        exact = bool(wanted.get("exact"))
+    elif act == "POST points":
+        limits.append(("max_query_limit", len(wanted["ids"])))
+    elif act == "PUT points":
+        limits.append(("upsert_max_batchsize", len(wanted["points"])))
+    elif act == "POST points/count":
+        exact = bool(wanted.get("exact", True))
+    if exact and strict.get("search_allow_exact") is False:
+        return "Exact search disabled!"
+    for name, value in limits:
+        if name in strict and value > strict[name]:
+            return f"Limit exceeded {value} > {strict[name]} for {name}"
+    return None
 
 
 def _read(kind: Any, body: bytes) -> Any:

@@ -16,6 +16,7 @@ from patsearch.backends.base import Embeddings, IndexSpec, Location
 from patsearch.backends.qdrant import folder
 from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.qdrant.clauses import Clause
+from patsearch.backends.qdrant.limits import Limits
 from patsearch.backends.qdrant.payload import VECTOR, Point
 from patsearch.backends.qdrant.points import Found
 from patsearch.backends.qdrant.remote import RemotePoints
@@ -55,6 +56,7 @@ class LocalPoints(RemotePoints):
 
     shared = False
     collection = "drawings"
+    limits = Limits()
 
     def __init__(self, root: Path, spec: IndexSpec) -> None:
         self.spec = spec

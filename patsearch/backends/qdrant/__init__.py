@@ -8,6 +8,7 @@ edge.py         ... Qdrant in this process (qdrant-edge-py)
 remote.py       ... a server, by qdrant-client
 connection.py   one call to a server or to one of several: retries, back-off
 troubles.py     what goes wrong there, as patsearch's own errors
+limits.py       what a collection's strict mode allows at once
 collections.py  collections on a server: names by encoder and version, the alias, the metadata
 backend.py      QdrantBackend, over either of them
 

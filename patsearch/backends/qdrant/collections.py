@@ -22,6 +22,7 @@ from patsearch.backends.base import IndexSpec
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.connection import Connection, sleep
+from patsearch.backends.qdrant.limits import Limits
 from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, IndexKind
 from patsearch.backends.qdrant.troubles import AccessError, AlreadyThereError
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, IndexVersionError, UsageError
@@ -114,6 +115,12 @@ def spec_of(connection: Connection, collection: str) -> IndexSpec:
             f"{where} contradicts itself: {error}.", hint="Restore a snapshot, or ingest again."
         ) from error
     return spec
+
+
+def limits_of(connection: Connection, collection: str) -> Limits:
+    """What the collection's strict mode allows."""
+    info = connection.call("Looking", lambda c: c.get_collection(collection))
+    return Limits.of(info.config.strict_mode_config)
 
 
 def create(connection: Connection, spec: IndexSpec) -> str:

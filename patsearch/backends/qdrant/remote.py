@@ -15,9 +15,10 @@ from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Inside, Missing, Not
 from patsearch.backends.qdrant.connection import Connection, sleep
+from patsearch.backends.qdrant.limits import pages
 from patsearch.backends.qdrant.payload import GROUP, INDEXED, INDEXED_SINCE, VECTOR, Point
 from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
-from patsearch.backends.qdrant.troubles import AccessError, RequestTooLargeError
+from patsearch.backends.qdrant.troubles import AccessError, LimitError, RequestTooLargeError
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 _QUERIES = 16  # a request
 _DISTINCT = 100_000  # values requested at once; for more, all points are read
+_COUNTED = 1000  # points read at once where they are only counted
 _POLL = 0.5  # seconds between two looks at the optimizer
 _EARLY = date(1, 1, 1)
 
@@ -43,6 +45,7 @@ class RemotePoints(Points):
         self.connection = connection
         self.collection = collection
         self.spec = spec
+        self.limits = collections.limits_of(connection, collection)
         self._closed = False
 
     @classmethod
@@ -71,11 +74,28 @@ class RemotePoints(Points):
             raise UsageError("The index is closed.")
         return self.connection.call(doing, request, patient=patient)
 
+    def _kept(self, act: Callable[[], T]) -> T:
+        """Do it within the limits, which may have been set or lowered since they were read."""
+        try:
+            return act()
+        except LimitError:
+            before, self.limits = self.limits, collections.limits_of(self.connection, self.collection)
+            if self.limits == before:
+                raise
+            return act()
+
     def parameters(self, clause: Clause | None, exact: bool) -> models.SearchParams | None:
         if exact:
+            if not self.limits.exact:
+                raise LimitError(
+                    f"The collection {self.collection} at {self.connection.url} allows no exact search "
+                    "(strict mode, search_allow_exact).",
+                    hint="Search without --exact, or have it allowed.",
+                )
             return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
-        rescored = models.QuantizationSearchParams(rescore=True, oversampling=tuning.OVERSAMPLING)
-        return models.SearchParams(hnsw_ef=tuning.ef_search(clause), quantization=rescored)
+        oversampling = min(tuning.OVERSAMPLING, self.limits.oversampling)
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+        return models.SearchParams(hnsw_ef=min(tuning.ef_search(clause), self.limits.ef), quantization=rescored)
 
     def add_indexes(self) -> None:
         there = (self._info().payload_schema or {}).keys()
@@ -86,7 +106,7 @@ class RemotePoints(Points):
         """Store, then look whether all of it is there: an acknowledgement alone is not taken for it."""
         left = list(points)
         for _ in range(self.connection.address.attempts):
-            self._send(left)
+            self._kept(lambda some=left: self._send_pages(some))  # type: ignore[misc]
             stamps = {p.id: p.payload.get("stamp") for p in self._stamps(left)}
             left = [point for point in left if stamps.get(point.id) != point.payload["stamp"]]
             if not left:
@@ -96,6 +116,10 @@ class RemotePoints(Points):
             f"but {len(left)} of them are missing.",
             hint="Look at its log, its disk and the state of its shards; then run the same command again.",
         )
+
+    def _send_pages(self, points: list[Point]) -> None:
+        for part in pages(points, self.limits.upsert):
+            self._send(list(part))
 
     def _send(self, points: list[Point]) -> None:
         batch = [models.PointStruct(id=p.id, vector={VECTOR: _list(p.vector)}, payload=p.payload) for p in points]
@@ -121,30 +145,57 @@ class RemotePoints(Points):
         self, ids: Sequence[str], *, fields: Sequence[str] | bool, vectors: bool, patient: bool | None = None
     ) -> list[Point]:
         wanted = selected(fields)
-        records = self.call(
-            "Reading",
-            lambda c: c.retrieve(self.collection, list(ids), with_payload=wanted, with_vectors=vectors),
-            patient=patient,
-        )
-        return [point_of(record) for record in records]
+
+        def read() -> list[Point]:
+            found: list[Point] = []
+            for part in pages(ids, self.limits.query):
+                records = self.call(
+                    "Reading",
+                    lambda c, some=part: c.retrieve(  # type: ignore[misc]
+                        self.collection, list(some), with_payload=wanted, with_vectors=vectors
+                    ),
+                    patient=patient,
+                )
+                found += [point_of(record) for record in records]
+            return found
+
+        return self._kept(read)
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
+        return self._kept(lambda: self._search(queries, limit, clause, exact))
+
+    def _search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
         wanted, parameters = _filter(clause), self.parameters(clause, exact)
-        found: list[list[Found]] = []
-        for start in range(0, len(queries), _QUERIES):
-            requests = [
-                models.QueryRequest(
-                    query=query.tolist(), using=VECTOR, filter=wanted, params=parameters, limit=limit, with_payload=True
-                )
-                for query in queries[start : start + _QUERIES]
-            ]
-            answers = self.call("Searching", lambda c, r=requests: c.query_batch_points(self.collection, r))  # type: ignore[misc]
-            found += [[found_of(hit) for hit in answer.points] for answer in answers]
-        return found
+        found: list[dict[str, Found]] = [{} for _ in queries]
+        for offset in range(0, limit, self.limits.query):
+            size = min(self.limits.query, limit - offset)
+            # A query that has found less than a page holds has found everything.
+            left = [row for row, hits in enumerate(found) if len(hits) >= offset]
+            for rows in pages(left, min(_QUERIES, self.limits.queries)):
+                requests = [
+                    models.QueryRequest(
+                        query=queries[row].tolist(), using=VECTOR, filter=wanted, params=parameters, limit=size,
+                        offset=offset or None, with_payload=True,
+                    )
+                    for row in rows
+                ]  # fmt: skip
+                answers = self.call("Searching", lambda c, r=requests: c.query_batch_points(self.collection, r))  # type: ignore[misc]
+                for row, answer in zip(rows, answers, strict=True):
+                    for hit in answer.points:
+                        # Between two pages of an approximate search, a point may move from one into the other.
+                        found[row].setdefault(str(hit.id), found_of(hit))
+        return [list(hits.values()) for hits in found]
 
     def groups(
         self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
     ) -> list[list[Found]] | None:
+        return self._kept(lambda: self._groups(query, limit, size, clause, exact))
+
+    def _groups(
+        self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
+    ) -> list[list[Found]] | None:
+        if limit * size > self.limits.query:
+            return None  # they have no pages; points do
         wanted, parameters = _filter(clause), self.parameters(clause, exact)
         answer = self.call(
             "Searching",
@@ -156,20 +207,29 @@ class RemotePoints(Points):
         return [[found_of(hit) for hit in group.hits] for group in answer.groups]
 
     def count(self, clause: Clause | None) -> int:
+        return self._kept(lambda: self._count(clause))
+
+    def _count(self, clause: Clause | None) -> int:
+        if not self.limits.exact:  # holds for counts too
+            return sum(len(part) for part in self.scroll(clause, batch=_COUNTED, fields=False, vectors=False))
         wanted = _filter(clause)
         return self.call("Counting", lambda c: c.count(self.collection, wanted, exact=True)).count
 
     def distinct(self, field: str, clause: Clause | None) -> int:
-        wanted, limit = _filter(clause), self.count(clause)
+        return self._kept(lambda: self._distinct(field, clause))
+
+    def _distinct(self, field: str, clause: Clause | None) -> int:
+        limit = self._count(clause)
         if not limit:
             return 0
-        if limit <= _DISTINCT:
+        if self.limits.exact and limit <= min(_DISTINCT, self.limits.query):
+            wanted = _filter(clause)
             facet = self.call(
                 "Counting",
                 lambda c: c.facet(self.collection, field, facet_filter=wanted, limit=limit, exact=True),
             )
             return len(facet.hits)
-        parts = self.scroll(clause, batch=1000, fields=[field], vectors=False)
+        parts = self.scroll(clause, batch=_COUNTED, fields=[field], vectors=False)
         return len({point.payload[field] for part in parts for point in part if field in point.payload})
 
     def scroll(
@@ -177,13 +237,15 @@ class RemotePoints(Points):
     ) -> Iterator[list[Point]]:
         wanted, selector, following = _filter(clause), selected(fields), None
         while True:
-            records, following = self.call(
-                "Reading",
-                lambda c, offset=following: c.scroll(  # type: ignore[misc]
-                    self.collection, scroll_filter=wanted, limit=batch, offset=offset, with_payload=selector,
-                    with_vectors=vectors,
-                ),
-                patient=True,
+            records, following = self._kept(
+                lambda start=following: self.call(  # type: ignore[misc]
+                    "Reading",
+                    lambda c: c.scroll(
+                        self.collection, scroll_filter=wanted, limit=min(batch, self.limits.query), offset=start,
+                        with_payload=selector, with_vectors=vectors,
+                    ),
+                    patient=True,
+                )
             )  # fmt: skip
             if records:
                 yield [point_of(record) for record in records]
@@ -233,6 +295,7 @@ class RemotePoints(Points):
             "shards": params.shard_number or 1,
             "replicas": copies,
             "copies_a_write_needs": params.write_consistency_factor or 1,
+            **({"limits": kept} if (kept := self.limits.to_json()) else {}),
             "graph": "deferred: index compact builds it"
             if info.config.optimizer_config.indexing_threshold == 0
             else "kept up to date by the server",
