@@ -32,8 +32,8 @@ _KEEP_ALIVE = 4.0  # seconds; Qdrant closes a connection that was idle for 5
 _GRPC = {
     # By default a channel waits up to two minutes before it connects again: longer than all attempts together.
     "grpc.initial_reconnect_backoff_ms": 200,
-    "grpc.min_reconnect_backoff_ms": 200,
-    "grpc.max_reconnect_backoff_ms": 1000,
+    "grpc.max_reconnect_backoff_ms": 500,
+    "grpc.min_reconnect_backoff_ms": 1000 * _CONNECT,  # in spite of its name, how long one attempt may take
     # Backing off is shared by all channels of a process to one address; a new connection should not inherit it.
     "grpc.use_local_subchannel_pool": 1,
 }
