@@ -33,10 +33,10 @@ from patsearch.drawings.opening import open_image
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.shape import compared_cosines, shape_part
 from patsearch.ingest.sources import SourceOptions, Unit, open_source
+from patsearch.models.render import render
 from patsearch.synth.design import make_design, plan_design
 from patsearch.synth.dice import Dice
 from patsearch.synth.families import Family
-from patsearch.synth.render import render
 from patsearch.synth.style import Style, ink
 from patsearch.types import Patent
 

@@ -30,12 +30,12 @@ def main() -> None:
     cv2.setNumThreads(1)
 
     wall = time.perf_counter()
-    from patsearch.synth import _kernels  # noqa: F401  (compiles, or loads what was compiled)
+    from patsearch.models import _kernels  # noqa: F401  (compiles, or loads what was compiled)
 
     loading = time.perf_counter() - wall
+    from patsearch.models.render import render
     from patsearch.synth.design import Plan, iter_designs, make_design, render_views
     from patsearch.synth.families import FAMILIES
-    from patsearch.synth.render import render
     from patsearch.synth.sheets import draw_sheets, tiff_bytes
 
     make_design(Plan(0, 0, FAMILIES["chair"]))

@@ -24,7 +24,7 @@ LAYERS = [
     {"bibliography", "classification", "numbers", "plugins"},
     {"terms", "titles"},
     {"types"},
-    {"filters", "settings"},
+    {"filters", "models", "settings"},
     {"backends", "drawings"},
     {"encoder"},
     {"engine"},

@@ -35,12 +35,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.encoder.preprocess import Preprocessing, densest_windows, preprocess
+from patsearch.models.ink import POINTS
+from patsearch.models.mesh import Mesh
+from patsearch.models.render import Lines, View, render
 from patsearch.synth.design import make_design, plan_design
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Mesh
-from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import sketch_lines
-from patsearch.synth.style import POINTS, Style, ink
+from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
 from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache, Record, shard_path, write_shard
 from workshop.figures import enlarged

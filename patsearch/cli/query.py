@@ -28,7 +28,7 @@ _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", 
                 "drawing", "sheet", "figure", "view")  # fmt: skip
 
 Images = Annotated[
-    list[str] | None, typer.Argument(help="Image files and PDFs, one query together; - reads standard input.")
+    list[str] | None, typer.Argument(help="Images, PDFs and 3D models, one query together; - reads standard input.")
 ]
 Index = Annotated[Path | None, typer.Option("--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index.")]
 Url = Annotated[str | None, typer.Option("--url", help="Search on the `patsearch serve` at this address instead.")]
@@ -40,7 +40,11 @@ Top = Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number
 Like = Annotated[str | None, typer.Option("--like", help="Query with the drawings of an indexed patent.")]
 Crop = Annotated[str | None, typer.Option("--crop", help="Use this part of each picture: x,y,width,height.")]
 Page = Annotated[
-    int | None, typer.Option("--page", min=1, max=10_000, help="Page of a PDF or TIFF. [default: all with drawings]")
+    int | None, typer.Option("--page", min=1, max=10_000, help="Page of a PDF or TIFF, view of a model. [default: all]")
+]
+Up = Annotated[
+    str | None,
+    typer.Option("--up", metavar="AXIS", help="Axis of a 3D model that points up. [default: z; y of OBJ, GLB, glTF]"),
 ]
 Drawings = Annotated[bool, typer.Option("--drawings", help="Single drawings, not grouped by patent.")]
 MinScore = Annotated[
@@ -82,6 +86,7 @@ def query(
     like: Like = None,
     crop: Crop = None,
     page: Page = None,
+    up: Up = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
     style: Style = None,
@@ -114,6 +119,7 @@ def query(
         rotations=rotations,
         crop=crop,
         page=page,
+        up=up,
         drawings=drawings,
         min_score=min_score,
         exact=exact,

@@ -1,4 +1,4 @@
-"""A file that is a query as its figures: a picture, a sheet with several, or a document with many pages."""
+"""A file that is a query as its figures: a picture, a sheet with several, a document with many pages, a 3D model."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 from patsearch.drawings.grey import Grey, to_grey
-from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, open_picture, read_bytes
+from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, is_picture, open_picture, read_bytes
 from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.drawings.tiff import has_lost_pages
 from patsearch.errors import ImageError
+from patsearch.models.reading import Kind, Up, model_kind, read_model
 
 LOST_PAGES = "the file is damaged: it has more pages, which cannot be read"
 FRAMES = "the file has several pictures; the first is read"
 # Of a query: a patent has up to a hundred, and each is a search.
 MOST_FIGURES = 100
 _MOST_PIXELS = 500_000_000  # of all figures of a document together
+# Of a drawn view, pixels: so small a drawing is compared by shape alone, as its style is nobody's.
+_VIEW_SIDE = 480
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+
+
+DocumentKind = Literal["picture", "document", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class DocumentFigure:
 
     Attributes:
         image: (H, W) uint8, dark on white.
-        page: from 1; None of a file that has one.
+        page: from 1; of a model the number of the view; None of a file that has one.
         label: the number on its label, where it was read.
         name: what distinguishes it from the document's others, as "page 2, FIG. 1"; empty where it is the only one.
     """
@@ -51,11 +59,13 @@ class Document:
         figures: in the order of its pages.
         remarks: what was left out, in words.
         pages: how many it has.
+        kind: what it is.
     """
 
     figures: tuple[DocumentFigure, ...]
     remarks: tuple[str, ...] = ()
     pages: int = 1
+    kind: DocumentKind = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,13 @@ class Reading:
     """How a file that is a query is read.
 
     Attributes:
-        page: this page alone, whatever it shows, from 1; None for all pages of drawings.
+        page: this page alone, whatever it shows, from 1; None for all pages of drawings. Of a model, this view.
         crop: x, y, width, height in pixels of the upright picture, or of each page as `PdfFile.picture` gives it.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
         split: cut pages into figures; else each page is one.
         longest: as in `split_sheet`.
         max_pixels: as in `open_image`; of a PDF as in `PdfFile.picture`.
+        up: the axis of a model that points up; None for what files of its kind have.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
     """
 
@@ -78,11 +89,12 @@ class Reading:
     split: bool = True
     longest: int | None = LONGEST_SIDE
     max_pixels: int | None = None
+    up: Up | None = None
     seconds: float | None = None
 
 
 def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str = "") -> Document:
-    """The figures of a query: of a picture, of a sheet, or of all pages of a PDF or TIFF that are drawings.
+    """The figures of a query: of a picture, of a sheet, of all pages of a PDF or TIFF that are drawings, of a model.
 
     Args:
         source: a file's bytes, its path, or an image that is open already.
@@ -98,6 +110,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     if is_pdf(data):
         with PdfFile(data, name=name) as pdf:
             return _of_pages(pdf, how)
+    if (kind := _model(data, name)) is not None:
+        return _of_model(data, kind, how, name)
     if how.page is None and count_pages(data) > 1:
         tiff = _Tiff(data, name)
         document = _of_pages(tiff, how)
@@ -111,9 +125,32 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     return Document(figures, tuple(f"{name}: {text}" for text in told), pages)
 
 
-def needs_isolation(data: bytes) -> bool:
+def needs_isolation(data: bytes, name: str = "") -> bool:
     """Whether a file is of a kind that may hold its reader up or take it down, so that a process should read it."""
-    return is_pdf(data)
+    return is_pdf(data) or _model(data, name) is not None
+
+
+def _model(data: bytes, name: str) -> Kind | None:
+    return None if is_picture(data) else model_kind(data, name)
+
+
+def _of_model(data: bytes, kind: Kind, how: Reading, name: str) -> Document:
+    """The views in which a design patent would show a model."""
+    if how.crop is not None:
+        raise ImageError(f"{name} is a 3D model, which cannot be cropped.", hint="Choose one of its views: --page N.")
+    from patsearch.models.views import DESIGN_VIEWS, draw_views
+
+    if how.page is not None and how.page > len(DESIGN_VIEWS):
+        raise ImageError(f"{name} has no view {how.page}.", hint=f"It has {len(DESIGN_VIEWS)}; views count from 1.")
+    model = read_model(data, kind, name=name, up=how.up)
+    figures = []
+    for number, (view, drawing) in enumerate(draw_views(model.mesh, side=_VIEW_SIDE), start=1):
+        if how.page in (None, number) and drawing is not None:
+            turned = np.ascontiguousarray(np.rot90(drawing, -how.turn // 90))
+            figures.append(DocumentFigure(turned, number, name=view))
+    if not figures:
+        raise ImageError(f"{name} shows nothing from there.", hint="Check the model in a viewer.")
+    return Document(tuple(figures), model.remarks, kind="model")
 
 
 @dataclass(frozen=True)
@@ -174,7 +211,7 @@ def _of_pages(document: Pages, how: Reading) -> Document:
             f"No drawings found in {document.name}{f' ({said})' if said else ''}.",
             hint="Choose a page by its number: --page N.",
         )
-    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told), document.pages)
+    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told), document.pages, "document")
 
 
 def _stop(figures: list[DocumentFigure], page: int, document: Pages, how: Reading, started: float) -> str:

@@ -242,6 +242,11 @@ def _check_png(data: bytes) -> None:
         at = end + 4
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether a file begins as a picture of a known format does."""
+    return any(data.startswith(magic, offset) for magic, offset, _, _ in _READERS)
+
+
 def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.ImageFile]]:
     for magic, offset, kind, reader in _READERS:
         if data.startswith(magic, offset):
@@ -255,7 +260,7 @@ def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.Ima
 
 def describe(head: bytes) -> str:
     """What a file that is not read as a drawing is, in words, from its first kilobyte."""
-    if any(head.startswith(magic, offset) for magic, offset, _, _ in _READERS):
+    if is_picture(head):
         return "images whose names do not end as an image's"
     for mark, what, hint in _FOREIGN:
         if mark in head:

@@ -72,7 +72,7 @@ def compose(engine: Engine, question: Question) -> Composed:
 def _read(engine: Engine, question: Question) -> Composed:
     """A question's pictures and documents, read and encoded."""
     encoder, split = engine.encoder, not engine.spec.whole_sheets
-    how = reading(encoder, split=split, page=question.page, crop=question.crop, seconds=SECONDS)
+    how = reading(encoder, split=split, page=question.page, crop=question.crop, up=question.up, seconds=SECONDS)
     pictures: list[list[Grey]] = []
     shown: list[Picture] = []
     remarks: list[str] = []

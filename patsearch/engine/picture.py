@@ -36,7 +36,7 @@ class Picture:
     source: Image.Image | bytes | Path = field(repr=False, compare=False)
 
     def read(self, how: Reading) -> Document:
-        """Its figures. A PDF is read in a separate process, which it cannot hold up or take down.
+        """Its figures. PDFs and 3D models are read in a separate process, which they cannot hold up or take down.
 
         Raises:
             ImageError: it cannot be read, shows nothing, or the crop is not within it.
@@ -44,7 +44,7 @@ class Picture:
         if isinstance(self.source, Image.Image):
             return read_figures(self.source, how, name=self.name)
         data = read_bytes(self.source, self.name, MAX_BYTES)
-        if not needs_isolation(data):
+        if not needs_isolation(data, self.name):
             return read_figures(data, how, name=self.name)
         try:
             return isolated(_read, data, how, self.name, seconds=(how.seconds or 0) + _GRACE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -72,7 +72,9 @@ class Question(BaseModel):
         top: number of results, or fewer.
         rotations: also try every picture turned by 90, 180 and 270 degrees.
         crop: left, top, width, height in pixels of the upright pictures.
-        page: of documents with several pages (PDF, TIFF), this one, from 1; None is all that show drawings.
+        page: of documents with several pages (PDF, TIFF), this one, from 1; None is all that show drawings. Of a 3D
+            model, one of its views: perspective, front, back, left, right, top, bottom.
+        up: the axis of 3D models that points up, "y" or "z"; None is what files of their kind have.
         drawings: single drawings, each a separate hit, not grouped by patent.
         min_score: leave out results that score less (`Hit.score`).
         exact: never approximate.
@@ -104,6 +106,7 @@ class Question(BaseModel):
     rotations: bool = Field(default=False, description="Also try turned copies.")
     crop: Annotated[tuple[_Pixels, _Pixels, _Pixels, _Pixels] | None, _read_by(parse_crop)] = None
     page: Annotated[int, Field(ge=1, le=_MOST_PAGES)] | None = None
+    up: Literal["y", "z"] | None = None
     drawings: bool = Field(default=False, description="Single drawings, not grouped by patent.")
     min_score: float | None = Field(
         default=None, ge=-1, le=1, allow_inf_nan=False, description="Leave out results that score less."
@@ -186,6 +189,8 @@ class Question(BaseModel):
             fields["crop"] = [",".join(str(value) for value in self.crop)] * len(self.pictures)
         if self.page:
             fields["page"] = [str(self.page)] * len(self.pictures)
+        if self.up:
+            fields["up"] = [self.up] * len(self.pictures)
         return fields
 
     def words(self) -> list[str]:
@@ -201,6 +206,7 @@ class Question(BaseModel):
             self.irrelevant and f"marked as irrelevant: {', '.join(self.irrelevant)}",
             self.crop and "cropped to x {}, y {}, width {}, height {}".format(*self.crop),
             self.page and f"page {self.page}",
+            self.up and f"{self.up} of models is up",
             self.min_score is not None and f"score at least {self.min_score}",
             self.max_per_class and f"up to {self.max_per_class} patents per class",
             self.exact and "exact",

@@ -110,7 +110,7 @@ def write_corpus(
         PluginError: numba or mapbox-earcut is not installed.
     """
     # Compiled here once, if at all: workers that start together find it done.
-    from patsearch.synth import _kernels  # noqa: F401
+    from patsearch.models import _kernels  # noqa: F401
 
     kind = _known(layout)
     size = _checked_size(kind, size)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.errors import UsageError
+from patsearch.models.mesh import Mesh
+from patsearch.models.render import View, render
 from patsearch.synth.dice import Dice
 from patsearch.synth.families import FAMILIES, Family
-from patsearch.synth.mesh import Mesh
-from patsearch.synth.render import View, render
 from patsearch.synth.style import Style, ink
 from patsearch.synth.views import choose_views
 

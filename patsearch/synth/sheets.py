@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from patsearch.models.render import Lines, render
 from patsearch.synth.design import SHEETS, Design
 from patsearch.synth.dice import Dice
 from patsearch.synth.lettering import Lettering
-from patsearch.synth.render import Lines, render
 from patsearch.synth.style import Style, ink_on
 
 DPI = 300

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.models.ink import POINTS, SUPERSAMPLING, draw_strokes
+from patsearch.models.mesh import Mesh
+from patsearch.models.render import Lines, View, render
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Mesh
-from patsearch.synth.render import Lines, View, render
-from patsearch.synth.style import POINTS, SUPERSAMPLING, draw_strokes
 
 _SILHOUETTE = 1
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from patsearch.errors import PluginError
-from patsearch.synth.mesh import Solid
+from patsearch.models.mesh import Solid
 
 try:
     import mapbox_earcut

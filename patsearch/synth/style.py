@@ -15,14 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.models.ink import POINTS, SUPERSAMPLING, draw_strokes
+from patsearch.models.render import Lines
 from patsearch.synth.dice import Dice
-from patsearch.synth.render import Lines
 
-POINTS = 224
-SUPERSAMPLING = 3
 _SILHOUETTE, _OCCLUSION = 1, 2
 _SAMPLE = 2.0  # pixels between the points at which a stroke is decided
-_SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 Hatching = Literal["none", "lines", "stipple", "sheen", "limb"]
 # Cumulated: the share of drawings in a random style that are shaded like this.
 _SHADINGS: tuple[tuple[Hatching, float], ...] = (("lines", 0.10), ("stipple", 0.20), ("sheen", 0.38), ("limb", 0.52))
@@ -161,15 +159,6 @@ def ink_on(
     if style.hatching == "stipple":
         dots = stipple(lines, style, rng) * factor + origin
         draw_strokes(canvas, [np.vstack([d, d]) for d in dots], max(1.3 * thin, 3.0))
-
-
-def draw_strokes(canvas: NDArray[np.uint8], strokes: Sequence[NDArray[np.float64]], width: float) -> None:
-    """Draw polylines in black with round ends, without anti-aliasing: drawings are made larger and shrunk."""
-    # Thickness 1, 2, 3, 4, 5, 6 makes lines 1, 3, 5, 5, 7, 7 pixels wide: ask for the nearest odd width.
-    odd = 2 * int(width / 2) + 1
-    thickness = max(1, odd - 1)
-    fixed = [np.rint(stroke * (1 << _SHIFT)).astype(np.int32) for stroke in strokes if len(stroke)]
-    cv2.polylines(canvas, fixed, False, (0.0,), thickness, cv2.LINE_8, _SHIFT)
 
 
 def dashed(line: NDArray[np.float64], lengths: Sequence[float]) -> list[NDArray[np.float64]]:

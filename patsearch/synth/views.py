@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.models.mesh import Mesh
+from patsearch.models.render import Lines, View, render
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Mesh
-from patsearch.synth.render import Lines, View, render
 from patsearch.synth.solids import circle, rounded_rectangle
 
 FRONT, BACK, LEFT, RIGHT = -90.0, 90.0, 180.0, 0.0

@@ -32,6 +32,7 @@ FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Figures = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$", max_length=_MAX_TEXT)]
 _Turn = Literal["", "0", "90", "180", "270"]
+_Up = Literal["", "y", "z"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,13 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         crop: list[str],
         turn: list[str],
         page: list[str],
+        up: list[str],
         figures: list[str],
         offset: int,
         **options: Any,
     ) -> Asked:
-        uploads = await _uploads(image, {"crop": crop, "turn": turn, "page": page, "figures": figures}, settings)
+        fields = {"crop": crop, "turn": turn, "page": page, "up": up, "figures": figures}
+        uploads = await _uploads(image, fields, settings)
         try:
             options["filter"] = filter_of(options["filter"])
             given = {name: value for name, value in options.items() if value != usual[name]}
@@ -103,8 +106,9 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
     turns = Form(max_length=most, description="Degrees clockwise, after the crop; one per picture.")
     pages = Form(
         max_length=most,
-        description="Page of a PDF or TIFF, from 1; one per picture, empty for all with drawings.",
+        description="Page of a PDF or TIFF, or view of a model, from 1; one per picture, empty for all.",
     )
+    ups = Form(max_length=most, description="Axis of a 3D model that points up, y or z; one per picture.")
     figures = Form(
         max_length=most,
         description="Numbers of the figures to use, as in 1,3, as POST /figures gives them; one per picture, empty for "
@@ -112,10 +116,13 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
     )
     form.__signature__ = Signature(  # type: ignore[attr-defined]
         [
-            _parameter("image", list[UploadFile], File(description="Pictures and PDFs, one query together."), []),
+            _parameter(
+                "image", list[UploadFile], File(description="Pictures, PDFs and 3D models, one query together."), []
+            ),
             _parameter("crop", list[FieldText], crops, []),
             _parameter("turn", list[_Turn], turns, []),
             _parameter("page", list[_Page], pages, []),
+            _parameter("up", list[_Up], ups, []),
             _parameter("figures", list[_Figures], figures, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
@@ -126,7 +133,9 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
 
 def _only(uploads: Sequence[Upload]) -> dict[str, Any]:
     """What a record says of the only picture."""
-    return {"crop": uploads[0].crop, "page": uploads[0].page} if len(uploads) == 1 else {}
+    if len(uploads) != 1:
+        return {}
+    return {"crop": uploads[0].crop, "page": uploads[0].page, "up": uploads[0].up}
 
 
 def _option(name: str, info: FieldInfo) -> Parameter:
@@ -180,10 +189,11 @@ async def _uploads(
             Upload(
                 name,
                 await file.read(),
-                parse_crop(said["crop"]) if said["crop"] else None,
-                int(said["turn"] or 0),
-                int(said["page"]) if said["page"] else None,
-                tuple(int(number) for number in said["figures"].split(",") if number),
+                crop=parse_crop(said["crop"]) if said["crop"] else None,
+                turn=int(said["turn"] or 0),
+                page=int(said["page"]) if said["page"] else None,
+                up="y" if said["up"] == "y" else "z" if said["up"] == "z" else None,
+                figures=tuple(int(number) for number in said["figures"].split(",") if number),
             )
         )
     return tuple(found)

@@ -261,6 +261,7 @@ def _found_in(uploaded: Uploaded) -> JsonDict:
         "pictures": [
             {
                 "name": upload.name,
+                "kind": found.kind,
                 "pages": found.pages,
                 "figures": [
                     {

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from patsearch.drawings.document import DocumentKind
 from patsearch.engine.wire import HitAnswer
 
 
@@ -74,6 +75,7 @@ class FoundPicture(BaseModel):
     """What was found in one upload; `remarks` say what was left out."""
 
     name: str
+    kind: DocumentKind
     pages: int
     figures: list[FoundFigure]
     remarks: list[str]

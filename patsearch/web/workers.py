@@ -14,13 +14,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.drawings.document import MOST_FIGURES, Document, read_figures
+from patsearch.drawings.document import MOST_FIGURES, Document, DocumentKind, read_figures
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.encoder.shape import Comparison, compared_cosines
@@ -64,6 +64,7 @@ class Upload:
         crop: x, y, width, height in pixels of the upright picture, or of each page.
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
         page: of a PDF or TIFF with several, from 1; None for all with drawings.
+        up: the axis of a model that points up, "y" or "z"; None for what files of its kind have.
         figures: numbers of those used, from 1, among all that are found; none for all.
     """
 
@@ -72,6 +73,7 @@ class Upload:
     crop: tuple[int, int, int, int] | None = None
     turn: int = 0
     page: int | None = None
+    up: Literal["y", "z"] | None = None
     figures: tuple[int, ...] = ()
 
 
@@ -95,12 +97,14 @@ class Encoded:
             of the number of figures.
         remarks: what was left out of the file, in words.
         pages: how many the file has.
+        kind: of file.
     """
 
     figures: tuple[EncodedFigure, ...]
     vectors: Embeddings
     remarks: tuple[str, ...] = ()
     pages: int = 1
+    kind: DocumentKind = "picture"
 
     @property
     def nbytes(self) -> int:
@@ -210,7 +214,7 @@ def encode_uploads(
         figures = document.figures
         query = encode_figures(encoder, [[f.image] for f in figures], rotations=rotations, mirror=mirror)
         shown = (EncodedFigure(f.name, f.page, f.label, thumbnail(f.image, side=SIDE)) for f in figures)
-        encoded.append(Encoded(tuple(shown), query.vectors, document.remarks, document.pages))
+        encoded.append(Encoded(tuple(shown), query.vectors, document.remarks, document.pages, document.kind))
     return tuple(encoded)
 
 
@@ -256,6 +260,7 @@ def _read(encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, second
         page=upload.page,
         crop=upload.crop,
         turn=upload.turn,
+        up=upload.up,
         max_pixels=pixels,
         seconds=seconds,
     )
@@ -397,6 +402,6 @@ def _key(spec: IndexSpec, upload: Upload, rotations: bool, mirror: bool) -> byte
     """Of all that decides an upload's vectors; which of its figures are used does not."""
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
-    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page)).encode())
+    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, upload.up)).encode())
     digest.update(upload.data)
     return digest.digest()

@@ -13,6 +13,7 @@ from patsearch.drawings import document, opening, pagesort
 from patsearch.engine import expansion, picture, rerank, snapshot
 from patsearch.ingest import grant
 from patsearch.ingest.sources import folders, unzip
+from patsearch.models import reading
 from patsearch.record import saved
 from patsearch.web import asking, connection, gate, routes, serve, workers
 from patsearch.web.settings import MAX_TOP, ServerSettings
@@ -84,6 +85,11 @@ LIMITS = {
         f"{opening.MAX_PIXELS:,} pixels",
         f"{opening.MAX_PIXELS_BILEVEL:,} in black and white",
     ],
+    "3D model": [
+        f"{reading.MOST_TRIANGLES:,} triangles",
+        f"3MF {mib(reading._MOST_UNPACKED)} unpacked",
+        f"{(picture.SECONDS + picture._GRACE) / 60:g} minutes",
+    ],
     "PDF on the command line": [
         mib(opening.MAX_BYTES),
         f"{pagesort.MAX_PAGES:,} pages",
@@ -121,4 +127,4 @@ def test_every_row_is_compared() -> None:
 
 
 def test_the_memory_of_a_decoder() -> None:
-    assert mib(workers._MOST_MEMORY) in rows()["pictures, PDFs"]
+    assert mib(workers._MOST_MEMORY) in rows()["pictures, PDFs, 3D models"]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from patsearch.errors import UsageError
+from patsearch.models.mesh import Assembly
+from patsearch.models.render import render
 from patsearch.synth import FAMILIES, make_design, plan_design
 from patsearch.synth.design import Plan
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly
-from patsearch.synth.render import render
 from patsearch.synth.solids import ball, box
 from patsearch.synth.views import choose_views, fingerprint
 

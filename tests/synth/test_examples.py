@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from patsearch.models.mesh import Assembly
 from patsearch.synth.dice import Dice
 from patsearch.synth.families import forms, registry
-from patsearch.synth.mesh import Assembly
 from patsearch.synth.views import choose_views
 
 PAGE = Path(__file__).parents[2] / "docs" / "research" / "synthetic.md"

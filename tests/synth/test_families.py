@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from patsearch.classification import parse_code
+from patsearch.models.mesh import Assembly
+from patsearch.models.render import render
 from patsearch.synth import FAMILIES, iter_designs, render_views
 from patsearch.synth.design import Design
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.registry import Family, family
-from patsearch.synth.mesh import Assembly
-from patsearch.synth.render import render
 from patsearch.synth.style import Style, ink
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from patsearch.models.mesh import Assembly, move
+from patsearch.models.render import Lines, View, render
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly, move
-from patsearch.synth.render import Lines, View, render
 from patsearch.synth.sketch import Hand, sketch_lines
 from patsearch.synth.solids import ball, box
 from patsearch.synth.style import Style, dashed, hatch_lines, ink, limb_lines, sheen_lines, stipple

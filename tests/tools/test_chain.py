@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patsearch.encoder import Preprocessing, load_encoder
+from patsearch.models.mesh import Assembly
+from patsearch.models.render import View, render
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly
-from patsearch.synth.render import View, render
 from patsearch.synth.solids import box
 from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache
 from patsearch.training.export import quantise

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from patsearch.models.mesh import Assembly, Mesh, move
+from patsearch.models.render import View, render
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly, Mesh, move
-from patsearch.synth.render import View, render
 from patsearch.synth.solids import ball, box, cylinder
 from workshop.ornament import decorate, flat_places, ornament
 

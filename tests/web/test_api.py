@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from makers import draw_design, week
+from model_makers import stl, stool
 from pdf_makers import PdfPage, drawing_operators, pdf_bytes, scanned, text_at, text_page
 from PIL import Image
 from web_makers import HOSTILE_TITLE, png
@@ -156,6 +157,24 @@ def test_the_figures_of_a_document_are_shown_and_chosen(client: TestClient) -> N
     for wrong in ("0", "1,", "x", "1000"):
         assert ask(wrong).status_code == 422
     assert client.post(f"{API}/figures").status_code == 400
+
+
+def test_a_model_is_its_views(client: TestClient) -> None:
+    pytest.importorskip("trimesh", reason="needs trimesh: pip install 'patsearch[models]'")
+    files = {"image": ("stool.stl", stl(stool()))}
+    (shown,) = client.post(f"{API}/figures", files=files).json()["pictures"]
+    assert (shown["kind"], shown["pages"], len(shown["figures"])) == ("model", 1, 7)
+    assert (shown["figures"][5]["name"], shown["figures"][5]["page"]) == ("top view", 6)
+    answer = client.post(f"{API}/search", files=files, data={"figures": "6"}).json()
+    assert answer["query"]["pictures"] == ["stool.stl, top view"]
+    found = {"drawing": answer["hits"][0]["drawing"]["id"], "figures": "1,6"}
+    assert client.post(f"{API}/explain", files=files, data=found).json()["query"][0]["name"] == "stool.stl"
+    lying = client.post(f"{API}/search", files=files, data={"figures": "6", "up": "y"}).json()
+    assert lying["query"]["up"] == "y"
+    assert lying["hits"][0]["score"] != answer["hits"][0]["score"]
+    assert client.post(f"{API}/search", files=files, data={"up": "x"}).status_code == 422
+    refused = client.post(f"{API}/search", files={"image": ("stool.stl", stl(stool())[:-30])})
+    assert (refused.status_code, refused.json()["error"]["kind"]) == (422, "ImageError")
 
 
 def test_marks_move_the_query(client: TestClient, drawing: bytes) -> None:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 from makers import draw_design
+from model_makers import obj, stool
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, TOKEN
@@ -427,6 +428,26 @@ def test_figures_of_a_pdf_are_shown_and_left_out(page: Page, demo: Demo, tmp_pat
     page.click("#search-button")
     page.wait_for_selector('[data-testid="note-info"]')
     assert "The query is empty" in page.inner_text("#notes")
+
+
+def test_views_of_a_model_are_shown_and_left_out(page: Page, tmp_path: Path) -> None:
+    pytest.importorskip("trimesh", reason="needs trimesh: pip install 'patsearch[models]'")
+    (tmp_path / "stool.obj").write_bytes(obj(stool()))
+    page.set_input_files("#file-input", str(tmp_path / "stool.obj"))
+    views = page.get_by_test_id("figure")
+    views.first.wait_for()
+    names = [f"{name} view" for name in ("perspective", "front", "back", "left side", "right side", "top", "bottom")]
+    assert views.all_inner_texts() == names
+    shoot(page, "model")
+    front = views.nth(1).locator("img").get_attribute("src")
+    page.locator(".chip-page").select_option("z")
+    until(page, f"document.querySelectorAll('[data-testid=figure] img')[1]?.src.length != {len(str(front))}")
+    page.get_by_role("button", name="None of the figures").click()
+    views.nth(0).locator("input").check()
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#search-button")
+    query = answered.value.json()["query"]
+    assert (query["pictures"], query["up"]) == (["stool.obj, perspective view"], "z")
 
 
 def test_a_file_that_cannot_be_read_says_so_before_a_search(page: Page, tmp_path: Path) -> None:

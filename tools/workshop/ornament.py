@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.models.mesh import Matrix, Mesh, Solid, move, scale, turn_z
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Matrix, Mesh, Solid, move, scale, turn_z
 from patsearch.synth.solids import (
     TAU,
     box,

@@ -1,16 +1,10 @@
-"""PDFs of patents and applications: each file is a patent, or all files of a folder that is named like one.
-
-USD0907292.pdf                      patent USD907292
-USD907293/front.pdf  .../side.pdf   patent USD907293
-exhibits/A.pdf                      patent exhibits-A, or the number that its front page has
-"""
+"""PDFs of patents and applications: pages of drawings are sheets, the front page gives the data."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,16 +13,14 @@ from patsearch.drawings.pdf import PdfFile
 from patsearch.errors import ImageError, SourceError
 from patsearch.files import printable
 from patsearch.ingest.frontpage import read_front_page
-from patsearch.ingest.sources.base import Problem, Source, Unit
-from patsearch.ingest.sources.folders import fingerprint, folders_of, holds, natural_key, read_file
+from patsearch.ingest.sources.base import Unit
+from patsearch.ingest.sources.documents import DocumentSource
+from patsearch.ingest.sources.folders import read_file
 from patsearch.ingest.sources.imagefiles import sheet_names
-from patsearch.ingest.sources.metadata import Metadata, read_metadata
-from patsearch.numbers import is_number, normal_number
+from patsearch.numbers import is_number
 from patsearch.types import Patent, Sheet
 
-SUFFIX = ".pdf"
 MAX_PDF = 256 << 20
-_LOOK_AT = 20_000  # files that `recognises` looks at
 _TEXT_PAGES = 6  # that may continue the front page
 
 
@@ -93,75 +85,19 @@ class PdfFiles(Unit):
         )
 
 
-class PdfSource(Source):
-    """PDFs in folders, or one PDF, with a table of metadata where there is one."""
+class PdfSource(DocumentSource):
+    """PDFs in folders, or one PDF; the number of a patent may be on its front page."""
 
     name = "pdf"
     looks_for = "PDFs (pdf) in a folder"
-    takes: ClassVar[frozenset[str]] = frozenset({"metadata"})
     precedence: ClassVar[int] = 85
-    shares: ClassVar[bool] = True
+    suffixes: ClassVar[frozenset[str]] = frozenset({".pdf"})
 
     @classmethod
-    def recognises(cls, path: Path) -> bool:
-        return holds(path, _is_pdf, most=_LOOK_AT)
-
-    def units(self) -> Iterator[Unit | Problem]:
-        metadata = read_metadata(self.options.metadata) if self.options.metadata else Metadata()
-        yield from metadata.problems
-        for found in self._patents():
-            if isinstance(found, Problem):
-                yield found
-                continue
-            name, files = found
-            patent = metadata.patents.get(name, Patent(number=name))
-            try:
-                content, size = fingerprint(files)
-            except SourceError as error:
-                yield Problem(name, error.message)
-                continue
-            digest = blake2b(f"{content} {patent.described()}".encode(), digest_size=16).hexdigest()
-            origin = printable(files[0].parent.name if len(files) > 1 else files[0].name)
-            yield PdfFiles(key=name, fingerprint=digest, origin=origin, size=size, patent=patent, files=tuple(files))
-
-    def total(self) -> int | None:
-        return sum(not isinstance(found, Problem) for found in self._patents())
-
-    def _patents(self) -> Iterator[tuple[str, list[Path]] | Problem]:
-        patents: dict[str, list[Path]] = {}
-        for folder in folders_of(self):
-            if isinstance(folder, Problem):
-                yield folder
-                continue
-            doubled = []
-            here: set[str] = set()
-            for file in filter(_is_pdf, folder.files):
-                self.taken.add(file)
-                name = self._name(file)
-                if name in patents and name not in here:
-                    doubled.append(file)
-                    continue
-                here.add(name)
-                patents.setdefault(name, []).append(file)
-            if doubled:
-                yield self.leave_out(
-                    doubled, printable(folder.path), "another folder has PDFs of the same patent; left out"
-                )
-        for name in sorted(patents, key=natural_key):
-            yield name, sorted(patents[name], key=natural_key)
-
-    def _name(self, file: Path) -> str:
-        """The number in the name of the file or of its folder, else the path below the source."""
-        for name in (file.stem, file.parent.name):
-            number = normal_number(printable(name))
-            if is_number(number):
-                return number
-        root = self.path if self.path.is_dir() else self.path.parent
-        return "-".join(map(printable, file.relative_to(root).with_suffix("").parts))
-
-
-def _is_pdf(file: Path) -> bool:
-    return file.suffix.lower() == SUFFIX
+    def unit(
+        cls, patent: Patent, files: tuple[Path, ...], *, key: str, fingerprint: str, origin: str, size: int
+    ) -> PdfFiles:
+        return PdfFiles(key=key, fingerprint=fingerprint, origin=origin, size=size, patent=patent, files=files)
 
 
 def _png(page: Page) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import ALONG, FACE_ON, Assembly, move, turn_z
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bow, plan, profile
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import ALONG, FACE_ON, Assembly, move, turn_z
 from patsearch.synth.solids import TAU, box, circle, cylinder, lathe, polygon, skin, spline, superellipse, torus, tube
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import FACE_ON, Assembly, move, turn_x
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bow, pair
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import FACE_ON, Assembly, move, turn_x
 from patsearch.synth.solids import box, cylinder, extrude, rounded_rectangle, skin, superellipse, tube
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import FACE_ON, Assembly, Solid, move, turn_x
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bow, grid, plan, profile, radius_at, slab
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import FACE_ON, Assembly, Solid, move, turn_x
 from patsearch.synth.solids import box, cylinder, fluted, lathe, skin, spline, superellipse, torus, tube
 
 # A loudspeaker's driver from its rim inwards: share of the radius, height.

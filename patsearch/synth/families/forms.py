@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from patsearch.models.mesh import Assembly, Solid, turn_z
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly, Solid, turn_z
 from patsearch.synth.solids import (
     TAU,
     Curve,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import Assembly, move, turn_x
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bow, corners, legs, pair, plan, plate, slab
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, move, turn_x
 from patsearch.synth.solids import box, cylinder, lathe, spline, superellipse, torus, tube
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import ALONG, Assembly, move, turn_x, turn_z
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bow, corners, plan, profile, radius_at, sweep
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import ALONG, Assembly, move, turn_x, turn_z
 from patsearch.synth.solids import box, circle, cylinder, extrude, lathe, skin, spline, superellipse, torus, tube
 
 

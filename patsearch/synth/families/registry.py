@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from patsearch.models.mesh import Assembly
 from patsearch.synth.dice import Dice
-from patsearch.synth.mesh import Assembly
 
 Draw = Callable[[Dice, Assembly], None]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from patsearch.models.mesh import FACE_ON, Assembly, move
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import knob, legs
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import FACE_ON, Assembly, move
 from patsearch.synth.solids import box, superellipse, tube
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import FACE_ON, Assembly, Matrix, Solid, move, turn_z
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import around, grid, plan, plate
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import FACE_ON, Assembly, Matrix, Solid, move, turn_z
 from patsearch.synth.solids import (
     Curve,
     box,

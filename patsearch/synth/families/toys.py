@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from patsearch.models.mesh import FACE_ON, Assembly, move, scale, turn_x, turn_z
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import grid, pair, plan, profile
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import FACE_ON, Assembly, move, scale, turn_x, turn_z
 from patsearch.synth.solids import (
     ball,
     box,

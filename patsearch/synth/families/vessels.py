@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from patsearch.models.mesh import Assembly, move, turn_z
 from patsearch.synth.dice import Dice
 from patsearch.synth.families.forms import bands, plan, profile, radius_at
 from patsearch.synth.families.registry import family
-from patsearch.synth.mesh import Assembly, move, turn_z
 from patsearch.synth.solids import Curve, box, circle, cylinder, fluted, lathe, spline, superellipse, tube
 
 

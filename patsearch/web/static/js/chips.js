@@ -72,7 +72,21 @@ function choices(picture) {
     return button;
   });
   const text = count && h("span", { class: "small", role: "status", data: { testid: "figures-used" } }, `${used} of ${plural(count, "figure")} used`);
-  return h("div", { class: "row chip-choices" }, text, ...(count > 1 ? buttons : []), picture.pages > 1 && pageChoice(picture));
+  return h("div", { class: "row chip-choices" }, text, ...(count > 1 ? buttons : []), picture.pages > 1 && pageChoice(picture), picture.found?.kind === "model" && upChoice(picture));
+}
+
+/** Which axis of a model points up: files do not say. @param {Picture} picture */
+function upChoice(picture) {
+  const words = { "": "Up as usual", z: "Z is up", y: "Y is up" };
+  const choice = h("select", { class: "chip-page", "aria-label": `Axis of ${picture.name} that points up` });
+  for (const [value, text] of Object.entries(words)) choice.append(h("option", { value }, text));
+  choice.value = picture.up;
+  choice.addEventListener("change", () => {
+    change(picture.id, { up: choice.value });
+    readFigures(picture.id);
+    searchIfShown();
+  });
+  return choice;
 }
 
 /** Which page of a file is searched. @param {Picture} picture */

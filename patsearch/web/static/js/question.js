@@ -46,6 +46,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
     form.append("crop", crop ? `${crop.x},${crop.y},${crop.w},${crop.h}` : "");
     form.append("turn", String(picture.turn));
     form.append("page", picture.page ? String(picture.page) : "");
+    form.append("up", picture.up);
     form.append("figures", picture.chosen?.join(",") ?? "");
   }
   if (question.like) form.append("like", question.like);

@@ -13,12 +13,13 @@
  * @property {Turn} turn
  * @property {number | null} page of a PDF or TIFF with several, from 1; null for all with drawings
  * @property {number} pages
+ * @property {"" | "y" | "z"} up axis of a 3D model that points up; "" for what files of its kind have
  * @property {Found | null} found what the server found in it; null until it has answered
  * @property {number[] | null} chosen numbers of the figures that are used; null for all
  * @property {string | null} problem why the server cannot read it
  *
  * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string}} Figure picture: PNG in base64
- * @typedef {{name: string, pages: number, figures: Figure[], remarks: string[]}} Found
+ * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[]}} Found
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing

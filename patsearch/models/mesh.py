@@ -60,7 +60,7 @@ class Mesh:
         Raises:
             ValueError: no face has an area.
         """
-        from patsearch.synth._kernels import smooth_patches
+        from patsearch.models._kernels import smooth_patches
 
         extent = float(np.ptp(vertices, axis=0).max()) or 1.0
         grid = np.round((vertices - vertices.min(axis=0)) / extent * 20000).astype(np.int64)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patsearch.synth.mesh import Assembly, Mesh, move
-from patsearch.synth.render import View, project, render
+from patsearch.models.mesh import Assembly, Mesh, move
+from patsearch.models.render import View, project, render
 from patsearch.synth.solids import ball, box, cylinder, lathe, torus
 
 GENERAL = View("perspective view", -50, 25, 0.2)

@@ -19,7 +19,8 @@ try:
     import numba
 except ImportError as error:
     raise PluginError(
-        "The synthetic drawings need numba, which is not installed.", hint="Run: pip install 'patsearch[synth]'"
+        "Drawing objects needs numba, which is not installed.",
+        hint="Run: pip install 'patsearch[models]'; for synthetic drawings: pip install 'patsearch[synth]'.",
     ) from error
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -35,8 +36,15 @@ _part = cast(Callable[[_Function], _Function], numba.njit(inline="always"))
 
 
 def _compiled(signature: str) -> Callable[[_Function], _Function]:
-    """`numba.njit` with a type that mypy can follow."""
-    return cast(Callable[[_Function], _Function], numba.njit(signature, cache=True, nogil=True))
+    """`numba.njit` with a type that mypy can follow, cached where a folder for that can be written."""
+
+    def compiled(function: _Function) -> _Function:
+        try:
+            return cast(_Function, numba.njit(signature, cache=True, nogil=True)(function))
+        except RuntimeError:  # neither next to this file nor in the user's folder
+            return cast(_Function, numba.njit(signature, nogil=True)(function))
+
+    return compiled
 
 
 @_compiled("Tuple((float32[:,::1], int32[:,::1], float64[:,::1]))(float64[:,::1], int64[:,::1], int64, int64, float64)")

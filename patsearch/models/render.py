@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from patsearch.synth.mesh import Mesh
+from patsearch.models.mesh import Mesh
 
 # Thresholds in pixels of the depth buffer. Different surfaces: any visible step is a line. Within one
 # smooth surface: grazing faces differ by a pixel or two without a fold.
@@ -144,7 +144,7 @@ def render(mesh: Mesh, view: View, *, size: int = 672) -> Lines:
         size: longer side of the depth buffer in pixels: three times that of the drawing to be made
             gives clean lines.
     """
-    from patsearch.synth import _kernels
+    from patsearch.models import _kernels
 
     points, normals, width, height, scale = project(mesh, view, size)
     depth, seen, planes = _kernels.raster(points, mesh.faces, width, height, _TIE)

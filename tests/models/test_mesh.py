@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from patsearch.synth.mesh import Assembly, Mesh, Solid, move, scale, turn_x, turn_y, turn_z
+from patsearch.models.mesh import Assembly, Mesh, Solid, move, scale, turn_x, turn_y, turn_z
 from patsearch.synth.solids import (
     ball,
     box,
