@@ -309,7 +309,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _ratio(image: Image.Image) -> float:
-    """Height of a pixel in widths, 1 where the file does not say it. To be asked before the picture is turned upright."""
+    """Height of a pixel in widths, 1 where the file does not say it; read it before the picture is turned upright."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         across, down = ([float(v)] if (v := image.tag_v2.get(tag)) else [] for tag in (X_RESOLUTION, Y_RESOLUTION))
         orientation = image.tag_v2.get(_ORIENTATION, 1)
