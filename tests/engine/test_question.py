@@ -23,6 +23,7 @@ GIVEN: dict[str, Any] = {
     "rotations": True,
     "crop": (10, 20, 300, 400),
     "page": 2,
+    "up": "y",
     "drawings": True,
     "min_score": 0.25,
     "exact": True,
@@ -32,7 +33,8 @@ GIVEN: dict[str, Any] = {
     "relevant": ("USD900001-D00001-1",),
     "irrelevant": ("USD900002-D00001-1", "USD900003-D00001-1"),
     "max_per_class": 2,
-    "shape": True,
+    "style": 0.5,
+    "shape": False,
 }
 DESIGNS = 6
 
@@ -57,9 +59,9 @@ def test_every_option_survives_json_and_the_form() -> None:
     kept = json.loads(json.dumps(question.options()))
     assert Question.of((), **kept, like=question.like, where=str(question.where)) == question
     form = question.replaced(pictures=(Picture("a.png", b""),)).form()
-    assert (form.pop("crop"), form.pop("page")) == (["10,20,300,400"], ["2"])
-    assert set(form) == {name for _, name, _ in form_fields()}
-    assert Question.of((), **form, crop="10,20,300,400", page="2") == question
+    assert (form.pop("crop"), form.pop("page"), form.pop("up")) == (["10,20,300,400"], ["2"], ["y"])
+    assert set(form) == {name for _, name, _ in form_fields()} - {"shape"}  # which follows from the style
+    assert Question.of((), **form, crop="10,20,300,400", page="2", up="y") == question
     assert Question().form() == {}
     assert len({question, Question(**GIVEN), Question()}) == 2
 
