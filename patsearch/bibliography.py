@@ -174,6 +174,44 @@ def _short(value: Any) -> Any:
     return replace(value, **long) if long else value
 
 
+# ---------------------------------------------------------------------- the public form
+
+
+def public(known: Bibliography) -> dict[str, Any]:
+    """As JSON for exports and the API: names as the attributes, days as `2026-11-28`, citations by who named them."""
+    return {
+        **{name: [{"name": p.name, "country": p.country} for p in getattr(known, name)] for name in _PARTIES},
+        "citations": {name: [c.patent for c in found if c.patent] for name, found in _by_citer(known)},
+        "literature": {name: [c.text for c in found if c.text] for name, found in _by_citer(known)},
+        "related": [
+            {"relation": r.relation, "number": r.number, "filed": _day(r.filed) or None, "patent": r.patent or None}
+            for r in known.related
+        ],
+        "hague": {
+            "number": known.hague.number,
+            **{name: _day(getattr(known.hague, name)) or None for name in ("filed", "registered", "published")},
+        }
+        if known.hague
+        else None,
+        "years": known.years,
+        "extension": known.extension,
+        "disclaimer": known.disclaimer,
+        "status": known.status,
+    }
+
+
+def public_protection(one: Protection) -> dict[str, Any]:
+    """The same for a span of protection."""
+    days = {name: _day(getattr(one, name)) or None for name in ("first", "last")}
+    return {"country": one.country, **days, "status": one.status, "assumed": one.assumed}
+
+
+def _by_citer(known: Bibliography) -> list[tuple[str, list[Citation]]]:
+    """Each citer's name in JSON, "unknown" where the source says nothing, and its citations."""
+    names = {by: by.replace(" ", "_") or "unknown" for by in CITERS}
+    return [(name, [c for c in known.citations if c.by == by]) for by, name in names.items()]
+
+
 # ---------------------------------------------------------------------- the stored form
 
 

@@ -133,7 +133,7 @@ class Client(Closing):
         return self._json("GET", "index")
 
     def facets(self, where: Filter | str | Sequence[str] | None = None) -> JsonDict:
-        """Classes, years and kinds of the patents that a filter selects."""
+        """Classes, years, kinds, owners and countries of the patents that a filter selects."""
         return self._json(
             "GET", "facets", params={"filter": [condition.text for condition in as_filter(where).conditions]}
         )

@@ -182,7 +182,7 @@ class Backend(Closing):
             raise UsageError("An empty filter would delete every drawing.", hint="Name the drawings to delete.")
         return self.delete(list(self.ids(where)))
 
-    def amend(self, patents: Sequence[Patent]) -> int:
+    def amend(self, patents: Sequence[Patent]) -> set[str]:
         """Add what is known of patents to their stored drawings (`Drawing.amended`); durable on return.
 
         Vectors stay as they are. Patents that are not stored are passed over.
@@ -191,7 +191,7 @@ class Backend(Closing):
             patents: with distinct numbers; their sheets are not looked at.
 
         Returns:
-            How many of them are stored.
+            The numbers of those that are stored.
         """
         self._require_writable()
         found: set[str] = set()
@@ -199,12 +199,12 @@ class Backend(Closing):
             known = {patent.number: patent for patent in patents[start : start + _AMENDED]}
             where = only_patents(known)
             for drawings, vectors in list(self.scan(where)):
-                found.update(d.patent for d in drawings)
+                found.update(d.patent for d in drawings if d.patent in known)
                 pairs = [(place, d.amended(known[d.patent])) for place, d in enumerate(drawings) if d.patent in known]
                 changed = [(place, new) for place, new in pairs if new != drawings[place]]
                 if changed:
                     self.upsert([new for _, new in changed], vectors[[place for place, _ in changed]])
-        return len(found)
+        return found
 
     def resolved(self, where: Filter | None) -> Filter | None:
         """The filter with `citedby` as the patents that are cited in this index; every method that filters does this.

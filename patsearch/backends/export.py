@@ -1,6 +1,6 @@
 """Everything out of an index, into files that any program reads.
 
-drawings.jsonl    one JSON object a drawing, ordered by id; the fields of `patsearch.Drawing`
+drawings.jsonl    one JSON object a drawing, ordered by id; the fields of `patsearch.Drawing`, and its patent's term
 vectors.npy       (N, dim) float32; line i of drawings.jsonl goes with row i
 index.json        encoder, its fingerprint, dim, and the number of drawings
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from patsearch.backends.base import Backend
+from patsearch.bibliography import public, public_protection
 from patsearch.errors import UsageError
 from patsearch.files import new_parents, storage_errors, sync_file, sync_folder
 from patsearch.filters import Filter
@@ -48,7 +49,16 @@ def drawing_json(drawing: Drawing) -> JsonDict:
     """A drawing as one line of the export."""
     values: JsonDict = {field.name: getattr(drawing, field.name) for field in fields(drawing)}
     days = {name: values[name] and values[name].isoformat() for name in ("granted", "filed")}
-    return values | days | {"classes": drawing.classes_json()}
+    known = drawing.bibliography
+    return (
+        values
+        | days
+        | {
+            "classes": drawing.classes_json(),
+            "bibliography": public(known) if known else None,
+            "term": [public_protection(one) for one in drawing.protections],
+        }
+    )
 
 
 def _write(backend: Backend, folder: Path, where: Filter | None) -> int:

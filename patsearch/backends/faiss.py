@@ -192,7 +192,7 @@ class FaissBackend(Backend):
         with self._mutex:
             self._current().append(drawings, embeddings)
 
-    def amend(self, patents: Sequence[Patent]) -> int:
+    def amend(self, patents: Sequence[Patent]) -> set[str]:
         """As of `Backend`; facts are changed where they are, and no vector is written."""
         self._require_writable()
         with self._mutex:

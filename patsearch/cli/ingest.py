@@ -44,6 +44,9 @@ def register(app: typer.Typer) -> None:
         again: bool = typer.Option(
             False, "--again", help="Also ingest patents that are in the index or were deleted from it."
         ),
+        bibliography_only: bool = typer.Option(
+            False, "--bibliography-only", help="Add owners, citations and terms to an index that has the drawings."
+        ),
         source: str | None = typer.Option(None, "--source", help="Kind of source, if it is not recognised by itself."),
         metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
         pattern: str | None = typer.Option(
@@ -61,8 +64,10 @@ def register(app: typer.Typer) -> None:
 
         The same source again adds nothing; a run that was stopped resumes. Exit code 9
         means that some files could not be read: they are listed, and written to INDEX/reports.
+        With --bibliography-only, nothing is encoded: an index of an earlier version gets what sources say about its
+        patents, from grants with or without drawings.
         """
-        from patsearch.ingest import IngestOptions, Progress, ingest
+        from patsearch.ingest import IngestOptions, Progress, add_bibliographies, ingest
         from patsearch.ingest.sources import SourceOptions
 
         options = IngestOptions(
@@ -79,7 +84,7 @@ def register(app: typer.Typer) -> None:
             source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
         )
         with progress(quiet=quiet) as bar:
-            task = bar.add_task("Ingesting", total=None, rate="")
+            task = bar.add_task("Describing" if bibliography_only else "Ingesting", total=None, rate="")
 
             def show(state: Progress) -> None:
                 elapsed = bar.tasks[task].elapsed or 0.0
@@ -87,11 +92,14 @@ def register(app: typer.Typer) -> None:
                 failed = f", {state.failed} problems" if state.failed else ""
                 bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
 
-            report = ingest(sources, index, options, on_progress=show)
+            run = add_bibliographies if bibliography_only else ingest
+            report = run(sources, index, options, on_progress=show)
         if as_json:
             print_json(report.to_json())
         else:
-            _summary(report, index, stderr().print)
+            if bibliography_only:
+                stderr().print(f"Described {report.patents:,} patents of the index in {report.seconds:.1f} s.")
+            _summary(report, index, stderr().print, added=not bibliography_only)
         raise typer.Exit(report.exit_code)
 
 
@@ -107,12 +115,13 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(index), int(total)
 
 
-def _summary(report: IngestReport, index: Path, show: object) -> None:
+def _summary(report: IngestReport, index: Path, show: object, *, added: bool) -> None:
     from rich.markup import escape
 
     assert callable(show)
     rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
-    show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
+    if added:
+        show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
     if report.removed:
         show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
     for reason, count in sorted(report.skipped.items()):

@@ -25,7 +25,7 @@ STANDARD_INPUT = "-"
 # How a formula begins, also in full-width letters.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
-                "drawing", "sheet", "figure", "view")  # fmt: skip
+                "drawing", "sheet", "figure", "view", "owners", "inventors", "expires", "status")  # fmt: skip
 
 Images = Annotated[
     list[str] | None, typer.Argument(help="Images, PDFs and 3D models, one query together; - reads standard input.")
@@ -247,7 +247,9 @@ def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
         writer.writerow(
             [hit.rank, cell(hit.patent), f"{hit.score:.6f}", cell(best.title), cell(best.kind), best.granted or "",
              best.filed or "", *(cell("; ".join(codes[scheme])) for scheme in ("locarno", "uspc", "cpc", "ipc")),
-             cell(best.id), cell(best.sheet), cell(best.figure or ""), cell(best.view or "")]
+             cell(best.id), cell(best.sheet), cell(best.figure or ""), cell(best.view or ""),
+             *(cell("; ".join(best.values(field))) for field in ("owner", "inventor")), best.expires or "",
+             cell("".join(best.values("status")))]
         )  # fmt: skip
     print_utf8(table.getvalue())
 

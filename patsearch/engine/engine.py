@@ -27,6 +27,9 @@ from patsearch.plugins import load
 from patsearch.servers import remember
 from patsearch.types import Closing, Drawing, Hit, JsonDict, PatentHit
 
+# Fields of the filters that an index of an earlier version, or of another source, may lack.
+_MAY_LACK = ("owner", "inventor", "cites", "inforce")
+
 
 class Engine(Closing):
     """Searches one index, and writes to it where it was opened for writing. A context manager.
@@ -170,6 +173,7 @@ class Engine(Closing):
             "fingerprint": self.fingerprint(),
             "format": self.manifest.format,
             "units": self.journal.counts(),
+            "lacking": {field: self.backend.lacking([field]) for field in _MAY_LACK},
         }
 
     def verify(self) -> list[str]:

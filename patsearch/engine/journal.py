@@ -38,7 +38,7 @@ CREATE TABLE begun (patent TEXT PRIMARY KEY, deed TEXT NOT NULL) WITHOUT ROWID;
     version=1,
 )
 Deed = Literal["store", "delete"]
-State = Literal["done", "partial", "failed", "deleted", "replaced"]
+State = Literal["done", "partial", "failed", "deleted", "replaced", "described"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,11 @@ class Entry:
     Attributes:
         key: the unit's identity in any copy of its source.
         fingerprint: digest of its content.
-        settings: the ingest options that shape its drawings.
+        settings: the ingest options that shape its drawings; and the fingerprint of the unit that the bibliography
+            is from, which may be another version of it.
         state: `partial` where a sheet failed, `deleted` where a user removed the patent,
-            `replaced` where the same patent came later from another source.
+            `replaced` where the same patent came later from another source, `described` where only its
+            bibliography was taken from this unit.
     """
 
     key: str

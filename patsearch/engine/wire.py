@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from patsearch.bibliography import Bibliography, Party, Protection, bounded, public, public_protection
 from patsearch.classification import SCHEMES, ClassCode
 from patsearch.titles import link_of
 from patsearch.types import Drawing, Hit, JsonDict, PatentHit
@@ -47,8 +48,46 @@ class Ranked(BaseModel):
     score: float
 
 
+class PartyAnswer(BaseModel):
+    """An owner, inventor or agent; `country` is a code of WIPO ST.3, "" where it is not known."""
+
+    name: str
+    country: str = ""
+
+
+class ProtectionAnswer(BaseModel):
+    """Protection in one country from the first to the last day, and what these rest on that no source says."""
+
+    country: str
+    first: date | None = None
+    last: date | None = None
+    status: str = ""
+    assumed: str = ""
+
+
+class RelatedAnswer(BaseModel):
+    """An earlier document that a patent goes back to."""
+
+    relation: str
+    number: str
+    filed: date | None = None
+    patent: str | None = None
+
+
+class HagueAnswer(BaseModel):
+    """The international registration that a patent comes from."""
+
+    number: str
+    filed: date | None = None
+    registered: date | None = None
+    published: date | None = None
+
+
 class PatentFields(BaseModel):
-    """A patent, as every one of its drawings knows it; `link` is the office's page."""
+    """A patent, as every one of its drawings knows it; `link` is the office's page.
+
+    From `owners` on, the fields are empty in answers of servers and indexes of earlier versions.
+    """
 
     patent: str
     title: str
@@ -58,15 +97,31 @@ class PatentFields(BaseModel):
     link: str | None
     classes: dict[str, list[str]]
     class_titles: list[str]
+    owners: list[PartyAnswer] = []
+    inventors: list[PartyAnswer] = []
+    agents: list[PartyAnswer] = []
+    office: str = ""
+    status: str = ""
+    expires: date | None = None
+    term: list[ProtectionAnswer] = []
+    citation_counts: dict[str, int] = {}
 
 
 class PatentAnswer(PatentFields):
+    """A patent with all that is known of it; `citations` and `literature` are by who named them."""
+
+    citations: dict[str, list[str]] = {}
+    literature: dict[str, list[str]] = {}
+    related: list[RelatedAnswer] = []
+    hague: HagueAnswer | None = None
     drawings: list[DrawingAnswer]
 
     @classmethod
     def of(cls, drawings: Sequence[Drawing]) -> Self:
         """From all drawings of a patent."""
-        return cls(**_patent(drawings[0]), drawings=[DrawingAnswer.of(drawing) for drawing in drawings])
+        known = drawings[0].bibliography
+        more = {name: public(known)[name] for name in ("citations", "literature", "related", "hague")} if known else {}
+        return cls(**_patent(drawings[0]), **more, drawings=[DrawingAnswer.of(drawing) for drawing in drawings])
 
 
 class HitAnswer(PatentFields, Ranked):
@@ -92,12 +147,22 @@ class HitAnswer(PatentFields, Ranked):
             "granted": self.granted,
             "filed": self.filed,
             "classes": codes,
+            "bibliography": self._bibliography(),
         }
         found = (
             Hit(Drawing(**one.model_dump(exclude={"score", "likeness"}), **patent), one.score, one.likeness)
             for one in self.drawings
         )
         return PatentHit(self.rank, self.patent, self.score, tuple(found))
+
+    def _bibliography(self) -> Bibliography | None:
+        """What of it is in the answer: not the citations."""
+        owners, inventors, agents = (
+            tuple(Party(party.name, party.country) for party in given)
+            for given in (self.owners, self.inventors, self.agents)
+        )
+        term = tuple(Protection(one.country, one.first, one.last, one.status, one.assumed) for one in self.term)
+        return bounded(Bibliography(owners, inventors, agents, protections=term, status=self.status))[0]
 
 
 def _patent(drawing: Drawing) -> JsonDict:
@@ -111,7 +176,19 @@ def _patent(drawing: Drawing) -> JsonDict:
         "link": link_of(drawing.patent),
         "classes": drawing.classes_json(),
         "class_titles": drawing.class_titles(),
+        "office": "".join(drawing.values("office")),
+        "expires": drawing.expires,
+        "term": [public_protection(one) for one in drawing.protections],
+        **_known(drawing.bibliography),
     }
+
+
+def _known(bibliography: Bibliography | None) -> JsonDict:
+    if bibliography is None:
+        return {}
+    values = public(bibliography)
+    counts = {by: len(numbers) for by, numbers in values["citations"].items() if numbers}
+    return {name: values[name] for name in ("owners", "inventors", "agents", "status")} | {"citation_counts": counts}
 
 
 def hits_json(hits: Iterable[PatentHit]) -> list[JsonDict]:

@@ -182,7 +182,8 @@ def measure_backend(
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(queries, size=min(searches, len(queries)), replace=False))
     wheres = (Filter(), *filters)
-    passing = [np.array([where.matches(d) for d in collection.drawings], dtype=bool) for where in wheres]
+    decided = [where.among(collection.drawings) for where in wheres]
+    passing = [np.array([where.matches(d) for d in collection.drawings], dtype=bool) for where in decided]
     exact = _exact(collection, rows, passing, max(ks))
     series, precisions = [], (math.nan, math.nan)
     for where, mask, answers in zip(wheres, passing, exact, strict=True):

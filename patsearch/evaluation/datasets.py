@@ -161,7 +161,7 @@ def leave_one_out(
     Raises:
         UsageError: no drawing is left, or none has what is compared.
     """
-    where = where or Filter()
+    where = (where or Filter()).among(collection.drawings)
     noted = list(notes)
     own = collection.kept([_wanted(d, protocol) and where.matches(d) for d in collection.drawings])
     if not len(own):

@@ -104,6 +104,7 @@ def sheet_of(name: str) -> tuple[str, str]:
 
 
 def _kept(collection: Collection, where: Filter, protocol: Protocol) -> set[str]:
+    where = where.among(collection.drawings)
     return {d.id for d in collection.drawings if (protocol.front_pages or not d.front_page) and where.matches(d)}
 
 

@@ -157,6 +157,10 @@ class Filter:
             return self
         return replace(self, conditions=tuple(_resolved(condition, cited) for condition in self.conditions))
 
+    def among(self, drawings: Iterable[Drawing]) -> Filter:
+        """The same with `citedby` as what those among some drawings cite: for drawings that are in no index."""
+        return self.resolved(lambda citing: (n for d in drawings if citing.matches(d) for n in d.values("cites")))
+
     def __bool__(self) -> bool:
         return bool(self.conditions)
 

@@ -1,6 +1,7 @@
 """Ingesting patents: sources, sheets to figures, vectors, the journal."""
 
+from patsearch.ingest.bibliographies import add_bibliographies
 from patsearch.ingest.pipeline import IngestOptions, Progress, ingest
 from patsearch.ingest.report import IngestReport
 
-__all__ = ["IngestOptions", "IngestReport", "Progress", "ingest"]
+__all__ = ["IngestOptions", "IngestReport", "Progress", "add_bibliographies", "ingest"]

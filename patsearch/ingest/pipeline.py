@@ -32,9 +32,10 @@ from patsearch.interrupts import shielded, stoppable
 from patsearch.numbers import normal_number
 from patsearch.processes import require_main_guard
 from patsearch.servers import remember
-from patsearch.types import Drawing
+from patsearch.types import Drawing, JsonDict
 
 _COMMIT_SECONDS = 5.0
+_UNDESCRIBED = "already in the index, from before bibliographies were stored (--bibliography-only adds them)"
 _WITHOUT = "without drawings"
 _FRONT_PAGE = "without drawings but the front page's (--front-pages)"
 _DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
@@ -149,7 +150,7 @@ class _Run:
         self._on_progress = on_progress
         self._total = total
         self._done = 0
-        self._settings = json.dumps({"front_pages": options.front_pages, "recipe": _RECIPE}, sort_keys=True)
+        self._shape = {"front_pages": options.front_pages, "recipe": _RECIPE}
         self._pending: list[tuple[Unit, UnitResult]] = []
         self._pending_drawings = 0
         self._last_commit = time.perf_counter()
@@ -209,10 +210,12 @@ class _Run:
         entry = self.engine.journal.get(unit.key)
         if entry is None or self.options.again or entry.patent in self._cut_off:
             return None
-        if entry.fingerprint != unit.fingerprint or entry.settings != self._settings:
+        shape, described = read_settings(entry.settings)
+        if entry.fingerprint != unit.fingerprint or shape != self._shape:
             return None
+        there = "already in the index" if described else _UNDESCRIBED
         reasons = {
-            "done": "already in the index" if entry.drawings else _WITHOUT,
+            "done": there if entry.drawings else _WITHOUT,
             "deleted": "deleted from the index (--again brings it back)",
             "replaced": "replaced by another source",
         }
@@ -262,7 +265,8 @@ class _Run:
             stale += self._stale(unit, result, entries)
             state: State = "partial" if result.problems else "done"
             count = len(result.drawings)
-            entries.append(Entry(unit.key, unit.fingerprint, self._settings, result.patent, count, state))
+            settings = write_settings(self._shape, unit.fingerprint)
+            entries.append(Entry(unit.key, unit.fingerprint, settings, result.patent, count, state))
             if count:
                 report.patents += 1
                 report.drawings += count
@@ -271,9 +275,8 @@ class _Run:
         for unit, result in batch:
             # A unit that failed now but is in the index keeps what it had.
             if result.failed is not None and engine.journal.get(unit.key) is None:
-                entries.append(
-                    Entry(unit.key, unit.fingerprint, self._settings, result.patent, 0, "failed", result.failed)
-                )
+                settings = write_settings(self._shape, None)
+                entries.append(Entry(unit.key, unit.fingerprint, settings, result.patent, 0, "failed", result.failed))
         patents = {result.patent for _, result in good}
         engine.journal.begin(patents, "store")
         if drawings:
@@ -289,8 +292,8 @@ class _Run:
     def _is_new(self, unit: Unit, result: UnitResult) -> bool:
         """Whether there is something to store: a patent with damaged files is read in every run."""
         entry = self.engine.journal.get(unit.key)
-        same = (unit.fingerprint, self._settings, "partial" if result.problems else "done", len(result.drawings))
-        known = entry and (entry.fingerprint, entry.settings, entry.state, entry.drawings)
+        same = (unit.fingerprint, self._shape, "partial" if result.problems else "done", len(result.drawings))
+        known = entry and (entry.fingerprint, read_settings(entry.settings)[0], entry.state, entry.drawings)
         if self.options.again or known != same:
             return True
         self.report.skipped["read again, with the same outcome"] += 1
@@ -331,6 +334,21 @@ def _batches_without_double_patents(
         seen.add(result.patent)
     if batch:
         yield batch
+
+
+def read_settings(text: str) -> tuple[JsonDict, str | None]:
+    """Of an entry of the journal: the options that shape its drawings, and which unit its bibliography is from."""
+    try:
+        shape = json.loads(text)
+    except ValueError:
+        return {}, None
+    described = shape.pop("bibliography", None) if isinstance(shape, dict) else None
+    return (shape, described) if isinstance(shape, dict) else ({}, None)
+
+
+def write_settings(shape: JsonDict, described: str | None) -> str:
+    """What `read_settings` reads."""
+    return json.dumps(shape | ({"bibliography": described} if described else {}), sort_keys=True)
 
 
 def in_shard(key: str, shard: tuple[int, int] | None) -> bool:

@@ -121,5 +121,6 @@ def _as_before(engine: Engine, known: Mapping[str, Drawing]) -> None:
 
 
 def _told(drawing: Drawing, by: Drawing) -> Drawing:
-    """A drawing with what another drawing of its patent says of the patent."""
-    return replace(drawing, **{name: getattr(by, name) for name in _OF_PATENT})
+    """A drawing with what another drawing of its patent says of the patent; an older index has no bibliography."""
+    told = replace(drawing, **{name: getattr(by, name) for name in _OF_PATENT})
+    return told if by.bibliography else replace(told, bibliography=drawing.bibliography)

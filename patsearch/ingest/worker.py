@@ -45,6 +45,7 @@ class WorkerSettings:
         preprocessing: what to make of the figures where the main process encodes; None where its
             encoder needs the images themselves.
         thumbnails: make them; a cache of drawings for training needs none.
+        data_only: read what is known of patents, and none of their sheets.
         full_size: where the main process's encoder needs images, it needs them as large as on the sheet.
     """
 
@@ -54,6 +55,7 @@ class WorkerSettings:
     front_pages: bool = False
     thumbnails: bool = True
     full_size: bool = False
+    data_only: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class UnitResult:
         thumbnails: drawing id (front pages too) and PNG bytes.
         problems: sheets that could not be read.
         remarks: what was left out by rule.
+        known: the patent's data, where nothing else was requested.
         failed: why nothing of the patent could be read, None where it could.
         stages: CPU seconds by stage.
     """
@@ -78,6 +81,7 @@ class UnitResult:
     sheets: int = 0
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
+    known: Patent | None = None
     failed: str | None = None
     stages: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -97,13 +101,17 @@ class Worker:
     def process(self, unit: Unit) -> UnitResult:
         """Everything for one unit; never raises what a bad file can cause."""
         result = UnitResult()
+        only = self.settings.data_only
         try:
             with _timed(result.stages, "unpack"):
-                patent = unit.load()
+                patent = unit.known() if only else unit.load()
             result.patent = patent.number
             where = f"{unit.origin}: {unit.key}"
             result.problems = [Problem(where, text) for text in patent.problems]
             result.remarks = [Problem(where, text, expected=True) for text in patent.remarks]
+            if only:
+                result.known = patent
+                return result
             self._figures(unit, patent, result)
             self._encode(result)
         except (PatsearchError, OSError, MemoryError) as error:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from patsearch.bibliography import Party
 from patsearch.engine import Question
 from patsearch.record.record import SearchRecord
 from patsearch.types import Drawing, PatentHit
+
+_PARTIES_SHOWN = 5
+_SPANS_SHOWN = 8
 
 
 def details(record: SearchRecord) -> list[tuple[str, str]]:
@@ -50,6 +57,44 @@ def class_titles(drawing: Drawing) -> str:
 def dates(drawing: Drawing) -> str:
     """Date of grant and kind."""
     return ", ".join(part for part in (f"granted {drawing.granted}" if drawing.granted else "", drawing.kind) if part)
+
+
+def owners(drawing: Drawing) -> str:
+    """Owners with their countries, and inventors who are not owners too."""
+    known = drawing.bibliography
+    if known is None:
+        return ""
+    names = {party.name for party in known.owners}
+    inventors = [party for party in known.inventors if party.name not in names]
+    parts = [("owner", "owners", list(known.owners)), ("inventor", "inventors", inventors)]
+    named = [(one if len(found) == 1 else several, found) for one, several, found in parts if found]
+    return "; ".join(f"{name}: {_parties(found)}" for name, found in named)
+
+
+def _parties(parties: Sequence[Party]) -> str:
+    shown = [f"{party.name} ({party.country})" if party.country else party.name for party in parties[:_PARTIES_SHOWN]]
+    more = len(parties) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def term(drawing: Drawing) -> str:
+    """From when to when and where it is in force, with what was assumed; and its status, where that says more."""
+    spans = [one for one in drawing.protections if one.first or one.last]
+    said = [f"{one.country} {one.first or '?'} to {one.last or '?'}" for one in spans[:_SPANS_SHOWN]]
+    more = len(spans) - len(said)
+    known = [f"in force: {', '.join(said)}{f' and {more} more' if more else ''}"] if said else []
+    status = drawing.bibliography.status if drawing.bibliography else ""
+    known += [f"status: {status}"] * (status not in ("", "granted"))
+    return "; ".join([*known, *dict.fromkeys(one.assumed for one in spans if one.assumed)])
+
+
+def citations(drawing: Drawing) -> str:
+    """How many patents it cites, and who named them."""
+    cited = [one for one in drawing.bibliography.citations if one.patent] if drawing.bibliography else []
+    named = {"examiner": "the examiner", "applicant": "the applicant"}
+    counts = Counter(named.get(one.by, "others") for one in cited)
+    said = ", ".join(f"{count} by {by}" for by, count in counts.items())
+    return f"cites {len(cited)} patents ({said})" if cited else ""
 
 
 def mark(hit: PatentHit, question: Question) -> str:

@@ -6,7 +6,19 @@ from functools import partial
 
 from patsearch import pages
 from patsearch.engine import Thumbnails
-from patsearch.record.describe import caption, class_codes, class_titles, dates, details, heading, mark, marked_first
+from patsearch.record.describe import (
+    caption,
+    citations,
+    class_codes,
+    class_titles,
+    dates,
+    details,
+    heading,
+    mark,
+    marked_first,
+    owners,
+    term,
+)
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
 
@@ -31,6 +43,9 @@ def render_page(record: SearchRecord, thumbnails: Thumbnails) -> str:
         thumbnail=thumbnails.get,
         caption=caption,
         dates=dates,
+        owners=owners,
+        term=term,
+        citations=citations,
         class_codes=class_codes,
         class_titles=class_titles,
         link_of=link_of,

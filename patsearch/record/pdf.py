@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 from patsearch.drawings.opening import open_image
 from patsearch.engine import Thumbnails
 from patsearch.errors import ImageError, PluginError
-from patsearch.record.describe import caption, class_codes, class_titles, dates, details, heading, mark, marked_first
+from patsearch.record.describe import (
+    caption,
+    citations,
+    class_codes,
+    class_titles,
+    dates,
+    details,
+    heading,
+    mark,
+    marked_first,
+    owners,
+    term,
+)
 from patsearch.record.fonts import covered, fonts_for
 from patsearch.record.record import SearchRecord
 from patsearch.titles import link_of
@@ -96,6 +108,9 @@ class _Writer:
             (best.title, 9.0, None),
             (caption(best), 8.0, None),
             (dates(best), 8.0, None),
+            (owners(best), 8.0, None),
+            (term(best), 8.0, None),
+            (citations(best), 8.0, None),
             (class_codes(best), 8.0, None),
             (class_titles(best), 8.0, None),
         ]

@@ -157,12 +157,12 @@ def _describing(router: APIRouter, service: Service) -> None:
 
     @router.get("/facets", response_model=schemas.FacetsAnswer)
     async def count_facets(filter: Annotated[list[FieldText], Query(max_length=32)] = []) -> JSONResponse:  # noqa: B006
-        """Classes, years and kinds of the patents that a filter selects."""
+        """Classes, years, kinds, owners and countries of the patents that a filter selects."""
         return await service.with_index(lambda _, facets: JSONResponse(facets.count(filter_of(filter))))
 
     @router.get("/patents/{number}", response_model=PatentAnswer, responses=_NOT_FOUND)
     async def patent(number: Name) -> JSONResponse:
-        """One patent with all its drawings."""
+        """One patent with all its drawings, owners, inventors, citations and term."""
 
         def describe(engine: Engine) -> JSONResponse:
             drawings = engine.drawings_of(number)[0]

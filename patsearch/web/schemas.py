@@ -128,12 +128,47 @@ class KindCount(BaseModel):
     count: int
 
 
+class OwnerCount(BaseModel):
+    owner: str
+    count: int
+
+
+class CountryCount(BaseModel):
+    country: str
+    count: int
+
+
+class OfficeCount(BaseModel):
+    office: str
+    count: int
+
+
+class StatusCount(BaseModel):
+    status: str
+    count: int
+
+
+class InForceCount(BaseModel):
+    """Patents known to be in force on a day, the server's today."""
+
+    day: str
+    count: int
+
+
 class FacetsAnswer(BaseModel):
+    """`owners` are those with the most patents, of `owners_total`."""
+
     patents: int
     drawings: int
     classes: dict[str, list[ClassTree]]
     granted: list[YearCount]
     kinds: list[KindCount]
+    owners: list[OwnerCount]
+    owners_total: int
+    countries: list[CountryCount]
+    offices: list[OfficeCount]
+    statuses: list[StatusCount]
+    in_force: InForceCount
 
 
 class ExplainedPicture(BaseModel):

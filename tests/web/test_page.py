@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,11 +20,16 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 import pytest
-from makers import draw_design
+from makers import draw_design, week
 from model_makers import obj, stool
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from PIL import Image, ImageDraw
-from web_makers import HOSTILE_TITLE, TOKEN
+from web_makers import HOSTILE_TITLE, TOKEN, png
+
+from patsearch.bibliography import Bibliography, Citation, Party, Related
+from patsearch.engine import open_index
+from patsearch.ingest import IngestOptions, ingest
+from patsearch.types import Patent
 
 if TYPE_CHECKING:
     from conftest import Demo
@@ -232,6 +238,97 @@ def test_filters_narrow(page: Page, demo: Demo) -> None:
     page.fill("#title-words", "zebra")
     until(page, "!document.getElementById('warnings').hidden")
     assert "No drawing of this index matches title~zebra" in page.locator("#warnings").inner_text()
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., str]) -> str:
+    """A server over twelve designs of three owners; USD900002 cites two of them, and its owner's name is markup."""
+    folder = tmp_path_factory.mktemp("described")
+    ingest([week(folder / "w", range(12))], folder / "index", IngestOptions(workers=1))
+    with open_index(folder / "index", read_only=False) as engine:
+        for n in range(12):
+            owners = (Party(["NIKE, Inc.", 'The "Made Up" Co., Ltd.', HOSTILE_TITLE][n % 3], "US"),)
+            cited = (Citation("USD900005", "examiner"), Citation("USD900007", "applicant"), Citation("GB2071234"))
+            known = Bibliography(
+                owners=owners,
+                inventors=(Party("Ada Möller", "DE"),),
+                citations=(*cited, Citation("", "examiner", "A catalogue of chairs")) if n == 2 else (),
+                related=(Related("division", "29736593", date(2015, 3, 4)),) if n == 2 else (),
+                years=15 if n < 9 else 1,
+                disclaimer=n == 2,
+                status="granted",
+            )
+            engine.backend.amend([Patent(f"USD{900000 + n}", bibliography=known)])
+    return start(folder / "index")
+
+
+def test_owners_and_the_switch_narrow(browser: Browser, described: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in _opened(browser, described, width=1280, height=1400):
+        assert len(ask(page, sketch)) == 12
+        owners = page.locator('[data-testid="owners"] label')
+        assert [owner.inner_text().split("\n")[0].strip() for owner in owners.all()] == [
+            "NIKE, Inc.",
+            HOSTILE_TITLE,
+            'The "Made Up" Co., Ltd.',
+        ]
+        assert [count.inner_text() for count in page.locator('[data-testid="owners"] .count').all()] == ["4"] * 3
+        assert page.locator('[data-testid="in-force-count"]').inner_text() == "9"
+        page.check("#in-force")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 9")
+        owners.filter(has_text="Made Up").click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 3")
+        owners.filter(has_text="NIKE").click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 6")
+        shoot(page, "owners", whole=True)
+        assert {card.inner_text() for card in page.locator('[data-testid="owner"]').all()} == {
+            "NIKE, Inc.", 'The "Made Up" Co., Ltd.',
+        }  # fmt: skip
+        (said,) = page.locator("#warnings li").all()
+        assert "15 years from grant" in said.inner_text()
+        page.click("#clear-filters")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 12")
+        assert not page.is_checked("#in-force")
+        page.fill("#owner-words", "made co")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 4")
+
+
+def test_a_patent_shows_who_owns_it_and_what_it_cites(browser: Browser, described: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in _opened(browser, described, width=1280, height=1000):
+        assert ask(page, sketch)[0] == "USD900002"
+        page.locator('[data-testid="open-patent"]').first.click()
+        page.wait_for_selector('[data-testid="bibliography"]')
+        text = page.locator('[data-testid="bibliography"]').inner_text()
+        for part in (HOSTILE_TITLE, "Ada Möller (DE)", "US: 2021-01-05 to 2036-01-05", "disclaimer may end it earlier",
+                     "division 29736593 2015-03-04", "granted"):  # fmt: skip
+            assert part in text
+        page.locator('[data-testid="citations"] summary').click()
+        cited = page.locator('[data-testid="citations"]').inner_text()
+        for part in (
+            "Cites 3 patents",
+            "By the examiner",
+            "USD900005",
+            "A catalogue of chairs",
+            "USD900007",
+            "GB2071234",
+        ):
+            assert part in cited
+        shoot(page, "bibliography")
+        page.click('[data-testid="cited-here"]')
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 2")
+        assert set(found(page)) == {"USD900005", "USD900007"}
+        page.locator('[data-testid="open-patent"]').first.click()
+        page.wait_for_selector('[data-testid="citing-here"]')
+        assert page.locator('[data-testid="cited-here"]').count() == 0
+        page.locator(".filter-chip")
+        page.keyboard.press("Escape")
+        page.locator(".filter-chip").first.click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 12")
+        page.locator('[data-patent="USD900007"] [data-testid="open-patent"]').click()
+        page.click('[data-testid="citing-here"]')
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 1")
+        assert found(page) == ["USD900002"]
 
 
 def test_marks_change_the_order(page: Page, demo: Demo) -> None:

@@ -223,16 +223,16 @@ class Generation:
             raise
         self.refresh()
 
-    def amend(self, patents: Sequence[Patent]) -> int:
-        """Add what is known of patents to their facts; returns how many of them have live drawings."""
+    def amend(self, patents: Sequence[Patent]) -> set[str]:
+        """Add what is known of patents to their facts; returns the numbers of those with live drawings."""
         alive = self._facts(self.snapshot, None)
-        found: list[Patent] = []
+        found: set[str] = set()
         clashing: dict[int, Patent] = {}
         try:
             with self.catalogue.transaction() as db:
                 for patent in patents:
                     facts = np.intersect1d(self._ledger.facts_of(db, patent.number), alive).tolist()
-                    found += [patent] * bool(facts)
+                    found |= {patent.number} if facts else set()
                     clashing |= dict.fromkeys(self._ledger.amend(db, patent, facts), patent)
                 self._ledger.count_amendment(db)
         except BaseException:
@@ -240,7 +240,7 @@ class Generation:
             raise
         self.refresh()
         self._store_again(clashing)
-        return len(found)
+        return found
 
     def _store_again(self, patents: dict[int, Patent]) -> None:
         """Store the drawings of some facts again, amended."""

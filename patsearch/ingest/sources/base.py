@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +48,10 @@ class Unit(ABC):
         Raises:
             SourceError: the patent cannot be read at all; one line says what and where.
         """
+
+    def known(self) -> Patent:
+        """The patent's data alone, without sheets and what is wrong with them; errors as of `load`."""
+        return replace(self.load(), sheets=(), problems=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from patsearch.ingest.grant import MAX_XML, Grant, parse_grant
 from patsearch.ingest.sources.base import Unit
 from patsearch.ingest.sources.folders import natural_key, read_file, readable
 from patsearch.ingest.sources.imagefiles import SUFFIXES, sheet_names
-from patsearch.ingest.sources.unzip import MAX_MEMBER, unzip
+from patsearch.ingest.sources.unzip import MAX_MEMBER, Unpacked, unzip
 from patsearch.types import Patent, Sheet
 
 GRANT_NAME = re.compile(r"^(?:US)?[A-Z]{0,2}\d{4,11}(?:[A-Z]\d?)?-\d{8}$", re.IGNORECASE)
@@ -37,11 +37,23 @@ class GrantZip(Unit):
     data: bytes | None = None
 
     def load(self) -> Patent:
+        grant, unpacked, others = self._unpacked(IMAGES)
+        images = {n: d for n, d in unpacked.files.items() if not n.lower().endswith(TEXTS)}
+        if others:
+            unpacked.problems.append(f"{len(others)} files are not images of a known kind: {', '.join(others[:5])}")
+        return _with_sheets(grant, images, tuple(unpacked.problems))
+
+    def known(self) -> Patent:
+        grant, _, _ = self._unpacked(())
+        return replace(grant.patent, problems=())
+
+    def _unpacked(self, images: tuple[str, ...]) -> tuple[Grant, Unpacked, list[str]]:
+        """The grant, its other files with one of these suffixes, and names of files that no grant has by rule."""
         where = f"{printable(self.path)}:{self.member}" if self.member else printable(self.path)
         data = self.data if self.data is not None else self._read(where)
         try:
             others: list[str] = []
-            unpacked = unzip(data, lambda name: _wanted(name, others))
+            unpacked = unzip(data, lambda name: _wanted(name, others, images))
             name = _xml_name(list(unpacked.files), PurePosixPath(self.member or self.path.name).stem)
             if name is None:
                 # Say why, where the XML was there and could not be unpacked.
@@ -49,10 +61,7 @@ class GrantZip(Unit):
             grant = parse_grant(unpacked.files.pop(name))
         except SourceError as error:
             raise SourceError(f"{where}: {error.message}.") from error
-        images = {n: d for n, d in unpacked.files.items() if not n.lower().endswith(TEXTS)}
-        if others:
-            unpacked.problems.append(f"{len(others)} files are not images of a known kind: {', '.join(others[:5])}")
-        return _with_sheets(grant, images, tuple(unpacked.problems))
+        return grant, unpacked, others
 
     def _read(self, where: str) -> bytes:
         with readable(where), self.path.open("rb") as file:
@@ -71,11 +80,7 @@ class GrantFiles(Unit):
     images: tuple[Path, ...]
 
     def load(self) -> Patent:
-        data = read_file(self.xml, MAX_XML)
-        try:
-            grant = parse_grant(data)
-        except SourceError as error:
-            raise SourceError(f"{printable(self.xml)}: {error.message}.") from error
+        grant = self._grant()
         images, problems = {}, []
         for path in self.images:
             if _IN_TEXT.search(path.stem):
@@ -87,6 +92,16 @@ class GrantFiles(Unit):
         if not images and not problems and not grant.images:
             return grant.patent  # a grant without drawings, such as one in chemistry
         return _with_sheets(grant, images, tuple(problems))
+
+    def known(self) -> Patent:
+        return replace(self._grant().patent, problems=())
+
+    def _grant(self) -> Grant:
+        data = read_file(self.xml, MAX_XML)
+        try:
+            return parse_grant(data)
+        except SourceError as error:
+            raise SourceError(f"{printable(self.xml)}: {error.message}.") from error
 
 
 def _with_sheets(grant: Grant, files: dict[str, bytes], problems: tuple[str, ...]) -> Patent:
@@ -121,9 +136,9 @@ def grant_key(name: str) -> str:
     return stem.upper() if GRANT_NAME.match(stem) else stem
 
 
-def _wanted(name: str, others: list[str]) -> bool:
+def _wanted(name: str, others: list[str], images: tuple[str, ...]) -> bool:
     """Whether to unpack a member; the names of those that no grant has by rule are added to `others`."""
-    wanted = name.lower().endswith((*TEXTS, *IMAGES))
+    wanted = name.lower().endswith((*TEXTS, *images))
     if not wanted and not name.startswith(".") and not name.lower().endswith(_ATTACHED):
         others.append(name)
     return wanted

@@ -40,6 +40,9 @@ class PatentFiles(Unit):
     patent: Patent
     files: tuple[SheetFile, ...]
 
+    def known(self) -> Patent:
+        return self.patent
+
     def load(self) -> Patent:
         sheets, problems = [], []
         for file in self.files:

@@ -31,7 +31,7 @@ from patsearch.backends.base import Backend, Embeddings, IndexSpec, Location
 from patsearch.errors import EncoderMismatch, IndexNotFound, UsageError
 from patsearch.filters import Filter, not_patent, only_patent, parse_filter
 from patsearch.types import Drawing, Patent
-from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors, resolved
+from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors
 
 Filled = tuple[Backend, list[Drawing], Embeddings]
 
@@ -39,7 +39,7 @@ TOLERANCE = 2e-3
 _KILLED = """
 import os, signal, sys
 from importlib import import_module
-from patsearch_contract.samples import random_drawings, random_vectors
+from patsearch_contract.samples import SPEC, nearest, random_drawings, random_filter, random_vectors
 module, name, location = sys.argv[1:]
 backend = getattr(import_module(module), name).open(location, read_only=False)
 backend.upsert(random_drawings(60, seed=5)[:50], random_vectors(60, seed=5)[:50])
@@ -224,7 +224,7 @@ class BackendContract:
         backend, drawings, vectors = stored
         for step in range(3):
             given = random_filter(np.random.default_rng([seed, step]), drawings, lookups=True)
-            where = resolved(given, drawings)
+            where = given.among(drawings)
             label = f"filter {str(where)!r}, seed {seed}, step {step}"
             wanted = sorted(d.id for d in drawings if where.matches(d))
             assert backend.count(given) == len(wanted), label
@@ -246,7 +246,7 @@ class BackendContract:
             known.setdefault(d.patent, Patent(d.patent, title="Added", filed=d.filed, bibliography=d.bibliography))
         kept = bare[1:]
         stored = known.keys() & {d.patent for d in kept}
-        assert backend.amend([*known.values(), Patent("USD1", title="unknown")]) == len(stored)
+        assert backend.amend([*known.values(), Patent("USD1", title="unknown")]) == stored
         wanted = {d.id: d.amended(known[d.patent]) if d.patent in known else d for d in kept}
         found = backend.get(list(wanted))
         assert {id_: drawing for id_, (drawing, _) in found.items()} == wanted
@@ -255,7 +255,7 @@ class BackendContract:
         for seed in range(30):
             where = random_filter(np.random.default_rng([seed, 9]), list(wanted.values()))
             assert list(backend.ids(where)) == sorted(i for i, d in wanted.items() if where.matches(d)), str(where)
-        assert backend.amend(list(known.values())) == len(stored)
+        assert backend.amend(list(known.values())) == stored
         assert backend.verify() == []
         backend.compact()
         assert {i: d for i, (d, _) in backend.get(list(wanted)).items()} == wanted

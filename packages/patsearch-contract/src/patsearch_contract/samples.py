@@ -195,11 +195,6 @@ def random_filter(rng: np.random.Generator, drawings: Sequence[Drawing], *, look
     return parse_filter([makers[int(rng.integers(0, len(makers)))]() for _ in range(count)])
 
 
-def resolved(where: Filter, drawings: Sequence[Drawing]) -> Filter:
-    """The filter with `citedby` as what the drawings that it names cite, by the plain definition."""
-    return where.resolved(lambda citing: [n for d in drawings if citing.matches(d) for n in d.values("cites")])
-
-
 def nearest(query: Embeddings, drawings: Sequence[Drawing], vectors: Embeddings, where: Filter) -> dict[str, float]:
     """The exact cosine of every drawing that matches, by id."""
     scores = vectors.astype(np.float64) @ query.astype(np.float64)

@@ -100,6 +100,7 @@ export function card(hit, actions, { fresh, canExplain }) {
       fresh && h("span", { class: "fresh", data: { testid: "new-badge" } }, "new"),
       head,
       facts,
+      hit.owners?.length ? h("p", { class: "owner", title: hit.owners.map((owner) => owner.name).join("; "), data: { testid: "owner" } }, hit.owners[0].name) : null,
       classTags(hit),
       buttons,
     ),

@@ -6,7 +6,7 @@ const SCHEMES = /** @type {const} */ (["locarno", "uspc"]);
 
 /**
  * @param {Filters} filters
- * @param {"locarno" | "uspc" | "granted" | null} [without] a part that is left out, to count what it could be instead
+ * @param {"locarno" | "uspc" | "granted" | "owner" | "inforce" | null} [without] a part that is left out, to count what it could be instead
  * @returns {string[]}
  */
 export function filterLines(filters, without = null) {
@@ -16,7 +16,15 @@ export function filterLines(filters, without = null) {
   }
   if (without !== "granted" && (filters.from || filters.to)) lines.push(`granted=${filters.from}..${filters.to}`);
   if (filters.title.trim()) lines.push(`title~${filters.title.trim()}`);
+  if (without !== "owner" && filters.owners.size) lines.push(`owner=${[...filters.owners].map(quoted).join(",")}`);
+  if (filters.ownerWords.trim()) lines.push(`owner~${filters.ownerWords.trim()}`);
+  if (without !== "inforce" && filters.inForce) lines.push(`inforce=${filters.inForce}`);
   return [...lines, ...filters.expert];
+}
+
+/** A name in quotation marks; names are compared by their words, so those within it do not count. @param {string} name */
+function quoted(name) {
+  return `"${name.replace(/["\u201c-\u201f]/g, " ")}"`;
 }
 
 /**
@@ -40,6 +48,11 @@ export function activeFilters(filters) {
   if (filters.title.trim()) {
     found.push({ text: `Title: ${filters.title.trim()}`, remove: () => Object.assign(filters, { title: "" }) });
   }
+  for (const owner of filters.owners) found.push({ text: `Owner: ${owner}`, remove: () => filters.owners.delete(owner) });
+  if (filters.ownerWords.trim()) {
+    found.push({ text: `Owner: ${filters.ownerWords.trim()}`, remove: () => Object.assign(filters, { ownerWords: "" }) });
+  }
+  if (filters.inForce) found.push({ text: `In force on ${filters.inForce}`, remove: () => Object.assign(filters, { inForce: "" }) });
   for (const line of filters.expert) {
     found.push({ text: line, remove: () => Object.assign(filters, { expert: filters.expert.filter((l) => l !== line) }) });
   }

@@ -5,6 +5,7 @@ import { ClassTree } from "./classtree.js";
 import { byId, debounce, h, icon, plural } from "./dom.js";
 import { activeFilters, filterLines } from "./filterlines.js";
 import { showError } from "./notes.js";
+import { Owners } from "./owners.js";
 import { forgetMarks, searchIfShown } from "./search.js";
 import { emit, on, state } from "./state.js";
 import { Years } from "./years.js";
@@ -14,6 +15,10 @@ const { filters } = state;
 let trees;
 /** @type {Years} */
 let years;
+/** @type {Owners} */
+let owners;
+/** The server's today, on which the switch counts. */
+let today = "";
 /** @type {AbortController | null} */
 let counting = null;
 
@@ -41,13 +46,15 @@ async function count() {
     return asked.get(key);
   };
   try {
-    const [all, locarno, uspc, granted] = await Promise.all([ask(null), ask("locarno"), ask("uspc"), ask("granted")]);
+    const [all, locarno, uspc, granted, owner, inForce] = await Promise.all([ask(null), ask("locarno"), ask("uspc"), ask("granted"), ask("owner"), ask("inforce")]);
     if (counting !== mine) return;
     const total = byId("facet-total");
     total.textContent = `${plural(all.patents, "patent")}, ${plural(all.drawings, "drawing")}`;
     trees.locarno.count(locarno.classes.locarno ?? []);
     trees.uspc.count(uspc.classes.uspc ?? []);
     years.count(granted.granted);
+    owners.count(owner.owners, owner.owners_total);
+    showInForce(inForce.in_force);
   } catch (error) {
     showError(error);
   }
@@ -62,12 +69,27 @@ export async function loadFilters() {
   await count();
 }
 
+/** @param {{day: string, count: number}} counted */
+function showInForce({ day, count: patents }) {
+  today = day;
+  byId("in-force-name").textContent = `In force on ${filters.inForce || day}`;
+  byId("in-force-count").textContent = patents.toLocaleString("en");
+}
+
+/** Add a line to the filters, as of a patent's citations, and search with it. @param {string} line */
+export function addLine(line) {
+  if (!filters.expert.includes(line)) filters.expert = [...filters.expert, line];
+  changed();
+}
+
 /** Show the filters as they are in the state. */
 function render() {
   trees.locarno.refresh();
   trees.uspc.refresh();
   years.refresh();
-  for (const [id, value] of [["granted-from", filters.from], ["granted-to", filters.to], ["title-words", filters.title]]) {
+  owners.refresh();
+  byId("in-force").checked = Boolean(filters.inForce);
+  for (const [id, value] of [["granted-from", filters.from], ["granted-to", filters.to], ["title-words", filters.title], ["owner-words", filters.ownerWords]]) {
     const field = byId(id);
     if (field.value !== value && document.activeElement !== field) field.value = value;
   }
@@ -153,6 +175,18 @@ function startFields() {
       changed();
     }, 400),
   );
+  byId("owner-words").addEventListener(
+    "input",
+    debounce(() => {
+      if (filters.ownerWords === byId("owner-words").value) return;
+      filters.ownerWords = byId("owner-words").value;
+      changed();
+    }, 400),
+  );
+  byId("in-force").addEventListener("change", () => {
+    filters.inForce = byId("in-force").checked ? today : "";
+    changed();
+  });
   byId("expert-add").addEventListener("click", () => void addExpert());
   byId("expert").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter") void addExpert();
@@ -171,6 +205,7 @@ export function startFilters() {
     uspc: new ClassTree(byId("tree-uspc"), filters.uspc, changed),
   };
   years = new Years(byId("years"), filters, changed);
+  owners = new Owners(byId("owners"), filters.owners, changed);
   startFields();
   const toggle = byId("filter-toggle");
   toggle.addEventListener("click", () => {

@@ -4,6 +4,7 @@ import { getJson, thumbnail } from "./api.js";
 import { caption, classTags, figureName, numberLink } from "./card.js";
 import { byId, h, icon, plural } from "./dom.js";
 import { openDialog } from "./dialogs.js";
+import { addLine } from "./filters.js";
 import { showError } from "./notes.js";
 import { moreLike } from "./search.js";
 
@@ -82,6 +83,56 @@ function facts(patent) {
     h("p", { class: "facts" }, numberLink(patent), line("kind", patent.kind), line("granted", patent.granted), line("filed", patent.filed), h("span", {}, plural(patent.drawings.length, "drawing"))),
     classTags(patent, 12),
     titles,
+    bibliography(patent),
+  );
+}
+
+/** Names of citers as the page calls them. @type {Record<string, string>} */
+const CITERS = { examiner: "By the examiner", applicant: "By the applicant", third_party: "By a third party", other: "By others", unknown: "Cited" };
+
+/** Owners, term, earlier documents and citations. @param {any} patent */
+function bibliography(patent) {
+  const parties = (/** @type {any[]} */ list) => list.map(({ name, country }) => (country ? `${name} (${country})` : name)).join(", ");
+  const term = patent.term.map((/** @type {any} */ one) => `${one.country}: ${one.first ?? "?"} to ${one.last ?? "?"}${one.assumed ? ` (${one.assumed})` : ""}`).join("; ");
+  const related = patent.related.map((/** @type {any} */ one) => [one.relation.replaceAll("-", " "), one.number, one.filed, one.patent].filter(Boolean).join(" "));
+  const hague = patent.hague && [patent.hague.number, patent.hague.registered && `registered ${patent.hague.registered}`].filter(Boolean).join(", ");
+  const rows = [
+    ["Owner", parties(patent.owners)],
+    ["Inventor", parties(patent.inventors)],
+    ["Agent", parties(patent.agents)],
+    ["In force", term],
+    ["Status", patent.status],
+    ["Goes back to", related.join("; ")],
+    ["Hague", hague],
+  ].filter(([, text]) => text);
+  const list = rows.length ? h("dl", { class: "bibliography", data: { testid: "bibliography" } }, ...rows.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))) : null;
+  return h("div", { class: "known" }, list, citations(patent));
+}
+
+/** What the patent cites, and the way to those that are in this index. @param {any} patent */
+function citations(patent) {
+  const count = Object.values(patent.citation_counts).reduce((sum, one) => sum + Number(one), 0);
+  const filtered = (/** @type {string} */ text, /** @type {string} */ line, /** @type {string} */ testid) => {
+    const button = h("button", { type: "button", class: "quiet small", data: { testid } }, icon("filter"), h("span", {}, text));
+    button.addEventListener("click", () => {
+      byId("patent-dialog").close();
+      addLine(line);
+    });
+    return button;
+  };
+  const groups = Object.entries(CITERS).flatMap(([by, name]) => {
+    const numbers = patent.citations[by] ?? [];
+    const texts = patent.literature[by] ?? [];
+    if (!numbers.length && !texts.length) return [];
+    return [h("h4", {}, name), h("p", { class: "small" }, numbers.join(", ")), ...texts.map((/** @type {string} */ text) => h("p", { class: "small muted" }, text))];
+  });
+  const number = `"${patent.patent}"`;
+  return h(
+    "div",
+    { class: "citations", data: { testid: "citations" } },
+    groups.length ? h("details", {}, h("summary", {}, `Cites ${plural(count, "patent")}`), ...groups) : null,
+    count ? filtered("Show those that it cites", `citedby=${number}`, "cited-here") : null,
+    filtered("Show those that cite it", `cites=${number}`, "citing-here"),
   );
 }
 

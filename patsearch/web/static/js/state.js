@@ -35,9 +35,12 @@
  * @property {string | null} link
  * @property {Record<string, string[]>} classes
  * @property {string[]} class_titles
+ * @property {Party[]} owners
+ * @property {string | null} expires
  * @property {Drawing} drawing
  * @property {Drawing[]} drawings
  *
+ * @typedef {{name: string, country: string}} Party an owner, inventor or agent
  * @typedef {{kind: "relevant" | "irrelevant", patent: string}} Mark
  * @typedef {{relevant: string[], irrelevant: string[]}} Applied
  * @typedef {{bytes: number, picture_bytes: number, pictures: number, pixels: number, figures: number, top: number}} Limits
@@ -60,6 +63,10 @@ export const state = {
     from: "",
     to: "",
     title: "",
+    /** Whole names. @type {Set<string>} */ owners: new Set(),
+    ownerWords: "",
+    /** The day on which a patent has to be in force; "" for any. */
+    inForce: "",
     /** @type {string[]} */ expert: [],
   },
   /** Marks by the id of the drawing. @type {Map<string, Mark>} */
