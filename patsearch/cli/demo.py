@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from patsearch.cli.output import notice
+from patsearch.files import write_output
 
 
 def register(app: typer.Typer) -> None:
@@ -52,9 +53,9 @@ def _draw_sketch(corpus: Path, design: int, path: Path) -> str:
     import json
 
     import numpy as np
-    from PIL import Image
 
     from patsearch.synth import rebuild
+    from patsearch.synth.sheets import png_bytes
     from patsearch.synth.sketch import sketch
 
     records = (corpus / "designs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -62,5 +63,5 @@ def _draw_sketch(corpus: Path, design: int, path: Path) -> str:
     drawn = rebuild(record)
     # A random stream that the corpus does not use: the sketch is not one of its drawings.
     rng = np.random.default_rng([0x5CE7C4, drawn.plan.seed, drawn.index])
-    Image.fromarray(sketch(drawn.mesh, drawn.views[0], rng)).save(path)
+    write_output(path, png_bytes(sketch(drawn.mesh, drawn.views[0], rng)))
     return str(record["patent"])

@@ -25,6 +25,8 @@ from typing import Any, Literal, get_args
 import cv2
 
 from patsearch.errors import UsageError
+from patsearch.files import new_parents, storage_errors
+from patsearch.lock import scratch_folder
 from patsearch.synth.design import STYLE as STYLE_STREAM
 from patsearch.synth.design import Design, Plan, make_design, plan_design, render_views
 from patsearch.synth.families import FAMILIES
@@ -34,6 +36,7 @@ from patsearch.synth.sheets import FULL_SIZE, DrawnSheet, PlacedFigure, draw_she
 Layout = Literal["uspto", "deeppatent", "images"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SIDECAR = "designs.jsonl"
+_SCRATCH = "synth"  # of what a killed run left
 
 _DEFAULT_SIZE: dict[Layout, int] = {"uspto": FULL_SIZE, "deeppatent": 512, "images": 512}
 _SMALLEST, _LARGEST = 64, 3000
@@ -107,6 +110,7 @@ def write_corpus(
 
     Raises:
         UsageError: the folder is not empty, or an argument makes no sense.
+        StorageError: it cannot be written; nothing is left.
         PluginError: numba or mapbox-earcut is not installed.
     """
     # Compiled here once, if at all: workers that start together find it done.
@@ -119,7 +123,6 @@ def write_corpus(
     _refuse_unless_empty(out)
     plans = [plan_design(seed, i, families=families, near_duplicates=near_duplicates) for i in range(designs)]
     make = partial(_make, layout=kind, size=size, weekly=weekly)
-    out.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []
 
     def counted() -> Iterator[_Made]:
@@ -129,10 +132,19 @@ def write_corpus(
             if on_progress is not None:
                 on_progress(len(records), designs)
 
-    files = _write_weeks(out, counted()) if kind == "uspto" else _write_folders(out, counted())
-    files += _write_lists(out, kind, records)
-    with (out / SIDECAR).open("w", encoding="utf-8", newline="\n") as sidecar:
-        sidecar.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    with (
+        storage_errors(f"Writing {out}"),
+        new_parents(out / SIDECAR),
+        scratch_folder(out / SIDECAR, _SCRATCH) as scratch,
+    ):
+        folder = scratch / "corpus"
+        folder.mkdir()
+        files = _write_weeks(folder, counted()) if kind == "uspto" else _write_folders(folder, counted())
+        files += _write_lists(folder, kind, records)
+        with (folder / SIDECAR).open("w", encoding="utf-8", newline="\n") as sidecar:
+            sidecar.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == SIDECAR):  # where it is, all is
+            path.rename(out / path.name)
     counts = [record["family"] for record in records]
     return CorpusReport(
         out=out,
@@ -164,7 +176,7 @@ def _checked_size(layout: Layout, size: int | None) -> int:
 def _refuse_unless_empty(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder.", hint="Give --out a folder to write to.")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not all(path.name.startswith(f".{_SCRATCH}-") for path in out.iterdir()):
         raise UsageError(f"{out} is not empty.", hint="Name a new folder, or remove its contents.")
 
 

@@ -1,6 +1,6 @@
 """A disk that is full: searching continues, every output is as it was before, and the exit code is 8.
 
-Two ways to be full: a small file system in memory, which takes the rights of root, and a limit on the size of files.
+What other commands make, and cannot make on such a disk, is in `test_full_disk_making.py`.
 """
 
 from __future__ import annotations
@@ -11,70 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import Full, names_in, run
 from index_makers import Writer, look, make_index
 from makers import draw_design, week
 
-from patsearch.cli import main
 from patsearch.engine import open_index
-
-Full = Callable[[], AbstractContextManager[None]]
-
-
-def run(*arguments: object) -> int:
-    """Exit code of the command line, in this process."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return int(stop.value.code or 0)
-
-
-@contextmanager
-def no_large_files() -> Iterator[None]:
-    """No file may grow beyond 64 bytes: to a program it looks like a full disk."""
-    resource = pytest.importorskip("resource", reason="Windows cannot limit the size of files")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.fixture(params=["mount", "limit"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Full]]:
-    """A folder, and what makes its disk full for a while."""
-    if request.param == "limit":
-        yield tmp_path, no_large_files
-        return
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if subprocess.run(mounting, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small tmpfs needs the rights of root")
-
-    @contextmanager
-    def full() -> Iterator[None]:
-        filler = folder / "filler"
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 12))
-            except OSError:
-                pass
-        try:
-            yield
-        finally:
-            filler.unlink()
-
-    try:
-        yield folder, full
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +30,6 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run("query", folder / "query.png", "--index", folder / "index", "--save", folder / "saved.json") == 0
     assert run("index", "snapshot", folder / "index", folder / "snap.tar") == 0
     return folder
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != "filler")
 
 
 # ---------------------------------------------------------------------- reading

@@ -9,7 +9,6 @@ import json
 import math
 import socket
 import struct
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,12 @@ from urllib.parse import quote, urlsplit
 import hostile_uploads
 import httpx
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from makers import draw_design
 from pdf_makers import encrypted, pdf_bytes, text_page
 from PIL import Image
 from waiting import wait_until
-from web_makers import HOSTILE_TITLE, TOKEN, png
+from web_makers import HOSTILE_TITLE, TOKEN, png, served
 
 from patsearch.web.app import create_app
 from patsearch.web.connection import Connection
@@ -44,24 +42,6 @@ def still_alive(client: TestClient, drawing: bytes) -> Iterator[None]:
     answer = client.post(f"{API}/search", files=[("image", drawing)])
     assert answer.status_code == 200
     assert answer.json()["hits"][0]["patent"] == "USD900001"
-
-
-@contextmanager
-def served(settings: ServerSettings, protocol: type[Connection] = Connection) -> Iterator[tuple[str, int]]:
-    """The application over a real socket of this process."""
-    config = uvicorn.Config(
-        create_app(settings), http=protocol, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started or not thread.is_alive())
-        assert server.started
-        yield server.servers[0].sockets[0].getsockname()
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def send(client: TestClient, data: bytes, name: str = "x.png", **fields: object) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from patsearch.files import write_output
 from patsearch.training.augment.augmentation import OFF, Augmentation, alone, augment, fit
 from patsearch.training.data.cache import SKETCH, VIEW, DrawingCache
 from patsearch.training.data.loader import Loader
@@ -36,6 +38,7 @@ def show_batch(
 
     Raises:
         ImageError: a drawing cannot be read, and no other can replace it.
+        StorageError: the picture cannot be written; an older one stays as it was.
     """
     loader = Loader(cache, sampler, augmentation, seed=seed)
     try:
@@ -62,7 +65,9 @@ def show_batch(
     page = Image.new("L", (left.width + right.width + 4 * _GAP, max(left.height, right.height)), 255)
     page.paste(left, (0, 0))
     page.paste(right, (left.width + 4 * _GAP, 0))
-    page.save(path, "PNG")
+    png = io.BytesIO()
+    page.save(png, "PNG")
+    write_output(path, png.getvalue())
 
 
 def _examples(cache: DrawingCache, sampler: Sampler, size: int) -> list[Grey]:
