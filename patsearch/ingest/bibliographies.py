@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 from patsearch.engine import Engine, Entry, open_index
@@ -21,6 +22,7 @@ from patsearch.ingest.pipeline import IngestOptions, Progress, in_shard, read_se
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Problem, Source, Unit, open_source
+from patsearch.ingest.sources.metadata import TABLES, read_metadata
 from patsearch.ingest.worker import UnitResult, WorkerSettings
 from patsearch.interrupts import shielded, stoppable
 from patsearch.processes import require_main_guard
@@ -44,7 +46,7 @@ def add_bibliographies(
     """Add bibliographies to the patents of an index; title, kind, dates and classes too, where it has none.
 
     Args:
-        sources: what `ingest` takes. Grants need no drawings with them.
+        sources: what `ingest` takes, or tables as `--metadata` takes them. Grants need no drawings with them.
         index: an existing index.
         options: `again`, `workers`, `shard`, `kind` and `source`; the others do not go with it.
 
@@ -64,7 +66,7 @@ def add_bibliographies(
         )
     if not sources:
         raise UsageError("No sources given.", hint="Name an archive or a folder.")
-    opened = [open_source(Path(path).expanduser(), kind=options.kind, options=options.source) for path in sources]
+    opened = [_open(Path(path).expanduser(), options) for path in sources]
     report = IngestReport(sources=[printable(source.path) for source in opened])
     start = time.perf_counter()
     with stoppable(), closing(open_index(Path(index).expanduser(), read_only=False)) as engine:
@@ -76,6 +78,42 @@ def add_bibliographies(
             report.seconds = time.perf_counter() - start
         report.save(engine.path)
     return report
+
+
+def _open(path: Path, options: IngestOptions) -> Source:
+    if path.suffix.lower() in TABLES and path.is_file() and options.kind is None:
+        return TableSource(path, options.source)
+    return open_source(path, kind=options.kind, options=options.source)
+
+
+class TableSource(Source):
+    """The rows of a table, which describe patents and have no drawings."""
+
+    name = "table"
+    looks_for = f"tables ({', '.join(TABLES)})"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.suffix.lower() in TABLES and path.is_file()
+
+    def units(self) -> Iterator[Unit | Problem]:
+        table = read_metadata(self.path)
+        self.taken.add(self.path)
+        yield from table.problems
+        for number, patent in table.patents.items():
+            digest = blake2b(patent.described().encode(), digest_size=16).hexdigest()
+            name = printable(self.path.name)
+            yield TableRow(key=number, fingerprint=digest, origin=name, size=0, patent=patent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow(Unit):
+    """A row of a table."""
+
+    patent: Patent
+
+    def load(self) -> Patent:
+        return self.patent
 
 
 class _Run:

@@ -1,4 +1,4 @@
-"""The text of a patent's front page -> number, kind, title, dates, classes and the captions of its figures.
+"""The text of a patent's front page -> number, kind, title, dates, classes, captions and bibliography.
 
 Front pages name their fields by the codes of WIPO ST.9, as in `(54) CHAIR`: the text of a field reaches to the next
 code. Text that a scanner recognised has slips; what cannot be read is left empty.
@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
 
 from patsearch.classification import ClassCode, try_code
 from patsearch.ingest.captions import parse_captions
+from patsearch.ingest.printed import printed_day, read_printed
 from patsearch.numbers import is_number, normal_number
 from patsearch.text import plain
 from patsearch.types import Patent
 
 # (13) in `LOC (13) Cl.` is the edition of the classification; (**) is the term.
-_CODE = re.compile(r"(?<!LOC )[(\[](?P<code>\d\d)[)\]]|[(\[]\*+[)\]]")
+_CODE = re.compile(r"(?<!LOC )[(\[](?P<code>\d\d)[)\]]|[(\[] ?\*+ ?[)\]]")
 _NUMBER = r"(?P<number>(?:[A-Z]{2} ?)?(?:Des\.|D|RE|PP|H)? ?\d[\d,/ ]{3,}\d(?: ?[A-Z]\d?\b)?)"
 _NAMED = re.compile(rf"(?:Patent|Publication|Pub\.|Pat\.) ?(?:No|Number)s?\.? ?: ?{_NUMBER}", re.IGNORECASE)
 _ALONE = re.compile(rf"\b(?=[A-Z]{{2}} ?\w*\d){_NUMBER}")
 _KIND = re.compile(r"\d ?(?P<kind>[A-Z]\d?)$")
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAY = re.compile(
-    r"(?P<month>[A-Z][a-z]{2})[a-z]*\.? ?(?P<day>\d{1,2}) ?, ?(?P<year>(?:18|19|20)\d\d)"
-    r"|(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>(?:18|19|20)\d\d)"
-)
 _LOCARNO = re.compile(r"\b(\d{1,2}) ?[-–.] ?(\d\d)\b")
 _USPC = re.compile(r"\b((?:D ?)?\d{1,3} ?/ ?[\w.]+)")
 _CPC = re.compile(r"\b([A-HY]\d\d[A-Z]) ?(\d{1,4}/\d{2,6})")
@@ -39,15 +34,18 @@ def read_front_page(text: str) -> Patent:
     """What the text of a front page says, and that of the pages that continue it; the number may be empty."""
     text = text.replace("\r", "")
     fields = dict(_fields(text))
+    known, remarks = read_printed(text, fields)
     number, kind = _number(fields.get("10") or fields.get("11") or "", text)
     return Patent(
         number=number,
         kind=kind,
         title=_title(fields.get("54", "")),
-        granted=_day(fields.get("45", "")) or _day(fields.get("43", "")),
-        filed=_day(fields.get("22", "")),
+        granted=printed_day(fields.get("45", "")) or printed_day(fields.get("43", "")),
+        filed=printed_day(fields.get("22", "")),
         classes=tuple(dict.fromkeys(_classes(fields))),
         captions=parse_captions(_sentences(text)),
+        remarks=remarks,
+        bibliography=known,
     )
 
 
@@ -80,18 +78,6 @@ def _number(field: str, text: str) -> tuple[str, str]:
 def _title(field: str) -> str:
     title = plain(_TITLE_ENDS.split(field, maxsplit=1)[0])[:_LONGEST_TITLE]
     return title.capitalize() if title.isupper() else title
-
-
-def _day(field: str) -> date | None:
-    found = _DAY.search(plain(field))
-    if not found:
-        return None
-    try:
-        if found["year"]:
-            return date(int(found["year"]), _MONTHS.index(found["month"].lower()) + 1, int(found["day"]))
-        return date(int(found["y"]), int(found["m"]), int(found["d"]))
-    except ValueError:
-        return None
 
 
 def _classes(fields: dict[str, str]) -> Iterator[ClassCode]:

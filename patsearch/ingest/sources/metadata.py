@@ -1,8 +1,10 @@
 """Data of patents from a table of the user's own: CSV, TSV or JSON Lines with a row a patent.
 
-Columns: `patent` (required), `title`, `kind`, `granted`, `filed`, `locarno`, `uspc`, `cpc`, `ipc`;
-several codes are separated by `;` or `|`. Other columns are left alone. As spreadsheets and pandas write tables, cells
-may be separated by commas, semicolons or tabs, `sep=;` may come first, and dates may have a time or be numbers.
+Columns: `patent` (required), `title`, `kind`, `granted`, `filed`, `locarno`, `uspc`, `cpc`, `ipc`; of the bibliography
+`owner`, `inventor`, `agent`, `country`, `status`, `expires`, `cites`, `cites_examiner`, `cites_applicant`. Several
+codes, names or numbers are separated by `;` or `|`. Other columns are left alone. As spreadsheets and pandas write
+tables, cells may be separated by commas, semicolons or tabs, `sep=;` may come first, and dates may have a time or be
+numbers.
 """
 
 from __future__ import annotations
@@ -19,17 +21,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from patsearch.bibliography import Bibliography, Citation, Citer, Party, Protection, bounded
 from patsearch.classification import SCHEMES, ClassCode, try_code
 from patsearch.errors import SourceError
 from patsearch.files import printable
 from patsearch.ingest.sources.base import Problem
 from patsearch.ingest.sources.folders import parse_day, readable
-from patsearch.numbers import normal_number
+from patsearch.numbers import normal_number, office_of
 from patsearch.types import Patent
 
-COLUMNS = ("patent", "title", "kind", "granted", "filed", *SCHEMES)
+_CITED: dict[str, Citer] = {"cites": "", "cites_examiner": "examiner", "cites_applicant": "applicant"}
+COLUMNS = (
+    *("patent", "title", "kind", "granted", "filed", *SCHEMES),
+    *("owner", "inventor", "agent", "country", "status", "expires", *_CITED),
+)
 _TABLES = (".csv", ".tsv", ".tab")
 _JSON_LINES = (".jsonl", ".ndjson")
+TABLES = (*_TABLES, *_JSON_LINES)
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _LONGEST_LINE = 1 << 20
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'^\s*"?sep=(.)"?\s*$', re.IGNORECASE)
@@ -93,6 +102,20 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
                 problems.append(Problem(where, f"{text!r} is not a {scheme} code"))
             else:
                 classes.append(code)
+    expires = day("expires")
+    owners = [Party(name) for name in _list(values.get("owner"))]
+    bibliography, remarks = bounded(
+        Bibliography(
+            owners=_with_countries(owners, _list(values.get("country")), where, problems),
+            inventors=tuple(Party(name) for name in _list(values.get("inventor"))),
+            agents=tuple(Party(name) for name in _list(values.get("agent"))),
+            citations=tuple(
+                Citation(normal_number(text), by) for column, by in _CITED.items() for text in _list(values.get(column))
+            ),
+            protections=(Protection(office_of(number), granted, expires),) if expires else (),
+            status=_cell(values.get("status")),
+        )
+    )
     return Patent(
         number=number,
         title=_cell(values.get("title")),
@@ -100,13 +123,30 @@ def _patent(number: str, values: dict[str, Any], where: str, problems: list[Prob
         granted=granted,
         filed=filed,
         classes=tuple(dict.fromkeys(classes)),
+        remarks=remarks,
+        bibliography=bibliography,
     )
+
+
+def _with_countries(
+    owners: list[Party], countries: list[str], where: str, problems: list[Problem]
+) -> tuple[Party, ...]:
+    """The owners with their countries: one for each, or one for all."""
+    codes = [text.upper() for text in countries]
+    if wrong := [text for text in codes if not _COUNTRY.fullmatch(text)]:
+        problems.append(Problem(where, f"{wrong[0]!r} is not the code of a country (write two letters, as in DE)"))
+        return tuple(owners)
+    if codes and owners and len(codes) not in (1, len(owners)):
+        problems.append(Problem(where, f"{len(codes)} countries for {len(owners)} owners"))
+        return tuple(owners)
+    each = codes * len(owners) if len(codes) == 1 else codes or [""] * len(owners)
+    return tuple(Party(owner.name, code) for owner, code in zip(owners, each, strict=False))
 
 
 def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
     suffix = path.suffix.lower()
-    if suffix not in _TABLES and suffix not in _JSON_LINES:
-        kinds = ", ".join([*_TABLES, *_JSON_LINES])
+    if suffix not in TABLES:
+        kinds = ", ".join(TABLES)
         raise SourceError(f"{printable(path)}: unknown kind of table {suffix!r}.", hint=f"Use one of {kinds}.")
     try:
         with readable(path), path.open(encoding=_encoding(path), newline="") as file:

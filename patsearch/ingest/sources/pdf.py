@@ -81,7 +81,8 @@ class PdfFiles(Unit):
             captions=front.captions,
             sheets=sheets,
             problems=problems,
-            remarks=remarks,
+            remarks=(*named.remarks, *remarks, *front.remarks),
+            bibliography=named.bibliography or front.bibliography,
         )
 
 
