@@ -75,7 +75,12 @@ def test_lists_choose_what_is_read(tmp_path: Path) -> None:
 
 
 def test_lists_as_other_programs_write_them(tmp_path: Path) -> None:
-    for text in ("\ufeffa/b.png 1\na/c.png 2\n", "a/b.png,1\r\na/c.png, 2\r\n", "./a/b.png\t1\na\\c.png\t2\n"):
+    for text in (
+        "\ufeffa/b.png 1\na/c.png 2\n",
+        "a/b.png,1\r\na/c.png, 2\r\n",
+        "./a/b.png\t1\na\\c.png\t2\n",
+        '"a/b.png",1\n"a/c.png";"2"\n',
+    ):
         (tmp_path / "list.txt").write_bytes(text.encode())
         assert read_list(tmp_path / "list.txt") == [("a/b.png", 1), ("a/c.png", 2)]
 

@@ -228,6 +228,9 @@ def test_filters_narrow(page: Page, demo: Demo) -> None:
     for card in page.locator('[data-testid="result"]').all():
         assert "D7/" in str(card.inner_text())
     shoot(page, "filters")
+    # A card's figure is text; the query's figures have boxes.
+    border = page.locator(".facts .figure").first.evaluate("shown => getComputedStyle(shown).borderTopWidth")
+    assert border == "0px"
     page.fill("#title-words", "pan")
     until(page, f"document.querySelectorAll('[data-testid=result]').length < {len(narrowed)}")
     assert all("Pan" in card.inner_text() for card in done(page).all())
@@ -337,7 +340,8 @@ def test_marks_change_the_order(page: Page, demo: Demo) -> None:
     cards.nth(7).locator('[data-testid="relevant"]').click()
     cards.nth(1).locator('[data-testid="irrelevant"]').click()
     page.click("#search-again")
-    until(page, f"document.querySelector('[data-testid=result]').dataset.patent !== '{before[0]}'")
+    shown = "[...document.querySelectorAll('[data-testid=result]')].map(card => card.dataset.patent).join()"
+    until(page, f"document.querySelector('#results').dataset.state === 'done' && {shown} !== '{','.join(before)}'")
     after = found(page)
     assert after != before
     assert after.index(before[7]) < 7

@@ -32,7 +32,8 @@ _NAME = re.compile(
 # A name that begins so is of this layout, and not that of an image of the user's own.
 _DATED = re.compile(r"^US[A-Z]{0,2}\d{4,11}-\d{8}-", re.IGNORECASE)
 _MISNAMED = "named like a sheet of this layout, but not with a number of five digits (-D00002)"
-_LABEL = re.compile(r"^\s*(?P<path>\S.*?)(?:\s*,\s*|\s+)(?P<label>\d{1,9})\s*$")
+_LABEL = re.compile(r'^\s*"?(?P<path>[^\s"](?:.*?[^\s"])?)"?(?:\s*[,;]\s*|\s+)"?(?P<label>\d{1,9})"?\s*$')
+_LONGEST_LINE = 5000  # characters of a list
 _LOOK_AT = 20_000  # files that `recognises` looks at
 
 
@@ -128,7 +129,7 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        match = _LABEL.match(line)
+        match = _LABEL.match(line) if len(line) <= _LONGEST_LINE else None
         name = PurePosixPath(match["path"].replace("\\", "/")) if match else PurePosixPath("..")
         if match is None or name.is_absolute() or ".." in name.parts:
             raise SourceError(

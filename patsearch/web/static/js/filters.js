@@ -147,6 +147,7 @@ async function addExpert() {
     problem.textContent = [error.message, error.hint].filter(Boolean).join(" ");
     problem.hidden = false;
     field.setAttribute("aria-invalid", "true");
+    problem.scrollIntoView({ block: "nearest" });
     return;
   }
   filters.expert = [...filters.expert, line];
