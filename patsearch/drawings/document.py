@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from patsearch.drawings.grey import Grey, to_grey
-from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, is_picture, open_picture, read_bytes
+from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, is_heic, is_picture, open_picture, read_bytes
 from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import query_image
 from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
+from patsearch.drawings.svg import is_svg
 from patsearch.drawings.tiff import has_lost_pages
 from patsearch.errors import ImageError
 from patsearch.models.reading import Kind, Up, model_kind, read_model
@@ -127,7 +128,7 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
 
 def needs_isolation(data: bytes, name: str = "") -> bool:
     """Whether a file is of a kind that may hold its reader up or take it down, so that a process should read it."""
-    return is_pdf(data) or _model(data, name) is not None
+    return is_pdf(data) or is_svg(data) or is_heic(data) or _model(data, name) is not None
 
 
 def _model(data: bytes, name: str) -> Kind | None:

@@ -1,6 +1,6 @@
 """Opening images that anybody may have sent: bounded, quiet, and in one of three modes.
 
-`open_image` decides by the first bytes which of seven formats a file has, reads its header, refuses what
+`open_image` decides by the first bytes which of ten formats a file has, reads its header, refuses what
 is too large before a pixel is decoded, and answers damage with one `ImageError`. `open_grey` does so
 for the many sheets of an ingest, of which nothing but the pixels is needed.
 """
@@ -14,11 +14,12 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -35,8 +36,9 @@ from patsearch.drawings.fax import read_fax
 from patsearch.drawings.faxlines import damaged_lines
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.libtiff import listening
+from patsearch.drawings.svg import draw_svg, is_svg
 from patsearch.drawings.tiff import X_RESOLUTION, Y_RESOLUTION, taller, tiff_pages
-from patsearch.errors import ImageError, ImageTooLarge, UnknownFormat
+from patsearch.errors import ImageError, ImageTooLarge, PluginError, UnknownFormat
 
 MAX_BYTES = 256 << 20
 MAX_PIXELS = 100_000_000
@@ -61,16 +63,16 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
 _ORIENTATION, _LYING = 274, (5, 6, 7, 8)
 _BLANK = b" \t\r\n"
 SNIFFED = 1024  # bytes of a file that show what it is
-_READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP and WebP are read"
+_READABLE = "PNG, JPEG, JPEG 2000, TIFF, GIF, BMP, WebP, AVIF, HEIC, SVG and PDF are read"
+# Kinds of the container that AVIF and HEIC share: their names are within the first box.
+_BOX = b"ftyp"
+_AVIF, _HEIC = (b"avif", b"avis"), (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 # Files that are often sent and cannot be read, by a mark among the first bytes, and what to do about them.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF", "Give it a name that ends with .pdf."),
     (b"%!PS", "PostScript", "Convert it to PNG first."),
-    (b"<svg", "an SVG", "Convert it to PNG first, for example: rsvg-convert -w 1024 FILE -o drawing.png."),
     (b"\x1f\x8b", "a gzip file", "Unpack it first; an SVGZ drawing must be converted to PNG."),
-    *((b"ftyp" + brand, "a HEIC photo", "Export it as JPEG first.") for brand in (b"hei", b"hev", b"mif1", b"msf1")),
-    (b"ftypavi", "an AVIF image", "Export it as PNG or JPEG first."),
     (b"JXL ", "a JPEG XL image", "Export it as PNG or JPEG first."),
     (b"8BPS", "a Photoshop file", "Export it as PNG first."),
 )
@@ -114,6 +116,9 @@ def open_picture(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\..*")
         limit = MAX_PIXELS_BILEVEL if max_pixels is None else min(max_pixels, MAX_PIXELS_BILEVEL)
+        if is_svg(data):
+            data, told = draw_svg(data, name=name)
+            return _decode(data, name, page, max_pixels)[0], told
         fax = _read_fax(data, name, limit, page)
         if fax is not None:
             return Image.fromarray(fax[0]).convert("1", dither=Image.Dither.NONE), fax[1]
@@ -129,7 +134,7 @@ def has_frames(data: bytes) -> bool:
     """Whether a file is an animation: GIF, WebP or PNG with several pictures, of which the first is read."""
     try:
         kind, reader = _recognise(data, "")
-        return kind in ("GIF", "WebP", "PNG") and bool(getattr(reader(io.BytesIO(data)), "is_animated", False))
+        return kind in ("GIF", "WebP", "PNG", "AVIF") and bool(getattr(reader(io.BytesIO(data)), "is_animated", False))
     except Exception:  # as when it is opened, which says why
         return False
 
@@ -146,6 +151,9 @@ def open_grey(data: bytes, *, name: str = "", page: int = 1) -> tuple[NDArray[np
     """
     name = name or "The image"
     data = read_bytes(data, name, MAX_BYTES)
+    if is_svg(data):
+        image, remark = open_picture(data, name=name, page=page)
+        return to_grey(image), False, remark
     fax = _read_fax(data, name, MAX_PIXELS_BILEVEL, page)
     if fax is not None:
         return fax[0], True, fax[1]
@@ -244,13 +252,45 @@ def _check_png(data: bytes) -> None:
 
 def is_picture(data: bytes) -> bool:
     """Whether a file begins as a picture of a known format does."""
-    return any(data.startswith(magic, offset) for magic, offset, _, _ in _READERS)
+    return _boxed(data) is not None or any(data.startswith(magic, offset) for magic, offset, _, _ in _READERS)
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether a file is a HEIC photo."""
+    return _boxed(data) == "HEIC"
+
+
+def _boxed(data: bytes) -> Literal["AVIF", "HEIC"] | None:
+    """Which of the two kinds of a common container a file is."""
+    if data[4:8] != _BOX:
+        return None
+    end = min(int.from_bytes(data[:4], "big"), SNIFFED)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+    return "AVIF" if any(b in _AVIF for b in brands) else "HEIC" if any(b in _HEIC for b in brands) else None
+
+
+def _boxed_reader(kind: Literal["AVIF", "HEIC"], name: str) -> Callable[..., ImageFile.ImageFile]:
+    if kind == "AVIF":
+        if not AvifImagePlugin.SUPPORTED:
+            raise UnknownFormat(f"{name} is an AVIF image, which this Pillow does not read.", hint="Save it as PNG.")
+        return AvifImagePlugin.AvifImageFile
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise PluginError(
+            "Reading HEIC needs a package that is not installed: pillow-heif.",
+            hint="Run: pip install 'patsearch[heic]'; or save the photo as JPEG.",
+        ) from error
+    reader: Callable[..., ImageFile.ImageFile] = HeifImageFile
+    return reader
 
 
 def _recognise(data: bytes, name: str) -> tuple[str, Callable[..., ImageFile.ImageFile]]:
     for magic, offset, kind, reader in _READERS:
         if data.startswith(magic, offset):
             return kind, reader
+    if (boxed := _boxed(data)) is not None:
+        return boxed, _boxed_reader(boxed, name)
     head = data[:SNIFFED]
     for mark, what, hint in _FOREIGN:
         if mark in head:

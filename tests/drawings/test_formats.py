@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image, features
 from patsearch.drawings.grey import to_grey
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import open_sheet
-from patsearch.errors import ImageError
+from patsearch.errors import ImageError, PluginError
 
 DRAWN = draw_design(3, 0, (400, 500))
 
@@ -35,6 +36,44 @@ def test_jpeg_2000(mode: str, bare: bool) -> None:
         open_sheet(data[: len(data) // 3], name="a.jp2")
     with pytest.raises(ImageError, match="limit"):
         open_image(data, max_pixels=100)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="a Pillow without AVIF")
+def test_avif() -> None:
+    check_photo(encoded(DRAWN, "AVIF", quality=90), "AVIF")
+
+
+def test_heic() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs pillow_heif: pip install 'patsearch[heic]'")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(DRAWN).save(buffer, quality=90)
+    check_photo(buffer.getvalue(), "HEIC")
+    turned = DRAWN.getexif()
+    turned[274] = 6
+    pillow_heif.from_pillow(DRAWN).save(buffer := io.BytesIO(), quality=90, exif=turned.tobytes())
+    assert open_image(buffer.getvalue()).size in (DRAWN.size, DRAWN.size[::-1])
+
+
+def check_photo(data: bytes, kind: str) -> None:
+    """Read nearly as it was; damage, size and cuts are one line."""
+    grey, remark = open_sheet(data)
+    assert grey.shape == (500, 400)
+    assert np.abs(grey.astype(int) - np.asarray(DRAWN)).mean() < 6
+    assert remark is None
+    with pytest.raises(ImageError, match=rf"^a is a damaged {kind} file"):
+        open_sheet(data[: len(data) // 3], name="a")
+    with pytest.raises(ImageError, match="a has 400 x 500 pixels; the limit is 100"):
+        open_image(data, name="a", max_pixels=100)
+
+
+@pytest.mark.parametrize(
+    ("missing", "data", "extra"),
+    [("pillow_heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic"), ("resvg_py", b"<svg></svg>", "svg")],
+)
+def test_a_missing_package_is_named(missing: str, data: bytes, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(PluginError, match=rf"pip install 'patsearch\[{extra}\]'"):
+        open_sheet(data, name="a")
 
 
 @pytest.mark.parametrize(("compression", "big"), [("raw", False), ("tiff_lzw", False), ("raw", True)])

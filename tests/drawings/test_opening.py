@@ -200,8 +200,7 @@ def test_damage_is_an_image_error(kind: str, capfd: pytest.CaptureFixture[str]) 
     [
         (b"%PDF-1.7 ...", "is a PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "is PostScript"),
-        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG.*rsvg-convert"),
-        (b"\0\0\0\x18ftypheic", "is a HEIC"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "is a JPEG XL image"),
         (b"hello", "is not an image of a known format"),
         (b"", "is empty"),
     ],

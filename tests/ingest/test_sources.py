@@ -68,14 +68,14 @@ def test_nothing_to_ingest_says_what_was_looked_for(tmp_path: Path, name: str | 
 
 
 def test_what_is_there_instead_is_named(tmp_path: Path) -> None:
-    photo = tmp_path / "photos" / "1.heic"
+    photo = tmp_path / "photos" / "1.jxl"
     photo.parent.mkdir()
-    photo.write_bytes(b"\0\0\0\x18ftypheix\0\0")
+    photo.write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     with pytest.raises(
-        SourceError, match=r"1\.heic holds nothing that can be ingested: a HEIC photo, which is not read"
+        SourceError, match=r"1\.jxl holds nothing that can be ingested: a JPEG XL image, which is not read"
     ):
         open_source(photo)
-    with pytest.raises(SourceError, match=r"ingested \(1\.heic: a HEIC photo, which is not read; export it as JPEG"):
+    with pytest.raises(SourceError, match=r"ingested \(1\.jxl: a JPEG XL image, which is not read; export it as PNG"):
         open_source(photo.parent)
 
 

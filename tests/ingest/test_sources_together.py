@@ -66,7 +66,7 @@ def test_images_next_to_the_text_of_a_grant_are_their_own_patents(tmp_path: Path
 
 def test_what_no_source_takes_is_counted_by_suffix_and_reason(tmp_path: Path) -> None:
     pictures(tmp_path, "a.tif", "b/1.tif", "c.jfif")
-    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0")
+    (tmp_path / "photo.jxl").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     for name in ("x.ps", "b/y.ps"):
         (tmp_path / name).write_bytes(b"%!PS-Adobe")
     (tmp_path / "scan").write_bytes(tiff_bytes(draw_design(1, 0, (300, 400))))
@@ -76,7 +76,8 @@ def test_what_no_source_takes_is_counted_by_suffix_and_reason(tmp_path: Path) ->
     assert report.exit_code == 9
     assert [problem.reason for problem in report.failed] == [
         "2 files left out (.ps): PostScript, which is not read; convert it to PNG first; for example x.ps",
-        "1 files left out (.heic): a HEIC photo, which is not read; export it as JPEG first; for example photo.heic",
+        "1 files left out (.jxl): a JPEG XL image, which is not read; export it as PNG or JPEG first; "
+        "for example photo.jxl",
         "1 files left out (no suffix): images whose names do not end as an image's; for example scan",
     ]
     said = report.to_json()
@@ -136,7 +137,7 @@ def test_other_files_in_an_archive_are_counted(tmp_path: Path) -> None:
 
 NAMES = st.sampled_from(
     [
-        "a.tif", "b.TIF", "2.jpe", "chair.png", "x.pdf", "y.heic", "plain", "notes.txt", ".hidden", "z.xml",
+        "a.tif", "b.TIF", "2.jpe", "chair.png", "x.pdf", "y.jxl", "plain", "notes.txt", ".hidden", "z.xml",
         DEEPPATENT, "USD0834581-20181127-D00003.tif", "USD0834581-20181127-D6.png", "USD0900001-20210105.ZIP",
         "USD0900002-20210105.XML", "USD0900002-20210105-D00001.TIF", "I20210105.tar", "I20210105-SUPP.tar",
         "segmentation_2018.json", "caf\udce9.png", "Thumbs.db", "metadata.csv",

@@ -15,7 +15,7 @@ from patsearch.types import Patent, Sheet
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".btf", ".tf8", ".gif", ".bmp",
-    ".webp",
+    ".webp", ".avif", ".heic", ".heif", ".svg",
 )  # fmt: skip
 
 
