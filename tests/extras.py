@@ -25,7 +25,7 @@ EXTRAS = {
     "heic": ("pillow_heif",),
     "models": ("networkx", "trimesh"),
     "pdf": ("fpdf",),
-    "qdrant": ("grpc", "qdrant_client"),
+    "qdrant": ("grpc", "orjson", "qdrant_client"),
     "qdrant-edge": ("qdrant_edge",),
     "step": ("cascadio",),
     "svg": ("resvg_py",),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -18,8 +18,9 @@ from patsearch.backends.qdrant.backend import QdrantBackend
 from patsearch.backends.qdrant.clauses import Clause
 from patsearch.backends.qdrant.limits import Limits
 from patsearch.backends.qdrant.payload import VECTOR, Point
-from patsearch.backends.qdrant.points import Found
+from patsearch.backends.qdrant.points import Found, found_of, point_of
 from patsearch.backends.qdrant.remote import RemotePoints
+from patsearch.backends.qdrant.wire import Asked
 from patsearch.errors import UsageError
 from patsearch.files import storage_errors
 from patsearch.lock import WriterLock
@@ -83,6 +84,27 @@ class LocalPoints(RemotePoints):
             for query, answer in zip(queries, answers, strict=True)
         ]
         return [sorted(answer, key=lambda hit: -hit.score) for answer in rescored]
+
+    def _answers(self, queries: Embeddings, asked: Asked) -> list[list[Found]]:
+        requests = [
+            models.QueryRequest(
+                query=query.tolist(), using=VECTOR, filter=asked.filter, limit=asked.limit, with_payload=True
+            )
+            for query in queries
+        ]
+        answers = self.call("Searching", lambda c: c.query_batch_points(self.collection, requests))
+        return [[found_of(hit) for hit in answer.points] for answer in answers]
+
+    def _groups(
+        self, query: Embeddings, limit: int, size: int, clause: Clause | None, exact: bool
+    ) -> list[list[Found]] | None:
+        return None
+
+    def _read(self, ids: Sequence[str], fields: Any, vectors: bool, patient: bool | None) -> list[Point]:
+        records = self.call(
+            "Reading", lambda c: c.retrieve(self.collection, list(ids), with_payload=fields, with_vectors=vectors)
+        )
+        return [point_of(record) for record in records]
 
     def _vectors(self, ids: set[str]) -> list[Point]:
         return self.retrieve(sorted(ids), fields=False, vectors=True) if ids else []

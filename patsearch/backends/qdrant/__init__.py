@@ -7,6 +7,7 @@ points.py       the interface that the two below share
 edge.py         ... Qdrant in this process (qdrant-edge-py)
 remote.py       ... a server, by qdrant-client
 connection.py   one call to a server or to one of several: retries, back-off
+wire.py         searches and reads, which have to be quick, without qdrant-client
 troubles.py     what goes wrong there, as patsearch's own errors
 limits.py       what a collection's strict mode allows at once
 collections.py  collections on a server: names by encoder and version, the alias, the metadata

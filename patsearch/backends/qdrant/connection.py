@@ -19,6 +19,7 @@ from qdrant_client import QdrantClient
 
 from patsearch.backends.qdrant.address import API_KEY, Address
 from patsearch.backends.qdrant.troubles import TROUBLES, Sent, judge, stranger
+from patsearch.backends.qdrant.wire import GrpcWire, RestWire
 from patsearch.deadline import remaining
 from patsearch.errors import BackendError, UsageError
 
@@ -45,9 +46,29 @@ def sleep(seconds: float) -> None:
 
 
 @dataclass(slots=True)
+class Client:
+    """How one server is reached.
+
+    Attributes:
+        general: for everything, by qdrant-client.
+        reading: for what has to be quick.
+        searching: the same, or gRPC where the address says so.
+    """
+
+    general: QdrantClient
+    reading: RestWire
+    searching: RestWire | GrpcWire
+
+    def close(self) -> None:
+        """Release the sockets. Twice is fine."""
+        self.general.close()
+        self.reading.close()
+
+
+@dataclass(slots=True)
 class _Server:
     url: str
-    client: QdrantClient | None = None
+    client: Client | None = None
     version: str = ""
 
 
@@ -94,6 +115,10 @@ class Connection:
                 server.client.close()
 
     def call(self, doing: str, request: Callable[[QdrantClient], T], *, patient: bool | None = None) -> T:
+        """As `ask`, by qdrant-client."""
+        return self.ask(doing, lambda client: request(client.general), patient=patient)
+
+    def ask(self, doing: str, request: Callable[[Client], T], *, patient: bool | None = None) -> T:
         """The answer to a request, which is tried again while no server answers or all are busy.
 
         Args:
@@ -143,30 +168,40 @@ class Connection:
             return BackendError(f"{str(error.message).removesuffix('.')}; tried: {others}.", hint=error.hint)
         return error
 
-    def _ready(self, server: _Server) -> QdrantClient:
+    def _ready(self, server: _Server) -> Client:
         """The server's client; the first time, after a look at its version."""
         with self._lock:
             if server.client is None:
                 server.client = self._client(server.url)
         if not server.version:
-            server.version = _version(server.client, server.url)
+            server.version = _version(server.client.general, server.url)
         return server.client
 
-    def _client(self, url: str) -> QdrantClient:
+    def _client(self, url: str) -> Client:
+        address = self.address
+        # The client's own limits keep no connection to this machine; a new one for each search takes as long as it.
+        limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE)
         with warnings.catch_warnings():
             # A key over plain http is common on one machine; docs/operate/clusters.md says what to do elsewhere.
             warnings.simplefilter("ignore", UserWarning)
-            return QdrantClient(
+            general = QdrantClient(
                 url=url,
-                prefer_grpc=self.address.grpc,
-                grpc_port=self.address.grpc_port,
+                prefer_grpc=address.grpc,
+                grpc_port=address.grpc_port,
                 grpc_options=dict(_GRPC),
                 api_key=self._key,
-                timeout=self.address.timeout,
+                timeout=address.timeout,
                 check_compatibility=False,
-                limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
+                limits=limits,
                 event_hooks={"request": [_connect_soon]},
             )
+        http = httpx.Client(
+            headers={"api-key": self._key} if self._key else {},
+            timeout=httpx.Timeout(address.timeout, connect=min(address.timeout, _CONNECT)),
+            limits=limits,
+        )
+        reading = RestWire(url, http)
+        return Client(general, reading, GrpcWire(general.grpc_points, address.timeout) if address.grpc else reading)
 
 
 def api_key() -> str | None:

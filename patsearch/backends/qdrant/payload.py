@@ -27,6 +27,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,8 @@ from patsearch.types import Drawing, JsonDict
 
 VECTOR = "drawing"  # the vector's name within a point
 GROUP = "patent"
+# All drawings of a patent have the same one, and an answer is full of drawings of one patent.
+_bibliography = lru_cache(maxsize=1024)(from_text)
 _NAMESPACE = uuid.UUID("7b0c2a52-5d0f-5b0e-9d0e-0d6c1a3f7a11")
 _KEYS: tuple[ExactField, ...] = ("patent", "kind", "figure", "country", "office", "status")
 _PLAIN = ("id", "patent", "sheet", "figure", "view", "turned", "title", "kind", "source")
@@ -129,7 +132,7 @@ def to_drawing(payload: JsonDict) -> Drawing:
         granted=_date(payload.get("granted")),
         filed=_date(payload.get("filed")),
         classes=tuple(_code(text) for text in payload.get("codes", ())),
-        bibliography=from_text(payload.get("bibliography")),
+        bibliography=_bibliography(payload.get("bibliography")),
     )
 
 

@@ -14,11 +14,12 @@ from patsearch.backends.qdrant import collections
 from patsearch.backends.qdrant import points as tuning
 from patsearch.backends.qdrant.address import Address
 from patsearch.backends.qdrant.clauses import All, AnyOf, Begins, Between, Clause, Either, Inside, Missing, Not
-from patsearch.backends.qdrant.connection import Connection, sleep
+from patsearch.backends.qdrant.connection import Client, Connection, sleep
 from patsearch.backends.qdrant.limits import pages
-from patsearch.backends.qdrant.payload import GROUP, INDEXED, INDEXED_SINCE, VECTOR, Point
-from patsearch.backends.qdrant.points import Found, Points, found_of, point_of, selected
+from patsearch.backends.qdrant.payload import INDEXED, INDEXED_SINCE, VECTOR, Point
+from patsearch.backends.qdrant.points import Found, Points, point_of, selected
 from patsearch.backends.qdrant.troubles import AccessError, LimitError, RequestTooLargeError
+from patsearch.backends.qdrant.wire import Asked
 from patsearch.errors import BackendError, UsageError
 from patsearch.types import JsonDict
 
@@ -73,6 +74,12 @@ class RemotePoints(Points):
         if self._closed:
             raise UsageError("The index is closed.")
         return self.connection.call(doing, request, patient=patient)
+
+    def ask(self, doing: str, request: Callable[[Client], T], *, patient: bool | None = None) -> T:
+        """As `call`, with the clients for what has to be quick."""
+        if self._closed:
+            raise UsageError("The index is closed.")
+        return self.connection.ask(doing, request, patient=patient)
 
     def _kept(self, act: Callable[[], T]) -> T:
         """Do it within the limits, which may have been set or lowered since they were read."""
@@ -149,17 +156,15 @@ class RemotePoints(Points):
         def read() -> list[Point]:
             found: list[Point] = []
             for part in pages(ids, self.limits.query):
-                records = self.call(
-                    "Reading",
-                    lambda c, some=part: c.retrieve(  # type: ignore[misc]
-                        self.collection, list(some), with_payload=wanted, with_vectors=vectors
-                    ),
-                    patient=patient,
-                )
-                found += [point_of(record) for record in records]
+                found += self._read(part, wanted, vectors, patient)
             return found
 
         return self._kept(read)
+
+    def _read(self, ids: Sequence[str], fields: Any, vectors: bool, patient: bool | None) -> list[Point]:
+        return self.ask(
+            "Reading", lambda c: c.reading.retrieve(self.collection, ids, fields, vectors=vectors), patient=patient
+        )
 
     def search(self, queries: Embeddings, limit: int, clause: Clause | None, exact: bool) -> list[list[Found]]:
         return self._kept(lambda: self._search(queries, limit, clause, exact))
@@ -172,18 +177,11 @@ class RemotePoints(Points):
             # A query that has found less than a page holds has found everything.
             left = [row for row, hits in enumerate(found) if len(hits) >= offset]
             for rows in pages(left, min(_QUERIES, self.limits.queries)):
-                requests = [
-                    models.QueryRequest(
-                        query=queries[row].tolist(), using=VECTOR, filter=wanted, params=parameters, limit=size,
-                        offset=offset or None, with_payload=True,
-                    )
-                    for row in rows
-                ]  # fmt: skip
-                answers = self.call("Searching", lambda c, r=requests: c.query_batch_points(self.collection, r))  # type: ignore[misc]
-                for row, answer in zip(rows, answers, strict=True):
-                    for hit in answer.points:
+                answers = self._answers(queries[list(rows)], Asked(size, wanted, parameters, offset))
+                for row, hits in zip(rows, answers, strict=True):
+                    for hit in hits:
                         # Between two pages of an approximate search, a point may move from one into the other.
-                        found[row].setdefault(str(hit.id), found_of(hit))
+                        found[row].setdefault(hit.id, hit)
         return [list(hits.values()) for hits in found]
 
     def groups(
@@ -197,14 +195,11 @@ class RemotePoints(Points):
         if limit * size > self.limits.query:
             return None  # they have no pages; points do
         wanted, parameters = _filter(clause), self.parameters(clause, exact)
-        answer = self.call(
-            "Searching",
-            lambda c: c.query_points_groups(
-                self.collection, GROUP, query=query.tolist(), using=VECTOR, query_filter=wanted,
-                search_params=parameters, limit=limit, group_size=size, with_payload=True,
-            ),
-        )  # fmt: skip
-        return [[found_of(hit) for hit in group.hits] for group in answer.groups]
+        asked = Asked(limit, wanted, parameters, group_size=size)
+        return self.ask("Searching", lambda c: c.searching.groups(self.collection, query, asked))
+
+    def _answers(self, queries: Embeddings, asked: Asked) -> list[list[Found]]:
+        return self.ask("Searching", lambda c: c.searching.search(self.collection, list(queries), asked))
 
     def count(self, clause: Clause | None) -> int:
         return self._kept(lambda: self._count(clause))
