@@ -252,12 +252,15 @@ def restore(
             "--url", help="Restore a server's index to this server. [default: its own, if you have named it before]"
         ),
     ] = None,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Restore what can be read of a snapshot that differs from its checksums.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an index from a snapshot."""
     from patsearch.engine.snapshot import restore_snapshot
 
-    count = restore_snapshot(file, index, backend=backend, url=url)
+    count = restore_snapshot(file, index, backend=backend, url=url, damaged=damaged)
     tell(as_json, {"index": str(index), "drawings": count}, f"restored {index}: {count:,} drawings")
 
 

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tarfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from patsearch.backends.copy import copy
 from patsearch.backends.faiss import FaissBackend
 from patsearch.engine import journal, thumbnails
 from patsearch.engine.engine import open_index
+from patsearch.engine.journal import Journal
 from patsearch.engine.manifest import FILE as MANIFEST
 from patsearch.engine.manifest import read_manifest, write_manifest
+from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import BackendError, IndexDamaged, IndexNotFound, InputError, UsageError
 from patsearch.files import (
     SmallReads,
@@ -82,18 +85,21 @@ def save_snapshot(index: Path, out: Path) -> int:
     return count
 
 
-def restore_snapshot(archive: Path, index: Path, *, backend: str | None = None, url: str | None = None) -> int:
+def restore_snapshot(
+    archive: Path, index: Path, *, backend: str | None = None, url: str | None = None, damaged: bool = False
+) -> int:
     """Make an index from a snapshot, which may come from anybody; the folder appears whole or not at all.
 
     Args:
         backend: by default, the one that the index had.
         url: the server to restore into; by default, the one that the index was on, if you have named it before.
+        damaged: restore what can be read of a snapshot that differs from its checksums.
 
     Returns the number of drawings in it.
 
     Raises:
         UsageError: the folder, or the server's index of that name, exists already; or the backend has no servers.
-        InputError: the file is not a snapshot, or not whole.
+        InputError: the file is not a snapshot, not whole, or differs from its checksums.
         VectorIndexError: it names a server that you have not named.
         BackendError: the backend does not hold all drawings afterwards.
         StorageError: it cannot be written.
@@ -104,6 +110,8 @@ def restore_snapshot(archive: Path, index: Path, *, backend: str | None = None, 
         folder = scratch / "index"
         _unpack(archive, folder)
         try:
+            if not damaged:
+                _check(archive, folder)
             count = _restored(archive, folder, index.resolve().name, backend, url)
             open_index(folder).close()
         except (IndexNotFound, IndexDamaged) as error:
@@ -113,6 +121,21 @@ def restore_snapshot(archive: Path, index: Path, *, backend: str | None = None, 
         folder.rename(index)
         sync_folder(index.resolve().parent)
     return count
+
+
+def _check(archive: Path, folder: Path) -> None:
+    """Raises InputError where what was unpacked differs from its checksums: copied, it would get new ones."""
+    with _opened(archive, folder / _PART, read_manifest(folder).backend) as kept:
+        problems = kept.verify()
+    for part in (Journal, Thumbnails):
+        with closing(part(folder, read_only=False)) as opened:
+            problems += opened.problems()
+    if problems:
+        more = f" There are {len(problems) - 1:,} more such places." if len(problems) > 1 else ""
+        raise InputError(
+            f"{archive} is damaged: {problems[0]}{more}",
+            hint="Use another copy of it; --damaged restores what can be read.",
+        )
 
 
 def _restored(archive: Path, folder: Path, name: str, backend: str | None, url: str | None) -> int:

@@ -255,6 +255,36 @@ def test_a_snapshot_that_is_not_whole_is_not_restored(
     check_whole(tmp_path / "again", index)
 
 
+@pytest.mark.parametrize("part", ["vectors-00000.f32", "thumbnails.sqlite", "journal.sqlite"])
+@pytest.mark.parametrize("backend", ["faiss", "qdrant"])
+def test_a_snapshot_that_has_changed_is_not_restored(
+    index: Path, tmp_path: Path, part: str, backend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copied to another backend, the damage would get checksums that fit it."""
+    if backend != "faiss":
+        pytest.importorskip("qdrant_edge")
+    assert run("index", "snapshot", index, tmp_path / "snap.tar") == 0
+    data = bytearray((tmp_path / "snap.tar").read_bytes())
+    with tarfile.open(tmp_path / "snap.tar") as archive:
+        member = next(member for member in archive if member.name.endswith(part))
+    if part.endswith("f32"):
+        place = member.offset_data + 1000
+    else:  # within a value: the pages of a database have free places, which nothing reads
+        with open_index(index) as engine:
+            text = DRAWINGS[0].patent.encode() if "journal" in part else engine.thumbnails.get(DRAWINGS[0].id)
+        assert text
+        place = data.index(text, member.offset_data) + 1
+    data[place] ^= 1
+    (tmp_path / "snap.tar").write_bytes(data)
+    restoring = ["index", "restore", tmp_path / "snap.tar", tmp_path / "again", "--backend", backend]
+    assert run(*restoring) == 3
+    assert "snap.tar is damaged: " in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+    if backend == "faiss":
+        assert run(*restoring, "--damaged") == 0
+        assert run("index", "verify", tmp_path / "again") == 4
+
+
 def test_snapshots_of_the_version_before(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In 0.1.0, a snapshot had no count, and the backend's part in the backend's own form."""
     pytest.importorskip("qdrant_edge")
