@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.evaluation import metrics
-from patsearch.evaluation.results import BenchResult
+from patsearch.evaluation.results import BenchResult, Evaluation
 from patsearch.evaluation.runfile import SavedRun, as_run
 from patsearch.types import JsonDict
 
@@ -103,12 +103,17 @@ def compare(
     return Comparison(comparable, reasons, len(pairs), len(set(patents)), tuple(differences))
 
 
-def compare_with_baseline(result: BenchResult) -> Comparison | None:
-    """The first evaluation (as second) against the untrained baseline (as first) on the same protocol."""
+def baseline_of(result: BenchResult) -> Evaluation | None:
+    """What the first evaluation is compared with: on the same protocol, without pictures or else untrained."""
     first = result.evaluations[0]
     same = (e for e in result.evaluations if e.protocol == first.protocol and e.asking == first.asking)
-    baseline = next((e for e in same if e.baseline), None)
-    return None if baseline is None else compare(as_run(baseline), as_run(first))
+    return next((e for e in same if e.baseline), None)
+
+
+def compare_with_baseline(result: BenchResult) -> Comparison | None:
+    """The first evaluation (as second) against its baseline (as first)."""
+    baseline = baseline_of(result)
+    return None if baseline is None else compare(as_run(baseline), as_run(result.evaluations[0]))
 
 
 def _difference(

@@ -22,9 +22,10 @@ from typing import Literal
 import numpy as np
 
 from patsearch.errors import UsageError
+from patsearch.evaluation.cited import DEFAULT_SHARED, cited_relevance, examined
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.ranking import Vectors
-from patsearch.evaluation.relevance import Positions, Relevance
+from patsearch.evaluation.relevance import NotEarlier, Positions, Relevance
 from patsearch.filters import Filter
 from patsearch.titles import head_noun
 from patsearch.types import Drawing
@@ -32,7 +33,7 @@ from patsearch.types import Drawing
 # Judgements: query id -> drawing id -> degree of relevance.
 Judgements = Mapping[str, Mapping[str, float]]
 # What makes a drawing right for a query.
-Relevant = Literal["patent", "class", "title"]
+Relevant = Literal["patent", "class", "title", "cited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class RetrievalDataset:
     protocol: Protocol
     distractors: int = 0
     notes: tuple[str, ...] = ()
-    ignored: Relevance | None = None
+    ignored: Relevance | NotEarlier | None = None
 
     @property
     def leave_one_out(self) -> bool:
@@ -115,8 +116,8 @@ class RetrievalDataset:
         digest = hashlib.blake2b(digest_size=8)
         for rows in (self.queries, self.gallery):
             digest.update("\0".join(self.collection.drawings[r].id for r in rows).encode() + b"\1")
-        judged = (self.relevance, *(() if self.ignored is None else (self.ignored,)))
-        for array in (self.own, *(a for j in judged for a in (j.starts, j.positions, j.gains))):
+        ignored = () if self.ignored is None else self.ignored.arrays
+        for array in (self.own, *self.relevance.arrays, *ignored):
             digest.update(array.tobytes())
         return digest.hexdigest()
 
@@ -145,13 +146,16 @@ def leave_one_out(
     where: Filter | None = None,
     distractors: Collection | None = None,
     relevant: Relevant = "patent",
+    shared: int = DEFAULT_SHARED,
     notes: Sequence[str] = (),
 ) -> RetrievalDataset:
     """Every drawing is a query for the other drawings of its patent, or for other patents' of its kind.
 
     Args:
         relevant: what makes a drawing right: the same patent; or, of another patent, the same class or main class and
-            head noun of the title (`group_of`). The drawings of the query's own patent are then left out.
+            head noun of the title (`group_of`), or that the examiner cited it (`patsearch.evaluation.cited`). The
+            drawings of the query's own patent are then left out.
+        shared: with "cited", references of the examiner that make two patents close.
         collection: queries and right answers.
         protocol: without front pages, `D00000` is not a query, an answer or a distractor.
         where: only matching drawings of `collection`; distractors are not filtered.
@@ -182,6 +186,13 @@ def leave_one_out(
     ids = {d.id for d in own.drawings}
     queries = np.array([row for row, d in enumerate(everything.drawings) if d.id in ids], dtype=np.int64)
     gallery = np.arange(len(everything), dtype=np.int64)
+    if relevant == "cited":
+        return _by_citations(
+            RetrievalDataset(
+                name, everything, queries, gallery, Relevance.from_rows([]), queries, protocol, added, tuple(noted)
+            ),
+            shared,
+        )
     patents_of = [d.patent for d in everything.drawings]
     same_patent = Relevance.same_group([patents_of[q] for q in queries], patents_of, queries)
     if relevant == "patent":
@@ -203,6 +214,26 @@ def leave_one_out(
     return RetrievalDataset(
         name, everything, queries, gallery, relevance, queries, protocol, added, tuple(noted), same_patent
     )  # fmt: skip
+
+
+def _by_citations(dataset: RetrievalDataset, shared: int) -> RetrievalDataset:
+    """The dataset with relevance by citations."""
+    if shared < 1:
+        raise UsageError(f"Invalid --shared {shared}: expected a number of at least 1.")
+    drawings = dataset.collection.drawings
+    if not any(examined(d) for d in drawings):
+        raise UsageError(
+            f"No patent of {dataset.name} has citations by an examiner.",
+            hint="Ingest grants of the office, or add them: patsearch ingest --bibliography-only SOURCE --index DIR.",
+        )
+    relevance, ignored = cited_relevance(drawings, dataset.queries, shared=shared)
+    nothing = int((relevance.counts == 0).sum())
+    notes = (
+        f"relevant is an earlier patent that the examiner cited, or that shares {shared} of the examiner's references; "
+        "the query's own patent and what is not earlier are left out of its ranking",
+        f"{nothing} of {len(relevance)} queries have nothing to find: the gallery has nothing that is close to them",
+    )
+    return replace(dataset, relevance=relevance, ignored=ignored, notes=(*dataset.notes, *notes))
 
 
 def group_of(drawing: Drawing, relevant: Relevant) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from patsearch.errors import UsageError
+from patsearch.evaluation.cited import DEFAULT_SHARED
 from patsearch.evaluation.collection import Collection
 from patsearch.evaluation.datasets import Protocol, Relevant, RetrievalDataset, from_lists, leave_one_out
 from patsearch.evaluation.materials import Material
@@ -17,11 +18,18 @@ from patsearch.numbers import normal_number
 
 
 def build_dataset(
-    spec: DatasetSpec, material: Material, protocol: Protocol, where: Filter, relevant: Relevant = "patent"
+    spec: DatasetSpec,
+    material: Material,
+    protocol: Protocol,
+    where: Filter,
+    relevant: Relevant = "patent",
+    *,
+    shared: int = DEFAULT_SHARED,
 ) -> RetrievalDataset:
     """The dataset of one protocol.
 
     Args:
+        shared: see `leave_one_out`.
         where: chooses queries and gallery among the dataset's own drawings, never among distractors.
         relevant: see `leave_one_out`; lists have their own judgements.
 
@@ -40,7 +48,7 @@ def build_dataset(
         notes = (*notes, "it has no front pages")
     return leave_one_out(
         spec.name, material.collection, protocol=protocol, where=where, distractors=material.distractors,
-        relevant=relevant, notes=notes,
+        relevant=relevant, shared=shared, notes=notes,
     )  # fmt: skip
 
 

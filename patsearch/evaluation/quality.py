@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from patsearch.encoder.shape import WHOLE, Comparison
 from patsearch.evaluation import metrics
 from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.datasets import RetrievalDataset
-from patsearch.evaluation.ranking import Ranked, Vectors, rank
+from patsearch.evaluation.ranking import Ranked, Vectors, rank, rank_scores
 from patsearch.types import Drawing
 
 # Points of the curves of recall and hit rate; as many as a plot can show.
@@ -102,6 +102,7 @@ def measure_quality(
     asking: Asking | None = None,
     asked: Vectors | None = None,
     comparison: Comparison = WHOLE,
+    scores: Iterable[Vectors] | None = None,
 ) -> Quality:
     """Rank every query of a dataset against its whole gallery, exactly.
 
@@ -112,18 +113,23 @@ def measure_quality(
         asking: refinements of the search.
         asked: (Q, V, dim) float32, the vectors of the queries; None is those in the dataset.
         comparison: what is compared of all vectors.
+        scores: (G,) of each query, instead of vectors.
     """
     start = time.perf_counter()
-    ranked = rank(
-        comparison.of(dataset.query_vectors() if asked is None else asked),
-        comparison.of(dataset.gallery_vectors()),
-        dataset.relevance,
-        own=dataset.own,
-        ignored=dataset.ignored,
-        top=depth,
-        advance=advance,
-        expansion=asking.expansion if asking else None,
-        rerank=asking.rerank if asking else None,
+    ranked = (
+        rank_scores(scores, dataset.relevance, own=dataset.own, ignored=dataset.ignored, top=depth, advance=advance)
+        if scores is not None
+        else rank(
+            comparison.of(dataset.query_vectors() if asked is None else asked),
+            comparison.of(dataset.gallery_vectors()),
+            dataset.relevance,
+            own=dataset.own,
+            ignored=dataset.ignored,
+            top=depth,
+            advance=advance,
+            expansion=asking.expansion if asking else None,
+            rerank=asking.rerank if asking else None,
+        )
     )
     records = tuple(
         QueryRecord((query := dataset.query(number)).id, query.patent, one) for number, one in enumerate(ranked)

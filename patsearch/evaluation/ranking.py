@@ -15,7 +15,7 @@ refined after (`patsearch.engine.expansion`, `patsearch.engine.rerank`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from patsearch.engine import Expansion, Rerank
 from patsearch.errors import UsageError
 from patsearch.evaluation.metrics import QueryRanks, Ranks
-from patsearch.evaluation.relevance import Positions, Relevance
+from patsearch.evaluation.relevance import NotEarlier, Positions, Relevance
 
 Vectors = NDArray[np.float32]
 
@@ -58,7 +58,7 @@ def rank(
     relevance: Relevance,
     *,
     own: Positions | None = None,
-    ignored: Relevance | None = None,
+    ignored: Relevance | NotEarlier | None = None,
     top: int = 100,
     block_bytes: int = DEFAULT_BLOCK_BYTES,
     advance: Callable[[int], None] | None = None,
@@ -105,6 +105,25 @@ def rank(
             advance(len(block))
 
 
+def rank_scores(
+    scores: Iterable[Vectors],
+    relevance: Relevance,
+    *,
+    own: Positions | None = None,
+    ignored: Relevance | NotEarlier | None = None,
+    top: int = 100,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Ranked]:
+    """Like `rank`, by scores (G,) of each query that come from elsewhere; arguments as there."""
+    for query, row in enumerate(scores):
+        left_out = _left_out(query, own, ignored)
+        kept = row.copy()
+        kept[left_out] = -np.inf
+        yield _rank_row(kept, *relevance.row(query), top=min(top, len(kept) - len(left_out)))
+        if advance:
+            advance(1)
+
+
 def score_block(queries: Vectors, gallery: Vectors) -> Vectors:
     """(q, G) float32 cosines of unit vectors, summed in float64 and rounded once."""
     wide = queries.astype(np.float64)
@@ -115,7 +134,7 @@ def score_block(queries: Vectors, gallery: Vectors) -> Vectors:
     return scores
 
 
-def _left_out(query: int, own: Positions | None, ignored: Relevance | None) -> Positions:
+def _left_out(query: int, own: Positions | None, ignored: Relevance | NotEarlier | None) -> Positions:
     """Gallery positions that are never counted, never among the first."""
     rows = [ignored.row(query)[0]] if ignored is not None else []
     if own is not None and own[query] >= 0:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Positions = NDArray[np.int64]
 Gains = NDArray[np.float64]
+NO_DAY = 0  # ordinals of days begin at 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Relevance:
         """The rows of some queries."""
         rows = [self.row(query) for query in queries.tolist()]
         return self.from_rows([positions for positions, _ in rows], [gains for _, gains in rows])
+
+    @property
+    def arrays(self) -> tuple[Positions | Gains, ...]:
+        """All that it says."""
+        return self.starts, self.positions, self.gains
 
     def without(self, other: Relevance) -> Self:
         """What is in a row of this but not in the same row of another; gains of 1."""
@@ -104,3 +110,40 @@ class Relevance:
             rows.append(np.array([position for position, _ in row], dtype=np.int64))
             gains.append(np.array([gain for _, gain in row], dtype=np.float64))
         return cls.from_rows(rows, gains)
+
+
+@dataclass(frozen=True, slots=True)
+class NotEarlier:
+    """What is left out of each query's ranking: its own patent, and what was granted on its day or later.
+
+    As `Relevance`, made row by row: of a large gallery, half is left out of each query's ranking.
+
+    Attributes:
+        patents, days: (G,) of the gallery: the number of each drawing's patent, and its day, 0 where it is not known.
+        of_patents, of_days: (Q,) the same of the queries.
+    """
+
+    patents: NDArray[np.int64]
+    days: NDArray[np.int32]
+    of_patents: NDArray[np.int64]
+    of_days: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.of_patents)
+
+    def row(self, query: int) -> tuple[Positions, Gains]:
+        """Gallery positions of one query, ascending, and gains of 1."""
+        out = self.patents == self.of_patents[query]
+        if self.of_days[query] != NO_DAY:
+            out |= self.days >= self.of_days[query]
+        found = np.flatnonzero(out)
+        return found, np.ones(len(found))
+
+    def of(self, queries: Positions) -> Self:
+        """The rows of some queries."""
+        return type(self)(self.patents, self.days, self.of_patents[queries], self.of_days[queries])
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int64] | NDArray[np.int32], ...]:
+        """All that it says."""
+        return self.patents, self.days, self.of_patents, self.of_days

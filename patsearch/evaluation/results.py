@@ -7,6 +7,7 @@ from pathlib import Path
 
 from patsearch.evaluation.asking import Asking
 from patsearch.evaluation.backends import BackendFigures
+from patsearch.evaluation.cited import DEFAULT_SHARED
 from patsearch.evaluation.datasets import Protocol, Relevant
 from patsearch.evaluation.metrics import DEFAULT_TOP_K
 from patsearch.evaluation.quality import Place, Quality, QueryRecord
@@ -34,7 +35,8 @@ class BenchOptions:
         depth: places of each ranking to keep for run files.
         asking: how queries are put; plain queries, by shape, and those with the drawing style are measured in addition.
         relevant: what makes a drawing right (`datasets.leave_one_out`).
-        metadata: a table of titles and classes of the dataset's patents.
+        metadata: a table of titles, classes and citations of the dataset's patents.
+        shared: with relevance by citations, references of the examiner that make two patents close.
     """
 
     dataset: DatasetSpec
@@ -55,6 +57,7 @@ class BenchOptions:
     asking: Asking = field(default_factory=Asking)
     relevant: Relevant = "patent"
     metadata: Path | None = None
+    shared: int = DEFAULT_SHARED
 
     def to_json(self) -> JsonDict:
         """The settings as a run file keeps them."""
@@ -70,6 +73,7 @@ class BenchOptions:
             "depth": self.depth,
             "asking": self.asking.to_json(),
             "relevance": self.relevant,
+            **({"shared": self.shared} if self.relevant == "cited" else {}),
         }
 
 

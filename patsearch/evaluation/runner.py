@@ -24,6 +24,7 @@ from patsearch.evaluation.protocols import build_dataset
 from patsearch.evaluation.quality import Quality, QueryRecord, measure_quality
 from patsearch.evaluation.results import BenchOptions, BenchResult, Evaluation, Pictured
 from patsearch.evaluation.specs import DatasetSpec
+from patsearch.evaluation.without_pictures import WITHOUT_PICTURES, class_and_date
 from patsearch.filters import Filter
 from patsearch.types import JsonDict
 
@@ -96,7 +97,9 @@ class _Run:
             made = _true_protocol(options, material, protocol)
             if any(e.protocol == made and e.encoder == material.encoder for e in self.evaluations):
                 continue
-            dataset = build_dataset(options.dataset, material, made, options.where, options.relevant)
+            dataset = build_dataset(
+                options.dataset, material, made, options.where, options.relevant, shared=options.shared
+            )
             if note := _no_baseline_of_index(options, material):
                 dataset = replace(dataset, notes=(*dataset.notes, note))
             if not self.evaluations:
@@ -122,6 +125,8 @@ class _Run:
                     progress=self.progress,
                 )
                 self.evaluations.append(evaluation)
+            if options.relevant == "cited" and not baseline:
+                self.evaluations.append(_without_pictures(options, dataset, self.progress))
 
 
 def describe_dataset(dataset: RetrievalDataset, where: Filter, relevant: Relevant = "patent") -> JsonDict:
@@ -232,15 +237,7 @@ def _evaluate(
     worst: int,
     progress: Progress,
 ) -> Evaluation:
-    if options.queries is not None:
-        dataset = dataset.sampled(options.queries)
-    if not dataset.judged:
-        raise UsageError(
-            f"No query of {dataset.name} has anything to find ({dataset.protocol}).",
-            hint="Leave-one-out needs patents with at least two drawings."
-            if options.relevant == "patent"
-            else f"Relevance by {options.relevant} needs several patents of one {options.relevant}.",
-        )
+    dataset = _sampled(options, dataset)
     done = 0
 
     def advance(count: int) -> None:
@@ -268,6 +265,37 @@ def _evaluate(
         ingests=material.ingests,
         asking=asking,
         worst=tuple(_picture(quality, dataset, material, record) for record in worst_queries(quality.records, worst)),
+    )
+
+
+def _sampled(options: BenchOptions, dataset: RetrievalDataset) -> RetrievalDataset:
+    """The queries that are measured; some of them have something to find."""
+    if options.queries is not None:
+        dataset = dataset.sampled(options.queries)
+    if dataset.judged:
+        return dataset
+    hint = f"Relevance by {options.relevant} needs several patents of one {options.relevant}."
+    if options.relevant == "patent":
+        hint = "Leave-one-out needs patents with at least two drawings."
+    elif options.relevant == "cited":
+        hint = "The patents that the examiners cite have to be in the dataset, or among the distractors."
+    raise UsageError(f"No query of {dataset.name} has anything to find ({dataset.protocol}).", hint=hint)
+
+
+def _without_pictures(options: BenchOptions, dataset: RetrievalDataset, progress: Progress) -> Evaluation:
+    """The same queries ranked by class and date alone: what the pictures have to be better than."""
+    dataset = _sampled(options, dataset)
+    progress("Ranking by class and date", 0, None)
+    quality = measure_quality(dataset, top_k=options.top_k, depth=options.depth, scores=class_and_date(dataset))
+    return Evaluation(
+        dataset=describe_dataset(dataset, options.where, options.relevant),
+        protocol=dataset.protocol,
+        encoder={"name": WITHOUT_PICTURES, "sha256": "", "dim": 0, "baseline": True},
+        baseline=True,
+        quality=quality,
+        ingests=(),
+        worst=(),
+        asking=options.asking,
     )
 
 

@@ -16,7 +16,7 @@ from patsearch.files import write_output
 
 if TYPE_CHECKING:
     from patsearch.evaluation.materials import Progress
-    from patsearch.evaluation.results import BenchOptions
+    from patsearch.evaluation.results import BenchOptions, BenchResult
 
 Dataset = Annotated[
     list[str] | None,
@@ -63,12 +63,16 @@ RelevantTo = Annotated[
     str,
     typer.Option(
         "--relevance",
-        help="patent: the query's own; class: others of its subclass; title: others of its class, of the same noun.",
+        help="patent: the query's own; class: others of its subclass; title: others of its class, of the same noun; "
+        "cited: earlier ones that the examiner cited, or examined against the same.",
     ),
+]
+Shared = Annotated[
+    int, typer.Option("--shared", min=1, help="With --relevance cited: examiner's references that two patents share.")
 ]
 Metadata = Annotated[
     Path | None,
-    typer.Option("--metadata", help="Table of the patents of an image dataset: titles, classes (as for ingest)."),
+    typer.Option("--metadata", help="Table of an image dataset's patents: titles, classes, citations (as for ingest)."),
 ]
 Turn = Annotated[
     int, typer.Option("--turn", help="Turn every query by 90, 180 or 270 degrees: tests how robust a search is.")
@@ -101,6 +105,7 @@ def command(
     protocols: Protocols = "one",
     filters: Filters = None,
     relevance: RelevantTo = "patent",
+    shared: Shared = 3,
     metadata: Metadata = None,
     rotations: Rotations = False,
     mirror: Mirror = False,
@@ -146,6 +151,7 @@ def command(
         all_protocols=protocols == "all",
         where=parse_filter(filters or []),
         relevant=cast("Relevant", relevance),
+        shared=shared,
         metadata=metadata,
         top_k=_top_k(top_k),
         backends=tuple(dict.fromkeys(backend or ["faiss"])) if engines else (),
@@ -192,7 +198,16 @@ def _measure(options: BenchOptions, *, out: Path | None, html: Path | None, as_j
         return
     print_result(result)
     if against:
-        print_comparison(against, ["the baseline", str(result.evaluations[0].encoder["name"])])
+        print_comparison(against, [_baseline_name(result), str(result.evaluations[0].encoder["name"])])
+
+
+def _baseline_name(result: BenchResult) -> str:
+    from patsearch.evaluation.compare import baseline_of
+    from patsearch.evaluation.without_pictures import WITHOUT_PICTURES
+
+    baseline = baseline_of(result)
+    without = baseline is not None and baseline.encoder["name"] == WITHOUT_PICTURES
+    return "class and date, without pictures" if without else "the baseline"
 
 
 def _check_targets(out: Path | None, html: Path | None) -> None:
