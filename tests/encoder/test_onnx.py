@@ -86,7 +86,7 @@ def test_pickling_loads_it_again(encoder: OnnxEncoder) -> None:
     assert again.card == encoder.card
     assert again.threads == 1
     np.testing.assert_array_equal(again.encode_arrays(arrays(1)), encoder.encode_arrays(arrays(1)))
-    assert len(pickle.dumps(encoder)) < 5000
+    assert len(pickle.dumps(encoder)) < 20_000  # the card, not the weights
 
 
 def test_works_in_a_spawned_process(encoder: OnnxEncoder) -> None:
