@@ -73,7 +73,7 @@ def test_a_decompression_bomb_is_refused_before_a_pixel_is_decoded(client: TestC
 
 
 def test_pictures_that_are_none(client: TestClient, drawing: bytes) -> None:
-    assert send(client, SVG, "x.svg") == (415, "UnknownFormat")
+    assert send(client, SVG, "x.svg")[0] in (422, 501)  # damaged, or not read where resvg is not installed
     assert send(client, b"%PDF-1.7\n<script>", "x.pdf") == (422, "ImageError")
     assert send(client, encrypted(pdf_bytes([text_page()])), "x.pdf") == (422, "ImageError")
     assert send(client, pdf_bytes([text_page()]), "x.pdf") == (422, "ImageError")

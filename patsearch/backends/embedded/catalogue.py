@@ -283,7 +283,8 @@ def _state(cursor: sqlite3.Cursor) -> tuple[State, Rows]:
 
 def digest(values: Sequence[object]) -> bytes:
     """By which facts (`facts`, patent, title ...) or a caption are found again."""
-    return hashlib.blake2b(json.dumps(values, ensure_ascii=False).encode(), digest_size=16).digest()
+    # Damage can make bytes of a text: another digest then, and no error.
+    return hashlib.blake2b(json.dumps(values, ensure_ascii=False, default=repr).encode(), digest_size=16).digest()
 
 
 def payload_crc(*values: object) -> int:

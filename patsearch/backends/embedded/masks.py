@@ -67,8 +67,9 @@ class Masks:
 
     @staticmethod
     def _spread(items: Mask, columns: list[Columns], column: int = 0) -> Mask:
-        """(rows,) what holds for each row's facts, or caption."""
-        return np.concatenate([np.zeros(0, dtype=np.bool_), *(items[part[:, column]] for part in columns)])
+        """(rows,) what holds for each row's facts, or caption; a damaged column names what is not there."""
+        parts = (np.take(items, part[:, column], mode="clip") for part in columns)
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
 
     def rows(self, where: Filter, state: State, columns: list[Columns]) -> Mask:
         """(rows,) whether each row's drawing matches; dead rows are not considered."""
