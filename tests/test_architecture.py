@@ -67,6 +67,17 @@ def test_imports_go_down_only() -> None:
     assert wrong == []
 
 
+def test_functions_are_of_80_lines_at_most() -> None:
+    long = [
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (node.end_lineno or 0) - node.lineno >= 80
+    ]
+    assert long == []
+
+
 def test_torch_stays_in_its_corner() -> None:
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):

@@ -20,87 +20,88 @@ _REMARKS_SHOWN = 5
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+    app.command("ingest")(command)
 
-    @app.command("ingest")
-    def command(
-        sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, PDFs, images."),
-        index: Path = typer.Option(
-            ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made if it is missing."
-        ),
-        encoder: str | None = typer.Option(
-            None, "--encoder", help="Encoder of a new index: a name, timm:MODEL, a checkpoint folder."
-        ),
-        backend: str | None = typer.Option(None, "--backend", help="Backend of a new index. [default: faiss]"),
-        url: str | None = typer.Option(
-            None, "--url", help="For a new index: the server that keeps it, http://HOST:6333[#COLLECTION]."
-        ),
-        shard: str | None = typer.Option(
-            None, "--shard", metavar="I/N", help="Only part I of N of the sources: for several machines."
-        ),
-        whole_sheets: bool | None = typer.Option(
-            None, "--whole-sheets/--figures", help="Index whole sheets instead of the figures on them."
-        ),
-        front_pages: bool = typer.Option(False, "--front-pages", help="Index the front-page copies (D00000) too."),
-        again: bool = typer.Option(
-            False, "--again", help="Also ingest patents that are in the index or were deleted from it."
-        ),
-        bibliography_only: bool = typer.Option(
-            False, "--bibliography-only", help="Add owners, citations and terms to an index that has the drawings."
-        ),
-        source: str | None = typer.Option(None, "--source", help="Kind of source, if it is not recognised by itself."),
-        metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
-        pattern: str | None = typer.Option(
-            None, "--pattern", help="How file names give patent and figure: '{patent}_{figure}.png'."
-        ),
-        lists: list[Path] | None = typer.Option(None, "--list", help="DeepPatent list file; may be repeated."),
-        workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
-        commit_every: int = typer.Option(
-            512, "--commit-every", min=1, help="Drawings between two commits: what a killed run repeats at most."
-        ),
-        as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
-        quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
-    ) -> None:
-        """Ingest patents into an index: sheets become figures, figures become vectors.
 
-        The same source again adds nothing; a run that was stopped resumes. Exit code 9
-        means that some files could not be read: they are listed, and written to INDEX/reports.
-        With --bibliography-only, nothing is encoded: an index of an earlier version gets what sources say about its
-        patents, from grants with or without drawings.
-        """
-        from patsearch.ingest import IngestOptions, Progress, add_bibliographies, ingest
-        from patsearch.ingest.sources import SourceOptions
+def command(
+    sources: list[Path] = typer.Argument(..., help="USPTO archives or grants, DeepPatent folders, PDFs, images."),
+    index: Path = typer.Option(
+        ..., "--index", "-i", envvar="PATSEARCH_INDEX", help="Folder of the index; made if it is missing."
+    ),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="Encoder of a new index: a name, timm:MODEL, a checkpoint folder."
+    ),
+    backend: str | None = typer.Option(None, "--backend", help="Backend of a new index. [default: faiss]"),
+    url: str | None = typer.Option(
+        None, "--url", help="For a new index: the server that keeps it, http://HOST:6333[#COLLECTION]."
+    ),
+    shard: str | None = typer.Option(
+        None, "--shard", metavar="I/N", help="Only part I of N of the sources: for several machines."
+    ),
+    whole_sheets: bool | None = typer.Option(
+        None, "--whole-sheets/--figures", help="Index whole sheets instead of the figures on them."
+    ),
+    front_pages: bool = typer.Option(False, "--front-pages", help="Index the front-page copies (D00000) too."),
+    again: bool = typer.Option(
+        False, "--again", help="Also ingest patents that are in the index or were deleted from it."
+    ),
+    bibliography_only: bool = typer.Option(
+        False, "--bibliography-only", help="Add owners, citations and terms to an index that has the drawings."
+    ),
+    source: str | None = typer.Option(None, "--source", help="Kind of source, if it is not recognised by itself."),
+    metadata: Path | None = typer.Option(None, "--metadata", help="CSV, TSV or JSONL with a row a patent."),
+    pattern: str | None = typer.Option(
+        None, "--pattern", help="How file names give patent and figure: '{patent}_{figure}.png'."
+    ),
+    lists: list[Path] | None = typer.Option(None, "--list", help="DeepPatent list file; may be repeated."),
+    workers: int | None = typer.Option(None, "--workers", min=1, help="Worker processes. [default: one a core]"),
+    commit_every: int = typer.Option(
+        512, "--commit-every", min=1, help="Drawings between two commits: what a killed run repeats at most."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+) -> None:
+    """Ingest patents into an index: sheets become figures, figures become vectors.
 
-        options = IngestOptions(
-            encoder=encoder,
-            backend=backend,
-            url=url,
-            shard=_shard(shard),
-            whole_sheets=whole_sheets,
-            front_pages=front_pages,
-            again=again,
-            workers=workers,
-            commit_every=commit_every,
-            kind=source,
-            source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
-        )
-        with progress(quiet=quiet) as bar:
-            task = bar.add_task("Describing" if bibliography_only else "Ingesting", total=None, rate="")
+    The same source again adds nothing; a run that was stopped resumes. Exit code 9
+    means that some files could not be read: they are listed, and written to INDEX/reports.
+    With --bibliography-only, nothing is encoded: an index of an earlier version gets what sources say about its
+    patents, from grants with or without drawings.
+    """
+    from patsearch.ingest import IngestOptions, Progress, add_bibliographies, ingest
+    from patsearch.ingest.sources import SourceOptions
 
-            def show(state: Progress) -> None:
-                elapsed = bar.tasks[task].elapsed or 0.0
-                rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
-                failed = f", {state.failed} problems" if state.failed else ""
-                bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
+    options = IngestOptions(
+        encoder=encoder,
+        backend=backend,
+        url=url,
+        shard=_shard(shard),
+        whole_sheets=whole_sheets,
+        front_pages=front_pages,
+        again=again,
+        workers=workers,
+        commit_every=commit_every,
+        kind=source,
+        source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
+    )
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("Describing" if bibliography_only else "Ingesting", total=None, rate="")
 
-            run = add_bibliographies if bibliography_only else ingest
-            report = run(sources, index, options, on_progress=show)
-        if as_json:
-            print_json(report.to_json())
-        else:
-            if bibliography_only:
-                stderr().print(f"Described {report.patents:,} patents of the index in {report.seconds:.1f} s.")
-            _summary(report, index, stderr().print, added=not bibliography_only)
-        raise typer.Exit(report.exit_code)
+        def show(state: Progress) -> None:
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
+            failed = f", {state.failed} problems" if state.failed else ""
+            bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
+
+        run = add_bibliographies if bibliography_only else ingest
+        report = run(sources, index, options, on_progress=show)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        if bibliography_only:
+            stderr().print(f"Described {report.patents:,} patents of the index in {report.seconds:.1f} s.")
+        _summary(report, index, stderr().print, added=not bibliography_only)
+    raise typer.Exit(report.exit_code)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
