@@ -202,17 +202,12 @@ def reencode(
     out. The same command resumes a stopped run. Exit code 9: files could not be read, or no source has some of the
     patents.
     """
-    from patsearch.ingest import IngestOptions, Progress
+    from patsearch.cli.ingest import shown_on
+    from patsearch.ingest import IngestOptions
     from patsearch.ingest.reencode import reencode as run
 
     with progress(quiet=quiet) as bar:
-        task = bar.add_task("Encoding", total=None, rate="")
-
-        def show(state: Progress) -> None:
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
-            bar.update(task, completed=state.done, total=state.total, rate=rate)
-
+        show = shown_on(bar, "Encoding")
         report = run(index, sources, out, encoder=encoder, options=IngestOptions(workers=workers), on_progress=show)
     tell(as_json, report.to_json(), f"{report.patents:,} patents, {report.drawings:,} drawings, in {out}")
     if report.missing and not as_json:

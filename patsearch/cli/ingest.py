@@ -11,7 +11,11 @@ from patsearch.cli.output import print_json, progress, stderr
 from patsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from patsearch.ingest import IngestReport
+    from collections.abc import Callable
+
+    from rich.progress import Progress as Bar
+
+    from patsearch.ingest import IngestReport, Progress
 
 # More failures than this are in the report file; a screenful is enough to see what is wrong.
 _FAILURES_SHOWN = 10
@@ -68,7 +72,7 @@ def command(
     With --bibliography-only, nothing is encoded: an index of an earlier version gets what sources say about its
     patents, from grants with or without drawings.
     """
-    from patsearch.ingest import IngestOptions, Progress, add_bibliographies, ingest
+    from patsearch.ingest import IngestOptions, add_bibliographies, ingest
     from patsearch.ingest.sources import SourceOptions
 
     options = IngestOptions(
@@ -85,14 +89,7 @@ def command(
         source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
     )
     with progress(quiet=quiet) as bar:
-        task = bar.add_task("Describing" if bibliography_only else "Ingesting", total=None, rate="")
-
-        def show(state: Progress) -> None:
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
-            failed = f", {state.failed} problems" if state.failed else ""
-            bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
-
+        show = shown_on(bar, "Describing" if bibliography_only else "Ingesting")
         run = add_bibliographies if bibliography_only else ingest
         report = run(sources, index, options, on_progress=show)
     if as_json:
@@ -102,6 +99,19 @@ def command(
             stderr().print(f"Described {report.patents:,} patents of the index in {report.seconds:.1f} s.")
         _summary(report, index, stderr().print, added=not bibliography_only)
     raise typer.Exit(report.exit_code)
+
+
+def shown_on(bar: Bar, what: str) -> Callable[[Progress], None]:
+    """A new line of a display, for the progress of an ingest."""
+    task = bar.add_task(what, total=None, rate="")
+
+    def show(state: Progress) -> None:
+        elapsed = bar.tasks[task].elapsed or 0.0
+        rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
+        failed = f", {state.failed} problems" if state.failed else ""
+        bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
+
+    return show
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

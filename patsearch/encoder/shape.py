@@ -37,7 +37,12 @@ class Comparison:
 
     def of(self, vectors: Embeddings) -> Embeddings:
         """Vectors (..., D) of unit length as they are compared: their cosines are those of the comparison."""
-        return vectors if self.whole else self._weighed(vectors, float(np.sqrt(self.style)))
+        if self.whole:
+            return vectors
+        factors = np.where(np.arange(vectors.shape[-1]) < (self.dim or 0), 1.0, float(np.sqrt(self.style)))
+        weighed = vectors * factors
+        length = np.linalg.norm(weighed, axis=-1, keepdims=True)
+        return np.asarray(weighed / np.maximum(length, 1e-12), np.float32)
 
     def asked(self, compared: Embeddings) -> Embeddings:
         """What an index of whole vectors is searched with, (..., D) of unit length, for vectors made by `of`.
@@ -45,12 +50,6 @@ class Comparison:
         All styles have one length, so that inner products with the indexed vectors have the order of the comparison.
         """
         return self.of(compared)
-
-    def _weighed(self, vectors: Embeddings, factor: float) -> Embeddings:
-        factors = np.where(np.arange(vectors.shape[-1]) < (self.dim or 0), 1.0, factor)
-        weighed = vectors * factors
-        length = np.linalg.norm(weighed, axis=-1, keepdims=True)
-        return np.asarray(weighed / np.maximum(length, 1e-12), np.float32)
 
 
 WHOLE = Comparison()
