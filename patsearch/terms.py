@@ -5,6 +5,7 @@
 | any, where the source says it   | `Bibliography.protections`, by country                                   |
 | US design (`USD`)               | from grant, 15 years; 14 where filed before 2015-05-13 (35 U.S.C. 173)   |
 | US utility patent, US plant     | from grant to 20 years after the first filing, with the extension        |
+| designs in offices' registers   | as the register has it (`registered`), kept in `Bibliography.protections` |
 | all others                      | not known                                                                |
 
 The last day is the same day of the month, years later, and belongs to the term; of 29 February it is the 28th
@@ -109,3 +110,59 @@ def _utility(granted: date, filed: date | None, known: Bibliography | None, *, p
     last = after_years(min([filed, *days]), _UTILITY_YEARS)
     last += timedelta(days=min(known.extension or 0, (date.max - last).days))
     return (last, "" if plant else FEES) if last >= granted else None
+
+
+# ---------------------------------------------------------------------- registered designs
+
+# Offices whose designs last 5 years from filing, and are renewed by 5 years.
+_BY_FIVE_YEARS = frozenset({"EM", "DE", "FR", "ES"})
+_FIRST_YEARS = 5
+RENEWALS = "renewals are not known: the first 5 years"
+# Of the last day, a status that says no more than that the term has run out takes nothing away.
+_RUN_OUT = re.compile(r"\b(expired|lapsed|expir[ée]e?|caducad[oa]|erloschen)\b")
+_OVER = re.compile(
+    r"\b(ended|lack of effects|radi[ée]e?|d[ée]chue?|annul[ée]e?|rejet[ée]e?|gel[öo]scht|zur[üu]ckgenommen"
+    r"|denegad[oa]|anulad[oa]|cancelad[oa]|retirad[oa]|rejected|renounced)\b"
+)
+_NOT_YET = re.compile(r"^(?:application\b|filed\b|registration pending|appeal pending)")
+
+
+def registered(
+    office: str,
+    *,
+    granted: date | None,
+    filed: date | None,
+    expires: date | None = None,
+    years: int | None = None,
+    over: date | None = None,
+    status: str = "",
+) -> Protection | None:
+    """The protection of a registered design as its register has it; None where the register says nothing of it.
+
+    Designs of the EU, Germany, France and Spain last 5 years from filing, and can be renewed to 25. Where a register
+    does not say to when they are renewed, the first 5 years are taken, and `assumed` says so. A design that was
+    refused, surrendered or declared invalid on a day that the register does not name has no last day.
+
+    Args:
+        office: code by WIPO ST.3.
+        granted: the day of registration; protection is shown from it on.
+        expires: the last day, as the register has it.
+        years: for which it was protected, counted from filing, as Germany's register has it.
+        over: the day on which it was cancelled.
+    """
+    said = folded(status)
+    last, assumed = expires, ""
+    if last is None and filed and years:
+        last = after_years(filed, years)
+    if over is not None:
+        last = min(last or over, over)
+    elif _RUN_OUT.search(said):
+        pass
+    elif ended(status) or _OVER.search(said) or _NOT_YET.search(said):
+        last = None
+    elif last is None and filed and office in _BY_FIVE_YEARS:
+        last, assumed = after_years(filed, _FIRST_YEARS), RENEWALS
+    first = granted or filed
+    if first and last and last < first:
+        last, assumed = None, ""
+    return Protection(office, first, last, status, assumed) if first or last or status else None

@@ -189,11 +189,20 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One drawing sheet of a patent, still encoded as its file's bytes."""
+    """One drawing sheet of a patent, still encoded as its file's bytes.
+
+    Attributes:
+        figure: number of the figure that is on it alone, where the source says it; "" elsewhere.
+        view: what the source says that it shows.
+        origin: the file that it is from, where that is another one than its unit's.
+    """
 
     name: str
     data: bytes = field(repr=False)
     front_page: bool = False
+    figure: str = ""
+    view: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,13 @@ from pathlib import Path
 from patsearch.engine import Engine, Entry, open_index
 from patsearch.errors import SourceError, UsageError
 from patsearch.files import printable
-from patsearch.ingest.pipeline import IngestOptions, Progress, in_shard, read_settings, write_settings
+from patsearch.ingest.entries import Settings
+from patsearch.ingest.pipeline import IngestOptions, Progress, in_shard
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
+from patsearch.ingest.settle import OLDER, nothing_new
 from patsearch.ingest.sources import Problem, Source, Unit, open_source
+from patsearch.ingest.sources.designs import DesignUnit
 from patsearch.ingest.sources.metadata import TABLES, read_metadata
 from patsearch.ingest.worker import UnitResult, WorkerSettings
 from patsearch.interrupts import shielded, stoppable
@@ -156,6 +159,8 @@ class _Run:
                         self._pass_over("of another shard")
                     elif not self._options.again and self._described(unit) == unit.fingerprint:
                         self._pass_over(_DONE)
+                    elif self._is_older(unit):
+                        self._pass_over(OLDER)
                     else:
                         yield unit
             except (SourceError, OSError) as error:
@@ -165,7 +170,12 @@ class _Run:
     def _described(self, unit: Unit) -> str | None:
         """The fingerprint of the unit that described the patent."""
         entry = self._engine.journal.get(unit.key)
-        return read_settings(entry.settings)[1] if entry else None
+        return Settings.read(entry.settings).described if entry else None
+
+    def _is_older(self, unit: Unit) -> bool:
+        """Whether it is an earlier notice about a design than the one that described it."""
+        entry = self._engine.journal.get(unit.key) if isinstance(unit, DesignUnit) else None
+        return entry is not None and nothing_new(unit, entry) == OLDER  # type: ignore[arg-type]
 
     def _take(self, unit: Unit, result: UnitResult) -> None:
         for stage, seconds in result.stages.items():
@@ -200,7 +210,7 @@ class _Run:
         entry = self._engine.journal.get(unit.key)
         if entry is None:
             entry = Entry(unit.key, unit.fingerprint, "{}", patent.number, 0, "described")
-        return replace(entry, settings=write_settings(read_settings(entry.settings)[0], unit.fingerprint))
+        return replace(entry, settings=replace(Settings.read(entry.settings), described=unit.fingerprint).text())
 
     def _pass_over(self, reason: str) -> None:
         self._report.skipped[reason] += 1

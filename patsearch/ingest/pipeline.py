@@ -8,7 +8,6 @@ run that is stopped or killed resumes where it stopped, without loss and without
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import time
@@ -17,25 +16,27 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from patsearch.backends.base import on_server
-from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder import Encoder
 from patsearch.encoder.base import ArrayEncoder
-from patsearch.engine import Engine, Entry, State, check_encoder, create_index, open_index
-from patsearch.engine.manifest import FILE as MANIFEST
-from patsearch.errors import PatsearchError, SourceError, UsageError
+from patsearch.engine import Engine, Entry, State
+from patsearch.errors import SourceError, UsageError
 from patsearch.files import at_home, printable
+from patsearch.ingest.entries import Settings
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
+from patsearch.ingest.settle import DELETED, OLDER, nothing_new, settle
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
+from patsearch.ingest.sources.designs import DesignUnit
+from patsearch.ingest.target import open_target
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.interrupts import shielded, stoppable
 from patsearch.numbers import normal_number
 from patsearch.processes import require_main_guard
-from patsearch.servers import remember
-from patsearch.types import Drawing, JsonDict
+from patsearch.types import Drawing
 
 _COMMIT_SECONDS = 5.0
 _UNDESCRIBED = "already in the index, from before bibliographies were stored (--bibliography-only adds them)"
+_THERE = "already in the index"
 _WITHOUT = "without drawings"
 _FRONT_PAGE = "without drawings but the front page's (--front-pages)"
 _DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
@@ -119,7 +120,7 @@ def ingest(
     opened = [open_source(at_home(path), kind=options.kind, options=options.source) for path in sources]
     report = IngestReport(sources=[printable(source.path) for source in opened])
     start = time.perf_counter()
-    with stoppable(), closing(_open_engine(at_home(index), options, encoder)) as engine:
+    with stoppable(), closing(open_target(at_home(index), options, encoder)) as engine:
         run = _Run(engine, options, report, on_progress, _total(opened))
         try:
             run.take_in(opened)
@@ -208,12 +209,18 @@ class _Run:
 
     def _skip(self, unit: Unit) -> str | None:
         entry = self.engine.journal.get(unit.key)
-        if entry is None or self.options.again or entry.patent in self._cut_off:
+        if entry is None:
             return None
-        shape, described = read_settings(entry.settings)
-        if entry.fingerprint != unit.fingerprint or shape != self._shape:
+        settings = Settings.read(entry.settings)
+        if isinstance(unit, DesignUnit) and (reason := nothing_new(unit, entry)) in (OLDER, DELETED):
+            return reason
+        if self.options.again or entry.patent in self._cut_off or settings.shape != self._shape:
             return None
-        there = "already in the index" if described else _UNDESCRIBED
+        if isinstance(unit, DesignUnit) and settings.dated is not None and entry.state not in ("deleted", "replaced"):
+            return nothing_new(unit, entry) and (_THERE if entry.drawings else _WITHOUT)
+        if entry.fingerprint != unit.fingerprint:
+            return None
+        there = _THERE if settings.described else _UNDESCRIBED
         reasons = {
             "done": there if entry.drawings else _WITHOUT,
             "deleted": "deleted from the index (--again brings it back)",
@@ -256,48 +263,65 @@ class _Run:
 
     def _store(self, batch: list[tuple[Unit, UnitResult]]) -> None:
         engine, report = self.engine, self.report
-        good = [(unit, result) for unit, result in batch if result.failed is None and self._is_new(unit, result)]
         drawings: list[Drawing] = []
         entries: list[Entry] = []
         stale: list[str] = []
-        for unit, result in good:
-            drawings += result.drawings
-            stale += self._stale(unit, result, entries)
-            state: State = "partial" if result.problems else "done"
-            count = len(result.drawings)
-            settings = write_settings(self._shape, unit.fingerprint)
-            entries.append(Entry(unit.key, unit.fingerprint, settings, result.patent, count, state))
-            if count:
-                report.patents += 1
-                report.drawings += count
-            elif not result.problems:  # they say why there is nothing
-                report.skipped[_FRONT_PAGE if result.sheets else _WITHOUT] += 1
+        stored: list[UnitResult] = []
         for unit, result in batch:
-            # A unit that failed now but is in the index keeps what it had.
-            if result.failed is not None and engine.journal.get(unit.key) is None:
-                settings = write_settings(self._shape, None)
-                entries.append(Entry(unit.key, unit.fingerprint, settings, result.patent, 0, "failed", result.failed))
-        patents = {result.patent for _, result in good}
+            if result.failed is not None:
+                # A unit that failed now but is in the index keeps what it had.
+                if engine.journal.get(unit.key) is None:
+                    settings = Settings(self._shape).text()
+                    entries.append(
+                        Entry(unit.key, unit.fingerprint, settings, result.patent, 0, "failed", result.failed)
+                    )
+                continue
+            made = self._new_entry(unit, result)
+            if made is None:
+                continue
+            entry, settled = made
+            stale += self._stale(unit, settled, entries)
+            entries.append(entry)
+            stored.append(settled)
+            drawings += settled.drawings
+            if settled.drawings:
+                report.patents += 1
+                report.drawings += len(settled.drawings)
+            elif entry.state == "deleted":
+                report.skipped[DELETED] += 1
+            elif not settled.problems:  # they say why there is nothing
+                report.skipped[_FRONT_PAGE if settled.sheets else _WITHOUT] += 1
+        patents = {result.patent for result in stored}
         engine.journal.begin(patents, "store")
         if drawings:
             import numpy as np
 
-            engine.add(drawings, np.concatenate([r.vectors for _, r in good if r.vectors is not None]))
+            engine.add(drawings, np.concatenate([r.vectors for r in stored if r.vectors is not None]))
         if stale:
             engine.thumbnails.delete(stale)
             report.removed += engine.backend.delete(stale)
-        engine.thumbnails.put(thumbnail for _, result in good for thumbnail in result.thumbnails)
+        engine.thumbnails.put(thumbnail for result in stored for thumbnail in result.thumbnails)
         engine.journal.put(entries, done=patents)
 
-    def _is_new(self, unit: Unit, result: UnitResult) -> bool:
-        """Whether there is something to store: a patent with damaged files is read in every run."""
-        entry = self.engine.journal.get(unit.key)
-        same = (unit.fingerprint, self._shape, "partial" if result.problems else "done", len(result.drawings))
-        known = entry and (entry.fingerprint, read_settings(entry.settings)[0], entry.state, entry.drawings)
-        if self.options.again or known != same:
-            return True
-        self.report.skipped["read again, with the same outcome"] += 1
-        return False
+    def _new_entry(self, unit: Unit, result: UnitResult) -> tuple[Entry, UnitResult] | None:
+        """What to store of a unit, and its entry; None where that is stored: damaged patents are read in every run."""
+        known = self.engine.journal.get(unit.key)
+        fingerprint, dated = unit.fingerprint, None
+        state: State = "partial" if result.problems else "done"
+        if isinstance(unit, DesignUnit):
+            settled = settle(self.engine, unit, result, known)
+            self.report.failed += settled.result.problems[len(result.problems) :]
+            result, fingerprint, dated, state = settled.result, settled.fingerprint, settled.dated, settled.state
+        count = len(result.drawings)
+        settings = Settings(self._shape, fingerprint, dated)
+        if known and not self.options.again:
+            before = Settings.read(known.settings)
+            old = (known.fingerprint, before.shape, before.dated, known.state, known.drawings)
+            if old == (fingerprint, self._shape, dated, state, count):
+                self.report.skipped["read again, with the same outcome"] += 1
+                return None
+        reason = DELETED if state == "deleted" else ""
+        return Entry(unit.key, fingerprint, settings.text(), result.patent, count, state, reason), result
 
     def _stale(self, unit: Unit, result: UnitResult, entries: list[Entry]) -> list[str]:
         """Ids that an earlier version of the patent has and this one has not."""
@@ -336,21 +360,6 @@ def _batches_without_double_patents(
         yield batch
 
 
-def read_settings(text: str) -> tuple[JsonDict, str | None]:
-    """Of an entry of the journal: the options that shape its drawings, and which unit its bibliography is from."""
-    try:
-        shape = json.loads(text)
-    except ValueError:
-        return {}, None
-    described = shape.pop("bibliography", None) if isinstance(shape, dict) else None
-    return (shape, described) if isinstance(shape, dict) else ({}, None)
-
-
-def write_settings(shape: JsonDict, described: str | None) -> str:
-    """What `read_settings` reads."""
-    return json.dumps(shape | ({"bibliography": described} if described else {}), sort_keys=True)
-
-
 def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
     """Whether a unit belongs to the i-th of n parts. All editions of a patent belong to the same one."""
     if shard is None:
@@ -358,37 +367,6 @@ def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
     index, total = shard
     patent = normal_number(_DATED.sub("", key))
     return int.from_bytes(hashlib.blake2b(patent.encode(), digest_size=8).digest(), "big") % total == index - 1
-
-
-def _open_engine(index: Path, options: IngestOptions, encoder: Encoder | None) -> Engine:
-    if not (index / MANIFEST).exists():
-        chosen = encoder or load_encoder(options.encoder)
-        backend = options.backend or ("qdrant" if options.url else "faiss")
-        return create_index(index, chosen, backend=backend, whole_sheets=bool(options.whole_sheets), url=options.url)
-    if options.url is not None:
-        remember(options.url)
-    engine = open_index(index, read_only=False, encoder=encoder)
-    try:
-        if options.encoder is not None and encoder is None:
-            check_encoder(load_encoder(options.encoder), engine.spec)
-        if options.backend is not None and options.backend != engine.manifest.backend:
-            raise UsageError(
-                f"{index} is an index on {engine.manifest.backend!r}.", hint="Name another folder for the new index."
-            )
-        if options.url is not None:
-            location = on_server(type(engine.backend), options.url, index.resolve().name)
-            if location != engine.manifest.location:
-                raise UsageError(
-                    f"{index} keeps its vectors at {engine.manifest.location}, not at {location}.",
-                    hint="Leave --url out, name another folder, or change the address: patsearch index relocate.",
-                )
-        if options.whole_sheets is not None and options.whole_sheets != engine.spec.whole_sheets:
-            holds = "whole sheets" if engine.spec.whole_sheets else "figures"
-            raise UsageError(f"{index} holds {holds}.", hint="Name another folder for the other kind.")
-    except PatsearchError:
-        engine.close()
-        raise
-    return engine
 
 
 def _total(sources: Sequence[Source]) -> int | None:

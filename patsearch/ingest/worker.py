@@ -157,15 +157,7 @@ class Worker:
         with _timed(result.stages, "split"):
             if not self.settings.whole_sheets:
                 splits = name_figures(splits, patent.captions, patent.figure_count)
-        views = {caption.figure: caption.view for caption in patent.captions}
-        for sheet, split in zip(sheets, splits, strict=True):
-            for number, figure in enumerate(split.figures, start=1):
-                suffix = "" if self.settings.whole_sheets else f"-{number}"
-                drawing = _drawing(patent, unit, f"{slug}-{sheet.name}{suffix}", sheet, split.turned)
-                if not self.settings.whole_sheets:
-                    label = figure.label
-                    drawing = replace(drawing, figure=label, view=views.get(label or ""), box=figure.box)
-                result.drawings.append(drawing)
+        result.drawings = self._drawings(unit, patent, sheets, splits)
         if self.settings.thumbnails:
             result.thumbnails += [(d.id, png) for d, png in zip(result.drawings, pictures, strict=True)]
         if self.preprocessing is None:
@@ -173,6 +165,27 @@ class Worker:
         else:
             size = self.preprocessing.size
             result.figures = np.stack(made) if made else np.empty((0, size, size), np.uint8)
+
+    def _drawings(
+        self, unit: Unit, patent: Patent, sheets: Sequence[Sheet], splits: Sequence[SplitSheet]
+    ) -> list[Drawing]:
+        """The drawings of the sheets, with the number and view of each."""
+        found: list[Drawing] = []
+        slug = _slug(patent.number)
+        views = {caption.figure: caption.view for caption in patent.captions}
+        for sheet, split in zip(sheets, splits, strict=True):
+            for number, figure in enumerate(split.figures, start=1):
+                suffix = "" if self.settings.whole_sheets else f"-{number}"
+                drawing = _drawing(patent, unit, f"{slug}-{sheet.name}{suffix}", sheet, split.turned)
+                if self.settings.whole_sheets:
+                    drawing = replace(drawing, figure=sheet.figure or None, view=sheet.view or None)
+                else:
+                    # What the source says of a sheet's only figure counts more than what is read on it.
+                    label = (sheet.figure if len(split.figures) == 1 else "") or figure.label or None
+                    view = views.get(label or "") or sheet.view or None
+                    drawing = replace(drawing, figure=label, view=view, box=figure.box)
+                found.append(drawing)
+        return found
 
     def _split(self, image: NDArray[np.uint8], expected: Sequence[str]) -> SplitSheet:
         if self.settings.whole_sheets:
@@ -249,7 +262,7 @@ def _drawing(patent: Patent, unit: Unit, drawing_id: str, sheet: Sheet, turned: 
         granted=patent.granted,
         filed=patent.filed,
         classes=patent.classes,
-        source=unit.origin,
+        source=sheet.origin or unit.origin,
         bibliography=patent.bibliography,
     )
 

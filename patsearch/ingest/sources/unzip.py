@@ -26,7 +26,7 @@ _RATIO_FROM = 16 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a ZIP's directory
 _ENCRYPTED = 0x1
 # What zipfile and zlib raise at damage, in addition to their own errors.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -67,7 +67,7 @@ def unzip(data: bytes, wanted: Callable[[str], bool]) -> Unpacked:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return _members(archive, wanted)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise SourceError(f"not a readable ZIP ({str(error)[:MAX_SHOWN]})") from error
 
 
@@ -78,8 +78,8 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
         if info.filename.endswith("/"):
             continue
         name = PurePosixPath(info.filename).name
-        if fault := _fault(info):
-            result.problems.append(f"{info.filename[:MAX_SHOWN]!r}: {fault}; left out")
+        if reason := fault(info):
+            result.problems.append(f"{info.filename[:MAX_SHOWN]!r}: {reason}; left out")
             continue
         if not wanted(name):
             continue
@@ -89,13 +89,17 @@ def _members(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Unpacke
         try:
             with archive.open(info) as member:
                 result.files[name] = member.read(MAX_MEMBER)
-        except (*_DAMAGE, RuntimeError) as error:
+        except (*DAMAGE, RuntimeError) as error:
             result.problems.append(f"{name[:MAX_SHOWN]}: damaged ({str(error)[:MAX_SHOWN]})")
     return result
 
 
-def _fault(info: zipfile.ZipInfo) -> str | None:
-    """Why a member must not be unpacked; None if it may be."""
+def fault(info: zipfile.ZipInfo, *, most: int = MAX_MEMBER) -> str | None:
+    """Why a member must not be unpacked; None if it may be.
+
+    Args:
+        most: bytes that it may have unpacked.
+    """
     # zipfile cuts names at a NUL and turns backslashes on Windows only; judge what the archive says.
     name = info.orig_filename.replace("\\", "/")
     if not PurePosixPath(name).name:
@@ -108,8 +112,8 @@ def _fault(info: zipfile.ZipInfo) -> str | None:
         return "encrypted"
     if info.compress_type not in _METHODS:
         return "packed by a method that grants do not use"
-    if info.file_size > MAX_MEMBER:
-        return f"unpacks to {info.file_size >> 20} MB, more than the {MAX_MEMBER >> 20} MB allowed"
+    if info.file_size > most:
+        return f"unpacks to {info.file_size >> 20} MB, more than the {most >> 20} MB allowed"
     if info.file_size > _RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
         return f"unpacks to {info.file_size // max(info.compress_size, 1)} times its size"
     return None

@@ -1,0 +1,90 @@
+"""The unit of a design in an office's register: its latest notice, and those of its pictures that are at hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from patsearch.drawings.document import Reading, read_figures
+from patsearch.errors import ImageError, SourceError
+from patsearch.files import printable
+from patsearch.ingest.notices import View
+from patsearch.ingest.sources.base import Unit
+from patsearch.ingest.sources.stored import Stored
+from patsearch.ingest.sources.unzip import MAX_MEMBER
+from patsearch.models.reading import SUFFIXES as MODELS
+from patsearch.types import Patent, Sheet
+
+_OF_MODEL = "--"  # between the name of a view and that of a picture drawn from its model
+_PAGE = "-page"  # behind the name of a sheet, for further pages of its file
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is at hand.
+
+    Attributes:
+        view: the name of its view.
+        version: of the notice that it came with.
+        crc: of its content, eight hex digits.
+    """
+
+    view: str
+    file: Stored
+    version: str
+    crc: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignUnit(Unit):
+    """A design as its latest notice has it.
+
+    Attributes:
+        dated: the notice's version (`notices.version`). What an index holds from a later one stays as it is.
+        deleted: the office has deleted the design.
+        patent: its number and data.
+        views: its pictures; None where no notice at hand speaks of them.
+        pictures: those of them that are at hand; the index may have others.
+    """
+
+    dated: str
+    deleted: bool
+    patent: Patent
+    views: tuple[View, ...] | None
+    pictures: tuple[Picture, ...]
+
+    def known(self) -> Patent:
+        return self.patent
+
+    def load(self) -> Patent:
+        sheets: list[Sheet] = []
+        problems: list[str] = []
+        views = {view.name: view for view in self.views or ()}
+        for picture in self.pictures:
+            try:
+                sheets += self._sheets(picture, views[picture.view])
+            except (ImageError, SourceError) as error:
+                problems.append(f"{picture.view}: {error.message}")
+        return replace(self.patent, sheets=tuple(sheets), problems=self.patent.problems + tuple(problems))
+
+    def _sheets(self, picture: Picture, view: View) -> Iterator[Sheet]:
+        data = picture.file.read(MAX_MEMBER)
+        origin = printable(picture.file.path.name)
+        name = picture.file.name
+        if name.suffix.lower() not in MODELS:
+            yield Sheet(view.name, data, figure=view.figure, view=view.title, origin=origin)
+            return
+        for figure in read_figures(data, Reading(), name=name.name).figures:
+            buffer = io.BytesIO()
+            Image.fromarray(figure.image).save(buffer, "PNG", compress_level=1)
+            sheet = f"{view.name}{_OF_MODEL}{figure.name.replace(' ', '-') or 'view'}"
+            yield Sheet(sheet, buffer.getvalue(), view=figure.name, origin=origin)
+
+
+def view_of(sheet: str, names: Iterable[str]) -> str | None:
+    """The view that a sheet is from; several are, where its file has pages or is a model."""
+    owners = [n for n in names if sheet == n or sheet.startswith((f"{n}{_OF_MODEL}", f"{n}{_PAGE}"))]
+    return max(owners, key=len, default=None)

@@ -1,0 +1,73 @@
+"""Finds the pictures that notices name, among the files that were delivered with them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+from patsearch.ingest.notices import View
+from patsearch.ingest.sources.imagefiles import SUFFIXES as IMAGES
+from patsearch.ingest.sources.stored import Stored
+from patsearch.models.reading import SUFFIXES as MODELS
+
+SUFFIXES = frozenset({*IMAGES, *MODELS})
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is an image or a 3D model, by its suffix."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+class Pictures:
+    """Images and models by name, each with the delivery that it belongs to.
+
+    Nothing but the files that were added is ever found, so a name in a notice cannot lead elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._by_stem: defaultdict[str, list[tuple[str, Stored]]] = defaultdict(list)
+        self._used: set[tuple[Path, str]] = set()
+
+    def add(self, delivery: str, file: Stored) -> None:
+        """A file of a delivery."""
+        self._by_stem[file.name.stem.casefold()].append((delivery, file))
+
+    def find(self, view: View, delivery: str | None) -> Stored | None:
+        """The picture of a view in a delivery; with None in any, but there only where no two have its name."""
+        for written in view.files:
+            path = PurePosixPath(written.replace("\\", "/").casefold())
+            found = [f for d, f in self._by_stem.get(path.stem, ()) if delivery is None or d == delivery]
+            if not found and path.suffix not in SUFFIXES:  # a number such as `12.345`
+                found = [f for d, f in self._by_stem.get(path.name, ()) if delivery is None or d == delivery]
+            closest = _closest(found, path)
+            if closest and (delivery is not None or len(closest) == 1):
+                return closest[0]
+        return None
+
+    def use(self, file: Stored) -> None:
+        """Take note that a picture belongs to a design, whether it is read or not."""
+        self._used.add((file.path, file.member))
+
+    def unused(self) -> list[Stored]:
+        """The files that no notice names."""
+        files = (f for found in self._by_stem.values() for _, f in found)
+        return [f for f in files if (f.path, f.member) not in self._used]
+
+
+def _closest(files: list[Stored], written: PurePosixPath) -> list[Stored]:
+    """Those that share most of the written path from its end, in a stable order."""
+    wanted = [part for part in written.parts if part not in ("/", ".", "..")]
+    if written.suffix not in SUFFIXES:
+        wanted[-1:] = []
+
+    def shared(file: Stored) -> int:
+        parts = [part.casefold() for part in file.name.parts]
+        if written.suffix not in SUFFIXES:
+            parts.pop()
+        count = 0
+        while count < min(len(parts), len(wanted)) and parts[-1 - count] == wanted[-1 - count]:
+            count += 1
+        return count
+
+    best = max(map(shared, files), default=0)
+    return sorted((f for f in files if shared(f) == best), key=lambda f: f.where)

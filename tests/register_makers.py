@@ -1,0 +1,134 @@
+"""Stand-ins for what offices publish about designs, in the shapes of their files; the public example of the DPMA.
+
+`DPMA` has the elements, names and order of a real record of the office (patent-dev/dpma-connect-plus,
+testdata/design_info.xml, MIT). No other office's file is public: the rest follows the standards' schemas.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from makers import WRITTEN, draw_design
+
+DESIGNS = "http://www.wipo.int/standards/XMLSchema/designs"
+TRADE_MARKS = "http://www.wipo.int/standards/XMLSchema/trademarks"
+EUIPO = "http://www.oami.europa.eu/schemas/design"
+
+
+def picture(seed: int, view: int = 0) -> bytes:
+    """A drawing as PNG, 600 x 800."""
+    buffer = io.BytesIO()
+    draw_design(seed, view, (600, 800)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def design(
+    *,
+    reference: str = "001",
+    registration: str = "20211234",
+    title: str = "Chaise",
+    views: Sequence[tuple[str, str, str]] | None = (("1", "614463", "vue1.jpg"),),
+    extra: str = "",
+    status: str = "Registered",
+    locarno: str = "06-01",
+) -> str:
+    """A `Design` of ST.86; a view is its sequence number, its view number and its file name."""
+    shown = "".join(
+        f"<View><ViewSequenceNumber>{order}</ViewSequenceNumber><ViewNumber>{number}</ViewNumber>"
+        f"<ViewTitle>Vue {order}</ViewTitle><ViewFilename>{file}</ViewFilename>"
+        "<ViewFileFormat>JPEG</ViewFileFormat></View>"
+        for order, number, file in views or ()
+    )
+    sheets = (
+        f"<DesignRepresentationSheetDetails><DesignRepresentationSheet><ViewDetails>{shown}</ViewDetails>"
+        "</DesignRepresentationSheet></DesignRepresentationSheetDetails>"
+    )
+    return f"""<Design><DesignReference>{reference}</DesignReference>
+<RegistrationNumber>{registration}</RegistrationNumber><RegistrationDate>2021-04-02</RegistrationDate>
+<ExpiryDate>2026-02-01</ExpiryDate><DesignTitle>{escape(title)}</DesignTitle>
+<DesignCurrentStatusCode>{status}</DesignCurrentStatusCode>{"" if views is None else sheets}
+<IndicationProductDetails><IndicationProduct><ClassificationKindCode>Locarno</ClassificationKindCode>
+<ClassificationVersion>13</ClassificationVersion><ClassDescriptionDetails><ClassDescription>
+<ClassNumber>{locarno}</ClassNumber></ClassDescription></ClassDescriptionDetails></IndicationProduct>
+</IndicationProductDetails><PublicationDetails><Publication><PublicationIdentifier>2021-14</PublicationIdentifier>
+<PublicationDate>2021-04-09</PublicationDate></Publication></PublicationDetails>{extra}</Design>"""
+
+
+def st86(
+    *designs: str,
+    number: str = "20211234",
+    office: str = "FR",
+    code: str = "",
+    operation: str = "",
+    namespace: str = DESIGNS,
+    owner: str = "Chaises & Fils SARL",
+) -> str:
+    """A transaction of ST.86 with one application."""
+    attribute = f' operationCode="{operation}"' if operation else ""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<Transaction xmlns="{namespace}"><DesignTransactionBody><TransactionContentDetails>
+<TransactionIdentifier>1</TransactionIdentifier><TransactionCode>{code}</TransactionCode><TransactionData>
+<DesignApplicationDetails><DesignApplication{attribute}><RegistrationOfficeCode>{office}</RegistrationOfficeCode>
+<DesignApplicationNumber>{number}</DesignApplicationNumber>
+<DesignApplicationDate>2021-02-01</DesignApplicationDate><TotalDesign>{len(designs)}</TotalDesign>
+<ApplicantDetails><Applicant><ApplicantAddressBook><FormattedNameAddress><Name><FormattedName>
+<OrganizationName>{escape(owner)}</OrganizationName></FormattedName></Name><Address><FormattedAddress>
+<FormattedAddressCountryCode>FR</FormattedAddressCountryCode></FormattedAddress></Address></FormattedNameAddress>
+</ApplicantAddressBook></Applicant></ApplicantDetails>
+<DesignerDetails><Designer><DesignerAddressBook><FormattedNameAddress><Name><FormattedName>
+<FirstName>Ana</FirstName><LastName>Ruiz</LastName></FormattedName></Name></FormattedNameAddress>
+</DesignerAddressBook></Designer></DesignerDetails>
+<RepresentativeDetails><Representative><RepresentativeAddressBook><FormattedNameAddress><Name><FormattedName>
+<OrganizationName>Cabinet Agent</OrganizationName></FormattedName></Name></FormattedNameAddress>
+</RepresentativeAddressBook></Representative></RepresentativeDetails>
+<DesignDetails>{"".join(designs)}</DesignDetails></DesignApplication></DesignApplicationDetails>
+</TransactionData></TransactionContentDetails></DesignTransactionBody></Transaction>"""
+
+
+def packed(path: Path, files: Mapping[str, str | bytes]) -> Path:
+    """A ZIP with these files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, WRITTEN), data)
+    return path
+
+
+def unpacked(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """A folder with these files."""
+    for name, data in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data.encode() if isinstance(data, str) else data)
+    return folder
+
+
+def three_weeks(folder: Path) -> list[Path]:
+    """A registration of two designs: new, then amended without its pictures and with one more, then one deleted."""
+    views = [("1", "614463", "a.jpg"), ("2", "614464", "b.jpg")]
+    new = st86(
+        design(views=views), design(reference="002", views=[("1", "614470", "c.jpg")]), code="Design new"
+    )
+    more = [("1", "614463", "a.jpg"), ("2", "614464", "b.jpg"), ("3", "614480", "d.jpg")]
+    amended = st86(design(views=more, title="Fauteuil"), owner="Sièges SA")
+    deleted = st86(design(reference="002", views=None))
+    return [
+        packed(
+            folder / "FR_FRNEWST86_2021-14.zip",
+            {
+                "FR_FRNEWST86_2021-14_0001.xml": new,
+                "614463.png": picture(1),
+                "614464.png": picture(1, 1),
+                "614470.png": picture(2),
+            },
+        ),
+        packed(
+            folder / "FR_FRAMDST86_2021-20.zip",
+            {"FR_FRAMDST86_2021-20_0001.xml": amended, "614480.png": picture(1, 2)},
+        ),
+        packed(folder / "FR_FRDELST86_2021-30.zip", {"FR_FRDELST86_2021-30_0001.xml": deleted}),
+    ]
