@@ -110,9 +110,7 @@ def unpacked(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 def three_weeks(folder: Path) -> list[Path]:
     """A registration of two designs: new, then amended without its pictures and with one more, then one deleted."""
     views = [("1", "614463", "a.jpg"), ("2", "614464", "b.jpg")]
-    new = st86(
-        design(views=views), design(reference="002", views=[("1", "614470", "c.jpg")]), code="Design new"
-    )
+    new = st86(design(views=views), design(reference="002", views=[("1", "614470", "c.jpg")]), code="Design new")
     more = [("1", "614463", "a.jpg"), ("2", "614464", "b.jpg"), ("3", "614480", "d.jpg")]
     amended = st86(design(views=more, title="Fauteuil"), owner="Sièges SA")
     deleted = st86(design(reference="002", views=None))
@@ -132,3 +130,44 @@ def three_weeks(folder: Path) -> list[Path]:
         ),
         packed(folder / "FR_FRDELST86_2021-30.zip", {"FR_FRDELST86_2021-30_0001.xml": deleted}),
     ]
+
+
+DPMA = """<?xml version="1.0" encoding="UTF-8"?><Transaction xmlns="http://www.wipo.int/standards/XMLSchema/designs" \
+xmlns:de="http://register.dpma.de/standards/XMLSchema/DE-Design-RegisterExt"><DesignTransactionBody>\
+<TransactionContentDetails><TransactionIdentifier>String</TransactionIdentifier>\
+<TransactionCode>Design E-Filing</TransactionCode><TransactionData><DesignApplicationDetails><DesignApplication>\
+<RegistrationOfficeCode>DE</RegistrationOfficeCode><DesignApplicationNumber>M8800174.1</DesignApplicationNumber>\
+<DesignApplicationDate>1988-07-07</DesignApplicationDate>\
+<DesignApplicationReference>M8800174.1</DesignApplicationReference><TotalDesign>1</TotalDesign><DesignDetails><Design>\
+<DesignIdentifier>M8800174-0001</DesignIdentifier><RegistrationNumber>M8800174</RegistrationNumber>\
+<RegistrationDate>1988-09-15</RegistrationDate><DesignTitle>Stuhl</DesignTitle><TotalSpecimen>2</TotalSpecimen>\
+<de:DE_ST86Extension><de:DesignInfo><de:RegisterNumber>M8800174</de:RegisterNumber>\
+<de:DesignFileNumber>M8800174.1</de:DesignFileNumber><de:DesignNumber>M8800174-0001</de:DesignNumber></de:DesignInfo>\
+<de:DesignStatus>Paper File Destroyed</de:DesignStatus><de:DateOfCaptureInSystem>1994-02-01</de:DateOfCaptureInSystem>\
+<de:TypeOfDeposit>Representation</de:TypeOfDeposit><de:DefermentStatus>No Deferment</de:DefermentStatus>\
+<de:TermProtectionObtained>5</de:TermProtectionObtained><de:PaymentDeadline>1994-01-31</de:PaymentDeadline>\
+<de:DestructionPaperFile>1999-02-01</de:DestructionPaperFile><de:CancellationDate>1994-02-01</de:CancellationDate>\
+<de:DesignPreferedRepresentation><ViewFilename>/old_bild/174/880017400101.jpg</ViewFilename>\
+<ViewFileFormat>JPEG</ViewFileFormat><de:ViewNumber>1</de:ViewNumber></de:DesignPreferedRepresentation>\
+</de:DE_ST86Extension><DesignRepresentationSheetDetails><DesignRepresentationSheet><ViewDetails><View>\
+<ViewFilename>/old_bild/174/880017400101.jpg</ViewFilename><ViewFileFormat>JPEG</ViewFileFormat>\
+<ViewRepresentationSize><Height>985</Height><Width>753</Width><Unit>Pixel</Unit></ViewRepresentationSize>\
+<de:ViewNumber>1</de:ViewNumber></View></ViewDetails></DesignRepresentationSheet></DesignRepresentationSheetDetails>\
+<IndicationProductDetails><IndicationProduct><ClassificationKindCode>Locarno</ClassificationKindCode>\
+<ClassificationVersion>5</ClassificationVersion><ClassDescriptionDetails><ClassDescription>
+  <ClassNumber>06 - 01</ClassNumber>
+  <ProductDescription>Stuhl</ProductDescription>
+</ClassDescription></ClassDescriptionDetails></IndicationProduct></IndicationProductDetails><PriorityDetails>
+  <Priority><PriorityCountryCode>US</PriorityCountryCode><PriorityNumber>141 676</PriorityNumber>\
+<PriorityDate>1988-01-07</PriorityDate></Priority></PriorityDetails><PublicationDetails><Publication>\
+<PublicationIdentifier>1</PublicationIdentifier><PublicationDate>1988-11-10</PublicationDate></Publication>\
+</PublicationDetails><ApplicantDetails><Applicant><ApplicantAddressBook><FormattedNameAddress><Name><FormattedName>\
+<OrganizationName>MT Designs</OrganizationName></FormattedName></Name><Address><FormattedAddress>\
+<AddressCity>Greensboro</AddressCity><AddressCounty>N.C.</AddressCounty><AddressState>US</AddressState>\
+</FormattedAddress></Address></FormattedNameAddress></ApplicantAddressBook></Applicant></ApplicantDetails>\
+<RepresentativeDetails><Representative><RepresentativeAddressBook><FormattedNameAddress><Name><FormattedName>\
+<OrganizationName>VOSSIUS &amp; PARTNER Patentanwälte</OrganizationName></FormattedName></Name><Address>\
+<FormattedAddress><AddressCity>München</AddressCity><AddressState>DE</AddressState></FormattedAddress></Address>\
+</FormattedNameAddress></RepresentativeAddressBook></Representative></RepresentativeDetails></Design></DesignDetails>\
+</DesignApplication></DesignApplicationDetails></TransactionData></TransactionContentDetails></DesignTransactionBody>\
+</Transaction>"""

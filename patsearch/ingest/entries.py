@@ -23,10 +23,12 @@ class Dated:
         version: of the notice that its data are from.
         sheets: each of its views, with the checksum of its picture and the version of the notice that the picture
             came with; None where the picture has not come yet.
-        record: the data, while a picture is missing.
+        views: version of the notice that says which views there are, "" where none has said it yet.
+        record: data and views, while a picture is missing.
     """
 
     version: str
+    views: str = ""
     sheets: dict[str, tuple[str, str] | None] = field(default_factory=dict)
     record: tuple[Patent, tuple[View, ...]] | None = None
 
@@ -73,6 +75,8 @@ def _write_dated(dated: Dated) -> JsonDict:
         for name, picture in dated.sheets.items()
     }
     found: JsonDict = {"version": dated.version, "sheets": sheets}
+    if dated.views != dated.version:
+        found["views"] = dated.views
     if dated.record:
         patent, views = dated.record
         found["record"] = {
@@ -97,7 +101,9 @@ def _read_dated(found: JsonDict) -> Dated:
             sheets[name] = (str(crc), str(came))
         else:
             sheets[name] = None
-    return Dated(version, sheets, _read_record(found["record"]) if "record" in found else None)
+    return Dated(
+        version, str(found.get("views", version)), sheets, _read_record(found["record"]) if "record" in found else None
+    )
 
 
 def _read_record(found: JsonDict) -> tuple[Patent, tuple[View, ...]]:

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from patsearch.encoder import Encoder
@@ -315,9 +315,9 @@ class _Run:
         count = len(result.drawings)
         settings = Settings(self._shape, fingerprint, dated)
         if known and not self.options.again:
-            before = Settings.read(known.settings)
-            old = (known.fingerprint, before.shape, before.dated, known.state, known.drawings)
-            if old == (fingerprint, self._shape, dated, state, count):
+            before = replace(Settings.read(known.settings), described=None).text()
+            old = (known.fingerprint, before, known.state, known.drawings)
+            if old == (fingerprint, Settings(self._shape, None, dated).text(), state, count):
                 self.report.skipped["read again, with the same outcome"] += 1
                 return None
         reason = DELETED if state == "deleted" else ""

@@ -49,9 +49,10 @@ def nothing_new(unit: DesignUnit, entry: Entry) -> str | None:
     if dated is None or entry.state in ("failed", "described", "replaced"):
         return None
     if unit.dated < dated.version and entry.fingerprint != unit.fingerprint:
-        if entry.state == "deleted" or not any(_newer(dated, one.view, one.version) for one in unit.pictures):
-            return OLDER
-        return None
+        speaks = unit.views is not None and dated.views < unit.views_dated
+        if entry.state != "deleted" and (speaks or any(_newer(dated, one.view, one.version) for one in unit.pictures)):
+            return None
+        return OLDER
     if entry.fingerprint != unit.fingerprint:
         return None
     if entry.state == "deleted":
@@ -73,9 +74,13 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
     latest = unit.dated >= stored.version or (entry is not None and entry.fingerprint == unit.fingerprint)
     if latest and unit.deleted:
         empty = UnitResult(patent=result.patent, vectors=_no_vectors(engine), stages=result.stages)
-        return Settled(empty, Dated(unit.dated), unit.fingerprint, "deleted")
+        return Settled(empty, Dated(unit.dated, unit.dated), unit.fingerprint, "deleted")
     old = _Old(*engine.drawings_of(unit.key)) if entry else _Old([], _no_vectors(engine))
-    patent, views = _record(unit, stored, old) if latest else stored.record or (None, old.views(stored))
+    patent = unit.patent if latest else stored.record and stored.record[0]
+    if unit.views is not None and unit.views_dated >= stored.views:
+        views_dated, views = unit.views_dated, unit.views
+    else:
+        views_dated, views = stored.views, stored.record[1] if stored.record else old.views(stored)
     version = unit.dated if latest else stored.version
     merge = _Merge(unit, result, stored, old)
     sheets = {view.name: merge.take(view, patent) for view in views}
@@ -93,10 +98,11 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
         thumbnails=[one for one in result.thumbnails if one[0] in merge.fresh & kept],
         problems=problems,
     )
-    record = (patent, views) if missing and patent else None
+    # Older notices may bring what is missing; the data are those of this one.
+    record = (patent, views) if patent and (missing or not views_dated) else None
     fingerprint = unit.fingerprint if latest or entry is None else entry.fingerprint
     sound = all(picture and not picture[0].startswith(_BAD) for picture in sheets.values())
-    return Settled(settled, Dated(version, sheets, record), fingerprint, "done" if sound else "partial")
+    return Settled(settled, Dated(version, views_dated, sheets, record), fingerprint, "done" if sound else "partial")
 
 
 class _Old:
@@ -170,13 +176,6 @@ class _Merge:
             data = patent
         names = ("title", "kind", "granted", "filed", "classes", "bibliography")
         return replace(drawing, **{name: getattr(data, name) for name in names})
-
-
-def _record(unit: DesignUnit, stored: Dated, old: _Old) -> tuple[Patent, tuple[View, ...]]:
-    """The data of the notice; its views, or where it does not speak of them, those from before."""
-    if unit.views is not None:
-        return unit.patent, unit.views
-    return unit.patent, stored.record[1] if stored.record else old.views(stored)
 
 
 def _newer(stored: Dated, view: str, version: str, *, or_same: bool = False) -> bool:

@@ -1,6 +1,6 @@
 """Designs in WIPO ST.86, as INPI, OEPM, DPMA and EUIPO publish them -> notices.
 
-Names are local (`xmlstream`): some offices put the elements into namespaces of their own, or into that of trade marks.
+Names are local (`xmlstream`): some offices put the elements into other namespaces, such as that of trade marks.
 A multiple registration is one design after the other: each has its number, the registration's with its place.
 """
 

@@ -47,6 +47,7 @@ class DesignUnit(Unit):
         deleted: the office has deleted the design.
         patent: its number and data.
         views: its pictures; None where no notice at hand speaks of them.
+        views_dated: version of the notice that does, "" for none.
         pictures: those of them that are at hand; the index may have others.
     """
 
@@ -54,6 +55,7 @@ class DesignUnit(Unit):
     deleted: bool
     patent: Patent
     views: tuple[View, ...] | None
+    views_dated: str
     pictures: tuple[Picture, ...]
 
     def known(self) -> Patent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
@@ -21,6 +21,7 @@ from patsearch.ingest.notices import Deed, Notice, View, day_in_name, version
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
 from patsearch.ingest.sources.designs import DesignUnit, Picture
 from patsearch.ingest.sources.folders import Folder, folders_of
+from patsearch.ingest.sources.grants import GRANT_NAME
 from patsearch.ingest.sources.pictures import Pictures, is_picture
 from patsearch.ingest.sources.stored import Stored, members
 from patsearch.ingest.sources.unzip import MAX_MEMBER
@@ -59,6 +60,7 @@ class RegisterSource(Source):
     def __init__(self, path: Path, options: SourceOptions) -> None:
         super().__init__(path, options)
         self._total: int | None = None
+        self._pictures = Pictures()
 
     @classmethod
     @abstractmethod
@@ -86,9 +88,9 @@ class RegisterSource(Source):
         return False
 
     def units(self) -> Iterator[Unit | Problem]:
-        pictures = Pictures()
+        self._pictures = Pictures()
         texts: list[_Text] = []
-        for found in self._files(pictures):
+        for found in self._files():
             if isinstance(found, Problem):
                 yield found
             else:
@@ -103,8 +105,8 @@ class RegisterSource(Source):
         for seen in known.values():
             seen.sort(reverse=True)
         self._total = len(known)
-        yield from self._latest(texts, known, pictures)
-        yield from self._unused(pictures)
+        yield from self._latest(texts, known)
+        yield from self._unused()
 
     def total(self) -> int | None:
         return self._total
@@ -127,8 +129,8 @@ class RegisterSource(Source):
         except SourceError:
             return False
 
-    def _files(self, pictures: Pictures) -> Iterator[_Text | Problem]:
-        """The files with notices; images and models that may belong to them are added to `pictures`."""
+    def _files(self) -> Iterator[_Text | Problem]:
+        """The files with notices; images and models that may belong to them are added to the pictures."""
         loose: defaultdict[str, list[Path]] = defaultdict(list)
         texts: defaultdict[str, list[Path]] = defaultdict(list)
         zips: list[Path] = []
@@ -152,10 +154,10 @@ class RegisterSource(Source):
                 yield _Text(Stored(file), f"{delivery}/", day_in_name(file.name, file.parent.name))
         for top, files in loose.items():
             for file in files:
-                pictures.add(f"{top if top in texts else ''}/", Stored(file))
-        yield from self._in_zips(zips, pictures)
+                self._pictures.add(f"{top if top in texts else ''}/", Stored(file))
+        yield from self._in_zips(zips)
 
-    def _in_zips(self, zips: list[Path], pictures: Pictures) -> Iterator[_Text | Problem]:
+    def _in_zips(self, zips: list[Path]) -> Iterator[_Text | Problem]:
         """The same of ZIPs. Those of a day belong together: offices pack texts and pictures apart."""
         for path in zips:
             day = day_in_name(path.name)
@@ -164,14 +166,15 @@ class RegisterSource(Source):
             files = [m for m in listed if isinstance(m, Stored)]
             texts = [m for m in files if m.name.suffix.lower() == self.suffix and self._is_text(m)]
             images = [m for m in files if is_picture(m.name.name) and m.size <= MAX_MEMBER]
-            if not texts and (not images or any(m.name.suffix.lower() in _TEXTS for m in files)):
+            damaged = not files and bool(listed) and not GRANT_NAME.match(path.stem)
+            if not damaged and not texts and (not images or any(m.name.suffix.lower() in _TEXTS for m in files)):
                 continue  # of another kind, such as a grant
             self.taken.add(path)
             yield from (problem for problem in listed if isinstance(problem, Problem))
             for member in texts:
                 yield _Text(member, delivery, day_in_name(member.name.name, path.name))
             for member in images:
-                pictures.add(delivery, member)
+                self._pictures.add(delivery, member)
 
     def _top(self, folder: Path) -> str:
         """The folder below the source that a folder is in: what was unpacked there was delivered together."""
@@ -191,9 +194,7 @@ class RegisterSource(Source):
         except SourceError as error:
             yield Problem(text.file.where, error.message.removeprefix(f"{text.file.where}: "))
 
-    def _latest(
-        self, texts: list[_Text], known: dict[str, list[_Known]], pictures: Pictures
-    ) -> Iterator[Unit | Problem]:
+    def _latest(self, texts: list[_Text], known: dict[str, list[_Known]]) -> Iterator[Unit | Problem]:
         """The unit of each design, from its latest notice."""
         earlier = self._earlier_views(texts, known)
         for text in texts:
@@ -203,45 +204,54 @@ class RegisterSource(Source):
                 dated, notice = found
                 number = notice.patent.number
                 if dated != known[number][0].version:
-                    self._note(notice, known[number], pictures)
+                    self._note(notice, known[number])
                     continue
-                if notice.views is None and notice.deed != "deleted":
-                    notice = replace(notice, views=earlier.get(number))
-                yield self._unit(text, dated, notice, known[number], pictures)
+                spoken = dated, notice.views
+                if notice.views is None:
+                    spoken = earlier.get(number, ("", None)) if notice.deed != "deleted" else spoken
+                yield self._unit(text, dated, notice, spoken, known[number])
 
-    def _earlier_views(self, texts: list[_Text], known: dict[str, list[_Known]]) -> dict[str, tuple[View, ...]]:
-        """The pictures of designs whose latest notice does not speak of them: those of the latest that does."""
+    def _earlier_views(
+        self, texts: list[_Text], known: dict[str, list[_Known]]
+    ) -> dict[str, tuple[str, tuple[View, ...] | None]]:
+        """Of designs whose latest notice does not speak of views: version and views of the latest that does."""
         wanted = {
             number: next((one.version for one in seen if one.has_views), "")
             for number, seen in known.items()
             if not seen[0].has_views and len(seen) > 1
         }
-        views: dict[str, tuple[View, ...]] = {}
+        views: dict[str, tuple[str, tuple[View, ...] | None]] = {}
         for text in texts if wanted else ():
             for found in self._read(text):
                 if not isinstance(found, Problem) and found[0] == wanted.get(found[1].patent.number):
-                    views[found[1].patent.number] = found[1].views or ()
+                    views[found[1].patent.number] = found[0], found[1].views
         return views
 
-    def _note(self, notice: Notice, seen: list[_Known], pictures: Pictures) -> None:
+    def _note(self, notice: Notice, seen: list[_Known]) -> None:
         """The pictures of a notice that another one replaces are not left over."""
         for view in notice.views or ():
             for delivery in {one.delivery for one in seen}:
-                if file := pictures.find(view, delivery):
-                    pictures.use(file)
+                if file := self._pictures.find(view, delivery):
+                    self._pictures.use(file)
                     self._take(file)
 
     def _unit(
-        self, text: _Text, dated: str, notice: Notice, seen: list[_Known], pictures: Pictures
+        self,
+        text: _Text,
+        dated: str,
+        notice: Notice,
+        spoken: tuple[str, tuple[View, ...] | None],
+        seen: list[_Known],
     ) -> DesignUnit | Problem:
+        """The unit of a notice; `spoken` are the views, and the version of the notice that speaks of them."""
         found: list[Picture] = []
-        where = f"{text.file.where}: {notice.patent.number}"
-        for view in notice.views or ():
+        views_dated, views = spoken
+        for view in views or ():
             try:
-                if picture := self._picture(view, seen, pictures):
+                if picture := self._picture(view, seen):
                     found.append(picture)
             except SourceError as error:
-                return Problem(where, error.message)
+                return Problem(f"{text.file.where}: {notice.patent.number}", error.message)
         described = f"{notice.patent.described()} {notice.views!r} {notice.deed}"
         return DesignUnit(
             key=notice.patent.number,
@@ -251,20 +261,21 @@ class RegisterSource(Source):
             dated=dated,
             deleted=notice.deed == "deleted",
             patent=notice.patent,
-            views=notice.views,
+            views=views,
+            views_dated=views_dated,
             pictures=tuple(found),
         )
 
-    def _picture(self, view: View, seen: list[_Known], pictures: Pictures) -> Picture | None:
+    def _picture(self, view: View, seen: list[_Known]) -> Picture | None:
         """From the latest notice that came with it; else from whatever file alone has its name."""
         for one in seen:
-            if file := pictures.find(view, one.delivery):
+            if file := self._pictures.find(view, one.delivery):
                 break
         else:
-            one, file = seen[0], pictures.find(view, None)
+            one, file = seen[0], self._pictures.find(view, None)
         if file is None:
             return None
-        pictures.use(file)
+        self._pictures.use(file)
         self._take(file)
         return Picture(view.name, file, one.version, file.checksum(MAX_MEMBER))
 
@@ -272,11 +283,11 @@ class RegisterSource(Source):
         if not file.member:
             self.taken.add(file.path)
 
-    def _unused(self, pictures: Pictures) -> Iterator[Problem]:
+    def _unused(self) -> Iterator[Problem]:
         """Pictures that no notice names: in folders with notices, and in ZIPs."""
         loose: list[Path] = []
         packed: defaultdict[Path, list[str]] = defaultdict(list)
-        for file in pictures.unused():
+        for file in self._pictures.unused():
             if file.member:
                 packed[file.path].append(file.name.name)
             elif self.covers_folder(file.path):
