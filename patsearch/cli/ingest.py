@@ -133,6 +133,8 @@ def _summary(report: IngestReport, index: Path, show: object, *, added: bool) ->
     rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
     if added:
         show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
+    for source, kinds in report.kinds.items():
+        show(f"Read {escape(source)} as {' and '.join(kinds)}.", soft_wrap=True)
     if report.removed:
         show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
     for reason, count in sorted(report.skipped.items()):

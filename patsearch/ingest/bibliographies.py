@@ -166,6 +166,7 @@ class _Run:
             except (SourceError, OSError) as error:
                 self._report.failed.append(Problem(printable(source.path), str(error)))
             self._report.files += len(source.taken)
+            self._report.kinds[printable(source.path)] = source.kinds
 
     def _described(self, unit: Unit) -> str | None:
         """The fingerprint of the unit that described the patent."""

@@ -195,6 +195,7 @@ class _Run:
             except (SourceError, OSError) as error:
                 self.report.failed.append(Problem(printable(source.path), str(error)))
             self.report.files += len(source.taken)
+            self.report.kinds[printable(source.path)] = source.kinds
 
     def _read(self, source: Source) -> Iterator[Unit | Problem]:
         """The source's units, with the CPU time that reading and hashing takes."""

@@ -21,6 +21,7 @@ class IngestReport:
     """Counts of one run.
 
     Attributes:
+        kinds: of each source, the names of the kinds that it was read as.
         patents: patents added or replaced, with drawings.
         drawings: drawings added or replaced.
         sheets: sheets read, front pages included.
@@ -37,6 +38,7 @@ class IngestReport:
     """
 
     sources: list[str] = field(default_factory=list)
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
     patents: int = 0
     drawings: int = 0
     sheets: int = 0
@@ -70,6 +72,7 @@ class IngestReport:
             "started": self.started,
             "seconds": round(self.seconds, 3),
             "sources": self.sources,
+            "kinds": {source: list(names) for source, names in self.kinds.items()},
             "patents": self.patents,
             "drawings": self.drawings,
             "sheets": self.sheets,

@@ -127,6 +127,11 @@ class Source(ABC):
         self.before: tuple[Source, ...] = ()  # those that choose from the same folder first
         self.owned: Container[str] = ()  # numbers of the patents that those have
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the kinds of source that it was read as, when its units have been."""
+        return (self.name,)
+
     def covers(self, file: Path) -> bool:
         """Whether a file below the path is this source's: read, named in a Problem, or replaced by one that is."""
         return file in self.taken or file in self.left

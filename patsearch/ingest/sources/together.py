@@ -31,6 +31,7 @@ class Together(Source):
         super().__init__(path, options)
         self.name, self.looks_for = sources[0].name, sources[0].looks_for  # type: ignore[misc]
         self._sources = sources
+        self._given: set[Source] = set()  # those that have given a patent
         for place, source in enumerate(sources):
             source.before = tuple(sources[:place])
 
@@ -41,6 +42,10 @@ class Together(Source):
     def total(self) -> int | None:
         totals = [source.total() for source in self._sources]
         return None if None in totals else sum(total for total in totals if total is not None)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(source.name for source in self._sources if source in self._given) or (self.name,)
 
     def units(self) -> Iterator[Unit | Problem]:
         owners: dict[str, Source] = {}
@@ -57,6 +62,7 @@ class Together(Source):
                     reason = f"this patent is in the folder as {owner.name!r} too; left out"
                     yield Problem(f"{found.origin}: {found.key}", reason)
                 else:
+                    self._given.add(source)
                     yield found
         if not self.options.lists:  # they say what is wanted
             yield from self._left_out()
