@@ -146,10 +146,7 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
         assert isinstance(error, HTTPException)
         detail: Any = error.detail
         body = detail if isinstance(detail, dict) else error_body("HttpError", str(detail))
-        headers = dict(error.headers or {})
-        if error.status_code in (408, 413):
-            headers["connection"] = "close"
-        return JSONResponse(body, error.status_code, headers)
+        return JSONResponse(body, error.status_code, error.headers)
 
     app.add_exception_handler(PatsearchError, ours)
     app.add_exception_handler(OSError, storage)

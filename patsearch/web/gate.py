@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import HTTPException
@@ -87,6 +88,13 @@ def session_value(token: str) -> str:
     return hmac.new(token.encode(), b"patsearch page session", hashlib.sha256).hexdigest()
 
 
+@dataclass(slots=True)
+class _Body:
+    """How many bytes of a request's body have arrived."""
+
+    got: int = 0
+
+
 class Gate:
     """ASGI middleware; see the module."""
 
@@ -94,13 +102,14 @@ class Gate:
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._held = 0  # bytes of the bodies of requests that are not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start, status, started = time.perf_counter(), 500, False
-        clock = asyncio.timeout(None)
+        clock, body = asyncio.timeout(None), _Body()
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status, started
@@ -123,7 +132,7 @@ class Gate:
                 most = await self._admit(scope)
                 # Nothing else reads cookies; the framework would, and may take the square of their length.
                 scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-                await self._app(scope, self._bounded(scope, receive, most, clock), answer)
+                await self._app(scope, self._bounded(scope, receive, most, clock, body), answer)
         except Refusal as refusal:
             self._metrics.refused.labels(refusal.kind).inc()
             await _discard(scope, receive)
@@ -138,7 +147,12 @@ class Gate:
                 LOGGER.error("a bug", exc_info=error)
                 await refuse(500, error_body("InternalError", "The server failed; its log says why."))
         finally:
+            self._hold(-body.got)
             self._note(scope, status, time.perf_counter() - start)
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._metrics.body_bytes.set(self._held)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's pattern, not the requested address: addresses can be made up without limit.
@@ -183,6 +197,8 @@ class Gate:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
             raise Refusal(413, "TooLarge", _too_large(most), "Send fewer or smaller pictures.")
+        if self._held + int(length) > self._settings.max_bytes_together:
+            raise Refusal(503, *_FULL)
         return most
 
     def _bears_token(self, headers: Headers) -> bool:
@@ -198,43 +214,53 @@ class Gate:
 
     # ------------------------------------------------------------------ the body
 
-    def _bounded(self, scope: Scope, receive: Receive, most: int, clock: asyncio.Timeout) -> Receive:
-        """The body, within the limits of size and time; the clock of the work starts when it has arrived."""
-        # The framework's own exceptions pass through its reading of a form.
+    def _bounded(self, scope: Scope, receive: Receive, most: int, clock: asyncio.Timeout, body: _Body) -> Receive:
+        """The body, within the limits of size and time; the clock of the work starts when it has arrived.
+
+        Args:
+            body: counts what of it has arrived, which is held until the request is answered.
+        """
         deadline = time.monotonic() + self._settings.body_seconds
         headers = Headers(scope=scope)
         is_text = not headers.get("content-type", "").lower().startswith("multipart/")
-        got, fields, whole = 0, 1, False
+        fields, whole = 1, False
 
         def start(seconds: float) -> None:
             clock.reschedule(asyncio.get_running_loop().time() + seconds)
             set_deadline(seconds)
 
         async def bounded() -> Message:
-            nonlocal got, fields, whole
+            nonlocal fields, whole
             if whole:  # the only message now is that the client has gone
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
             except TimeoutError:
-                self._metrics.refused.labels("TooSlow").inc()
-                raise HTTPException(408, error_body("TooSlow", "The request's body did not arrive in time.")) from None
-            got += len(message.get("body", b""))
+                raise self._refused(408, "TooSlow", "The request's body did not arrive in time.") from None
+            size = len(message.get("body", b""))
+            body.got += size
+            self._hold(size)
             whole = not message.get("more_body", False)
             if whole:
                 start(self._settings.request_seconds)
-            if got > most:
-                self._metrics.refused.labels("TooLarge").inc()
-                raise HTTPException(413, error_body("TooLarge", _too_large(most), "Send fewer or smaller pictures."))
+            if self._held > self._settings.max_bytes_together:
+                raise self._refused(503, *_FULL)
+            if body.got > most:
+                raise self._refused(413, "TooLarge", _too_large(most), "Send fewer or smaller pictures.")
             if is_text:
                 fields += message.get("body", b"").count(b"&")
             if fields > _MOST_FIELDS:
-                raise HTTPException(400, error_body("InvalidRequest", f"The form has over {_MOST_FIELDS:,} fields."))
+                raise self._refused(400, "InvalidRequest", f"The form has over {_MOST_FIELDS:,} fields.")
             return message
 
         has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         start(self._settings.request_seconds + has_body * self._settings.body_seconds)
         return bounded
+
+    def _refused(self, status: int, kind: str, message: str, hint: str = "") -> HTTPException:
+        """Of a request whose body is being read: the framework's own exceptions pass through its reading of a form."""
+        self._metrics.refused.labels(kind).inc()
+        return HTTPException(status, error_body(kind, message, hint), _refusal_headers(status))
 
 
 async def _discard(scope: Scope, receive: Receive) -> None:
@@ -256,6 +282,9 @@ def _timed_out(seconds: float) -> dict[str, Any]:
     return error_body("TimedOut", f"The answer was not ready within {seconds:g} seconds.", hint)
 
 
+_FULL = "Busy", "The server holds as many uploads as it can.", "Try again in a moment, or send smaller copies."
+
+
 def _too_large(most: int) -> str:
     return f"The request is larger than the limit of {most:,} bytes."
 
@@ -264,8 +293,11 @@ def _too_large(most: int) -> str:
 _CLOSE = {"connection": "close"}
 
 
+_MORE_HEADERS = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
+
+
 def _refusal_headers(status: int) -> dict[str, str]:
-    return {**_CLOSE, **({"www-authenticate": "Bearer"} if status == 401 else {})}
+    return _CLOSE | _MORE_HEADERS.get(status, {})
 
 
 def equal(given: str, wanted: str) -> bool:

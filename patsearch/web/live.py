@@ -51,6 +51,11 @@ class LiveIndex:
             with self._lock:
                 shared.give_back()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request has borrowed it."""
+        return self._shared.users > 0
+
     def close(self) -> None:
         with self._lock:
             self._shared.retire()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import io
-import os
 
 from PIL import Image, ImageDraw
 
@@ -13,6 +11,7 @@ from patsearch.deadline import set_deadline
 from patsearch.engine import Question, search
 from patsearch.errors import PatsearchError, TimedOut
 from patsearch.web.live import LiveIndex
+from patsearch.web.memory import give_back
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import LOGGER
 from patsearch.web.workers import Busy, Upload, Uploaded, Workers, encode_uploads
@@ -35,12 +34,13 @@ class Probe:
         self._workers = workers
         self.failure: str | None = None
         self._slow = 0
+        self._idle = 0  # searches in a row in which no worker finished anything
 
     async def watch(self) -> None:
         """Search at intervals, for as long as the server runs."""
         while True:
             await asyncio.sleep(_EVERY)
-            await asyncio.to_thread(give_back_memory)
+            await asyncio.to_thread(give_back, idle=not self._index.in_use)
             if not self._workers.full:  # a server that is busy is well
                 await self.search()
 
@@ -48,6 +48,7 @@ class Probe:
         """Search once."""
         seconds = self._settings.request_seconds
         set_deadline(seconds)
+        finished = self._workers.finished
         try:
             async with asyncio.timeout(seconds):
                 with self._index.borrowed() as (engine, _):
@@ -59,22 +60,20 @@ class Probe:
         except (PatsearchError, OSError, RuntimeError) as error:  # a timeout is an OSError
             LOGGER.error("the server cannot search", extra={"fields": {"reason": str(error) or type(error).__name__}})
             self._slow += 1
+            self._idle = self._idle + 1 if self._workers.finished == finished else 0
             # A server with heavy searches is slow once; one that hangs is slow again and again.
             if self._slow >= _SLOW or not isinstance(error, Busy | TimedOut | TimeoutError):
                 self.failure = _FAILURE
+            if self._idle >= _SLOW:
+                # One that hangs before it has taken a task can keep the others from taking any.
+                self._workers.replace("they do not answer")
+                self._idle = 0
         else:
-            self.failure, self._slow = None, 0
+            self.failure, self._slow, self._idle = None, 0, 0
 
     def _find(self, encoded: Uploaded) -> None:
         with self._index.borrowed() as (engine, _):
             search(engine, Question(pictures=encoded.pictures, encoded=encoded.query, top=1))
-
-
-def give_back_memory() -> None:
-    """Return freed memory to the system where the C library keeps it (glibc): each thread's heap keeps its largest."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
 
 
 def _picture() -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import socket
@@ -13,6 +12,7 @@ import uvicorn
 from patsearch.errors import UsageError
 from patsearch.web.app import create_app
 from patsearch.web.connection import Connection
+from patsearch.web.memory import settle
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import log_to_stderr
 
@@ -74,9 +74,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            # What is loaded now stays: a collection need not look at it again, while every request waits.
-            gc.collect()
-            gc.freeze()
+            settle()
             self._ready()
 
 

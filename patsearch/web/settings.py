@@ -26,6 +26,7 @@ class ServerSettings:
         token: the token that requests must send; None for no token.
         workers: processes that decode and encode pictures.
         max_bytes: of one request's body.
+        max_bytes_together: of the bodies of all requests that are not answered yet; others are answered with 503.
         max_picture_bytes: of one uploaded picture.
         max_pixels: of one uploaded picture.
         max_pictures: of one query.
@@ -42,6 +43,7 @@ class ServerSettings:
     token: str | None = field(default=None, repr=False)
     workers: int = field(default_factory=lambda: max(1, min(8, os.cpu_count() or 1)))
     max_bytes: int = 64 * MIB
+    max_bytes_together: int = 256 * MIB
     max_picture_bytes: int = 32 * MIB
     max_pixels: int = 50_000_000
     max_pictures: int = 16
@@ -57,6 +59,8 @@ class ServerSettings:
                 hint=f"Use at least {_SHORTEST_TOKEN} random ones: "
                 "python -c 'import secrets; print(secrets.token_urlsafe())'.",
             )
+        if self.max_bytes_together < self.max_bytes:
+            object.__setattr__(self, "max_bytes_together", self.max_bytes)
 
     @property
     def loopback(self) -> bool:

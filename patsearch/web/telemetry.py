@@ -68,6 +68,9 @@ class Metrics:
             "patsearch_refused_total", "Requests refused before any work.", ("why",), registry=self.registry
         )
         self.waiting = Gauge("patsearch_waiting", "Queries with a worker or waiting for one.", registry=self.registry)
+        self.body_bytes = Gauge(
+            "patsearch_body_bytes", "Bytes of the bodies of requests that are not answered yet.", registry=self.registry
+        )
         self.drawings = Gauge("patsearch_index_drawings", "Drawings in the index.", registry=self.registry)
 
     def page(self) -> bytes:

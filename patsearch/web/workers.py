@@ -37,6 +37,8 @@ from patsearch.web.telemetry import LOGGER, Metrics
 _MOST_MEMORY = 4 << 30
 # A process is replaced now and then, so that leaks of decoders do not add up.
 _TASKS_A_PROCESS = 5000
+# The server's own process, which answers everybody, goes before them where processors are few.
+_NICE = 10
 # Of one task, each after the pool has broken and was replaced.
 _ATTEMPTS = 3
 # Of the time that a worker has for uploads, for reading them; the rest is for encoding.
@@ -283,6 +285,9 @@ class Workers:
 
     Another search with the same pictures (another filter, the next page, marks, fewer figures) finds their vectors
     here. Only the last few hundred uploads are kept, only in memory.
+
+    Attributes:
+        finished: how many tasks have ended, of those that a worker took.
     """
 
     _REMEMBERED = 256
@@ -296,9 +301,10 @@ class Workers:
         self._recent_bytes = 0
         self._waiting = 0
         self._closed = False
+        self.finished = 0
 
     def _new_pool(self) -> ProcessPool:
-        return start_pool(self._settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY)
+        return start_pool(self._settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY, nice=_NICE)
 
     async def warm(self, spec: IndexSpec) -> None:
         """Load the encoder, however long that takes; raises the errors of loading it."""
@@ -381,16 +387,28 @@ class Workers:
                 reason = error
             else:
                 try:
-                    return await asyncio.wrap_future(future)
+                    answer = await asyncio.wrap_future(future)
                 except BrokenProcessPool as error:
                     reason = error
+                except Exception:
+                    self.finished += 1
+                    raise
+                else:
+                    self.finished += 1
+                    return answer
             if self._closed:
                 break
             if pool is self._pool:
-                LOGGER.warning("the workers are replaced", extra={"fields": {"reason": str(reason)}})
-                self._pool = self._new_pool()
-                asyncio.get_running_loop().run_in_executor(None, stop_pool, pool)
+                self.replace(str(reason))
         raise Busy("The processes that read pictures have ended.", hint="Try again in a moment.")
+
+    def replace(self, reason: str) -> None:
+        """New processes in place of these, which are ended; who waits for them does so until the time is up."""
+        if self._closed:
+            return
+        LOGGER.warning("the workers are replaced", extra={"fields": {"reason": reason}})
+        old, self._pool = self._pool, self._new_pool()
+        asyncio.get_running_loop().run_in_executor(None, stop_pool, old)
 
     def close(self) -> None:
         """Stop the processes, at once."""

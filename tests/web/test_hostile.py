@@ -7,8 +7,10 @@ import asyncio
 import base64
 import json
 import math
+import re
 import socket
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +115,40 @@ def test_two_hundred_megabytes_are_refused_by_their_length(client: TestClient) -
     start = b'--x\r\ncontent-disposition: form-data; name="image"; filename="x.png"\r\n\r\n'
     untold = client.post(f"{API}/search", headers=headers, content=(part for part in [start, *huge()]))
     assert (untold.status_code, untold.json()["error"]["kind"]) == (413, "TooLarge")
+
+
+def test_the_bodies_of_all_requests_together_are_bounded(index: Path, drawing: bytes) -> None:
+    settings = ServerSettings(index, workers=1, max_bytes=2 << 20, max_bytes_together=3 << 20)
+    go = threading.Event()
+    half = b'--x\r\ncontent-disposition: form-data; name="image"; filename="x.png"\r\n\r\n' + bytes(1 << 20)
+
+    def paused() -> Iterator[bytes]:
+        yield half
+        go.wait(120)
+        yield b"\r\n--x--\r\n"
+
+    with served(settings) as (host, port), ThreadPoolExecutor(3) as threads:
+        address = f"http://{host}:{port}{API}/search"
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        held = [threads.submit(httpx.post, address, content=paused(), headers=headers, timeout=120) for _ in range(2)]
+
+        def bytes_held() -> float:
+            found = re.search(r"^patsearch_body_bytes (\S+)", httpx.get(f"http://{host}:{port}/metrics").text, re.M)
+            return float(found[1]) if found else 0.0
+
+        wait_until(lambda: bytes_held() >= 2 << 20)
+        body = half + bytes(1 << 19) + b"\r\n--x--\r\n"
+
+        for content in (body, (part for part in [body])):  # by its length, and as it arrives
+            full = httpx.post(address, content=content, headers=headers, timeout=120)
+            assert (full.status_code, full.json()["error"]["kind"]) == (503, "Busy")
+            assert full.headers["retry-after"] == "1"
+        small = httpx.post(address, files=[("image", drawing)], timeout=120)
+        assert small.status_code == 200
+        go.set()
+        assert [one.result().status_code for one in held] == [415, 415]  # zeros are no picture
+        wait_until(lambda: bytes_held() == 0)
+        assert httpx.post(address, files=[("image", drawing + bytes(1 << 20))], timeout=120).status_code == 200
 
 
 def test_one_picture_over_its_own_limit_and_too_many_pictures(client: TestClient, drawing: bytes) -> None:

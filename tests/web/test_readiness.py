@@ -42,6 +42,35 @@ def test_a_worker_that_dies_idle_is_replaced(index: Path) -> None:
             assert client.get(f"{API}/health").status_code == 200
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_a_worker_that_hangs_before_it_takes_a_task_is_replaced(
+    index: Path, drawing: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patsearch.web.probe._EVERY", 0.05)
+    others = set(multiprocessing.active_children())
+    settings = ServerSettings(index, workers=1, request_seconds=2.0)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        (worker,) = set(multiprocessing.active_children()) - others
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGSTOP)
+        assert client.post(f"{API}/search", files=[("image", drawing)]).status_code == 503
+        wait_until(lambda: client.post(f"{API}/search", files=[("image", drawing)]).status_code == 200)
+        wait_until(lambda: client.get(f"{API}/health").status_code == 200)
+        wait_until(lambda: not worker.is_alive())
+
+
+def test_workers_that_are_only_busy_are_not_replaced(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patsearch.web.probe._EVERY", 0.01)
+    replaced: list[str] = []
+    monkeypatch.setattr("patsearch.web.workers.Workers.replace", lambda _, reason: replaced.append(reason))
+    settings = ServerSettings(index, workers=1)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        monkeypatch.setattr("patsearch.web.probe.encode_uploads", hostile_uploads.refuse_uploads)
+        wait_until(lambda: client.get(f"{API}/health").status_code == 503)
+        time.sleep(0.5)
+    assert not replaced
+
+
 def test_health_is_whether_a_search_finds_an_answer(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("patsearch.web.probe._EVERY", 0.01)
     with TestClient(create_app(ServerSettings(index, workers=1)), base_url="http://localhost") as client:
