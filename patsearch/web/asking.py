@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from patsearch.drawings.photo import parse_crop
 from patsearch.engine import Engine, QueryVectors, Question, search
 from patsearch.engine.question import form_fields
-from patsearch.errors import ImageTooLarge, UsageError
+from patsearch.errors import ImageTooLarge, PatsearchError, UsageError
 from patsearch.filters import Filter, parse_filter
 from patsearch.record import SearchRecord
 from patsearch.types import JsonDict
@@ -97,7 +97,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             given = {name: value for name, value in options.items() if value != usual[name]}
             return Asked(uploads, Question(**_only(uploads), **given), offset)
         except UsageError as error:  # a value that is out of its bounds, as those that the description names
-            raise HTTPException(422, error_body(type(error).__name__, error.message, error.hint)) from error
+            raise invalid(error) from error
 
     usual = {name: info.default for _, name, info in form_fields()}
     number = Form(ge=0, le=MAX_OFFSET, description="Leave out the first N results.")
@@ -129,6 +129,11 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         ]
     )
     return form
+
+
+def invalid(error: PatsearchError) -> HTTPException:
+    """The answer where what was sent cannot be used as it is: 422, whatever the error means elsewhere."""
+    return HTTPException(422, error_body(type(error).__name__, error.message, error.hint))
 
 
 def _only(uploads: Sequence[Upload]) -> dict[str, Any]:

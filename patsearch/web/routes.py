@@ -26,7 +26,7 @@ from patsearch.numbers import normal_number
 from patsearch.record import SavedSearch, render_page, render_pdf
 from patsearch.types import Drawing, JsonDict
 from patsearch.web import schemas
-from patsearch.web.asking import Asked, FieldText, answer, filter_of, public, read_form
+from patsearch.web.asking import Asked, FieldText, answer, filter_of, invalid, public, read_form
 from patsearch.web.facets import Facets
 from patsearch.web.gate import COOKIE, WRONG_TOKEN_SECONDS, equal, error_body, session_value
 from patsearch.web.live import LiveIndex
@@ -327,10 +327,13 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
             hint=f"Up to {_MOST_SAVED_BYTES >> 20} MiB, {MAX_TOP} results and {_MOST_SAVED_VECTORS} vectors.",
         )
         if (record.size or 0) > _MOST_SAVED_BYTES:
-            raise too_large
-        saved: SavedSearch = await service.workers.run(read_saved, await record.read())
+            raise invalid(too_large)
+        try:
+            saved: SavedSearch = await service.workers.run(read_saved, await record.read())
+        except InputError as error:
+            raise invalid(error) from error
         if saved.options.top > MAX_TOP or len(saved.picture) > _MOST_SAVED_VECTORS:
-            raise too_large
+            raise invalid(too_large)
 
         def repeat(engine: Engine) -> JSONResponse:
             news = saved.rerun(engine)

@@ -12,7 +12,7 @@ import uvicorn
 from patsearch.errors import UsageError
 from patsearch.web.app import create_app
 from patsearch.web.connection import Connection
-from patsearch.web.memory import settle
+from patsearch.web.memory import limit_heaps, settle
 from patsearch.web.settings import ServerSettings
 from patsearch.web.telemetry import log_to_stderr
 
@@ -34,6 +34,7 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
         UsageError: the address is in use, or not this machine's.
     """
     log_to_stderr()
+    limit_heaps()
     with _listen(settings) as listener:
         app = create_app(settings)
         config = uvicorn.Config(

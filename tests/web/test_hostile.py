@@ -233,7 +233,7 @@ def test_saved_searches_that_are_none(client: TestClient, drawing: bytes) -> Non
         data = json.dumps({**good, **change}).encode()
         response = client.post(f"{API}/records/rerun", files=[("record", data)])
         assert response.status_code in (400, 404, 409, 422), (change, response.status_code, response.text)
-    assert client.post(f"{API}/records/rerun", files=[("record", b"\x80\x04K\x01.")]).status_code == 404
+    assert client.post(f"{API}/records/rerun", files=[("record", b"\x80\x04K\x01.")]).status_code == 422
 
 
 @contextmanager
