@@ -403,7 +403,7 @@ class Workers:
         raise Busy("The processes that read pictures have ended.", hint="Try again in a moment.")
 
     def replace(self, reason: str) -> None:
-        """New processes in place of these, which are ended; who waits for them does so until the time is up."""
+        """New processes; these are ended, and who waits for them does so until the time is up."""
         if self._closed:
             return
         LOGGER.warning("the workers are replaced", extra={"fields": {"reason": reason}})

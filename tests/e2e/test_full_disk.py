@@ -169,9 +169,12 @@ def test_watch_and_bench(disk: tuple[Path, Full], ingested: Path, capsys: pytest
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("more", [["--json"], []])
-def test_standard_output_that_is_full(ingested: Path, more: list[str]) -> None:
-    command = [sys.executable, "-m", "patsearch", "index", "info", str(ingested / "index"), *more]
+@pytest.mark.parametrize("words", [["index", "info", "INDEX", "--json"], ["index", "info", "INDEX"],
+                                   *(["query", "QUERY", "--index", "INDEX", *more] for more in
+                                     (["--json"], ["--csv"], ["--csv-raw"], []))])  # fmt: skip
+def test_standard_output_that_is_full(ingested: Path, words: list[str]) -> None:
+    places = {"QUERY": ingested / "query.png", "INDEX": ingested / "index"}
+    command = [sys.executable, "-m", "patsearch", *(str(places.get(word, word)) for word in words)]
     with Path("/dev/full").open("w") as out:
         done = subprocess.run(command, check=False, stdout=out, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 8

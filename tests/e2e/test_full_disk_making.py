@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from fake_qdrant import FakeServer
 from full_disk import Full, names_in, run
 from makers import draw_design, week
 from training_makers import make_cache, make_recipe
 from web_makers import served
 
 from patsearch.engine import open_index
+from patsearch.engine.engine import create_from_spec
 from patsearch.training.recipes import to_toml
 from patsearch.web.settings import ServerSettings
+from patsearch_contract.samples import SPEC
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,7 @@ def filled(words: list[str], **places: object) -> list[str]:
 SYNTH = ["synth", "--out", "OUT", "--designs", "2", "--processes", "1", "--size", "400", "--quiet", "--layout"]
 BENCH = ["bench", "run", "--no-baseline", "--quiet"]
 TRAIN = ["train", "MADE/tiny.toml", "--data", "MADE/cache", "--threads", "1", "--quiet"]
+SUITE = ["bench", "suite", "seed", "--rows", "ri-lbp", "--size", "32", "--quiet"]
 FOLDERS = {
     "synth, uspto": [*SYNTH, "uspto"],
     "synth, deeppatent": [*SYNTH, "deeppatent"],
@@ -61,6 +65,7 @@ FOLDERS = {
     "bench --index": [*BENCH, "--dataset", "MADE/w", "--index", "OUT", "--workers", "1"],
     "reencode": ["index", "reencode", "MADE/index", "MADE/w", "--out", "OUT", "--encoder", "ri-lbp:", "--workers", "1"],
     "train": [*TRAIN, "--out", "OUT"],
+    "bench suite": [*SUITE, "--dataset", "MADE/cache", "--out", "OUT"],
 }
 
 
@@ -139,6 +144,21 @@ def test_an_index_stays_sound(
     with open_index(index) as engine:
         assert engine.verify() == []
         assert engine.backend.count() == {"ingest more": before + 4, "delete": before - 2, "compact": before}[command]
+
+
+def test_an_address_stays_as_it_was(disk: tuple[Path, Full], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, full = disk
+    with FakeServer() as server:
+        with create_from_spec(folder / "index", SPEC, backend="qdrant", url=server.url):
+            pass
+        before, names = (folder / "index" / "index.json").read_bytes(), names_in(folder)
+        other = f"{server.url}?attempts=1#index"
+        with full():
+            assert run("index", "relocate", folder / "index", other) == 8
+            assert len(capsys.readouterr().err.splitlines()) == 1
+        assert (folder / "index" / "index.json").read_bytes() == before
+        assert names_in(folder) == names
+        assert run("index", "relocate", folder / "index", other) == 0
 
 
 def test_settings_that_cannot_be_kept(disk: tuple[Path, Full], made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

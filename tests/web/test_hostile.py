@@ -146,7 +146,7 @@ def test_the_bodies_of_all_requests_together_are_bounded(index: Path, drawing: b
         small = httpx.post(address, files=[("image", drawing)], timeout=120)
         assert small.status_code == 200
         go.set()
-        assert [one.result().status_code for one in held] == [415, 415]  # zeros are no picture
+        assert [one.result().status_code for one in held] == [415, 415]  # zeros are not a picture
         wait_until(lambda: bytes_held() == 0)
         assert httpx.post(address, files=[("image", drawing + bytes(1 << 20))], timeout=120).status_code == 200
 
