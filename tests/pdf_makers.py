@@ -227,3 +227,36 @@ def encrypted(data: bytes) -> bytes:
     junk = "<" + "41" * 32 + ">"
     entry = f"/Encrypt<</Filter/Standard/V 1/R 2/O{junk}/U{junk}/P -44>>/ID[{junk}{junk}]"
     return data.replace(b"trailer<<", b"trailer<<" + entry.encode())
+
+
+def references_page() -> PdfPage:
+    """A page of references, with dots that lead to their classes."""
+    many = [
+        f"D{400 + i},{100 + 7 * i} S * {1 + i % 12}/20{i % 10:02d} Pennella et al. .......... D28/{i % 50}"
+        for i in range(60)
+    ]
+    return PdfPage(text_at(60, 720, 9, many, 10.5) + text_at(320, 720, 9, many[::-1][:40], 10.5))
+
+
+def correction_page() -> PdfPage:
+    """A certificate of correction: a few lines far apart."""
+    head = ["UNITED STATES PATENT AND TRADEMARK OFFICE", "     CERTIFICATE OF CORRECTION"]
+    lines = [
+        "PATENT NO.      : D939,806 S",
+        "APPLICATION NO. : 29/747374",
+        "DATED           : January 4, 2022",
+        "INVENTOR(S)     : Smith et al.",
+        "",
+        "It is certified that error appears in the above-identified patent and that said Letters Patent is hereby",
+        "corrected as shown below:",
+        "",
+        "On the Title Page",
+        "Item (72), Inventors: 'Jane Smit' should read --Jane Smith--.",
+        "",
+        "",
+        "                                     Signed and Sealed this",
+        "                                Fifth Day of April, 2022",
+        "",
+        "                                Director of the Office",
+    ]
+    return PdfPage(text_at(150, 740, 16, head, 22) + text_at(60, 660, 11, lines, 15))

@@ -11,7 +11,9 @@ import numpy as np
 from PIL import Image
 
 from patsearch.drawings.grey import Grey
+from patsearch.drawings.heads import without_head
 from patsearch.drawings.pagetext import page_text
+from patsearch.drawings.specks import without_specks
 from patsearch.errors import ImageError
 
 Kind = Literal["drawing", "front page", "text", "blank", "damaged"]
@@ -52,7 +54,7 @@ class Page:
     Attributes:
         number: from 1.
         kind: what it is; only drawings are searched.
-        image: (H, W) uint8 of a drawing, without running text; None for other pages.
+        image: (H, W) uint8 of a drawing, without running text and head; None for other pages.
         reason: why a damaged page cannot be read.
     """
 
@@ -89,7 +91,7 @@ def chosen_page(document: Pages, number: int, *, max_pixels: int | None = None) 
     """
     grey = document.picture(number, max_pixels=max_pixels)
     text = page_text(grey)
-    return Page(number, "drawing", text.without(grey) if text.drawings else grey)
+    return Page(number, "drawing", _cleaned(text.without(grey) if text.drawings else grey))
 
 
 def _sorted(document: Pages, number: int, max_pixels: int | None) -> Page:
@@ -99,15 +101,20 @@ def _sorted(document: Pages, number: int, max_pixels: int | None) -> Page:
         if text.lines and not text.drawings:  # most pages of an application
             return Page(number, "front page" if _is_front(layer, number) else "text")
     grey = document.picture(number, max_pixels=max_pixels)
-    if not has_ink(grey):
+    if not has_ink(grey) or not has_ink(without_specks(grey)):
         return Page(number, "blank")
     text = page_text(grey)
     if not text.lines:
-        return Page(number, "drawing", grey)
+        return Page(number, "drawing", _cleaned(grey))
     front = _is_front(layer, number)
     if not text.drawings:
         return Page(number, "front page" if front else "text")
-    return Page(number, "front page" if front else "drawing", text.without(grey))
+    return Page(number, "front page" if front else "drawing", _cleaned(text.without(grey)))
+
+
+def _cleaned(grey: Grey) -> Grey:
+    """A page without its running head, and without specks that were close to it."""
+    return without_specks(without_head(grey))
 
 
 def _is_front(layer: str, number: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from patsearch.drawings.figure import Box
 from patsearch.drawings.grey import WHITE, Grey
-from patsearch.drawings.raster import Boxes, pieces_of
+from patsearch.drawings.raster import Boxes, Pieces, pieces_of
 
 # The longer side at which pages are looked at: letters of 8 points on a sheet of A4 are 7 to 11 pixels high.
 _SIDE = 1650
@@ -26,12 +26,19 @@ _LETTERS = 7  # of a line
 # Deviation of the widths and heights of its pieces, as a share of their mean. Text has 0.29 to 0.44 and 0.16 to 0.18.
 _WIDTHS = 0.22
 _HEIGHTS = (0.04, 0.3)
+# Of a row's height to that of its pieces, and of a piece's width to its height: small letters reach up or down, and
+# capitals are narrow; the cells of a mesh are neither.
+_LEVEL, _WIDE = 1.3, 0.85
 _WORDS = 0.4  # gaps as wide as between words, of all; dashes have no others
 _LONG = 0.1  # of the page's width
 _PITCH = 3.2  # from one line to the next, in heights
 _SHARED = 0.5  # of the shorter of two lines, above each other
 _COLUMN = 5  # lines, one below the other; the words in a box of a flow chart are fewer
 _MANY = 10  # lines that make text of a page
+_FEW = 6  # lines of a page that has nothing but letters, as a certificate of correction
+_WORD = 3  # letters
+_LETTERED = 0.9  # of the ink of such a page is in words
+_LEADER = 40  # from the words of a line to those at its end, in heights: dots lead there in a list of references
 _MOST_LETTERS = 15_000  # of a page of fine print; stippling and textures have more
 _RULE = 0.12  # of the page's width: a straight line as long belongs to a table or form
 _FIGURE = 0.06  # of the page's area
@@ -67,12 +74,20 @@ def page_text(grey: Grey) -> PageText:
     height, width = (max(1, round(side * scale)) for side in grey.shape)
     small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else grey
     ink = (small < _INK).astype(np.uint8)
-    lines = _in_columns(_lines(ink))
+    found, sideways = _Rows.of(ink), False
+    lines = _in_columns(found.lines)
     if len(lines) < _MANY:
-        sideways = _in_columns(_lines(np.ascontiguousarray(ink.T)))
-        lines = max(lines, sideways[:, [1, 0, 3, 2]], key=len)
+        turned = _Rows.of(np.ascontiguousarray(ink.T))
+        more = _in_columns(turned.lines)
+        if len(more) > len(lines) or len(turned.lines) > len(found.lines):
+            found, lines, sideways = turned, more, True
     if len(lines) < _MANY:
-        return PageText()
+        if not found.only_letters():
+            return PageText()
+        lines = found.words
+    lines = found.with_ends(lines)
+    if sideways:
+        lines = lines[:, [1, 0, 3, 2]]
     drawings = _drawings(ink, lines)
     return PageText(_widened(lines, 1, scale), _widened(drawings, round(_NEAR * max(ink.shape)), scale))
 
@@ -84,16 +99,68 @@ def _widened(boxes: Boxes, by: int, scale: float) -> tuple[Box, ...]:
     return tuple((left, top, right, bottom) for left, top, right, bottom in np.rint(wide / scale).astype(int).tolist())
 
 
-def _lines(ink: Grey) -> Boxes:
-    """(N, 4) left, top, width, height of what may be lines of text, uppermost first."""
-    pieces = pieces_of(ink)
-    x, _, w, h = pieces.columns
-    letters = np.flatnonzero((h >= _LOW) & (h <= _HIGH) & (w <= _WIDEST * h) & (np.arange(len(pieces)) > 0))
-    if not _LETTERS * _MANY <= len(letters) <= _MOST_LETTERS:
-        return np.empty((0, 4), np.int32)
-    rows = _rows(pieces.boxes[letters[np.argsort(x[letters], kind="stable")]])
-    kept = [row for row in rows if _is_line(row, ink.shape[1])]
-    return np.asarray(sorted(map(_around, kept), key=lambda box: (box[1], box[0])), np.int32).reshape(-1, 4)
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What may be text on a page.
+
+    Attributes:
+        ink: (H, W) 0/1.
+        pieces: those of the ink.
+        lines: (N, 4) left, top, width, height of rows that may be lines of text, uppermost first.
+        words: (M, 4) of all rows of three letters or more.
+    """
+
+    ink: Grey
+    pieces: Pieces
+    lines: Boxes
+    words: Boxes
+
+    @classmethod
+    def of(cls, ink: Grey) -> _Rows:
+        pieces = pieces_of(ink)
+        x, _, w, h = pieces.columns
+        letters = np.flatnonzero((h >= _LOW) & (h <= _HIGH) & (w <= _WIDEST * h) & (np.arange(len(pieces)) > 0))
+        if not _LETTERS * _FEW <= len(letters) <= _MOST_LETTERS:
+            return cls(ink, pieces, _NO_BOXES, _NO_BOXES)
+        rows = _rows(pieces.boxes[letters[np.argsort(x[letters], kind="stable")]])
+        kept = [row for row in rows if _is_line(row, ink.shape[1])]
+        lines = np.asarray(sorted(map(_around, kept), key=lambda box: (box[1], box[0])), np.int32).reshape(-1, 4)
+        words = np.asarray([_around(row) for row in rows if len(row) >= _WORD], np.int32).reshape(-1, 4)
+        return cls(ink, pieces, lines, words)
+
+    def only_letters(self) -> bool:
+        """Whether the page has some lines of text and nothing but words."""
+        if len(self.lines) < _FEW:
+            return False
+        words = np.zeros_like(self.ink)
+        for x, y, w, h in self.words.tolist():
+            words[y : y + h, x : x + w] = 1
+        return bool(np.count_nonzero(words & self.ink) >= _LETTERED * np.count_nonzero(self.ink))
+
+    def with_ends(self, lines: Boxes) -> Boxes:
+        """Lines, and the words at their ends with what leads there: nothing larger than a letter."""
+        if not len(lines):
+            return lines
+        _, _, w, h = self.pieces.columns
+        large = (h > _HIGH) | (w > _WIDEST * np.maximum(h, _LOW))
+        large[0] = False
+        sum_of = cv2.integral(large[self.pieces.at].view(np.uint8))
+        left, top, wide, high = lines.T
+        ends = []
+        for x, y, w, h in self.words.tolist():
+            level = np.minimum(y + h, top + high) - np.maximum(y, top) > 0.5 * min(h, _HIGH)
+            gap = x - (left + wide)
+            near = np.flatnonzero(level & (gap > 0) & (gap <= _LEADER * high) & (h <= 2 * high))
+            if not near.size:
+                continue
+            start = int((left + wide)[near[gap[near].argmin()]])
+            between = sum_of[y + h, x] - sum_of[y, x] - sum_of[y + h, start] + sum_of[y, start]
+            if not between:
+                ends.append((start, y, x + w - start, h))
+        return np.concatenate([lines, np.asarray(ends, np.int32).reshape(-1, 4)])
+
+
+_NO_BOXES = np.empty((0, 4), np.int32)
 
 
 def _rows(letters: Boxes) -> list[Boxes]:
@@ -129,11 +196,14 @@ def _end(box: list[int]) -> int:
 
 
 def _is_line(letters: Boxes, across: int) -> bool:
-    x, _, w, h = letters.T
+    x, y, w, h = letters.T
     if len(letters) < _LETTERS or x[-1] + w[-1] - x[0] < _LONG * across:
         return False
     apart = float(np.mean(x[1:] - (x[:-1] + w[:-1]) > 0.5 * np.median(h)))
     heights = h.std() / h.mean()
+    tall = float(np.median(h))
+    if (y + h).max() - y.min() < _LEVEL * tall and np.median(w) >= _WIDE * tall:
+        return False
     return bool(w.std() >= _WIDTHS * w.mean() and _HEIGHTS[0] <= heights <= _HEIGHTS[1] and apart <= _WORDS)
 
 

@@ -18,6 +18,7 @@ _DOUBTFUL = 1.0  # not worth reading: twice what any label of 488 real sheets ha
 _DOUBTFUL_BESIDE = 0.7  # not worth reading next to a label
 _SURE = 0.55
 _VERY_SURE = 0.8
+_WIDEST_SYMBOL = 2.5  # heights, of a label without a number; a row of dashes reads as few symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +199,8 @@ def _labels(
     for text in labels:
         if turns and text.turn not in turns:
             continue
-        if text.meaning.number is None and text.sure >= _VERY_SURE and text.line.crowding < 0.15:
+        wide = text.line.aspect > _WIDEST_SYMBOL * len(text.text)
+        if text.meaning.number is None and text.sure >= _VERY_SURE and text.line.crowding < 0.15 and not wide:
             glyph = text.line.glyph
             if text.line.glyphs > 1 and (0.7 <= glyph / usual <= 1.4 if usual else glyph >= 8):
                 read.append(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from makers import draw_design
@@ -10,11 +11,13 @@ from pdf_makers import (
     Coding,
     PdfPage,
     as_scan,
+    correction_page,
     drawing_operators,
     encrypted,
     front_page,
     pdf_bytes,
     prose,
+    references_page,
     scan,
     scanned,
     text_at,
@@ -221,6 +224,37 @@ def test_rows_of_equal_things_are_not_text() -> None:
         for x in range(200, 2300, 40):
             page[y : y + 30, x : x + 22] = 0  # a grille
     assert page_text(page).lines == ()
+
+
+def test_a_mesh_is_not_text() -> None:
+    page = np.full((3300, 2550), 255, np.uint8)
+    rng = np.random.default_rng(1)
+    for y in range(400, 2900, 24):  # slats, here and there some have run together
+        x = 300
+        while x < 2200:
+            wide, high = 18 * int(rng.choice([1, 1, 1, 2, 3])), 17 + int(rng.integers(-2, 4))
+            corners = [[x, y], [x + wide, y], [x + wide + 8, y + high], [x + 8, y + high]]
+            cv2.fillPoly(page, [np.array(corners)], 0)
+            x += wide + 10
+    assert page_text(page).lines == ()
+
+
+@pytest.mark.parametrize("scanner", [False, True])
+def test_references_and_a_certificate_of_correction_are_text(scanner: bool) -> None:
+    pages = [front_page(), references_page(), scanned(sheet()), text_page(columns=2), correction_page()]
+    document = figures(*(as_scan(page) if scanner and not page.images else page for page in pages))
+    assert where(document) == [3]
+    assert document.remarks == ("test.pdf: left out: the front page (1), 3 pages of text (2, 4-5)",)
+
+
+def test_a_blank_scan_with_specks_is_blank() -> None:
+    speckled = np.full((3300, 2550), 255, np.uint8)
+    rng = np.random.default_rng(1)
+    for y, x in zip(rng.integers(0, 3290, 80), rng.integers(0, 2540, 80), strict=True):
+        speckled[y : y + 1, x : x + 2] = 0
+    document = figures(scanned(Image.fromarray(speckled)), scanned(sheet()))
+    assert where(document) == [2]
+    assert document.remarks == ("test.pdf: left out: 1 blank page (1)",)
 
 
 # ---------------------------------------------------------------------- bad files
