@@ -171,3 +171,94 @@ xmlns:de="http://register.dpma.de/standards/XMLSchema/DE-Design-RegisterExt"><De
 </FormattedNameAddress></RepresentativeAddressBook></Representative></RepresentativeDetails></Design></DesignDetails>\
 </DesignApplication></DesignApplicationDetails></TransactionData></TransactionContentDetails></DesignTransactionBody>\
 </Transaction>"""
+
+
+ST96 = 'xmlns="http://www.wipo.int/standards/XMLSchema/ST96/Design" \
+xmlns:com="http://www.wipo.int/standards/XMLSchema/ST96/Common"'
+
+
+def countries(*codes: str) -> str:
+    """A bag of designated countries of ST.96."""
+    inside = "".join(
+        f"<DesignatedCountry><DesignatedCountryCode>{code}</DesignatedCountryCode></DesignatedCountry>"
+        for code in codes
+    )
+    return f"<DesignatedCountryBag>{inside}</DesignatedCountryBag>"
+
+
+def event(name: str, *codes: str, designs: Sequence[str] = (), office: str = "", **days: str) -> str:
+    """An event of a registration in ST.96: of all designs, or of those named."""
+    bag = "".join(f"<DesignIdentifier>{one}</DesignIdentifier>" for one in designs)
+    affected = (
+        f"<DesignIdentifierBag>{bag}</DesignIdentifierBag>"
+        if designs
+        else "<AllDesignsIndicator>true</AllDesignsIndicator>"
+    )
+    notifying = f"<com:RecordNotifyingOfficeCode>{office}</com:RecordNotifyingOfficeCode>" if office else ""
+    dates = "".join(f"<{tag}>{day}</{tag}>" for tag, day in days.items())
+    where = countries(*codes) if codes else ""
+    return f"<{name}>{notifying}{dates}<AffectedDesign>{affected}</AffectedDesign>{where}</{name}>"
+
+
+def hague_design(place: int, views: Sequence[str], title: str = "Chair") -> str:
+    """A design of ST.96; a view is the name of its file."""
+    shown = "".join(
+        f"<View><ViewIdentifier>{place}.{rank}</ViewIdentifier><com:FileName>{file}</com:FileName>"
+        f"<ViewTypeCategory>Perspective</ViewTypeCategory><ViewTypeTextBag>"
+        f'<ViewTypeText com:languageCode="fr">vue {rank}</ViewTypeText>'
+        f'<ViewTypeText com:languageCode="en">view {rank}</ViewTypeText></ViewTypeTextBag></View>'
+        for rank, file in reversed(list(enumerate(views, start=1)))
+    )
+    return f"""<Design><DesignIdentifier>{place}</DesignIdentifier>
+<DesignTitle com:languageCode="en">{title}</DesignTitle>
+<LocarnoClassification><LocarnoClassCode>06-01</LocarnoClassCode></LocarnoClassification>
+<ViewBag>{shown}</ViewBag></Design>"""
+
+
+def hague(
+    *designs: str,
+    events: str = "",
+    number: str = "DM/218234",
+    published: str = "2022-01-07",
+    expires: str = "2026-07-01",
+) -> str:
+    """A bulletin with one transaction: a stand-in by the schema, since no bulletin is public."""
+    named = f"<com:InternationalRegistrationNumber>{number}</com:InternationalRegistrationNumber>"
+    registration = f"""<HagueRegistration>{named}
+<InternationalRegistrationDate>2021-07-01</InternationalRegistrationDate><com:ExpiryDate>{expires}</com:ExpiryDate>
+<HolderBag><Holder><com:Contact><com:Name><com:OrganizationName><com:OrganizationStandardName>Stuhl AG
+</com:OrganizationStandardName></com:OrganizationName></com:Name><com:PostalAddressBag><com:CountryCode>CH
+</com:CountryCode></com:PostalAddressBag></com:Contact></Holder></HolderBag>
+<DesignerBag><Designer><com:Contact><com:Name><com:PersonName><com:FirstName>Eva</com:FirstName><com:LastName>Frei
+</com:LastName></com:PersonName></com:Name></com:Contact></Designer></DesignerBag>
+{countries("EM", "US", "JP")}<DesignBag>{"".join(designs)}</DesignBag></HagueRegistration>"""
+    history = f"<HagueHistory>{named}{events}</HagueHistory>"
+    return f"""<?xml version="1.0" encoding="UTF-8"?><Transaction><HagueExpressTransaction {ST96}>
+<HagueBulletinNumber>1/2022</HagueBulletinNumber><com:PublicationDate>{published}</com:PublicationDate>
+{f"<HagueCurrent>{registration}</HagueCurrent>" if designs else ""}{history if events else ""}
+</HagueExpressTransaction></Transaction>"""
+
+
+def bulletins(folder: Path) -> list[Path]:
+    """A registration of two designs, then refusals, then a grant of protection with a renewal and other ends."""
+    new = hague(hague_design(1, ["1_1.png", "1_2.png"]), hague_design(2, ["2_1.png"], title="Table"))
+    refused = hague(
+        events=event("HagueRefusal", office="US", DecisionDate="2022-03-01")
+        + event("HagueRefusal", office="JP", designs=["2"], DecisionDate="2022-03-02"),
+        published="2022-04-01",
+    )
+    later = hague(
+        events=event("HagueGrantProtection", office="US", InternationalRecordingDate="2022-09-01")
+        + event("HagueRenewal", RenewalDate="2026-05-01", ExpiryDate="2031-07-01")
+        + event("HagueRenunciation", "EM", designs=["1"], InternationalRecordingDate="2027-02-03"),
+        published="2027-03-01",
+        number="M/218234",
+    )
+    return [
+        unpacked(
+            folder / "2022-01",
+            {"hague_20220107.xml": new, **{f: picture(n) for n, f in enumerate(("1_1.png", "1_2.png", "2_1.png"))}},
+        ),
+        unpacked(folder / "2022-14", {"hague_20220401.xml": refused}),
+        unpacked(folder / "2027-09", {"hague_20270301.xml": later}),
+    ]

@@ -115,6 +115,12 @@ class Journal:
     def of_patent(self, patent: str) -> list[Entry]:
         return [Entry(*row) for row in self._db.rows(f"{_SELECT} WHERE patent = ? ORDER BY key", (patent,))]
 
+    def of_registration(self, number: str) -> list[Entry]:
+        """The units of the designs of a registration: those with its number and their place behind it as key."""
+        # The sign behind the hyphen is the dot.
+        rows = self._db.rows(f"{_SELECT} WHERE key > ? AND key < ? ORDER BY key", (f"{number}-", f"{number}."))
+        return [Entry(*row) for row in rows]
+
     def forget_drawings(self, patents: Iterable[str], left: Callable[[str], int]) -> None:
         """Take note that drawings of these patents were deleted; `left` says how many remain."""
         changed: list[Entry] = []

@@ -22,7 +22,7 @@ from patsearch.ingest.entries import Settings
 from patsearch.ingest.pipeline import IngestOptions, Progress, in_shard
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
-from patsearch.ingest.settle import OLDER, nothing_new
+from patsearch.ingest.settle import OLDER, nothing_new, with_events
 from patsearch.ingest.sources import Problem, Source, Unit, open_source
 from patsearch.ingest.sources.designs import DesignUnit
 from patsearch.ingest.sources.metadata import TABLES, read_metadata
@@ -187,7 +187,8 @@ class _Run:
         elif result.known is None or result.known.bibliography is None:
             self._report.skipped[_NOTHING] += 1
         else:
-            self._pending.append((unit, result.known))
+            known = with_events(self._engine, unit) if isinstance(unit, DesignUnit) else result.known
+            self._pending.append((unit, known))
         self._advance()
         if len(self._pending) >= _COMMIT or time.perf_counter() - self._last_commit > _COMMIT_SECONDS:
             self._commit()

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 from patsearch.bibliography import from_text, to_text
 from patsearch.classification import try_code
+from patsearch.ingest.events import Base, Event, base_json, events_json, read_base, read_events
 from patsearch.ingest.notices import View
 from patsearch.types import JsonDict, Patent
 
-_DESCRIBED, _DATED = "bibliography", "dated"
+_DESCRIBED, _DATED, _EVENTS = "bibliography", "dated", "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Dated:
             came with; None where the picture has not come yet.
         views: version of the notice that says which views there are, "" where none has said it yet.
         record: data and views, while a picture is missing.
+        base: of an international registration, its protection before any event.
     """
 
     version: str
     views: str = ""
     sheets: dict[str, tuple[str, str] | None] = field(default_factory=dict)
     record: tuple[Patent, tuple[View, ...]] | None = None
+    base: Base | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,13 @@ class Settings:
     Attributes:
         shape: options that shape drawings.
         described: fingerprint of the unit that the bibliography is from.
+        events: of an international registration, all that are known.
     """
 
     shape: JsonDict = field(default_factory=dict)
     described: str | None = None
     dated: Dated | None = None
+    events: tuple[Event, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -54,7 +59,8 @@ class Settings:
             if not isinstance(shape, dict):
                 return cls()
             described, dated = shape.pop(_DESCRIBED, None), shape.pop(_DATED, None)
-            return cls(shape, described, _read_dated(dated) if dated else None)
+            events = read_events(shape.pop(_EVENTS, ()))
+            return cls(shape, described, _read_dated(dated) if dated else None, events)
         except (ValueError, TypeError, KeyError):
             return cls()
 
@@ -65,6 +71,8 @@ class Settings:
             shape[_DESCRIBED] = self.described
         if self.dated:
             shape[_DATED] = _write_dated(self.dated)
+        if self.events:
+            shape[_EVENTS] = events_json(self.events)
         return json.dumps(shape, sort_keys=True)
 
 
@@ -77,6 +85,8 @@ def _write_dated(dated: Dated) -> JsonDict:
     found: JsonDict = {"version": dated.version, "sheets": sheets}
     if dated.views != dated.version:
         found["views"] = dated.views
+    if dated.base:
+        found["base"] = base_json(dated.base)
     if dated.record:
         patent, views = dated.record
         found["record"] = {
@@ -101,9 +111,9 @@ def _read_dated(found: JsonDict) -> Dated:
             sheets[name] = (str(crc), str(came))
         else:
             sheets[name] = None
-    return Dated(
-        version, str(found.get("views", version)), sheets, _read_record(found["record"]) if "record" in found else None
-    )
+    record = _read_record(found["record"]) if "record" in found else None
+    base = read_base(found["base"]) if "base" in found else None
+    return Dated(version, str(found.get("views", version)), sheets, record, base)
 
 
 def _read_record(found: JsonDict) -> tuple[Patent, tuple[View, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from patsearch.ingest.events import Base, Event
 from patsearch.types import Patent
 
 Deed = Literal["new", "amended", "deleted"]
@@ -45,12 +46,22 @@ class Notice:
         patent: its number and data, without sheets.
         dated: the day of the notice, None where it does not say.
         views: its pictures; None where the notice does not speak of them, so that they are as before.
+        base: of an international registration, its protection before any event.
     """
 
     patent: Patent
     deed: Deed = "new"
     dated: date | None = None
     views: tuple[View, ...] | None = None
+    base: Base | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Events of a registration, by its number in normal form."""
+
+    registration: str
+    events: tuple[Event, ...]
 
 
 def version(notice: Notice, file: str, delivered: date | None, place: int) -> str:

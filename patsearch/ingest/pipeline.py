@@ -24,13 +24,13 @@ from patsearch.files import at_home, printable
 from patsearch.ingest.entries import Settings
 from patsearch.ingest.pool import WorkerPool
 from patsearch.ingest.report import IngestReport
-from patsearch.ingest.settle import DELETED, OLDER, nothing_new, settle
+from patsearch.ingest.settle import DELETED, OLDER, nothing_new, settle, settle_events
 from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
-from patsearch.ingest.sources.designs import DesignUnit
+from patsearch.ingest.sources.designs import DesignUnit, RegistrationUnit
 from patsearch.ingest.target import open_target
 from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.interrupts import shielded, stoppable
-from patsearch.numbers import normal_number
+from patsearch.numbers import normal_number, registration_of
 from patsearch.processes import require_main_guard
 from patsearch.types import Drawing
 
@@ -213,6 +213,9 @@ class _Run:
         if entry is None:
             return None
         settings = Settings.read(entry.settings)
+        if isinstance(unit, RegistrationUnit):
+            done = not self.options.again and entry.patent not in self._cut_off and {*unit.events} <= {*settings.events}
+            return _THERE if done else None
         if isinstance(unit, DesignUnit) and (reason := nothing_new(unit, entry)) in (OLDER, DELETED):
             return reason
         if self.options.again or entry.patent in self._cut_off or settings.shape != self._shape:
@@ -276,6 +279,15 @@ class _Run:
                     entries.append(
                         Entry(unit.key, unit.fingerprint, settings, result.patent, 0, "failed", result.failed)
                     )
+                continue
+            if isinstance(unit, RegistrationUnit):
+                described, events = settle_events(engine, unit, engine.journal.get(unit.key))
+                # The digest of all events: it does not depend on which came together.
+                digest = hashlib.blake2b(repr(events).encode(), digest_size=16).hexdigest()
+                settings = Settings(events=events).text()
+                entries.append(Entry(unit.key, digest, settings, unit.key, 0, "described"))
+                stored.append(described)
+                drawings += described.drawings
                 continue
             made = self._new_entry(unit, result)
             if made is None:
@@ -348,25 +360,32 @@ class _Run:
 def _batches_without_double_patents(
     results: list[tuple[Unit, UnitResult]],
 ) -> Iterator[list[tuple[Unit, UnitResult]]]:
-    """Split so that no batch holds one patent twice (two units may be the same patent)."""
+    """Split so that no batch holds one patent twice (two units may be the same patent).
+
+    Nor does one hold events of a registration and its designs: each of them reads what is stored of the others.
+    """
     batch: list[tuple[Unit, UnitResult]] = []
     seen: set[str] = set()
     for unit, result in results:
-        if result.patent in seen and result.failed is None:
+        registration = registration_of(result.patent)
+        others = {f"{registration}-"} if isinstance(unit, RegistrationUnit) else {registration}
+        if seen & {result.patent, *others} and result.failed is None:
             yield batch
             batch, seen = [], set()
         batch.append((unit, result))
         seen.add(result.patent)
+        if registration != result.patent:
+            seen.add(f"{registration}-")
     if batch:
         yield batch
 
 
 def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
-    """Whether a unit belongs to the i-th of n parts. All editions of a patent belong to the same one."""
+    """Whether a unit belongs to the i-th of n parts. Those of a patent or registration are together."""
     if shard is None:
         return True
     index, total = shard
-    patent = normal_number(_DATED.sub("", key))
+    patent = registration_of(normal_number(_DATED.sub("", key)))
     return int.from_bytes(hashlib.blake2b(patent.encode(), digest_size=8).digest(), "big") % total == index - 1
 
 

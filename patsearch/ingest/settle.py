@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from patsearch.bibliography import Bibliography
 from patsearch.encoder.base import Embeddings
 from patsearch.engine import Engine, Entry, State
 from patsearch.ingest.entries import Dated, Settings
+from patsearch.ingest.events import Base, Event, protections
 from patsearch.ingest.notices import View
 from patsearch.ingest.sources import Problem
-from patsearch.ingest.sources.designs import DesignUnit, view_of
+from patsearch.ingest.sources.designs import DesignUnit, RegistrationUnit, view_of
 from patsearch.ingest.worker import UnitResult
+from patsearch.numbers import registration_of
 from patsearch.types import Drawing, Patent
 
 OLDER = "older than what the index has of the design"
@@ -81,9 +84,11 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
         views_dated, views = unit.views_dated, unit.views
     else:
         views_dated, views = stored.views, stored.record[1] if stored.record else old.views(stored)
+    base = unit.base if latest else stored.base
+    described = _with_events(engine, unit.key, base, patent)
     version = unit.dated if latest else stored.version
     merge = _Merge(unit, result, stored, old)
-    sheets = {view.name: merge.take(view, patent) for view in views}
+    sheets = {view.name: merge.take(view, described) for view in views}
     missing = [name for name, picture in sheets.items() if picture is None]
     problems = list(result.problems)
     if missing:
@@ -102,7 +107,46 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
     record = (patent, views) if patent and (missing or not views_dated) else None
     fingerprint = unit.fingerprint if latest or entry is None else entry.fingerprint
     sound = all(picture and not picture[0].startswith(_BAD) for picture in sheets.values())
-    return Settled(settled, Dated(version, views_dated, sheets, record), fingerprint, "done" if sound else "partial")
+    return Settled(
+        settled, Dated(version, views_dated, sheets, record, base), fingerprint, "done" if sound else "partial"
+    )
+
+
+def settle_events(engine: Engine, unit: RegistrationUnit, entry: Entry | None) -> tuple[UnitResult, tuple[Event, ...]]:
+    """The drawings of a registration's designs with these events and those known before, and all events."""
+    known = Settings.read(entry.settings).events if entry else ()
+    events = tuple(sorted({*known, *unit.events}))
+    drawings: list[Drawing] = []
+    vectors = [_no_vectors(engine)]
+    for design in engine.journal.of_registration(unit.key):
+        dated = Settings.read(design.settings).dated
+        if dated is None or dated.base is None or design.state not in ("done", "partial"):
+            continue
+        spans = protections(dated.base, events, _place(design.key))
+        old, of_them = engine.drawings_of(design.patent)
+        drawings += [
+            replace(one, bibliography=replace(one.bibliography or Bibliography(), protections=spans)) for one in old
+        ]
+        vectors.append(of_them)
+    return UnitResult(patent=unit.key, drawings=drawings, vectors=np.concatenate(vectors)), events
+
+
+def with_events(engine: Engine, unit: DesignUnit) -> Patent:
+    """The data of a notice, with the protection that is left after the events that the index knows."""
+    return _with_events(engine, unit.key, unit.base, unit.patent) or unit.patent
+
+
+def _with_events(engine: Engine, number: str, base: Base | None, patent: Patent | None) -> Patent | None:
+    entry = engine.journal.get(registration_of(number)) if base and patent else None
+    if entry is None or base is None or patent is None:
+        return patent
+    spans = protections(base, Settings.read(entry.settings).events, _place(number))
+    return replace(patent, bibliography=replace(patent.bibliography or Bibliography(), protections=spans))
+
+
+def _place(number: str) -> int:
+    """Of a design in its registration."""
+    return int(number.rpartition("-")[2])
 
 
 class _Old:

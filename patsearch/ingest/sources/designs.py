@@ -11,6 +11,7 @@ from PIL import Image
 from patsearch.drawings.document import Reading, read_figures
 from patsearch.errors import ImageError, SourceError
 from patsearch.files import printable
+from patsearch.ingest.events import Base, Event
 from patsearch.ingest.notices import View
 from patsearch.ingest.sources.base import Unit
 from patsearch.ingest.sources.stored import Stored
@@ -49,6 +50,7 @@ class DesignUnit(Unit):
         views: its pictures; None where no notice at hand speaks of them.
         views_dated: version of the notice that does, "" for none.
         pictures: those of them that are at hand; the index may have others.
+        base: of an international registration, its protection before any event.
     """
 
     dated: str
@@ -57,6 +59,7 @@ class DesignUnit(Unit):
     views: tuple[View, ...] | None
     views_dated: str
     pictures: tuple[Picture, ...]
+    base: Base | None = None
 
     def known(self) -> Patent:
         return self.patent
@@ -84,6 +87,16 @@ class DesignUnit(Unit):
             Image.fromarray(figure.image).save(buffer, "PNG", compress_level=1)
             sheet = f"{view.name}{_OF_MODEL}{figure.name.replace(' ', '-') or 'view'}"
             yield Sheet(sheet, buffer.getvalue(), view=figure.name, origin=origin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationUnit(Unit):
+    """Events of an international registration. It has no drawings; those of its designs are described again."""
+
+    events: tuple[Event, ...]
+
+    def load(self) -> Patent:
+        return Patent(number=self.key)
 
 
 def view_of(sheet: str, names: Iterable[str]) -> str | None:

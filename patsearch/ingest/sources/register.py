@@ -17,9 +17,10 @@ from typing import ClassVar, NamedTuple
 
 from patsearch.errors import SourceError
 from patsearch.files import printable
-from patsearch.ingest.notices import Deed, Notice, View, day_in_name, version
+from patsearch.ingest.events import Event, events_json
+from patsearch.ingest.notices import Deed, Happened, Notice, View, day_in_name, version
 from patsearch.ingest.sources.base import Problem, Source, SourceOptions, Unit
-from patsearch.ingest.sources.designs import DesignUnit, Picture
+from patsearch.ingest.sources.designs import DesignUnit, Picture, RegistrationUnit
 from patsearch.ingest.sources.folders import Folder, folders_of
 from patsearch.ingest.sources.grants import GRANT_NAME
 from patsearch.ingest.sources.pictures import Pictures, is_picture
@@ -68,8 +69,8 @@ class RegisterSource(Source):
         """Whether a file that begins so has notices of this kind."""
 
     @abstractmethod
-    def notices(self, file: Stored) -> Iterator[Notice | str]:
-        """The notices of a file, or why one of them is left out.
+    def notices(self, file: Stored) -> Iterator[Notice | Happened | str]:
+        """The notices and events of a file, or why one of them is left out.
 
         Raises:
             SourceError: it cannot be read from somewhere on; without the file's name.
@@ -96,15 +97,22 @@ class RegisterSource(Source):
             else:
                 texts.append(found)
         known: defaultdict[str, list[_Known]] = defaultdict(list)
+        events: defaultdict[str, set[Event]] = defaultdict(set)
+        origins: dict[str, str] = {}
         for text in texts:
-            for notice in self._read(text):
-                if isinstance(notice, Problem):
-                    yield notice
+            for one in self._read(text):
+                if isinstance(one, Problem):
+                    yield one
+                elif isinstance(one, Happened):
+                    events[one.registration].update(one.events)
+                    origins.setdefault(one.registration, printable(text.file.path.name))
                 else:
-                    known[notice[1].patent.number].append(_known(text, *notice))
+                    known[one[1].patent.number].append(_known(text, *one))
         for seen in known.values():
             seen.sort(reverse=True)
-        self._total = len(known)
+        self._total = len(known) + len(events)
+        for registration, happened in events.items():  # first, so that designs are described once
+            yield _events(registration, happened, origins[registration])
         yield from self._latest(texts, known)
         yield from self._unused()
 
@@ -183,12 +191,14 @@ class RegisterSource(Source):
 
     # ------------------------------------------------------------------ the notices
 
-    def _read(self, text: _Text) -> Iterator[tuple[str, Notice] | Problem]:
-        """The notices of a file, each with its version; what cannot be read of it."""
+    def _read(self, text: _Text) -> Iterator[tuple[str, Notice] | Happened | Problem]:
+        """The notices of a file, each with its version, and events; what cannot be read of it."""
         try:
             for place, notice in enumerate(self.notices(text.file)):
                 if isinstance(notice, str):
                     yield Problem(text.file.where, notice)
+                elif isinstance(notice, Happened):
+                    yield notice
                 else:
                     yield version(notice, text.file.name.name, text.delivered, place), notice
         except SourceError as error:
@@ -199,7 +209,7 @@ class RegisterSource(Source):
         earlier = self._earlier_views(texts, known)
         for text in texts:
             for found in self._read(text):
-                if isinstance(found, Problem):
+                if not isinstance(found, tuple):
                     continue  # said before
                 dated, notice = found
                 number = notice.patent.number
@@ -223,7 +233,7 @@ class RegisterSource(Source):
         views: dict[str, tuple[str, tuple[View, ...] | None]] = {}
         for text in texts if wanted else ():
             for found in self._read(text):
-                if not isinstance(found, Problem) and found[0] == wanted.get(found[1].patent.number):
+                if isinstance(found, tuple) and found[0] == wanted.get(found[1].patent.number):
                     views[found[1].patent.number] = found[0], found[1].views
         return views
 
@@ -252,7 +262,7 @@ class RegisterSource(Source):
                     found.append(picture)
             except SourceError as error:
                 return Problem(f"{text.file.where}: {notice.patent.number}", error.message)
-        described = f"{notice.patent.described()} {notice.views!r} {notice.deed}"
+        described = f"{notice.patent.described()} {notice.views!r} {notice.deed} {notice.base!r}"
         return DesignUnit(
             key=notice.patent.number,
             fingerprint=blake2b(described.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(),
@@ -264,6 +274,7 @@ class RegisterSource(Source):
             views=views,
             views_dated=views_dated,
             pictures=tuple(found),
+            base=notice.base,
         )
 
     def _picture(self, view: View, seen: list[_Known]) -> Picture | None:
@@ -308,3 +319,8 @@ class RegisterSource(Source):
 
 def _known(text: _Text, dated: str, notice: Notice) -> _Known:
     return _Known(dated, text.delivery, notice.deed, notice.views is not None)
+
+
+def _events(registration: str, events: set[Event], origin: str) -> RegistrationUnit:
+    digest = blake2b(repr(events_json(events)).encode(), digest_size=16).hexdigest()
+    return RegistrationUnit(key=registration, fingerprint=digest, origin=origin, size=0, events=tuple(sorted(events)))
