@@ -25,7 +25,7 @@ FIRST, LAST, RENEWED = date(2021, 7, 1), date(2026, 7, 1), date(2031, 7, 1)
 def texts(file: Path, name: str) -> list[str]:
     """The texts of elements, read by other means than the source's."""
     nodes = minidom.parse(str(file)).getElementsByTagNameNS("*", name)
-    return [" ".join(node.firstChild.data.split()) for node in nodes]
+    return [" ".join(part.data.split()) for node in nodes for part in node.childNodes if isinstance(part, minidom.Text)]
 
 
 def test_a_registration_of_two_designs(tmp_path: Path) -> None:
