@@ -30,12 +30,14 @@ class View:
         files: what its file may be called, the likeliest first: a path, a name, or a name without its suffix.
         figure: its number, "" where none is given.
         title: what it shows.
+        exact: whether a file must have the whole of a path, not just the name at its end.
     """
 
     name: str
     files: tuple[str, ...] = ()
     figure: str = ""
     title: str = ""
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from patsearch.ingest.events import Base, Event, protections
 from patsearch.ingest.notices import View
 from patsearch.ingest.sources import Problem
 from patsearch.ingest.sources.designs import DesignUnit, RegistrationUnit, view_of
+from patsearch.ingest.sources.grants import FRONT_PAGE
 from patsearch.ingest.worker import UnitResult
 from patsearch.numbers import registration_of
 from patsearch.types import Drawing, Patent
@@ -95,12 +96,12 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
         told = ", ".join(missing[:_TOLD]) + (" ..." if len(missing) > _TOLD else "")
         what = f"{len(missing)} of {len(views)} pictures are neither in these files nor in the index: {told}"
         problems.append(Problem(f"{unit.origin}: {unit.key}", what))
-    kept = {drawing.id for drawing in merge.drawings}
+    unused = {drawing.id for drawing in result.drawings} - merge.fresh
     settled = replace(
         result,
         drawings=merge.drawings,
         vectors=np.stack(merge.vectors) if merge.vectors else _no_vectors(engine),
-        thumbnails=[one for one in result.thumbnails if one[0] in merge.fresh & kept],
+        thumbnails=[one for one in result.thumbnails if one[0] not in unused],
         problems=problems,
     )
     # Older notices may bring what is missing; the data are those of this one.
@@ -181,6 +182,7 @@ class _Merge:
         self._stored = stored
         self._old = old
         self._result = result
+        self._captions = bool(unit.patent.captions)
         self._names = list({*stored.sheets, *(view.name for view in unit.views or ())})
         self._new: defaultdict[str, list[int]] = defaultdict(list)
         for place, drawing in enumerate(result.drawings):
@@ -198,7 +200,8 @@ class _Merge:
             found = [self._result.drawings[place] for place in places]
             self.fresh.update(drawing.id for drawing in found)
             self.vectors += [self._result.vectors[place] for place in places]
-            stored = (picture.crc if places else _BAD + picture.crc, picture.version)
+            sound = places or view.name == FRONT_PAGE
+            stored = (picture.crc if sound else _BAD + picture.crc, picture.version)
         else:
             places = self._old.of_view(view.name, self._names)
             found = [self._old.drawings[place] for place in places]
@@ -211,7 +214,9 @@ class _Merge:
         of_model = drawing.sheet.startswith(f"{view.name}--")
         if not of_model:
             figure = (view.figure if alone else "") or drawing.figure
-            drawing = replace(drawing, figure=figure, view=view.title or None)
+            # Captions name figures, and views are named by their sheets.
+            caption = drawing.view if self._captions else None
+            drawing = replace(drawing, figure=figure, view=view.title or caption)
         if patent is None:
             if not self._old.drawings:
                 return drawing

@@ -14,6 +14,7 @@ from patsearch.files import printable
 from patsearch.ingest.events import Base, Event
 from patsearch.ingest.notices import View
 from patsearch.ingest.sources.base import Unit
+from patsearch.ingest.sources.grants import FRONT_PAGE
 from patsearch.ingest.sources.stored import Stored
 from patsearch.ingest.sources.unzip import MAX_MEMBER
 from patsearch.models.reading import SUFFIXES as MODELS
@@ -80,7 +81,8 @@ class DesignUnit(Unit):
         origin = printable(picture.file.path.name)
         name = picture.file.name
         if name.suffix.lower() not in MODELS:
-            yield Sheet(view.name, data, figure=view.figure, view=view.title, origin=origin)
+            front = view.name == FRONT_PAGE
+            yield Sheet(view.name, data, front_page=front, figure=view.figure, view=view.title, origin=origin)
             return
         for figure in read_figures(data, Reading(), name=name.name).figures:
             buffer = io.BytesIO()

@@ -39,7 +39,7 @@ class Pictures:
             found = [f for d, f in self._by_stem.get(path.stem, ()) if delivery is None or d == delivery]
             if not found and path.suffix not in SUFFIXES:  # a number such as `12.345`
                 found = [f for d, f in self._by_stem.get(path.name, ()) if delivery is None or d == delivery]
-            closest = _closest(found, path)
+            closest = _closest(found, path, exact=view.exact)
             if closest and (delivery is not None or len(closest) == 1):
                 return closest[0]
         return None
@@ -54,8 +54,8 @@ class Pictures:
         return [f for f in files if (f.path, f.member) not in self._used]
 
 
-def _closest(files: list[Stored], written: PurePosixPath) -> list[Stored]:
-    """Those that share most of the written path from its end, in a stable order."""
+def _closest(files: list[Stored], written: PurePosixPath, *, exact: bool) -> list[Stored]:
+    """Those that share most of the written path from its end, or with `exact` all of it, in a stable order."""
     wanted = [part for part in written.parts if part not in ("/", ".", "..")]
     if written.suffix not in SUFFIXES:
         wanted[-1:] = []
@@ -69,5 +69,5 @@ def _closest(files: list[Stored], written: PurePosixPath) -> list[Stored]:
             count += 1
         return count
 
-    best = max(map(shared, files), default=0)
+    best = len(wanted) if exact else max(map(shared, files), default=0)
     return sorted((f for f in files if shared(f) == best), key=lambda f: f.where)

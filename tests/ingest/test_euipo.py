@@ -1,0 +1,132 @@
+"""Answers of the EUIPO's API with pictures and models: exact values, any wrapping, damage said in one line."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from model_makers import stl, stool
+from register_makers import picture, unpacked
+
+from patsearch.bibliography import Party, Protection, Related
+from patsearch.classification import ClassCode
+from patsearch.ingest.sources import Problem, open_source
+from patsearch.ingest.sources.designs import DesignUnit
+
+RECORD: dict[str, Any] = {
+    "designNumber": "004247823-0007",
+    "status": "REGISTERED_AND_FULLY_PUBLISHED",
+    "applicationDate": "2017-08-29",
+    "registrationDate": "2017-08-30",
+    "expiryDate": "2027-08-29",
+    "locarnoClasses": ["08.06", "08.00"],
+    "productIndications": [{"language": "de", "terms": ["Griffe"]}, {"language": "en", "terms": ["Handles", "Knobs"]}],
+    "applicants": [{"identifier": "1", "name": "Griff GmbH", "countryCode": "DE"}, {"identifier": "2"}],
+    "designers": [{"name": "Eva Frei"}],
+    "representatives": [{"name": "Kanzlei Ω"}],
+    "priorities": [{"number": "29/1", "countryCode": "US", "date": "2017-03-01"}],
+    "publications": [{"publicationDate": "2017-09-05"}],
+    "views": [
+        {"order": 2, "imageFormat": "JPG"},
+        {"order": 1, "imageFormat": "JPG"},
+        {"order": 3, "imageFormat": "MP4"},
+    ],
+}
+PICTURES = {"004247823-0007/1.png": picture(1), "004247823-0007_2.png": picture(2)}
+
+
+def units(path: Path) -> tuple[list[DesignUnit], list[Problem]]:
+    found = list(open_source(path).units())
+    return [u for u in found if isinstance(u, DesignUnit)], [p for p in found if isinstance(p, Problem)]
+
+
+def test_a_design(tmp_path: Path) -> None:
+    unpacked(tmp_path, {"designs.json": json.dumps({"designs": [RECORD], "totalElements": 1}), **PICTURES})
+    (unit,), problems = units(tmp_path)
+    patent = unit.load()
+    assert problems == []
+    assert (patent.number, patent.title) == ("EM4247823-0007", "Handles; Knobs")
+    assert (patent.filed, patent.granted) == (date(2017, 8, 29), date(2017, 8, 30))
+    assert patent.classes == (ClassCode("locarno", "08-06"), ClassCode("locarno", "08"))
+    assert [(s.name, s.figure, s.data) for s in patent.sheets] == [
+        ("view-1", "1", picture(1)),
+        ("view-2", "2", picture(2)),
+    ]
+    assert patent.remarks == ("1 films are not read",)
+    known = patent.bibliography
+    assert known
+    assert (known.owners, known.inventors, known.agents) == (
+        (Party("Griff GmbH", "DE"),), (Party("Eva Frei"),), (Party("Kanzlei Ω"),),
+    )  # fmt: skip
+    assert known.related == (Related("priority", "US 29/1", date(2017, 3, 1)),)
+    status = "Registered and fully published"
+    assert known.protections == (Protection("EM", date(2017, 8, 30), date(2027, 8, 29), status),)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda one, two: json.dumps([one, two]),
+        lambda one, two: json.dumps({"content": [one, two]}),
+        lambda one, two: json.dumps(one) + "\n" + json.dumps(two) + "\n",
+        lambda one, two: "\ufeff" + json.dumps([one, two]),
+        lambda one, two: json.dumps([{"content": [one]}, two]),
+    ],
+)
+def test_any_wrapping(wrapped: Any, tmp_path: Path) -> None:
+    two = RECORD | {"designNumber": "004247823-0008", "views": []}
+    unpacked(tmp_path, {"a.json": wrapped(RECORD, two), **PICTURES})
+    found, problems = units(tmp_path)
+    assert ([unit.key for unit in found], problems) == (["EM4247823-0007", "EM4247823-0008"], [])
+
+
+def test_a_view_is_not_the_picture_of_another_design(tmp_path: Path) -> None:
+    other = RECORD | {"designNumber": "004247823-0009"}
+    unpacked(tmp_path, {"a.json": json.dumps([RECORD, other]), **PICTURES})
+    found, _ = units(tmp_path)
+    assert {unit.key: len(unit.pictures) for unit in found} == {"EM4247823-0007": 2, "EM4247823-0009": 0}
+
+
+def test_a_model_instead_of_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("trimesh", reason="needs patsearch[models]")
+    record = RECORD | {"views": [], "model": {"modelFormat": "STL"}}
+    folder = unpacked(tmp_path / "designs", {"a.json": json.dumps(record), "004247823-0007.stl": stl(stool())})
+    (unit,), problems = units(folder)
+    patent = unit.load()
+    assert problems == []
+    assert len(patent.sheets) == 7
+    assert [sheet.view for sheet in patent.sheets][:2] == ["perspective view", "front view"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "reason"),
+    [
+        (json.dumps([RECORD, RECORD])[:-20], ["EM4247823-0007"], "the JSON is damaged"),
+        ('{"designNumber": "1-1", "x": ' + "[" * 100_000, [], "the JSON is damaged"),
+        (json.dumps([RECORD | {"designNumber": "x" * 500}]), [], "is not the number of a design; left out"),
+        (json.dumps([RECORD | {"designNumber": 7}, RECORD]), ["EM4247823-0007"], "is not the number of a design"),
+        ('[{"designNumber": "\udcff"}]', [], "not in UTF-8 (byte 19)"),
+    ],
+)
+def test_damage_is_one_line(text: str, keys: list[str], reason: str, tmp_path: Path) -> None:
+    unpacked(tmp_path, PICTURES)
+    (tmp_path / "a.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    found, problems = units(tmp_path)
+    assert [unit.key for unit in found] == keys
+    said = [p for p in problems if Path(p.where).name == "a.json"]
+    assert len(said) == 1
+    assert reason in said[0].reason
+    assert "\n" not in said[0].reason
+    assert len(said[0].reason) < 300
+
+
+@pytest.mark.parametrize("field", [name for name in RECORD if name != "designNumber"])
+@pytest.mark.parametrize("value", [None, 7, "x", [], {}, [[]], [None], {"en": ["Handle"]}, "x" * 100_000])
+def test_any_value_in_any_field(field: str, value: object, tmp_path: Path) -> None:
+    unpacked(tmp_path, {"a.json": json.dumps([RECORD | {field: value}]), **PICTURES})
+    (unit,), _ = units(tmp_path)
+    assert unit.key == "EM4247823-0007"
+    assert len(unit.patent.title) <= 1000
