@@ -31,7 +31,7 @@ MAX_TEXT = 4 << 30  # bytes of an XML or JSON file: a register as one file
 LOOK_AT = 20_000  # entries of a folder that `recognises` looks at
 HEAD = 1 << 16  # bytes at the beginning of a file that show what it is
 _TEXTS = (".xml", ".sgm", ".sgml", ".json", ".csv")
-_MOST_IN_ZIP = 200  # members of a ZIP whose heads are looked at
+_MOST_IN_ZIP = 20  # members of a ZIP whose heads are looked at
 
 
 class _Known(NamedTuple):
@@ -124,7 +124,7 @@ class RegisterSource(Source):
     @classmethod
     def _holds_notices(cls, file: Path) -> bool:
         suffix = file.suffix.lower()
-        if suffix == ".zip":
+        if suffix == ".zip" and not GRANT_NAME.match(file.stem):
             listed = [m for m in members(file, most=MAX_TEXT) if isinstance(m, Stored)]
             texts = [m for m in listed if m.name.suffix.lower() == cls.suffix]
             return any(cls._is_text(member) for member in texts[:_MOST_IN_ZIP])
@@ -132,10 +132,7 @@ class RegisterSource(Source):
 
     @classmethod
     def _is_text(cls, file: Stored) -> bool:
-        try:
-            return cls.is_of_kind(next(file.chunks(MAX_TEXT), b"")[:HEAD])
-        except SourceError:
-            return False
+        return cls.is_of_kind(file.head(HEAD))
 
     def _files(self) -> Iterator[_Text | Problem]:
         """The files with notices; images and models that may belong to them are added to the pictures."""
@@ -149,7 +146,7 @@ class RegisterSource(Source):
             top = self._top(folder.path)
             for file in folder.files:
                 suffix = file.suffix.lower()
-                if suffix == ".zip":
+                if suffix == ".zip" and not GRANT_NAME.match(file.stem):  # of those, a folder may have thousands
                     zips.append(file)
                 elif suffix == self.suffix and self._is_text(Stored(file)):
                     texts[top].append(file)
@@ -174,7 +171,7 @@ class RegisterSource(Source):
             files = [m for m in listed if isinstance(m, Stored)]
             texts = [m for m in files if m.name.suffix.lower() == self.suffix and self._is_text(m)]
             images = [m for m in files if is_picture(m.name.name) and m.size <= MAX_MEMBER]
-            damaged = not files and bool(listed) and not GRANT_NAME.match(path.stem)
+            damaged = not files and bool(listed)
             if not damaged and not texts and (not images or any(m.name.suffix.lower() in _TEXTS for m in files)):
                 continue  # of another kind, such as a grant
             self.taken.add(path)

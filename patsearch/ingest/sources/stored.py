@@ -73,6 +73,16 @@ class Stored:
         """Its content at once; errors as of `chunks`."""
         return b"".join(self.chunks(limit))
 
+    def head(self, length: int) -> bytes:
+        """Its first bytes, up to `length`; nothing of what cannot be read."""
+        try:
+            if not self.member:
+                with self.path.open("rb") as file:
+                    return file.read(length)
+            return next(self._member(min(length, _CHUNK)), b"")
+        except (OSError, SourceError):
+            return b""
+
     def checksum(self, limit: int) -> str:
         """Eight hex digits of the content; a file on disk is read for it. Errors as of `chunks`."""
         crc = self.crc
@@ -86,7 +96,7 @@ class Stored:
             while chunk := file.read(_CHUNK):
                 yield chunk
 
-    def _member(self) -> Iterator[bytes]:
+    def _member(self, most: int = _CHUNK) -> Iterator[bytes]:
         with self.path.open("rb") as file:
             file.seek(self.offset)
             head = file.read(30)
@@ -95,16 +105,16 @@ class Stored:
             file.seek(self.offset + 30 + sum(struct.unpack("<HH", head[26:30])))
             unpack = zlib.decompressobj(-15) if self.method == zipfile.ZIP_DEFLATED else None
             left = self.packed
-            while left and (packed := file.read(min(_CHUNK, left))):
+            while left and (packed := file.read(min(most, left))):
                 left -= len(packed)
                 if unpack is None:
                     yield packed
                     continue
                 try:
                     # What is packed a thousand times must not be unpacked at once.
-                    yield unpack.decompress(packed, _CHUNK)
+                    yield unpack.decompress(packed, most)
                     while unpack.unconsumed_tail:
-                        yield unpack.decompress(unpack.unconsumed_tail, _CHUNK)
+                        yield unpack.decompress(unpack.unconsumed_tail, most)
                 except zlib.error as error:
                     raise SourceError(f"{self.where}: damaged ({error}).") from error
             if unpack is not None:
