@@ -10,14 +10,14 @@ from typing import Any, Self
 
 from patsearch.bibliography import Bibliography, Protection
 from patsearch.classification import SCHEMES, ClassCode, Scheme
-from patsearch.numbers import office_of
+from patsearch.numbers import office_of, registration_of
 from patsearch.terms import protections
 from patsearch.titles import title_of
 
 JsonDict = dict[str, Any]
 _DATES = ("granted", "filed", "expires")
 _OF_PATENT = ("title", "kind", "granted", "filed", "classes")
-_OWN_TEXTS = ("patent", "title", "kind", "view", "figure")
+_OWN_TEXTS = ("title", "kind", "view", "figure")
 
 
 class Closing(ABC):
@@ -85,7 +85,12 @@ class Drawing:
         return bool(getattr(self, field)) if field in _DATES else any(self.values(field))
 
     def values(self, field: str) -> tuple[str, ...]:
-        """The texts of a field of the filters: one of a title, several of owners, none where nothing is known."""
+        """The texts of a field of the filters: one of a title, several of owners, none where nothing is known.
+
+        A design of a registration with several has two numbers, its own and the registration's.
+        """
+        if field == "patent":
+            return tuple(dict.fromkeys((self.patent, registration_of(self.patent))))
         if field in _OWN_TEXTS:
             value = getattr(self, field)
             return () if value is None else (value,)

@@ -54,6 +54,9 @@ Exact = Annotated[bool, typer.Option("--exact", help="Never approximate.")]
 MaxPerClass = Annotated[
     int | None, typer.Option("--max-per-class", min=1, help="Up to N patents of one main class, Locarno or else US.")
 ]
+MaxPerRegistration = Annotated[
+    int | None, typer.Option("--max-per-registration", min=1, help="Up to N designs of one registration.")
+]
 Relevant = Annotated[
     list[str] | None,
     typer.Option("--relevant", metavar="DRAWING", help="Find more like this drawing of an earlier search; repeatable."),
@@ -95,6 +98,7 @@ def query(
     min_score: MinScore = None,
     exact: Exact = False,
     max_per_class: MaxPerClass = None,
+    max_per_registration: MaxPerRegistration = None,
     rerank: RerankText = None,
     expand: ExpandText = None,
     relevant: Relevant = None,
@@ -125,6 +129,7 @@ def query(
         exact=exact,
         mirror=mirror,
         max_per_class=max_per_class,
+        max_per_registration=max_per_registration,
         rerank=rerank,
         expansion=expand,
         relevant=relevant or (),

@@ -8,6 +8,7 @@ description, the client's form, records, reports and saved searches are derived 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
@@ -35,7 +36,7 @@ from patsearch.engine.query import QueryVectors
 from patsearch.engine.rerank import Rerank
 from patsearch.errors import UsageError
 from patsearch.filters import Filter, as_filter, not_patent
-from patsearch.numbers import normal_number
+from patsearch.numbers import normal_number, registration_of
 from patsearch.types import JsonDict, PatentHit
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Question(BaseModel):
         expansion: repeat the search with what was found first, see `Expansion`.
         relevant, irrelevant: ids of indexed drawings that move the query; relevant ones alone are a query.
         max_per_class: up to this many patents of one main class: Locarno, or US where a patent has no Locarno class.
+        max_per_registration: up to this many designs of one registration; patents have no other in theirs.
         style: how much the drawing style counts next to the shape, 0 to 1, where the encoder distinguishes drawing
             styles (`EncoderCard.shape_dim`): 0 finds the same shape by any hand, 1 the same hand or patent first.
         shape: the older name of two values: True is style 0, False is style 1; afterwards, whether the style is 0.
@@ -129,6 +131,9 @@ class Question(BaseModel):
     )
     max_per_class: int | None = Field(
         default=None, ge=1, le=_MOST_RESULTS, description="Up to N patents of one main class, Locarno or else US."
+    )
+    max_per_registration: int | None = Field(
+        default=None, ge=1, le=_MOST_RESULTS, description="Up to N designs of one registration."
     )
     style: float = Field(
         default=DEFAULT_STYLE,
@@ -209,6 +214,7 @@ class Question(BaseModel):
             self.up and f"{self.up} of models is up",
             self.min_score is not None and f"score at least {self.min_score}",
             self.max_per_class and f"up to {self.max_per_class} patents per class",
+            self.max_per_registration and f"up to {self.max_per_registration} designs per registration",
             self.exact and "exact",
         ]
         return [word for word in said if isinstance(word, str) and word]
@@ -283,28 +289,45 @@ def search(engine: Engine, question: Question, vectors: QueryVectors | None = No
     if question.expansion:
         fusion = fusion.expanded(question.expansion)
     find = fusion.drawings if question.drawings else fusion.patents
-    hits = _spread(find, question.top, question.max_per_class) if question.max_per_class else find(question.top)
+    limits = [
+        (key, most)
+        for key, most in ((_main_class, question.max_per_class), (_registration, question.max_per_registration))
+        if most
+    ]
+    hits = _spread(find, question.top, limits) if limits else find(question.top)
     hits = fusion.scored(hits, engine.card)
     if question.min_score is not None:
         hits = [hit for hit in hits if hit.score >= question.min_score]
     return Answer(question, tuple(hits), vectors, pictures, time.perf_counter() - start, remarks)
 
 
-def _spread(find: Callable[[int], list[PatentHit]], top: int, most: int) -> list[PatentHit]:
-    """The best results with up to `most` patents of each main class, searched as deep as that takes; ranked again."""
+_Limit = tuple[Callable[[PatentHit], str | None], int]
+
+
+def _spread(find: Callable[[int], list[PatentHit]], top: int, limits: Sequence[_Limit]) -> list[PatentHit]:
+    """The best results within limits, searched as deep as that takes; ranked again.
+
+    Args:
+        limits: what a patent is one of, such as its main class, and how many patents of it may be there.
+    """
     depth = top
     while True:
         found = find(depth)
-        patents: dict[str, set[str]] = {}
+        patents: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
         kept = []
         for hit in found:
-            of_class = patents.setdefault(_main_class(hit) or hit.patent, set())
-            if len(of_class | {hit.patent}) <= most:
-                of_class.add(hit.patent)
+            groups = [(patents[place, of(hit) or hit.patent], most) for place, (of, most) in enumerate(limits)]
+            if all(len(group | {hit.patent}) <= most for group, most in groups):
+                for group, _ in groups:
+                    group.add(hit.patent)
                 kept.append(hit)
         if len(kept) >= top or len(found) < depth or depth >= _DEEPEST:
             return [replace(hit, rank=rank) for rank, hit in enumerate(kept[:top], start=1)]
         depth = min(4 * depth, max(_DEEPEST, top))
+
+
+def _registration(hit: PatentHit) -> str:
+    return registration_of(hit.patent)
 
 
 def _main_class(hit: PatentHit) -> str | None:

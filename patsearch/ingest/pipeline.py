@@ -348,7 +348,7 @@ class _Run:
                 )
         old, _ = self.engine.drawings_of(result.patent)
         new = {drawing.id for drawing in result.drawings}
-        return [drawing.id for drawing in old if drawing.id not in new]
+        return [drawing.id for drawing in old if drawing.id not in new and drawing.patent == result.patent]
 
     def _advance(self) -> None:
         self._done += 1

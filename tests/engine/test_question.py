@@ -33,6 +33,7 @@ GIVEN: dict[str, Any] = {
     "relevant": ("USD900001-D00001-1",),
     "irrelevant": ("USD900002-D00001-1", "USD900003-D00001-1"),
     "max_per_class": 2,
+    "max_per_registration": 1,
     "style": 0.5,
     "shape": False,
 }

@@ -112,8 +112,8 @@ def test_every_field_of_every_route_at_and_beyond_its_bounds(client: TestClient)
     assert len({path for path, _ in found}) == len(description["paths"])
     # Each number and each text of the form has a bound in the description.
     assert {name for path, name in found if path == f"{API}/search"} >= {
-        "offset", "top", "min_score", "max_per_class", "like", "filter", "relevant", "irrelevant", "rerank", "expand",
-        "rotations", "mirror", "drawings", "exact", "shape", "crop", "turn",
+        "offset", "top", "min_score", "max_per_class", "max_per_registration", "like", "filter", "relevant",
+        "irrelevant", "rerank", "expand", "rotations", "mirror", "drawings", "exact", "shape", "crop", "turn",
     }  # fmt: skip
 
 

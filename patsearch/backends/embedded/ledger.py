@@ -116,6 +116,8 @@ class Ledger:
             crc, *stored = db.execute(sql, (number,)).fetchone()
             values = tuple(stored)
             old = drawing_of(values)
+            if comparable("patent", old.patent) != comparable("patent", patent.number):
+                continue  # a design that is found by the number of its registration
             drawing = old.amended(patent)
             new = _fact_values(drawing)
             if new == values:
