@@ -13,7 +13,7 @@ COPY docs/shape-attributions.csv.gz docs/
 COPY patsearch/ patsearch/
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 RUN python -m venv /opt/patsearch \
-    && /opt/patsearch/bin/pip install --no-cache-dir "$(echo /dist/*.whl)[web,qdrant]"
+    && /opt/patsearch/bin/pip install --no-cache-dir "$(echo /dist/*.whl)[web,qdrant,models,heic,svg]"
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/patsearch/ /opt/patsearch/
@@ -23,6 +23,7 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pats
     && install --directory --owner patsearch /index
 ENV PATH=/opt/patsearch/bin:$PATH \
     PATSEARCH_INDEX=/index \
+    NUMBA_CACHE_DIR=/tmp/numba \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001

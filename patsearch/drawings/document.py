@@ -15,13 +15,15 @@ from patsearch.drawings.grey import Grey, to_grey
 from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, is_heic, is_picture, open_picture, read_bytes
 from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
 from patsearch.drawings.pdf import PdfFile, is_pdf
-from patsearch.drawings.photo import query_image
+from patsearch.drawings.photo import cropped, query_image
+from patsearch.drawings.product import product_lines
 from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.drawings.svg import is_svg
 from patsearch.drawings.tiff import has_lost_pages
 from patsearch.errors import ImageError
 from patsearch.models.reading import Kind, Up, model_kind, read_model
 
+PHOTOGRAPH = "a photograph, which is searched as it is and as the lines drawn from it"
 LOST_PAGES = "the file is damaged: it has more pages, which cannot be read"
 FRAMES = "the file has several pictures; the first is read"
 # Of a query: a patent has up to a hundred, and each is a search.
@@ -81,6 +83,7 @@ class Reading:
         longest: as in `split_sheet`.
         max_pixels: as in `open_image`; of a PDF as in `PdfFile.picture`.
         up: the axis of a model that points up; None for what files of its kind have.
+        lines: of a photograph of a thing also draw its lines, as a second figure.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
     """
 
@@ -91,6 +94,7 @@ class Reading:
     longest: int | None = LONGEST_SIDE
     max_pixels: int | None = None
     up: Up | None = None
+    lines: bool = True
     seconds: float | None = None
 
 
@@ -105,7 +109,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
         ImageError: it cannot be read, has no such page, or no drawings.
     """
     if isinstance(source, Image.Image):
-        return Document(_named(_of_image(source, name, how), several=False))
+        figures, photograph = _of_picture(source, name, how)
+        return Document(figures, (f"{name}: {PHOTOGRAPH}",) if photograph and name else ())
     name = name or (str(source) if isinstance(source, Path) else "The file")
     data = read_bytes(source, name, MAX_BYTES)
     if is_pdf(data):
@@ -122,7 +127,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     told = [damage] if damage else []
     told += [LOST_PAGES] if how.page is None and has_lost_pages(data) else []
     told += [FRAMES] if how.page is None and has_frames(data) else []
-    figures = _named(_of_image(image, name, how, how.page), several=pages > 1)
+    figures, photograph = _of_picture(image, name, how, several=pages > 1)
+    told += [PHOTOGRAPH] if photograph else []
     return Document(figures, tuple(f"{name}: {text}" for text in told), pages)
 
 
@@ -242,6 +248,22 @@ def _of_image(image: Image.Image, name: str, how: Reading, page: int | None = No
     if not how.split:
         return [DocumentFigure(to_grey(prepared), page)]
     return [DocumentFigure(f.image, page, f.label) for f in split_sheet(prepared, longest=how.longest).figures]
+
+
+def _of_picture(
+    image: Image.Image, name: str, how: Reading, *, several: bool = False
+) -> tuple[tuple[DocumentFigure, ...], bool]:
+    """The figures of a picture that is a file, named; and whether it is a photograph, with its lines as a second."""
+    if how.crop is not None:
+        image, how = cropped(image, how.crop, name or "The image"), replace(how, crop=None)
+    lines = product_lines(image) if how.lines else None
+    if lines is None:
+        return _named(_of_image(image, name, how, how.page), several=several), False
+    # As ingest reads it: an indexed photograph finds itself.
+    whole, *_ = _of_image(image, name, replace(how, split=False), how.page)
+    drawn = DocumentFigure(np.ascontiguousarray(np.rot90(lines, -how.turn // 90)), how.page)
+    page = f"page {how.page}, " if several and how.page else ""
+    return tuple(replace(f, name=page + said) for f, said in ((whole, "the photograph"), (drawn, "its lines"))), True
 
 
 def _named(figures: Sequence[DocumentFigure], *, several: bool) -> tuple[DocumentFigure, ...]:

@@ -59,6 +59,8 @@ _DARK_GROUND = 0.5
 _MAX_DARK = 0.1
 # A step of the ground by this share within a pixel is an edge, not a slope of the light.
 _STEP = 0.06
+# More of the paper within such edges, all round: a thing lies there. The edge of a shadow leads to the border.
+MAX_ENCLOSED = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def query_image(
     called = name or str(source if isinstance(source, Path) else "The image")
     image = source if isinstance(source, Image.Image) else open_image(source, name=name, page=page)
     if crop is not None:
-        image = _crop(image, crop, called)
+        image = cropped(image, crop, called)
     grey = to_grey(image)
     _refuse_flat(grey, called)
     turned = _dark_on_light(grey)
@@ -154,6 +156,11 @@ def clean_photo(image: Image.Image) -> Image.Image:
     grey = to_grey(image)
     cleaned = _cleaned(grey)
     return image if cleaned is grey else Image.fromarray(cleaned)
+
+
+def is_lined_paper(grey: Grey) -> bool:
+    """Whether a picture, (H, W) uint8, is a photo of paper with lines on it, whose light is evened out."""
+    return not _is_white(grey) and _lighting(grey) is not None
 
 
 def _cleaned(grey: Grey) -> Grey:
@@ -247,7 +254,8 @@ def _refuse_flat(grey: Grey, name: str) -> None:
         )
 
 
-def _crop(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Image.Image:
+def cropped(image: Image.Image, crop: tuple[int, int, int, int], name: str) -> Image.Image:
+    """The part of x, y, width and height in pixels; raises ImageError where it is not within the picture."""
     x, y, width, height = crop
     if x < 0 or y < 0 or width < 1 or height < 1 or x + width > image.width or y + height > image.height:
         raise ImageError(
@@ -275,7 +283,7 @@ def _lighting(grey: Grey) -> _Lighting | None:
     small = np.asarray(cv2.resize(grey, small_size, interpolation=cv2.INTER_AREA), np.uint8)
     ground = _ground(small)
     table = _table(ground)
-    if not _is_lined_paper(small, ground, ~table):
+    if not _is_lined_paper(small, ground, ~table) or enclosed(_steps(ground), table) > MAX_ENCLOSED:
         return None
     size = (grey.shape[1], grey.shape[0])
     full = cv2.resize(np.maximum(ground, 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
@@ -319,8 +327,7 @@ def _lightest_nearby(ground: Grey) -> Grey:
 def _table(ground: Grey) -> NDArray[np.bool_]:
     """The surroundings of the sheet: dark regions with a sharp edge that reach the border of the picture."""
     thick = np.ones((3, 3), np.uint8)
-    step = cv2.morphologyEx(ground, cv2.MORPH_GRADIENT, thick) > 2 * _STEP * np.maximum(ground, 1)
-    count, at = cv2.connectedComponents((~step).astype(np.uint8), connectivity=4)
+    count, at = cv2.connectedComponents((~_steps(ground)).astype(np.uint8), connectivity=4)
     border = np.unique(np.concatenate([at[0], at[-1], at[:, 0], at[:, -1]]))
     lightness = {number: float(np.median(ground[at == number])) for number in range(1, count)}
     lightest = max(lightness.values(), default=0.0)
@@ -328,6 +335,22 @@ def _table(ground: Grey) -> NDArray[np.bool_]:
     table = np.isin(at, dark).astype(np.uint8)
     # The edge itself belongs to neither side.
     return np.asarray(cv2.dilate(table, thick, iterations=2) != 0)
+
+
+def _steps(ground: Grey) -> NDArray[np.bool_]:
+    """(H, W) where the ground has an edge."""
+    change = cv2.morphologyEx(ground, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    return np.asarray(change > 2 * _STEP * np.maximum(ground, 1))
+
+
+def enclosed(steps: NDArray[np.bool_], table: NDArray[np.bool_]) -> float:
+    """Share of the picture in regions between edges that reach neither its border nor the table next to the sheet."""
+    _, at, stats, _ = cv2.connectedComponentsWithStats((~steps).astype(np.uint8), connectivity=4)
+    beside = cv2.dilate(table.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[np.unique(np.concatenate([at[0], at[-1], at[:, 0], at[:, -1], at[beside]]))] = 0
+    area[0] = 0  # the edges
+    return float(area.sum() / steps.size)
 
 
 def _threshold(lighting: _Lighting) -> Grey:

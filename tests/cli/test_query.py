@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from makers import draw_design, grant_zip, week
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
+from photo_makers import product
 from PIL import Image, ImageFilter
 
 from patsearch.cli import main
@@ -82,6 +83,17 @@ def test_a_document_asks_with_all_its_pages_or_with_one(
         second = ask(capsys, tmp_path / name, "--index", index, "--page", first + 1)
         assert second["hits"][0]["patent"] == "USD900002"  # type: ignore[index]
         assert second["query"]["page"] == first + 1  # type: ignore[index]
+
+
+def test_a_photograph_says_that_its_lines_are_searched(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product().save(tmp_path / "cube.jpg")
+    said = f"{tmp_path / 'cube.jpg'}: a photograph, which is searched as it is and as the lines drawn from it"
+    assert run("query", tmp_path / "cube.jpg", "--index", index, "--json") == 0
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert json.loads(printed.out)["warnings"] == [said]
 
 
 def test_a_pdf_that_cannot_be_read_is_one_line(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from photo_makers import photo, sketch
+from PIL import Image
 
 from patsearch.drawings.opening import open_image
 from patsearch.drawings.photo import clean_photo, query_image
 from patsearch.encoder import load_encoder
 from patsearch.encoder.shape import shape_part
 from patsearch.errors import ImageError
-
-
-def sketch(seed: int = 0, size: tuple[int, int] = (900, 700)) -> Image.Image:
-    """A chair-like thing of black strokes on white, other strokes for another seed."""
-    rng = np.random.default_rng(seed)
-    image = Image.new("L", size, 255)
-    draw = ImageDraw.Draw(image)
-    left, top = rng.integers(80, 200, 2)
-    draw.rectangle((left, top, 800 - left, 350), outline=0, width=5)
-    draw.line([(left, 350), (left - 30, 620)], fill=0, width=5)
-    draw.line([(800 - left, 350), (830 - left, 620)], fill=0, width=5)
-    for x in rng.integers(left + 20, 780 - left, 4):
-        draw.line([(int(x), int(top)), (int(x) + 20, 350)], fill=0, width=3)
-    draw.ellipse((300, 400, 300 + int(rng.integers(100, 250)), 560), outline=0, width=4)
-    return image
-
-
-def photo(drawing: Image.Image, *, table: bool = False, shadow: bool = True, seed: int = 1) -> Image.Image:
-    """A JPEG picture of the drawing in pen on yellowish paper, lit from the upper left, with noise."""
-    rng = np.random.default_rng(seed)
-    reflectance: np.ndarray = 0.25 + 0.75 * cv2.GaussianBlur(np.asarray(drawing, np.float32) / 255, (0, 0), 1.0)
-    if table:
-        reflectance = cv2.copyMakeBorder(reflectance, 90, 90, 90, 90, cv2.BORDER_CONSTANT, value=0.2)
-    height, width = reflectance.shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    light = 1.0 - 0.5 * (0.8 * x / width + 0.4 * y / height)
-    if shadow:
-        light *= 1.0 - 0.35 / (1.0 + np.exp((0.5 * width + 0.3 * y - x) / 15))
-    colour = np.array([235, 225, 200], np.float32)
-    values = (reflectance * light)[..., None] * colour + rng.normal(0, 5, (height, width, 3))
-    buffer = io.BytesIO()
-    Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
-    return open_image(buffer.getvalue())
 
 
 def rendering() -> NDArray[np.uint8]:

@@ -67,6 +67,13 @@ def test_the_image_is_made_of_two_stages_and_runs_without_root_and_without_secre
     assert any(target.endswith(f"/{json.loads(entry)[0]}") for _, target in copied(last))
 
 
+def test_the_image_reads_every_kind_of_query_but_step() -> None:
+    installed = re.search(r"\[([a-z,]+)\]\"$", " ".join(values(STAGES[0], "RUN")))
+    assert installed is not None
+    assert set(installed[1].split(",")) == {"web", "qdrant", "models", "heic", "svg"}
+    assert "NUMBA_CACHE_DIR=/tmp/" in " ".join(values(STAGES[1], "ENV")), "the image cannot be written"
+
+
 @pytest.fixture
 def entrypoint(tmp_path: Path) -> list[str]:
     """The entry point with a `patsearch` that prints its arguments."""

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from makers import draw_design, week
 from model_makers import stl, stool
 from pdf_makers import PdfPage, drawing_operators, pdf_bytes, scanned, text_at, text_page
+from photo_makers import product
 from PIL import Image
 from web_makers import HOSTILE_TITLE, png
 
@@ -157,6 +158,28 @@ def test_the_figures_of_a_document_are_shown_and_chosen(client: TestClient) -> N
     for wrong in ("0", "1,", "x", "1000"):
         assert ask(wrong).status_code == 422
     assert client.post(f"{API}/figures").status_code == 400
+
+
+def test_a_photograph_is_searched_with_its_lines(client: TestClient) -> None:
+    buffer = io.BytesIO()
+    product().save(buffer, "JPEG")
+    files = {"image": ("cube.jpg", buffer.getvalue())}
+    (shown,) = client.post(f"{API}/figures", files=files).json()["pictures"]
+    assert [(figure["number"], figure["name"]) for figure in shown["figures"]] == [
+        (1, "the photograph"),
+        (2, "its lines"),
+    ]
+    assert shown["remarks"] == ["cube.jpg: a photograph, which is searched as it is and as the lines drawn from it"]
+    both, photograph, lines = (
+        client.post(f"{API}/search", files=files, data={"figures": chosen}).json() for chosen in ("", "1", "2")
+    )
+    assert both["warnings"] == shown["remarks"]
+    assert both["query"]["pictures"] == ["cube.jpg, the photograph", "cube.jpg, its lines"]
+    scores = [{hit["patent"]: hit["score"] for hit in answer["hits"]} for answer in (both, photograph, lines)]
+    for patent, score in scores[0].items():  # the better of both
+        assert score == max(part.get(patent, -1) for part in scores[1:])
+    found = {"drawing": both["hits"][0]["drawing"]["id"]}
+    assert client.post(f"{API}/explain", files=files, data=found).json()["score"] == both["hits"][0]["score"]
 
 
 def test_a_model_is_its_views(client: TestClient) -> None:

@@ -84,7 +84,7 @@ class DesignUnit(Unit):
             front = view.name == FRONT_PAGE
             yield Sheet(view.name, data, front_page=front, figure=view.figure, view=view.title, origin=origin)
             return
-        for figure in read_figures(data, Reading(), name=name.name).figures:
+        for figure in read_figures(data, Reading(lines=False), name=name.name).figures:
             buffer = io.BytesIO()
             Image.fromarray(figure.image).save(buffer, "PNG", compress_level=1)
             sheet = f"{view.name}{_OF_MODEL}{figure.name.replace(' ', '-') or 'view'}"
