@@ -59,7 +59,7 @@ _DARK_GROUND = 0.5
 _MAX_DARK = 0.1
 # A step of the ground by this share within a pixel is an edge, not a slope of the light.
 _STEP = 0.06
-# More of the paper within such edges, all round: a thing lies there. The edge of a shadow leads to the border.
+# More of the paper within such edges, all round: there is a thing on it. The edge of a shadow leads to the border.
 MAX_ENCLOSED = 0.004
 
 
