@@ -158,8 +158,8 @@ def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _lines(colours: Colours, mask: Mask) -> Grey:
     """(H, W) the edges of the thing and within it, dark on white.
 
-    Its outline is drawn where the picture has an edge: the mask alone has the coarse steps of its small copy, and includes
-    in a dark shadow, which has a soft rim.
+    Its outline is drawn where the picture has an edge: the mask alone has the coarse steps of its small copy, and
+    includes a dark shadow, which has a soft rim.
     """
     even = cv2.bilateralFilter(colours, 7, 40, 5)
     edges = np.zeros(mask.shape, np.uint8)
