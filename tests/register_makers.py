@@ -6,11 +6,14 @@ testdata/design_info.xml, MIT). No other office's file is public: the rest follo
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from makers import WRITTEN, draw_design
 
@@ -262,3 +265,56 @@ def bulletins(folder: Path) -> list[Path]:
         unpacked(folder / "2022-14", {"hague_20220401.xml": refused}),
         unpacked(folder / "2027-09", {"hague_20270301.xml": later}),
     ]
+
+
+EUIPO_DESIGN: dict[str, Any] = {
+    "designNumber": "004247823-0007",
+    "status": "REGISTERED_AND_FULLY_PUBLISHED",
+    "applicationDate": "2017-08-29",
+    "registrationDate": "2017-08-30",
+    "expiryDate": "2027-08-29",
+    "locarnoClasses": ["08.06", "08.00"],
+    "productIndications": [{"language": "de", "terms": ["Griffe"]}, {"language": "en", "terms": ["Handles", "Knobs"]}],
+    "applicants": [{"identifier": "1", "name": "Griff GmbH", "countryCode": "DE"}, {"identifier": "2"}],
+    "designers": [{"name": "Eva Frei"}],
+    "representatives": [{"name": "Kanzlei Ω"}],
+    "priorities": [{"number": "29/1", "countryCode": "US", "date": "2017-03-01"}],
+    "publications": [{"publicationDate": "2017-09-05"}],
+    "views": [
+        {"order": 2, "imageFormat": "JPG"},
+        {"order": 1, "imageFormat": "JPG"},
+        {"order": 3, "imageFormat": "MP4"},
+    ],
+}
+
+
+def euipo(**changes: object) -> str:
+    """An answer of the EUIPO's API with one design."""
+    return json.dumps({"designs": [EUIPO_DESIGN | changes], "totalElements": 1})
+
+
+IMPACT_SHEETS = ["USD0939806-20220104-D00002.TIF", "USD0939806-20220104-D00001.TIF"]
+_IMPACT = {
+    "title": "Shoe, for\nrunning",
+    "id": "D0939806",
+    "claim": "The ornamental design for a shoe, as shown.",
+    "date": "20220104",
+    "class": "D 2947,D 2902",
+    "class_search": "D 2896",
+    "inv_country": "US",
+    "no_figs": "2",
+    "sheets": "2",
+    "file_names": str(IMPACT_SHEETS),
+    "fig_desc": str(["FIG. 1 is a perspective view of a shoe;", "FIG. 2 is a front view thereof."]),
+    "caption": str(["A shoe's view"]),
+}
+IMPACT_COLUMNS = list(_IMPACT)
+
+
+def impact(*rows: Mapping[str, str]) -> str:
+    """A table of the IMPACT dataset: rows with these changes, or one without."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, IMPACT_COLUMNS)
+    writer.writeheader()
+    writer.writerows(_IMPACT | row for row in rows or ({},))
+    return buffer.getvalue()

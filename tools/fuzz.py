@@ -3,10 +3,11 @@
     python tools/fuzz.py --minutes 10 --corpus fuzz-corpus
     python tools/fuzz.py one filters fuzz-corpus/filters/crash-...    # a single finding again
 
-Targets are grants' XML, pictures, archives, filters, saved searches, and requests to the server. Each begins with
-inputs that the tests' makers write; what reaches new code is added to the corpus, and the next run continues there. A
-finding is an exception that is not one of patsearch's own, an answer of 500, an input that takes ten seconds, or one
-that makes the process grow by a gigabyte. It is kept as a file next to the corpus, and the exit code is 1.
+Targets are grants' XML, pictures, archives, offices' registers, filters, saved searches, and requests to the server.
+Each begins with inputs that the tests' makers write; what reaches new code is added to the corpus, and the next run
+continues there. A finding is an exception that is not one of patsearch's own, an answer of 500, an input that takes
+ten seconds, or one that makes the process grow by a gigabyte. It is kept as a file next to the corpus, and the exit
+code is 1.
 
 Needs the `fuzz` extra: atheris, on Linux and macOS (https://github.com/google/atheris).
 """
@@ -87,6 +88,38 @@ def read_archives(stack: contextlib.ExitStack) -> Callable[[bytes], None]:
             for unit in open_source(path).units():
                 if not isinstance(unit, Problem):
                     _refused_or_done(unit.load)
+        finally:
+            path.unlink()
+
+    return lambda data: _refused_or_done(lambda: read(data))
+
+
+def read_registers(stack: contextlib.ExitStack) -> Callable[[bytes], None]:
+    """The first byte says what kind of file the rest is."""
+    from patsearch.ingest.sources import Problem, Source, SourceOptions
+    from patsearch.ingest.sources.euipo import EuipoSource
+    from patsearch.ingest.sources.hague import HagueSource
+    from patsearch.ingest.sources.impact import ImpactSource
+    from patsearch.ingest.sources.st86 import St86Source
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="patsearch-fuzz-")))
+    kinds: list[tuple[type[Source], str]] = [
+        (St86Source, "a.xml"), (HagueSource, "b.xml"), (EuipoSource, "c.json"), (ImpactSource, "d.csv"),
+        (St86Source, "FR_FRNEWST86_2021-14.zip"),
+    ]  # fmt: skip
+
+    def read(data: bytes) -> None:
+        kind, name = kinds[data[0] % len(kinds)] if data else kinds[0]
+        path = folder / name
+        path.write_bytes(data[1:])
+        try:
+            if not kind.recognises(path):
+                return
+            for unit in kind(path, SourceOptions()).units():
+                if not isinstance(unit, Problem):
+                    _refused_or_done(unit.load)
+                elif "\n" in unit.reason or len(unit.reason) > MESSAGE:
+                    raise RuntimeError(f"not one line of a readable length: {unit.reason}")
         finally:
             path.unlink()
 
@@ -219,6 +252,19 @@ FILTERS = (
 )  # fmt: skip
 
 
+def _registers() -> Iterator[bytes]:
+    from register_makers import DPMA, bulletins, design, euipo, impact, st86, three_weeks
+
+    yield b"\0" + st86(design(), design(reference="002", views=None)).encode()
+    yield b"\0" + DPMA.encode()
+    with tempfile.TemporaryDirectory() as folder:
+        for bulletin in bulletins(Path(folder)):
+            yield from (b"\1" + file.read_bytes() for file in bulletin.glob("*.xml"))
+        yield b"\4" + three_weeks(Path(folder))[2].read_bytes()
+    yield b"\2" + euipo().encode()
+    yield b"\3" + impact().encode()
+
+
 def _filters() -> Iterator[bytes]:
     return (text.encode() for text in FILTERS)
 
@@ -261,6 +307,10 @@ TARGETS = {
     "xml": Target(_grants, read_grants, 64 << 10, ("<!ENTITY", "<!DOCTYPE", "&nbsp;", "<![CDATA[", "]]>")),
     "pictures": Target(lambda: iter(_pictures()), read_pictures, 256 << 10),
     "archives": Target(_archives, read_archives, 256 << 10, ("PK\x01\x02", "PK\x03\x04", "PK\x05\x06", "../", "ustar")),
+    "registers": Target(
+        _registers, read_registers, 64 << 10,
+        ("<!ENTITY", "</Design>", "<View>", "DesignIdentifierBag", '"views":[', "[[[[", '","', "-0001", "2021-02-31"),
+    ),
     "filters": Target(_filters, read_filters, 4 << 10, WORDS),
     "saved": Target(_saved, read_saved, 256 << 10, ('"min_score":', "NaN", "1e999", '"picture":[', "null")),
     "requests": Target(_requests, send_requests, 16 << 10, WORDS),

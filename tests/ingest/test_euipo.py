@@ -9,32 +9,13 @@ from typing import Any
 
 import pytest
 from model_makers import stl, stool
-from register_makers import picture, unpacked
+from register_makers import EUIPO_DESIGN, euipo, picture, unpacked
 
 from patsearch.bibliography import Party, Protection, Related
 from patsearch.classification import ClassCode
 from patsearch.ingest.sources import Problem, open_source
 from patsearch.ingest.sources.designs import DesignUnit
 
-RECORD: dict[str, Any] = {
-    "designNumber": "004247823-0007",
-    "status": "REGISTERED_AND_FULLY_PUBLISHED",
-    "applicationDate": "2017-08-29",
-    "registrationDate": "2017-08-30",
-    "expiryDate": "2027-08-29",
-    "locarnoClasses": ["08.06", "08.00"],
-    "productIndications": [{"language": "de", "terms": ["Griffe"]}, {"language": "en", "terms": ["Handles", "Knobs"]}],
-    "applicants": [{"identifier": "1", "name": "Griff GmbH", "countryCode": "DE"}, {"identifier": "2"}],
-    "designers": [{"name": "Eva Frei"}],
-    "representatives": [{"name": "Kanzlei Ω"}],
-    "priorities": [{"number": "29/1", "countryCode": "US", "date": "2017-03-01"}],
-    "publications": [{"publicationDate": "2017-09-05"}],
-    "views": [
-        {"order": 2, "imageFormat": "JPG"},
-        {"order": 1, "imageFormat": "JPG"},
-        {"order": 3, "imageFormat": "MP4"},
-    ],
-}
 PICTURES = {"004247823-0007/1.png": picture(1), "004247823-0007_2.png": picture(2)}
 
 
@@ -44,7 +25,7 @@ def units(path: Path) -> tuple[list[DesignUnit], list[Problem]]:
 
 
 def test_a_design(tmp_path: Path) -> None:
-    unpacked(tmp_path, {"designs.json": json.dumps({"designs": [RECORD], "totalElements": 1}), **PICTURES})
+    unpacked(tmp_path, {"designs.json": euipo(), **PICTURES})
     (unit,), problems = units(tmp_path)
     patent = unit.load()
     assert problems == []
@@ -77,22 +58,22 @@ def test_a_design(tmp_path: Path) -> None:
     ],
 )
 def test_any_wrapping(wrapped: Any, tmp_path: Path) -> None:
-    two = RECORD | {"designNumber": "004247823-0008", "views": []}
-    unpacked(tmp_path, {"a.json": wrapped(RECORD, two), **PICTURES})
+    two = EUIPO_DESIGN | {"designNumber": "004247823-0008", "views": []}
+    unpacked(tmp_path, {"a.json": wrapped(EUIPO_DESIGN, two), **PICTURES})
     found, problems = units(tmp_path)
     assert ([unit.key for unit in found], problems) == (["EM4247823-0007", "EM4247823-0008"], [])
 
 
 def test_a_view_is_not_the_picture_of_another_design(tmp_path: Path) -> None:
-    other = RECORD | {"designNumber": "004247823-0009"}
-    unpacked(tmp_path, {"a.json": json.dumps([RECORD, other]), **PICTURES})
+    other = EUIPO_DESIGN | {"designNumber": "004247823-0009"}
+    unpacked(tmp_path, {"a.json": json.dumps([EUIPO_DESIGN, other]), **PICTURES})
     found, _ = units(tmp_path)
     assert {unit.key: len(unit.pictures) for unit in found} == {"EM4247823-0007": 2, "EM4247823-0009": 0}
 
 
 def test_a_model_instead_of_pictures(tmp_path: Path) -> None:
     pytest.importorskip("trimesh", reason="needs patsearch[models]")
-    record = RECORD | {"views": [], "model": {"modelFormat": "STL"}}
+    record = EUIPO_DESIGN | {"views": [], "model": {"modelFormat": "STL"}}
     folder = unpacked(tmp_path / "designs", {"a.json": json.dumps(record), "004247823-0007.stl": stl(stool())})
     (unit,), problems = units(folder)
     patent = unit.load()
@@ -104,10 +85,14 @@ def test_a_model_instead_of_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "keys", "reason"),
     [
-        (json.dumps([RECORD, RECORD])[:-20], ["EM4247823-0007"], "the JSON is damaged"),
+        (json.dumps([EUIPO_DESIGN, EUIPO_DESIGN])[:-20], ["EM4247823-0007"], "the JSON is damaged"),
         ('{"designNumber": "1-1", "x": ' + "[" * 100_000, [], "the JSON is damaged"),
-        (json.dumps([RECORD | {"designNumber": "x" * 500}]), [], "is not the number of a design; left out"),
-        (json.dumps([RECORD | {"designNumber": 7}, RECORD]), ["EM4247823-0007"], "is not the number of a design"),
+        (json.dumps([EUIPO_DESIGN | {"designNumber": "x" * 500}]), [], "is not the number of a design; left out"),
+        (
+            json.dumps([EUIPO_DESIGN | {"designNumber": 7}, EUIPO_DESIGN]),
+            ["EM4247823-0007"],
+            "is not the number of a design",
+        ),
         ('[{"designNumber": "\udcff"}]', [], "not in UTF-8 (byte 19)"),
     ],
 )
@@ -123,10 +108,10 @@ def test_damage_is_one_line(text: str, keys: list[str], reason: str, tmp_path: P
     assert len(said[0].reason) < 300
 
 
-@pytest.mark.parametrize("field", [name for name in RECORD if name != "designNumber"])
+@pytest.mark.parametrize("field", [name for name in EUIPO_DESIGN if name != "designNumber"])
 @pytest.mark.parametrize("value", [None, 7, "x", [], {}, [[]], [None], {"en": ["Handle"]}, "x" * 100_000])
 def test_any_value_in_any_field(field: str, value: object, tmp_path: Path) -> None:
-    unpacked(tmp_path, {"a.json": json.dumps([RECORD | {field: value}]), **PICTURES})
+    unpacked(tmp_path, {"a.json": json.dumps([EUIPO_DESIGN | {field: value}]), **PICTURES})
     (unit,), _ = units(tmp_path)
     assert unit.key == "EM4247823-0007"
     assert len(unit.patent.title) <= 1000

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import date
 from pathlib import Path
 
 import pytest
-from register_makers import packed, picture, unpacked
+from register_makers import IMPACT_COLUMNS, IMPACT_SHEETS, impact, packed, picture, unpacked
 
 from patsearch.classification import ClassCode
 from patsearch.engine import open_index
@@ -17,36 +15,6 @@ from patsearch.ingest.sources import Problem, SourceOptions, open_source
 from patsearch.ingest.sources.designs import DesignUnit
 from patsearch.ingest.sources.impact import ImpactSource
 
-COLUMNS = ["title", "id", "claim", "date", "class", "class_search", "inv_country", "no_figs", "sheets", "file_names",
-           "fig_desc", "caption"]  # fmt: skip
-SHEETS = ["USD0939806-20220104-D00002.TIF", "USD0939806-20220104-D00001.TIF"]
-
-
-def row(**changes: str) -> dict[str, str]:
-    found = {
-        "title": "Shoe, for\nrunning",
-        "id": "D0939806",
-        "claim": "The ornamental design for a shoe, as shown.",
-        "date": "20220104",
-        "class": "D 2947,D 2902",
-        "class_search": "D 2896",
-        "inv_country": "US",
-        "no_figs": "2",
-        "sheets": "2",
-        "file_names": str(SHEETS),
-        "fig_desc": str(["FIG. 1 is a perspective view of a shoe;", "FIG. 2 is a front view thereof."]),
-        "caption": str(["A shoe's view"]),
-    }
-    return found | changes
-
-
-def table(*rows: dict[str, str]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
-
 
 def units(path: Path) -> tuple[list[DesignUnit], list[Problem]]:
     found = list(ImpactSource(path, SourceOptions()).units())
@@ -54,11 +22,11 @@ def units(path: Path) -> tuple[list[DesignUnit], list[Problem]]:
 
 
 def images() -> dict[str, bytes]:
-    return {f"images/{name[:-4]}.png": picture(n) for n, name in enumerate(SHEETS)}
+    return {f"images/{name[:-4]}.png": picture(n) for n, name in enumerate(IMPACT_SHEETS)}
 
 
 def test_a_year_is_ingested(tmp_path: Path) -> None:
-    unpacked(tmp_path / "impact", {"2022.csv": table(row()), **images()})
+    unpacked(tmp_path / "impact", {"2022.csv": impact(), **images()})
     report = ingest([tmp_path / "impact"], tmp_path / "index", IngestOptions(workers=1))
     assert (report.failed, report.patents, report.kinds) == ([], 1, {str(tmp_path / "impact"): ("impact",)})
     with open_index(tmp_path / "index") as engine:
@@ -73,7 +41,7 @@ def test_a_year_is_ingested(tmp_path: Path) -> None:
 
 
 def test_sheets_in_a_zip(tmp_path: Path) -> None:
-    unpacked(tmp_path, {"2022.csv": table(row())})
+    unpacked(tmp_path, {"2022.csv": impact()})
     packed(tmp_path / "images.zip", images())
     (unit,), problems = units(tmp_path)
     assert ([sheet.name for sheet in unit.load().sheets], problems) == (["D00001", "D00002"], [])
@@ -90,9 +58,9 @@ def test_sheets_in_a_zip(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_row_is_left_out(changes: dict[str, str], reason: str, tmp_path: Path) -> None:
-    bad = row(id="D0939807") | changes
-    good = row(title="Shoe")
-    unpacked(tmp_path, {"2022.csv": table(bad | {"title": "Lamp\nshade"}, good), **images()})
+    bad = {"id": "D0939807", "title": "Lamp\nshade"} | changes
+    good = {"title": "Shoe"}
+    unpacked(tmp_path, {"2022.csv": impact(bad, good), **images()})
     found, problems = units(tmp_path)
     assert [unit.key for unit in found] == ["USD939806"]
     assert [problem.reason for problem in problems] == [reason]
@@ -102,11 +70,11 @@ def test_a_table_that_cannot_be_read_on_is_one_line(tmp_path: Path) -> None:
     unpacked(
         tmp_path,
         {
-            "a.csv": ",".join([*COLUMNS, *(f"c{n}" for n in range(1_000_000))]) + "\n",
-            "b.csv": table(row()) + '"Shoe" x,D0939808\n',
-            "c.csv": table(row(id="D0939810")).encode() + b"\xff\n",
-            "d.csv": table(row(id="D0939811"), row(id="D0939812"))[:-100],
-            "e.csv": ",".join(COLUMNS) + "\n" + "x" * (9 << 20),
+            "a.csv": ",".join([*IMPACT_COLUMNS, *(f"c{n}" for n in range(1_000_000))]) + "\n",
+            "b.csv": impact() + '"Shoe" x,D0939808\n',
+            "c.csv": impact({"id": "D0939810"}).encode() + b"\xff\n",
+            "d.csv": impact({"id": "D0939811"}, {"id": "D0939812"})[:-100],
+            "e.csv": ",".join(IMPACT_COLUMNS) + "\n" + "x" * (9 << 20),
             **images(),
         },
     )
@@ -124,7 +92,7 @@ def test_a_table_that_cannot_be_read_on_is_one_line(tmp_path: Path) -> None:
 
 def test_a_file_name_that_leaves_the_folder_finds_nothing(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(picture(1))
-    folder = unpacked(tmp_path / "impact", {"2022.csv": table(row(file_names="['../secret.png']")), **images()})
+    folder = unpacked(tmp_path / "impact", {"2022.csv": impact({"file_names": "['../secret.png']"}), **images()})
     (unit,), _ = units(folder)
     assert unit.pictures == ()
 
