@@ -134,7 +134,7 @@ def _summary(report: IngestReport, index: Path, show: object, *, added: bool) ->
     if added:
         show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
     for source, kinds in report.kinds.items():
-        show(f"Read {escape(source)} as {' and '.join(kinds)}.", soft_wrap=True)
+        show(f"Read {escape(source)} as {', '.join(kinds)}.", soft_wrap=True)
     if report.removed:
         show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
     for reason, count in sorted(report.skipped.items()):

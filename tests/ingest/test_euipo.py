@@ -13,6 +13,8 @@ from register_makers import EUIPO_DESIGN, euipo, picture, unpacked
 
 from patsearch.bibliography import Party, Protection, Related
 from patsearch.classification import ClassCode
+from patsearch.engine import open_index
+from patsearch.ingest import IngestOptions, ingest
 from patsearch.ingest.sources import Problem, open_source
 from patsearch.ingest.sources.designs import DesignUnit
 
@@ -36,7 +38,7 @@ def test_a_design(tmp_path: Path) -> None:
         ("view-1", "1", picture(1)),
         ("view-2", "2", picture(2)),
     ]
-    assert patent.remarks == ("1 films are not read",)
+    assert patent.remarks == ("films are not read: 1",)
     known = patent.bibliography
     assert known
     assert (known.owners, known.inventors, known.agents) == (
@@ -115,3 +117,12 @@ def test_any_value_in_any_field(field: str, value: object, tmp_path: Path) -> No
     (unit,), _ = units(tmp_path)
     assert unit.key == "EM4247823-0007"
     assert len(unit.patent.title) <= 1000
+
+
+def test_halves_of_characters_are_stored_as_question_marks(tmp_path: Path) -> None:
+    text = euipo(verbalElement="a\ud800b\0", designers=[{"name": "\udfff"}])
+    unpacked(tmp_path / "d", {"a.json": text, **PICTURES})
+    assert ingest([tmp_path / "d"], tmp_path / "index", IngestOptions(workers=1)).failed == []
+    with open_index(tmp_path / "index") as engine:
+        (drawing, *_), _ = engine.drawings_of("EM 004247823-0007")
+    assert (drawing.title, drawing.values("inventor")) == ("a?b\0", ("?",))

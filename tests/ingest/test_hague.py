@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.dom import minidom
@@ -13,7 +14,7 @@ from register_makers import bulletins, event, hague, hague_design, picture, unpa
 from patsearch.bibliography import Party, Protection
 from patsearch.engine import open_index
 from patsearch.filters import parse_filter
-from patsearch.ingest import IngestOptions, ingest
+from patsearch.ingest import IngestOptions, add_bibliographies, ingest
 from patsearch.ingest.events import Base, Event, protections
 from patsearch.ingest.sources import Problem, open_source
 from patsearch.ingest.sources.designs import DesignUnit, RegistrationUnit
@@ -51,9 +52,12 @@ def test_a_registration_of_two_designs(tmp_path: Path) -> None:
     assert known.protections == tuple(Protection(c, FIRST, LAST, "registered") for c in ("EM", "US", "JP"))
 
 
-def test_protection_is_by_design_and_country(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["faiss", "qdrant"])
+def test_protection_is_by_design_and_country(backend: str, tmp_path: Path) -> None:
+    if backend == "qdrant":
+        pytest.importorskip("qdrant_client", reason="needs patsearch[qdrant]")
     bulletins(tmp_path / "b")
-    report = ingest([tmp_path / "b"], tmp_path / "index", ONE)
+    report = ingest([tmp_path / "b"], tmp_path / "index", replace(ONE, backend=backend))
     assert (report.failed, report.patents, report.drawings) == ([], 2, 3)
     with open_index(tmp_path / "index") as engine:
         first, second = (engine.drawings_of(f"DM/218234-{place}")[0][0] for place in (1, 2))
@@ -153,3 +157,24 @@ def test_events_are_of_the_office_that_tells_them(tmp_path: Path) -> None:
         Event("2022-03-01", "refusal", countries=("US",)),
         Event("2022-05-01", "limitation", designs=(2,), countries=("JP",)),
     )
+
+
+def test_bibliographies_alone_know_the_events_and_the_order(tmp_path: Path) -> None:
+    """`--bibliography-only` describes with the protection that is left, and passes over older notices."""
+    new, refused, later = bulletins(tmp_path / "b")
+    for source in (new, refused, later):
+        ingest([source], tmp_path / "index", ONE)
+    with open_index(tmp_path / "index") as engine:
+        before = [d for b, _ in engine.backend.scan() for d in b]
+    again = add_bibliographies([new], tmp_path / "index", IngestOptions(workers=1, again=True))
+    assert again.patents == 2
+    with open_index(tmp_path / "index") as engine:
+        assert [d for b, _ in engine.backend.scan() for d in b] == before
+    older = hague(hague_design(2, ["2_1.png"]), published="2021-12-24").replace("Stuhl AG", "Sitz AG")
+    newer = hague(hague_design(2, ["2_1.png"]), published="2022-02-01").replace("Stuhl AG", "Bank AG")
+    for name, text, owner in (("older", older, "Stuhl AG"), ("newer", newer, "Bank AG")):
+        unpacked(tmp_path / name, {"a.xml": text, "2_1.png": picture(2)})
+        add_bibliographies([tmp_path / name], tmp_path / "index", ONE)
+        with open_index(tmp_path / "index") as engine:
+            (drawing,), _ = engine.drawings_of("DM/218234-2")
+        assert (drawing.values("owner"), drawing.protections) == ((owner,), before[-1].protections)

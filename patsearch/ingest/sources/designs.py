@@ -78,7 +78,8 @@ class DesignUnit(Unit):
 
     def _sheets(self, picture: Picture, view: View) -> Iterator[Sheet]:
         data = picture.file.read(MAX_MEMBER)
-        origin = printable(picture.file.path.name)
+        path = picture.file.path
+        origin = printable(path.name if picture.file.member else path.parent.name)
         name = picture.file.name
         if name.suffix.lower() not in MODELS:
             front = view.name == FRONT_PAGE

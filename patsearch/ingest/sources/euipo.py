@@ -154,7 +154,7 @@ def _views(found: JsonDict, number: str) -> tuple[tuple[View, ...] | None, tuple
             files = [f"{number}.{kind}", f"{number}/model.{kind}", f"{number}/{number}.{kind}"]
             views.append((10_000, View("model", tuple(files), exact=True)))
     unique = {view.name: view for _, view in sorted(views, key=lambda one: one[0])}
-    remarks = (f"{films} films are not read",) if films else ()
+    remarks = (f"films are not read: {films}",) if films else ()
     spoken = isinstance(found.get("views"), list) or isinstance(model, dict)
     return (tuple(unique.values()) if spoken else None), remarks
 
@@ -197,7 +197,8 @@ def _list(found: JsonDict, name: str) -> list[JsonDict]:
 
 
 def _text(value: Any) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """One line; JSON can write halves of characters, which nothing stores."""
+    return " ".join(value.encode("utf-8", "replace").decode().split()) if isinstance(value, str) else ""
 
 
 def _day(value: Any) -> date | None:
