@@ -316,5 +316,5 @@ def impact(*rows: Mapping[str, str]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, IMPACT_COLUMNS)
     writer.writeheader()
-    writer.writerows(_IMPACT | row for row in rows or ({},))
+    writer.writerows({**_IMPACT, **row} for row in rows or ({},))
     return buffer.getvalue()
