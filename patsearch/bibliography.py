@@ -117,6 +117,7 @@ class Bibliography:
         disclaimer: whether the term ends together with another patent's.
         protections: where the source itself says from when to when, by country; else `patsearch.terms` works it out.
         status: of the patent when the source was written: "granted", "lapsed" ...
+        published: the day on which a design was published, where that is another thing than its registration.
     """
 
     owners: tuple[Party, ...] = ()
@@ -130,6 +131,7 @@ class Bibliography:
     disclaimer: bool = False
     protections: tuple[Protection, ...] = ()
     status: str = ""
+    published: date | None = None
 
     @property
     def cites(self) -> tuple[str, ...]:
@@ -197,6 +199,7 @@ def public(known: Bibliography) -> dict[str, Any]:
         "extension": known.extension,
         "disclaimer": known.disclaimer,
         "status": known.status,
+        "published": _day(known.published) or None,
     }
 
 
@@ -230,6 +233,7 @@ def to_text(bibliography: Bibliography | None) -> str:
     values["protections"] = [
         [p.country, _day(p.first), _day(p.last), p.status, p.assumed] for p in bibliography.protections
     ]
+    values["published"] = _day(bibliography.published)
     for name in ("years", "extension", "disclaimer", "status"):
         values[name] = getattr(bibliography, name)
     kept = {name: value for name, value in values.items() if value or (value == 0 and name in ("years", "extension"))}
@@ -258,6 +262,7 @@ def from_text(text: str | None) -> Bibliography | None:
         disclaimer=values.get("disclaimer") is True,
         protections=tuple(_protection(*_texts(row, 5)) for row in values.get("protections", ())),
         status=_texts([values.get("status", "")], 1)[0],
+        published=_date(_texts([values.get("published", "")], 1)[0]),
     )
 
 

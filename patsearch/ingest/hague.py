@@ -85,6 +85,7 @@ def _notice(registration: Element, design: Element, number: str, published: date
             hague=Hague(registration_of(number).replace("WODM", "DM/"), filed, registered, published),
             protections=protections(base, (), index),
             status="registered",
+            published=published,
         )
     )
     patent = Patent(

@@ -133,6 +133,7 @@ def _patent(application: Element, design: Element, office: str, place: int | Non
             related=tuple(_priorities(application, design)),
             protections=(protection,) if protection else (),
             status=status,
+            published=published,
         )
     )
     return Patent(

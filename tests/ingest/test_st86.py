@@ -10,7 +10,7 @@ from xml.dom import minidom
 import pytest
 from register_makers import DPMA, EUIPO, TRADE_MARKS, design, packed, picture, st86, three_weeks, unpacked
 
-from patsearch.bibliography import Party, Protection, Related
+from patsearch.bibliography import Party, Protection, Related, from_text, public, to_text
 from patsearch.ingest.notices import day_in_name
 from patsearch.ingest.sources import Problem, open_source
 from patsearch.ingest.sources.designs import DesignUnit
@@ -50,6 +50,8 @@ def test_the_public_record_of_the_dpma(tmp_path: Path) -> None:
     assert known.agents == (Party("VOSSIUS & PARTNER Patentanwälte", "DE"),)
     assert known.related == (Related("priority", "US 141 676", date(1988, 1, 7)),)
     assert known.status == texts(DPMA, "DesignStatus")[0]
+    assert from_text(to_text(known)) == known
+    assert public(known)["published"] == str(known.published) == texts(DPMA, "PublicationDate")[-1] == "1988-11-10"
     # Five years from filing; the cancellation came later.
     assert known.protections == (Protection("DE", date(1988, 9, 15), date(1993, 7, 7), "Paper File Destroyed"),)
     # The preferred representation repeats a view and is not another one.

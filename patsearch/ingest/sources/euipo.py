@@ -110,6 +110,7 @@ def _notice(found: JsonDict, number: re.Match[str]) -> Notice:
             related=tuple(_priorities(found)),
             protections=(protection,) if protection else (),
             status=status,
+            published=min(published, default=None),
         )
     )
     codes = [

@@ -39,7 +39,9 @@ _NAME_WORDS = (
 )
 _COUNTRIES = ("US", "DE", "CN", "FR", "")
 _STATES = ("granted", "Registered and fully published", "Design lapsed", "")
-_NUMBERS = "EM0012345670001 DE402020100 JPD1234567 US9000001 USPP30001 US20040040082 WODM218234".split()
+_NUMBERS = (
+    "EM0012345670001 DE402020100 JPD1234567 US9000001 USPP30001 US20040040082 WODM218234 WODM218234-0002 EM4247823-0001"
+).split()
 _VIEWS = ("perspective view", "Front elevational view thereof", "exploded", "side", "")
 
 
