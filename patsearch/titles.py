@@ -19,6 +19,8 @@ _PART_OF = re.compile(r"^(combined |front |surface )*(portion|part|pair|set|comb
 _CUT = re.compile(r",|\b(?:with|for|of|having|and|in|to|on|or)\b")
 _NUMBER = re.compile(r"^(?P<office>[A-Z]{2})(?P<rest>(?:[A-Z]{0,2})\d{4,12})$", re.ASCII)
 
+_EU_DESIGN = re.compile(r"^E[MU](?P<registration>\d{4,9})-(?P<place>\d{4})$", re.ASCII)
+
 
 def title_of(code: ClassCode) -> str | None:
     """The title of the code's main class; None for schemes and classes without one here."""
@@ -44,13 +46,18 @@ def head_noun(title: str) -> str:
 
 
 def link_of(number: str) -> str | None:
-    """An office's page of a patent: the USPTO's public search for its own, Espacenet for others.
+    """An office's page of a patent: the USPTO's public search, the EUIPO's of its designs, Espacenet for other patents.
+
+    Espacenet has no designs: those of other offices lead nowhere.
 
     Args:
         number: in any way of writing; None is returned for a name that is not a patent number.
     """
-    match = _NUMBER.match(normal_number(number))
-    if match is None:
+    normal = normal_number(number)
+    if design := _EU_DESIGN.match(normal):
+        return f"https://euipo.europa.eu/eSearch/#details/designs/{design['registration'].zfill(9)}-{design['place']}"
+    match = _NUMBER.match(normal)
+    if match is None or match["rest"].startswith("DM"):
         return None
     if match["office"] == "US":
         return "https://ppubs.uspto.gov/pubwebapp/external.html?q=" + quote(f"({match['rest']}).pn.", safe="().")

@@ -42,8 +42,13 @@ def test_other_patents_lead_to_espacenet() -> None:
     assert link_of("EP 1234567 A1") == "https://worldwide.espacenet.com/patent/search?q=pn%3DEP1234567"
 
 
-def test_a_folder_name_leads_nowhere() -> None:
-    assert link_of("chair1234") is None
+def test_designs_of_the_eu_lead_to_the_euipo() -> None:
+    assert link_of("EM 4247823-0007") == "https://euipo.europa.eu/eSearch/#details/designs/004247823-0007"
+
+
+@pytest.mark.parametrize("number", ["chair1234", "FR20211234-0001", "DM/218234", "DM/218234-2"])
+def test_what_no_page_is_known_of_leads_nowhere(number: str) -> None:
+    assert link_of(number) is None
 
 
 @given(st.text(max_size=40))
