@@ -5,12 +5,14 @@
 The script makes an index of random unit vectors and starts a server over it. Two threads send the heaviest allowed
 request of one route after the other (the most pictures in the most orientations, the most results, re-ranked from the
 most candidates, texts as long as their limits), while a third measures `GET /health` twenty times a second. Then it
-sends all of these and values beyond their bounds, and looks at the memory of the server's own process.
+sends all of these and values beyond their bounds, those that take seconds in each tenth round, and looks at the memory
+of the server's own process.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -35,6 +37,7 @@ from patsearch.engine import open_index
 API = "/api/v1"
 SEVERAL = 2  # heavy requests at the same time
 SECONDS_A_ROUTE = 3.0
+SLOW = 2.0  # seconds
 SETTLED = 15.0  # seconds, after which the server has given freed memory back
 
 Request = tuple[str, str, dict[str, Any]]
@@ -167,7 +170,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         files = [("image", ("x.png", picture(0)))]
         saved = client.post(f"{API}/records", files=files, data={"top": "1000"}).content
         requests = heaviest(saved)
-        routes = {}
+        routes: dict[str, dict[str, Any]] = {}
         for name, request in requests.items():
             routes[name] = row = next_to_health(address, request)
             print(
@@ -175,11 +178,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 f"{row['health_most_ms']:5.0f} ms  {row['statuses']}",
                 file=sys.stderr,
             )
-        mixed = [*requests.values(), *beyond(saved) * 2]
+        slow = {name for name, row in routes.items() if row["longest_s"] > SLOW}
+        fast = [*(request for name, request in requests.items() if name not in slow), *beyond(saved) * 2]
+        rounds = itertools.cycle([[*fast, *(requests[name] for name in slow)], *[fast] * 9])
         time.sleep(SETTLED)
         before, answers = process.memory_info().rss, Counter[int]()
-        for number in range(arguments.requests):
-            answers[send(client, mixed[number % len(mixed)])[0]] += 1
+        for request in itertools.islice(itertools.chain.from_iterable(rounds), arguments.requests):
+            answers[send(client, request)[0]] += 1
         time.sleep(SETTLED)
         after = process.memory_info().rss
     return {
