@@ -99,7 +99,6 @@ def start_pool(
     *arguments: Any,
     tasks_each: int = 0,
     memory: int | None = None,
-    nice: int = 0,
 ) -> ProcessPool:
     """A pool of processes that end with this one, also when it is killed.
 
@@ -110,14 +109,13 @@ def start_pool(
         initializer: called with `arguments` in each new process.
         tasks_each: replace a process after this many tasks; 0 for never.
         memory: bytes of data that a process may hold, where the system can limit them.
-        nice: how far its processes give way to others, 0 to 19, where the system can do that.
 
     Raises:
         UsageError: the script that runs has no main guard.
     """
     require_main_guard()
     context = multiprocessing.get_context(START)
-    pool = ProcessPool(workers, tasks_each, _prepare, (memory, nice, initializer, arguments), context)
+    pool = ProcessPool(workers, tasks_each, _prepare, (memory, initializer, arguments), context)
     with shielded(), unheard():
         # This begins its processes, and the thread that will replace them.
         pool.active  # noqa: B018
@@ -167,12 +165,8 @@ def stop_pool(pool: ProcessPool) -> None:
     ending.join(_MOST_SECONDS)
 
 
-def _prepare(
-    memory: int | None, nice: int, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]
-) -> None:
+def _prepare(memory: int | None, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
-    if nice and hasattr(os, "nice"):
-        os.nice(nice)
     if memory is not None:
         _limit_memory(memory)
     if initializer is not None:

@@ -15,6 +15,7 @@ from patsearch.encoder.shape import by_shape_where_unsure
 from patsearch.engine.feedback import refine
 from patsearch.engine.picture import SECONDS, Picture
 from patsearch.engine.query import QueryVectors, by_page, encode_figures, figures_of, reading
+from patsearch.engine.remarks import composed_remarks
 from patsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Composed:
     Attributes:
         vectors: of its pictures and of a patent, moved by marks.
         pictures: what a record shows: each figure, and the drawings of the patent.
-        remarks: what of the pictures was left out, in words.
+        remarks: what of the pictures was left out, and what else a user may not expect, in words.
     """
 
     vectors: QueryVectors
@@ -54,6 +55,7 @@ def compose(engine: Engine, question: Question) -> Composed:
         parts.append(read.vectors)
         shown += read.pictures
         remarks += read.remarks
+    remarks += composed_remarks(QueryVectors.joined(parts), question.like, engine.card)
     if question.like:
         drawings, vectors = engine.drawings_of(question.like)
         if not drawings:

@@ -31,6 +31,7 @@ from patsearch.errors import (
     UsageError,
     VectorIndexError,
 )
+from patsearch.text import visible
 from patsearch.web.gate import API, Gate, error_body
 from patsearch.web.live import LiveIndex
 from patsearch.web.routes import NotFound, Service, make_router
@@ -142,11 +143,13 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         return JSONResponse(error_body("InvalidRequest", f"{where}: {first['msg']}."[:300]), 422)
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         detail: Any = error.detail
-        body = detail if isinstance(detail, dict) else error_body("HttpError", str(detail))
-        return JSONResponse(body, error.status_code, error.headers)
+        if not isinstance(detail, dict):
+            hint = _HINTS.get(error.status_code, "").format(allowed=(error.headers or {}).get("Allow", ""))
+            detail = error_body("HttpError", f"{detail}: {request.method} {visible(request.url.path[:200])}.", hint)
+        return JSONResponse(detail, error.status_code, error.headers)
 
     app.add_exception_handler(PatsearchError, ours)
     app.add_exception_handler(OSError, storage)
@@ -154,6 +157,10 @@ def _add_errors(app: FastAPI, settings: ServerSettings) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
+_HINTS = {
+    404: f"GET {API}/openapi.json lists the addresses.",
+    405: "This address takes {allowed}.",
+}
 _CANNOT = {
     501: "The answer needs a package that this server does not have; the server's log says which.",
     503: "The index cannot be searched at the moment; the server's log says why.",

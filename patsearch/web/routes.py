@@ -28,6 +28,7 @@ from patsearch.types import Drawing, JsonDict
 from patsearch.web import schemas
 from patsearch.web.asking import Asked, FieldText, answer, filter_of, invalid, public, read_form
 from patsearch.web.facets import Facets
+from patsearch.web.fields import known_fields
 from patsearch.web.gate import COOKIE, WRONG_TOKEN_SECONDS, equal, error_body, session_value
 from patsearch.web.live import LiveIndex
 from patsearch.web.probe import Probe
@@ -102,7 +103,7 @@ class Service:
 
 def make_router(service: Service) -> APIRouter:
     """All addresses below /api/v1, bound to a service."""
-    router = APIRouter(responses=_ERRORS)
+    router = APIRouter(responses=_ERRORS, dependencies=[Depends(known_fields)])
     form = Depends(read_form(service.settings))
     _describing(router, service)
     _searching(router, service, form)

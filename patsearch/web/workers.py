@@ -37,8 +37,6 @@ from patsearch.web.telemetry import LOGGER, Metrics
 _MOST_MEMORY = 4 << 30
 # A process is replaced now and then, so that leaks of decoders do not add up.
 _TASKS_A_PROCESS = 5000
-# The server's own process, which answers everybody, goes before them where processors are few.
-_NICE = 10
 # Of one task, each after the pool has broken and was replaced.
 _ATTEMPTS = 3
 # Of the time that a worker has for uploads, for reading them; the rest is for encoding.
@@ -304,7 +302,7 @@ class Workers:
         self.finished = 0
 
     def _new_pool(self) -> ProcessPool:
-        return start_pool(self._settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY, nice=_NICE)
+        return start_pool(self._settings.workers, tasks_each=_TASKS_A_PROCESS, memory=_MOST_MEMORY)
 
     async def warm(self, spec: IndexSpec) -> None:
         """Load the encoder, however long that takes; raises the errors of loading it."""

@@ -14,7 +14,7 @@ from makers import draw_design, week
 from model_makers import stl, stool
 from pdf_makers import PdfPage, drawing_operators, pdf_bytes, scanned, text_at, text_page
 from photo_makers import product
-from PIL import Image
+from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, png
 
 from patsearch import __version__
@@ -332,3 +332,61 @@ def test_why_a_drawing_matched(client: TestClient, drawing: bytes) -> None:
     like = client.post(f"{API}/explain", data={"like": "USD900001", **found}).json()
     assert [one["name"] for one in like["query"]] == ["USD900001-D00001-1", "USD900001-D00002-1"]
     assert client.post(f"{API}/explain", files=[("image", drawing)], data={"drawing": "x"}).status_code == 404
+
+
+def test_names_that_an_address_does_not_have_are_refused(client: TestClient, drawing: bytes) -> None:
+    def refused(answer: Any) -> tuple[str, str | None]:
+        assert answer.status_code == 422, answer.text
+        return answer.json()["error"]["message"], answer.json()["error"]["hint"]
+
+    picture = [("image", drawing)]
+    assert refused(client.post(f"{API}/search", files=picture, data={"shpae": "true"})) == (
+        "shpae: this address has no such field.",
+        "Did you mean shape?",
+    )
+    assert refused(client.post(f"{API}/search?top=3", files=picture))[0] == "top: this address has no such parameter."
+    assert refused(client.get(f"{API}/facets?filtre=kind=S1"))[1] == "Did you mean filter?"
+    assert refused(client.get(f"{API}/health?deep=1"))[1] is None
+    assert refused(client.post(f"{API}/report?fromat=pdf", data={"like": "USD900001"}))[1] == "Did you mean format?"
+    assert client.post(f"{API}/search", files=picture, data={"drawing": "x"}).status_code == 422
+    assert client.post(f"{API}/explain", files=picture, data={"drawing": "x"}).status_code == 404
+
+
+def test_an_address_that_does_not_exist_or_is_called_otherwise(client: TestClient) -> None:
+    missing = client.get(f"{API}/serach")
+    assert (missing.status_code, missing.json()["error"]["hint"]) == (
+        404,
+        f"GET {API}/openapi.json lists the addresses.",
+    )
+    other = client.get(f"{API}/search")
+    assert (other.status_code, other.json()["error"]["hint"]) == (405, "This address takes POST.")
+    assert other.headers["allow"] == "POST"
+
+
+def test_what_a_query_is_made_of_is_said(client: TestClient) -> None:
+    def warnings(pictures: list[bytes], **data: str) -> list[str]:
+        files = [("image", picture) for picture in pictures]
+        found: list[str] = client.post(f"{API}/search", files=files, data=data).json()["warnings"]
+        return found
+
+    views = [png(draw_design(1, view)) for view in range(2)]
+    assert warnings(views) == []
+    assert warnings(views, like="USD900001") == [
+        "The pictures and the drawings of USD900001 are one query: what resembles all of them comes first."
+    ]
+    (said,) = warnings([png(drawing) for drawing in _unlike_drawings()])
+    assert said.startswith("Most of the 3 pictures look like none of the others.")
+
+
+def _unlike_drawings() -> list[Image.Image]:
+    """A grid, a bow, and a stool of few lines."""
+    drawings = [Image.new("L", (900, 900), 255) for _ in range(3)]
+    grid, bow, stool_ = map(ImageDraw.Draw, drawings)
+    for place in range(50, 900, 80):
+        grid.line([(place, 50), (place, 850)], fill=0, width=4)
+        grid.line([(50, place), (850, place)], fill=0, width=4)
+    bow.arc((100, 300, 800, 1400), 180, 360, fill=0, width=5)
+    stool_.line([(200, 200), (700, 200)], fill=0, width=6)
+    for x in (250, 650):
+        stool_.line([(x, 200), (x, 800)], fill=0, width=6)
+    return drawings
