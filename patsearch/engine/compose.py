@@ -60,7 +60,8 @@ def compose(engine: Engine, question: Question) -> Composed:
         drawings, vectors = engine.drawings_of(question.like)
         if not drawings:
             raise InputError(
-                f"{question.like} is not in the index {engine.path}.", hint="Check the number, or ingest it."
+                f"{question.like} is not in the index {engine.path}.",
+                hint="Check the number, or ingest the patent.",
             )
         parts.append(QueryVectors(by_shape_where_unsure(vectors, engine.shape_dim), np.arange(len(vectors))))
         shown += _indexed(engine, [drawing.id for drawing in drawings])

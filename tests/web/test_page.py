@@ -33,7 +33,7 @@ from patsearch.types import Patent
 
 if TYPE_CHECKING:
     from conftest import Demo
-    from playwright.sync_api import Browser, Dialog, Locator, Page
+    from playwright.sync_api import Browser, Dialog, Locator, Page, Route
 
 Scheme = Literal["light", "dark"]
 
@@ -589,3 +589,100 @@ def test_signing_in(browser: Browser, demo: Demo, start: Callable[..., str]) -> 
     assert ask(page, demo.folder / "sketch.png")[0] == "USD9000002"
     assert TOKEN not in page.evaluate("document.cookie + JSON.stringify(localStorage)")
     context.close()
+
+
+def _first_shown(page: Page, height: int) -> bool:
+    """Whether the top half of the first result is in the window."""
+    box = page.locator('[data-testid="result"]').first.bounding_box()
+    assert box is not None
+    return box["y"] >= 0 and box["y"] + 0.5 * min(box["height"], 400) <= height
+
+
+@pytest.mark.parametrize(("width", "height", "name"), [(1440, 900, "wide"), (390, 844, "narrow")])
+def test_results_are_in_view_after_each_way_of_asking(
+    browser: Browser, address: str, demo: Demo, width: int, height: int, name: str
+) -> None:
+    for page in _opened(browser, address, width=width, height=height):
+        ask(page, demo.folder / "sketch.png")
+        shoot(page, f"asked-{name}")
+        assert _first_shown(page, height)
+        assert page.title() == "sketch.png: patsearch"
+        page.locator('[data-testid="more-like"]').nth(2).click()
+        until(page, "document.title.startsWith('Like')")
+        done(page)
+        assert _first_shown(page, height)
+        page.click("#clear-query")
+        page.fill("#like", "USD9000002")
+        page.click("#search-button")
+        done(page)
+        assert _first_shown(page, height)
+        page.click("#clear-query")
+        page.fill("#like", "")
+        if name == "wide":
+            draw(page, demo.folder / "sketch.png")
+            page.click("#use-drawing")
+            done(page)
+            assert page.locator("#draw-panel").is_hidden()
+            assert _first_shown(page, height)
+
+
+def test_results_of_another_query_are_marked_as_such(page: Page, demo: Demo, tmp_path: Path) -> None:
+    ask(page, demo.folder / "sketch.png")
+    assert page.get_by_test_id("stale").is_hidden()
+    Image.effect_noise((300, 300), 90).point(lambda grey: 255 * (grey > 128)).save(tmp_path / "other.png")
+    page.set_input_files("#file-input", str(tmp_path / "other.png"))
+    page.wait_for_selector('[data-testid="stale"]:not([hidden])')
+    assert page.get_by_test_id("stale").inner_text().startswith("These are the results of another query.")
+    page.locator(".chip-remove").nth(1).click()
+    until(page, "document.getElementById('stale').hidden")
+    page.fill("#like", "USD9000003")
+    page.click("#stale-search")
+    until(
+        page, "document.getElementById('results').dataset.state === 'done' && document.getElementById('stale').hidden"
+    )
+    assert page.get_by_test_id("warnings").inner_text().startswith("The pictures and the drawings of USD9000003")
+
+
+def test_what_is_marked_as_not_relevant_goes(page: Page, demo: Demo) -> None:
+    before = ask(page, demo.folder / "sketch.png")
+    for place in (1, 3):
+        page.locator('[data-testid="result"]').nth(place).locator('[data-testid="irrelevant"]').click()
+    assert page.get_by_test_id("show-hidden").is_hidden()  # a slip can be taken back
+    page.click("#search-again")
+    page.wait_for_selector('[data-testid="show-hidden"]:not([hidden])')
+    gone = [page.locator(f'[data-patent="{before[place]}"]') for place in (1, 3)]
+    hidden = [card for card in gone if card.count()]
+    assert page.get_by_test_id("show-hidden").inner_text() == f"{len(hidden)} hidden, show"
+    assert hidden
+    assert not any(card.is_visible() for card in hidden)
+    page.get_by_test_id("show-hidden").click()
+    assert all(card.is_visible() for card in hidden)
+
+
+def test_more_like_this_leaves_itself_out(page: Page, demo: Demo) -> None:
+    before = ask(page, demo.folder / "sketch.png")
+    page.locator('[data-testid="more-like"]').first.click()
+    until(page, "document.title.startsWith('Like')")
+    after = found(page)
+    assert before[0] not in after
+    assert after
+
+
+def test_a_slow_search_says_that_it_is_under_way(page: Page, demo: Demo) -> None:
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(800)
+        route.continue_()
+
+    page.route("**/api/v1/search", slowly)
+    page.set_input_files("#file-input", str(demo.folder / "sketch.png"))
+    page.click("#search-button")
+    until(page, "document.getElementById('searching-note').textContent === 'Searching …'")
+    done(page)
+    assert page.get_by_test_id("searching-note").inner_text() == ""
+
+
+def test_the_first_result_is_a_key_away(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("g")
+    assert page.evaluate("document.activeElement.dataset.rank") == "1"

@@ -60,7 +60,7 @@ function action(name, text, props) {
 /** @param {Hit} hit */
 function score(hit) {
   const word = hit.likeness && h("span", { class: "likeness", title: "How similar the shapes are", data: { testid: "likeness" } }, hit.likeness);
-  return h("span", { class: "score", title: "Score: 1 is the same" }, h("span", { class: "unseen" }, "Score "), showScore(hit.score), word);
+  return h("span", { class: "score", title: "Similarity (1 = identical drawing)" }, h("span", { class: "unseen" }, "Similarity "), showScore(hit.score), word);
 }
 
 /**
@@ -77,7 +77,7 @@ export function card(hit, actions, { fresh, canExplain }) {
     ? h("span", { class: "strip" }, ...others.map((d) => h("img", { src: thumbnail(d.id), alt: "", loading: "lazy", decoding: "async", title: caption(d) })))
     : null;
   const open = h("button", { type: "button", class: "open", "aria-label": `All drawings of ${hit.patent}, ${hit.title}`, data: { testid: "open-patent" }, on: { click: () => actions.open(hit) } }, h("span", { class: "picture" }, image), strip);
-  const title = h("h3", { id, class: "title", title: hit.title }, hit.title || "No title");
+  const title = h("h3", { id, class: "title", title: hit.title }, hit.title || "Untitled");
   const head = h("div", { class: "card-head" }, title, score(hit));
   const facts = h("p", { class: "facts" }, numberLink(hit), hit.granted ? h("span", {}, h("span", { class: "unseen" }, "granted "), h("time", { datetime: hit.granted, title: "Granted" }, hit.granted)) : null, h("span", { class: "figure", title: caption(hit.drawing) }, figureName(hit.drawing)));
   const named = (/** @type {string} */ text) => `${text}: ${hit.patent}`;
@@ -85,8 +85,8 @@ export function card(hit, actions, { fresh, canExplain }) {
     "div",
     { class: "card-actions" },
     action("yes", "Relevant", { class: "mark yes", "aria-pressed": "false", "aria-label": named("Relevant"), title: "Relevant (r)", data: { mark: "relevant", testid: "relevant" }, on: { click: () => actions.mark(hit, "relevant") } }),
-    action("no", "Not", { class: "mark no", "aria-pressed": "false", "aria-label": named("Not relevant"), title: "Not relevant (n)", data: { mark: "irrelevant", testid: "irrelevant" }, on: { click: () => actions.mark(hit, "irrelevant") } }),
-    action("more", "More", { class: "quiet", "aria-label": named("More like this"), title: "More like this (m)", data: { testid: "more-like" }, on: { click: () => actions.like(hit) } }),
+    action("no", "Not relevant", { class: "mark no", "aria-pressed": "false", "aria-label": named("Not relevant"), title: "Not relevant (n)", data: { mark: "irrelevant", testid: "irrelevant" }, on: { click: () => actions.mark(hit, "irrelevant") } }),
+    action("more", "More like this", { class: "quiet", "aria-label": named("More like this"), title: "More like this (m)", data: { testid: "more-like" }, on: { click: () => actions.like(hit) } }),
     canExplain && action("why", "Why", { class: "quiet", "aria-label": named("Why it matched"), title: "Why it matched (w)", data: { testid: "why" }, on: { click: () => actions.why(hit) } }),
   );
   return h(

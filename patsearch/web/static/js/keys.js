@@ -3,7 +3,7 @@
 import { toggleDrawing } from "./canvas.js";
 import { byId, isTyping } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { actOn, moveFocus } from "./results.js";
+import { actOn, focusFirst, moveFocus } from "./results.js";
 
 /** @type {Record<string, () => boolean | void>} false: the key was not for this */
 const KEYS = {
@@ -12,6 +12,7 @@ const KEYS = {
     byId("choose-files").focus();
   },
   "?": () => void openDialog("help-dialog"),
+  g: () => focusFirst(),
   d: () => toggleDrawing(),
   r: () => actOn("relevant"),
   n: () => actOn("irrelevant"),

@@ -7,12 +7,14 @@ import { askToken, remember, startDialogs, wasSignedIn } from "./dialogs.js";
 import { byId, plural } from "./dom.js";
 import { startExplain } from "./explain.js";
 import { loadFilters, startFilters } from "./filters.js";
+import { startFold } from "./fold.js";
 import { startKeys } from "./keys.js";
 import { showBusy, showError } from "./notes.js";
 import { startOptions } from "./options.js";
 import { startPictures } from "./pictures.js";
 import { startRecords } from "./records.js";
 import { startResults } from "./results.js";
+import { startStale } from "./stale.js";
 import { state } from "./state.js";
 
 async function loadIndex() {
@@ -33,6 +35,8 @@ async function start() {
   startCrop();
   startFilters();
   startResults();
+  startStale();
+  startFold();
   startExplain();
   startRecords();
   startKeys();

@@ -30,6 +30,12 @@ export function isEmpty({ pictures, seeds, like, marks }) {
   return !pictures.some(isUsed) && !seeds.length && !like && !marks.relevant.length;
 }
 
+/** What of a question decides which drawings are compared: not filters, options and marks. @param {Question} question */
+export function compared({ pictures, seeds, like }) {
+  const parts = pictures.map(({ id, crop, turn, page, up, chosen }) => [id, crop, turn, page, up, chosen]);
+  return JSON.stringify([parts, seeds.map((seed) => seed.id), like]);
+}
+
 /** Whether any figure of a picture is used. @param {import("./state.js").Picture} picture */
 const isUsed = (picture) => picture.chosen?.length !== 0;
 
@@ -51,6 +57,8 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);
+  // "More like this" is asked for others.
+  for (const patent of new Set(question.seeds.map((seed) => seed.patent))) form.append("filter", `patent!=${patent}`);
   const relevant = new Set([...question.seeds.map((seed) => seed.id), ...question.marks.relevant]);
   for (const id of relevant) form.append("relevant", id);
   for (const id of question.marks.irrelevant) if (!relevant.has(id)) form.append("irrelevant", id);

@@ -18,6 +18,8 @@ const actions = {
 };
 
 const list = () => byId("result-list");
+/** Whether results that were marked as not relevant are shown after a search with the marks. */
+let hiddenShown = false;
 /** @returns {HTMLElement[]} the results that are not hidden */
 const cards = () => [...list().querySelectorAll("[data-testid=result]")].filter((c) => !c.closest("li").hidden);
 
@@ -86,10 +88,10 @@ function showEmpty(any) {
   empty.hidden = any;
   if (any) return;
   if (state.asked || state.saved) {
-    empty.replaceChildren(h("p", { class: "lead" }, "Nothing found"), h("p", { class: "muted" }, "Use fewer filters, or a lower score."));
+    empty.replaceChildren(h("p", { class: "lead" }, "Nothing found"), h("p", { class: "muted" }, "Use fewer filters, or a lower minimum similarity."));
   } else {
     empty.replaceChildren(
-      h("p", { class: "lead" }, "What looks like it?"),
+      h("p", { class: "lead" }, "No search yet"),
       h("p", { class: "muted" }, "Drop a drawing here, paste one, or draw. The patents whose drawings look most like it appear here, most similar first."),
     );
   }
@@ -108,15 +110,26 @@ function showMarks() {
   byId("search-again").disabled = !kinds.length;
   byId("mark-summary").textContent = kinds.length ? `${relevant} relevant, ${kinds.length - relevant} not` : "";
   byId("clear-marks").hidden = !kinds.length;
+  hide();
 }
 
-/** While the slider moves, lower scores are hidden at once; the search is repeated when it stops. */
-function hideBelow() {
+/** Hide what scores too little, and what a search has already taken for not relevant. */
+function hide() {
   const minScore = Number(state.options.min_score ?? -1);
+  const used = new Set(state.applied.irrelevant);
+  const out = new Set([...state.marks].filter(([id, mark]) => mark.kind === "irrelevant" && used.has(id)).map(([, mark]) => mark.patent));
+  let count = 0;
   for (const article of list().querySelectorAll("[data-testid=result]")) {
-    article.closest("li").hidden = Number(article.dataset.score) < minScore;
+    const marked = out.has(article.dataset.patent);
+    count += Number(marked);
+    article.closest("li").hidden = Number(article.dataset.score) < minScore || (marked && !hiddenShown);
   }
+  const button = byId("show-hidden");
+  button.hidden = !count;
+  button.setAttribute("aria-pressed", String(hiddenShown));
+  button.textContent = hiddenShown ? `Hide ${count} not relevant` : `${count} hidden, show`;
 }
+
 
 /** @param {HTMLElement} article @param {{scroll?: boolean}} [how] */
 function focusCard(article, { scroll = true } = {}) {
@@ -124,6 +137,13 @@ function focusCard(article, { scroll = true } = {}) {
   article.tabIndex = 0;
   article.focus({ preventScroll: true });
   if (scroll) article.scrollIntoView({ block: "nearest" });
+}
+
+/** Go to the first result. @returns {boolean} whether there is one */
+export function focusFirst() {
+  const [first] = cards();
+  if (first) focusCard(first);
+  return Boolean(first);
 }
 
 /** How many results are in a row now. @param {HTMLElement[]} all */
@@ -166,7 +186,7 @@ export function startResults() {
   on("appended", appended);
   on("failed", () => setState(state.hits.length ? "done" : "error"));
   on("marks", showMarks);
-  on("options", hideBelow);
+  on("options", hide); // while the slider moves; the search is repeated when it stops
   on("started", () => {
     list().replaceChildren();
     byId("results-summary").textContent = "";
@@ -176,6 +196,10 @@ export function startResults() {
   });
   byId("show-more").addEventListener("click", () => void showMore());
   byId("search-again").addEventListener("click", () => void searchAgain());
+  byId("show-hidden").addEventListener("click", () => {
+    hiddenShown = !hiddenShown;
+    hide();
+  });
   byId("clear-marks").addEventListener("click", () => {
     const used = state.applied.relevant.length + state.applied.irrelevant.length > 0;
     forgetMarks();
