@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -108,7 +108,7 @@ def _held(known: Bibliography | None, parties: dict[Party, Party]) -> Bibliograp
 
 
 def _summary(patents: Iterable[Drawing], *, drawings: int, today: date) -> JsonDict:
-    classes: dict[Scheme, Counter[str]] = {scheme: Counter() for scheme in _SCHEMES}
+    classes = {scheme: _Classes(scheme) for scheme in _SCHEMES}
     years: Counter[int] = Counter()
     kinds: Counter[str] = Counter()
     others: dict[str, Counter[str]] = {field: Counter() for field in ("country", "office", "status")}
@@ -116,9 +116,8 @@ def _summary(patents: Iterable[Drawing], *, drawings: int, today: date) -> JsonD
     count = in_force = 0
     for patent in steps(patents):
         count += 1
-        # A patent counts once in a class, however many of its codes belong to it.
-        for scheme, code in {(c.scheme, a) for c in patent.classes for a in c.ancestors if c.scheme in classes}:
-            classes[scheme][code] += 1
+        for counted in classes.values():
+            counted.add(patent)
         if patent.granted:
             years[patent.granted.year] += 1
         if patent.kind:
@@ -130,7 +129,7 @@ def _summary(patents: Iterable[Drawing], *, drawings: int, today: date) -> JsonD
     return {
         "patents": count,
         "drawings": drawings,
-        "classes": {scheme: _tree(scheme, counted) for scheme, counted in classes.items()},
+        "classes": {scheme: counted.tree() for scheme, counted in classes.items()},
         "granted": [{"year": year, "count": years[year]} for year in sorted(years)],
         "kinds": [{"kind": kind, "count": kinds[kind]} for kind in sorted(kinds)],
         "owners": owners.most(_OWNERS),
@@ -161,17 +160,42 @@ class _Owners:
         return [{"owner": self._names[key].most_common(1)[0][0], "count": count} for key, count in best]
 
 
-def _tree(scheme: Scheme, counts: dict[str, int]) -> list[JsonDict]:
-    """Main classes and their subclasses, in the order of their numbers."""
-    main: dict[str, JsonDict] = {}
-    for code in sorted(counts, key=_by_number):
-        top = ClassCode(scheme, code).ancestors[0]
-        node: JsonDict = {"code": code, "title": None, "count": counts[code]}
-        if code == top:
-            main[code] = {**node, "title": title_of(ClassCode(scheme, code)), "children": []}
-        else:
-            main[top]["children"].append(node)
-    return list(main.values())
+class _Classes:
+    """Patents by class of one scheme.
+
+    Main classes are called as the office calls them. Subclasses have no table here, and are called as most of their
+    patents are: D6/335 "Chair".
+    """
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
+        self._counts: Counter[str] = Counter()
+        self._titles: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, patent: Drawing) -> None:
+        # A patent counts once in a class, however many of its codes belong to it.
+        for code in {code for one in patent.classes if one.scheme == self._scheme for code in one.ancestors}:
+            self._counts[code] += 1
+            if patent.title:
+                self._titles[code][patent.title] += 1
+
+    def tree(self) -> list[JsonDict]:
+        """Main classes and their subclasses, in the order of their numbers."""
+        main: dict[str, JsonDict] = {}
+        for code in sorted(self._counts, key=_by_number):
+            top = ClassCode(self._scheme, code).ancestors[0]
+            node: JsonDict = {"code": code, "title": self._title(code, code == top), "count": self._counts[code]}
+            if code == top:
+                main[code] = {**node, "children": []}
+            else:
+                main[top]["children"].append(node)
+        return list(main.values())
+
+    def _title(self, code: str, is_main: bool) -> str | None:
+        if is_main:
+            return title_of(ClassCode(self._scheme, code))
+        titles = self._titles[code]
+        return min(titles, key=lambda title: (-titles[title], title)) if titles else None
 
 
 def _by_number(code: str) -> tuple[object, ...]:

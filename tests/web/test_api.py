@@ -222,6 +222,9 @@ def test_facets_count_patents(client: TestClient) -> None:
     assert (facets["patents"], facets["granted"]) == (12, [{"year": 2021, "count": 6}, {"year": 2022, "count": 6}])
     (d14,) = [node for node in facets["classes"]["uspc"] if node["code"] == "D14"]
     assert d14["count"] == sum(child["count"] for child in d14["children"]) == 6
+    # Of main classes there is a table; a subclass is called as most of its patents are.
+    assert d14["title"] == "Recording, communication, or information retrieval equipment"
+    assert {child["code"]: child["title"] for child in d14["children"]}["D14/486"] == "Display screen"
     assert d14["title"].startswith("Recording, communication")
     assert [node["code"] for node in facets["classes"]["uspc"]] == ["D2", "D6", "D14", "D28"]
     narrow = client.get(f"{API}/facets", params={"filter": ["uspc=D2", "granted=2021"]}).json()

@@ -686,3 +686,45 @@ def test_the_first_result_is_a_key_away(page: Page, demo: Demo) -> None:
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("g")
     assert page.evaluate("document.activeElement.dataset.rank") == "1"
+
+
+def test_the_arrow_keys_move_in_a_tree_of_classes(page: Page) -> None:
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.dataset.code"))
+
+    page.locator("#tree-uspc input").first.focus()
+    first = focused()
+    page.keyboard.press("ArrowRight")  # opens
+    page.keyboard.press("ArrowDown")
+    below = focused()
+    assert below.startswith(f"{first}/")
+    page.keyboard.press("ArrowLeft")
+    assert focused() == first
+    page.keyboard.press("ArrowLeft")  # closes
+    page.keyboard.press("ArrowDown")
+    assert "/" not in focused()
+    assert focused() != first
+    assert page.locator('#tree-uspc input[tabindex="0"]').count() == 1
+    page.keyboard.press("Space")
+    until(page, "document.querySelectorAll('.filter-chip').length === 1")
+
+
+def test_classes_are_found_by_what_their_patents_are_called(page: Page) -> None:
+    page.fill("#class-find", "cooking pot")
+    until(page, "[...document.querySelectorAll('#tree-uspc .class-title')].some(t => t.textContent === 'Cooking pot')")
+    assert page.locator("#tree-uspc label", has_text="Cooking pot").first.is_visible()
+    page.fill("#class-find", "zebra")
+    assert page.locator("#tree-uspc", has_text="No class here has this in its number or name").is_visible()
+
+
+def test_results_that_are_far_are_set_apart(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
+    words = [word.inner_text() for word in page.get_by_test_id("likeness").all()]
+    near = [place for place, word in enumerate(words) if word != "far"][-1] + 1
+    assert 0 < near < len(words)
+    line = "[...document.querySelector('#result-list').children].findIndex(item => item.dataset.testid === 'divider')"
+    assert page.evaluate(line) == near
+    assert page.get_by_test_id("divider").inner_text() == "Mostly chance from here on"
+    page.click("#show-more")
+    until(page, "document.querySelectorAll('[data-testid=result]').length > 20")
+    assert page.get_by_test_id("divider").count() == 1

@@ -38,7 +38,15 @@ export class ClassTree {
     this.#root = root;
     this.#chosen = chosen;
     this.#changed = changed;
+    root.addEventListener("keydown", (event) => this.#move(event));
+    root.addEventListener("focusin", (event) => {
+      const row = [...this.#rows.values()].find(({ box }) => box === event.target);
+      if (row) this.#enter(row);
+    });
   }
+
+  /** Said where nothing is found. @type {HTMLElement | null} */
+  #missing = null;
 
   /** @param {Node[]} nodes */
   build(nodes) {
@@ -46,7 +54,10 @@ export class ClassTree {
     this.#tops = nodes.map((node) => this.#row(node, null));
     if (this.#tops.length) this.#root.replaceChildren(h("ul", {}, ...this.#tops.map((row) => row.item)));
     else this.#root.replaceChildren(h("p", { class: "muted small" }, "No patent here bears such a class."));
+    this.#missing = h("p", { class: "muted small", hidden: true }, "No class here has this in its number or name. Try title words.");
+    this.#root.append(this.#missing);
     this.refresh();
+    this.#enter(this.#tops[0]);
   }
 
   /** New counts, in the tree as it is. @param {Node[]} nodes */
@@ -87,6 +98,37 @@ export class ClassTree {
       top.item.hidden = Boolean(wanted) && !itself && !below;
       if (top.opener) this.#open(top, Boolean(wanted) && below && !itself);
     }
+    if (this.#missing) this.#missing.hidden = !this.#tops.length || this.#tops.some((top) => !top.item.hidden);
+    this.#enter(this.#visible()[0]);
+  }
+
+  /** The rows that can be seen, from above. @returns {Row[]} */
+  #visible() {
+    const shown = (/** @type {Row} */ row) => !row.item.hidden;
+    return this.#tops.filter(shown).flatMap((top) => [top, ...(top.list && !top.list.hidden ? top.children.filter(shown) : [])]);
+  }
+
+  /** Make a row the one that the Tab key reaches: the arrow keys go on from there. @param {Row | undefined} row */
+  #enter(row) {
+    for (const other of this.#rows.values()) other.box.tabIndex = other === row ? 0 : -1;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #move(event) {
+    const rows = this.#visible();
+    const place = rows.findIndex((row) => row.box === document.activeElement);
+    const row = rows[place];
+    if (!row) return;
+    const opened = row.opener?.getAttribute("aria-expanded") === "true";
+    if (event.key === "ArrowRight" && row.opener && !opened) this.#open(row, true);
+    else if (event.key === "ArrowLeft" && row.opener && opened) this.#open(row, false);
+    else {
+      const to = { ArrowDown: rows[place + 1], ArrowRight: rows[place + 1], ArrowUp: rows[place - 1], ArrowLeft: row.parent ?? rows[place - 1], Home: rows[0], End: rows.at(-1) }[event.key];
+      if (!to) return;
+      this.#enter(to);
+      to.box.focus();
+    }
+    event.preventDefault();
   }
 
   /** @param {string} code */
@@ -96,13 +138,13 @@ export class ClassTree {
 
   /** @param {Node} node @param {Row | null} parent @returns {Row} */
   #row(node, parent) {
-    const box = h("input", { type: "checkbox", data: { code: node.code } });
+    const box = h("input", { type: "checkbox", tabindex: "-1", data: { code: node.code } });
     const counter = h("span", { class: "count" }, node.count.toLocaleString("en"));
     const title = node.title ? h("span", { class: "class-title" }, node.title) : null;
     const label = h("label", { title: node.title }, box, h("span", { class: "code" }, node.code), " ", title, " ", counter);
     const below = node.children ?? [];
     const opener = below.length
-      ? h("button", { type: "button", class: "opener", "aria-expanded": "false", "aria-label": `Classes below ${node.code}` }, icon("next"))
+      ? h("button", { type: "button", class: "opener", tabindex: "-1", "aria-expanded": "false", "aria-label": `Classes below ${node.code}` }, icon("next"))
       : null;
     const list = below.length ? h("ul", { hidden: true }) : null;
     const item = h("li", {}, h("div", { class: "class-row" }, opener ?? h("span", { class: "opener" }), label), list);

@@ -57,7 +57,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);
-  // "More like this" is asked for others.
+  // "More like this" means other patents.
   for (const patent of new Set(question.seeds.map((seed) => seed.patent))) form.append("filter", `patent!=${patent}`);
   const relevant = new Set([...question.seeds.map((seed) => seed.id), ...question.marks.relevant]);
   for (const id of relevant) form.append("relevant", id);

@@ -36,6 +36,15 @@ function make(hits) {
   return hits.map((hit) => card(hit, actions, { fresh: Boolean(saved?.fresh.has(hit.patent)), canExplain: !saved }));
 }
 
+/** A line above the results from which on all are far: the shapes of drawings that have nothing in common score as much. */
+function divide() {
+  list().querySelector(".divider")?.remove();
+  const place = state.hits.findLastIndex((hit) => hit.likeness !== "far") + 1;
+  if (!state.hits[place]?.likeness) return;
+  const text = place ? "Mostly chance from here on" : "Mostly chance: nothing here has a similar shape";
+  list().children[place]?.before(h("li", { class: "divider", data: { testid: "divider" } }, text));
+}
+
 /** @param {any} answer of the server */
 function found(answer) {
   const held = list().contains(document.activeElement);
@@ -66,12 +75,13 @@ function appended(first) {
   byId("results-summary").textContent = `${state.more ? "The first " : ""}${plural(state.hits.length, "patent")}`;
   after();
   // Reading continues at the first new one; the page does not scroll.
-  const next = list().children[first]?.querySelector("article");
+  const next = list().querySelectorAll("article")[first];
   if (next) focusCard(next, { scroll: false });
 }
 
 /** What follows from the results: marks, buttons, the text where there are none. */
 function after() {
+  divide();
   showMarks();
   const any = state.hits.length > 0;
   byId("results-bar").hidden = !any && !state.saved;
