@@ -11,6 +11,8 @@ import typer
 from patsearch.cli import build_app
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+# In the order of use; then the others by name.
+_FIRST = ("ingest", "query", "serve", "watch", "index")
 _HEAD = """# The command line
 
 This page is generated from the commands themselves (`python tools/document_cli.py`).
@@ -28,7 +30,8 @@ on the command line goes before an environment variable, and that before the fil
 def render() -> str:
     """The page as Markdown."""
     root: Any = typer.main.get_command(build_app())
-    return _HEAD + "".join(_command(f"patsearch {name}", command) for name, command in sorted(root.commands.items()))
+    names = [*_FIRST, *sorted(root.commands.keys() - set(_FIRST))]
+    return _HEAD + "".join(_command(f"patsearch {name}", root.commands[name]) for name in names)
 
 
 def _command(path: str, command: Any) -> str:

@@ -209,6 +209,9 @@ def _on_server(
     return record, hits
 
 
+_COLUMNS = ("#", "Patent", "Score", "Title", "Granted", "Classes", "Drawing")
+
+
 def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
@@ -219,22 +222,28 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
     if not hits:
         stderr().print("Nothing found.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right")
-    table.add_column("Patent", no_wrap=True)
-    table.add_column("Score", justify="right")
-    table.add_column("Title", overflow="fold")
-    table.add_column("Granted", no_wrap=True)
-    table.add_column("Classes", overflow="fold")
-    table.add_column("Drawing", overflow="fold")
+    rows = []
     for hit in hits:
         best = hit.drawing
         codes = [code for scheme in best.classes_json().values() for code in scheme[:2]]
-        figure = f"FIG. {best.figure} ({best.sheet})" if best.figure else best.sheet
-        table.add_row(
-            str(hit.rank), cell(hit.patent), f"{hit.score:.3f}", cell(hit.title),
-            str(hit.granted or ""), cell(" ".join(codes)), cell(figure),
+        # A picture that is a patent by itself is called as the patent is.
+        drawing = f"FIG. {best.figure}" if best.figure else best.sheet if best.sheet != hit.patent else ""
+        rows.append(
+            (str(hit.rank), hit.patent, f"{hit.score:.3f}", hit.title, str(hit.granted or ""), " ".join(codes), drawing)
+        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = [place for place, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    for place in shown:
+        name = _COLUMNS[place]
+        # Only titles are broken within a word.
+        words = (word for row in rows for word in visible(row[place]).split())
+        least = max(map(len, words), default=1) if name in ("Classes", "Drawing") else None
+        table.add_column(
+            name, justify="right" if name in ("#", "Score") else "left", no_wrap=name in ("Patent", "Granted"),
+            overflow="fold", min_width=least,
         )  # fmt: skip
+    for row in rows:
+        table.add_row(*(cell(row[place]) for place in shown))
     console = stdout()
     with console.capture() as captured:
         console.print(table)

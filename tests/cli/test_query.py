@@ -131,6 +131,25 @@ def test_table_csv_and_page(index: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "USD900003" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_the_table_has_what_there_is_and_breaks_no_number(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "64")
+    assert run("query", index.parent / "design3.png", "--index", index, "--top", 3) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.split() == ["#", "Patent", "Score", "Title", "Granted", "Classes", "Drawing"]
+    assert "USD900003" in lines[0]
+    assert "2021-01-05" in lines[0]
+    assert "D6/334" in " ".join(lines).split()
+    draw_design(3, 0).save(tmp_path / "chair.png")
+    assert run("ingest", tmp_path / "chair.png", "--index", tmp_path / "i", "--workers", 1) == 0
+    capsys.readouterr()
+    assert run("query", tmp_path / "chair.png", "--index", tmp_path / "i") == 0
+    first, line = capsys.readouterr().out.splitlines()
+    assert first.split() == ["#", "Patent", "Score"]
+    assert line.lower().split() == ["1", "chair", "1.000"]
+
+
 def test_crop_rotations_like_and_least_score(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = index.parent / "design4.png"
     cropped = ask(capsys, picture, "--index", index, "--crop", "0,0,900,1200", "--rotations")

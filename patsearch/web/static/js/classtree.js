@@ -108,7 +108,7 @@ export class ClassTree {
     return this.#tops.filter(shown).flatMap((top) => [top, ...(top.list && !top.list.hidden ? top.children.filter(shown) : [])]);
   }
 
-  /** Make a row the one that the Tab key reaches: the arrow keys go on from there. @param {Row | undefined} row */
+  /** Make a row the one that the Tab key reaches: the arrow keys move from there. @param {Row | undefined} row */
   #enter(row) {
     for (const other of this.#rows.values()) other.box.tabIndex = other === row ? 0 : -1;
   }
