@@ -14,6 +14,7 @@ from patsearch.bibliography import Party, Protection, Related, from_text, public
 from patsearch.ingest.notices import day_in_name
 from patsearch.ingest.sources import Problem, open_source
 from patsearch.ingest.sources.designs import DesignUnit
+from patsearch.ingest.sources.stored import members
 from patsearch.terms import RENEWALS
 
 
@@ -204,6 +205,20 @@ def test_the_day_in_a_name(name: str, day: date | None) -> None:
     assert day_in_name(name) == day
 
 
+@pytest.mark.parametrize(
+    ("file", "day"),
+    [
+        ("20211230.xml", "2021-04-09"),  # the design's number, not a day: the last day in the record
+        ("2026-27/20211230.xml", "2026-06-29"),
+        ("20220131.xml", "2022-01-31"),
+    ],
+)
+def test_the_number_of_a_design_is_not_taken_for_a_day(file: str, day: str, tmp_path: Path) -> None:
+    unpacked(tmp_path / "r", {file: st86(design(registration="20211230")), "614463.png": picture(1)})
+    (unit,), _ = units(tmp_path / "r")
+    assert unit.dated.startswith(f"{day} ")
+
+
 def test_two_designs_without_a_number_of_their_own_are_counted(tmp_path: Path) -> None:
     text = st86(design(reference=""), design(reference="", views=[]))
     unpacked(tmp_path, {"a.xml": text, "614463.png": picture(1)})
@@ -289,3 +304,41 @@ def test_a_damaged_zip_and_a_damaged_member(tmp_path: Path) -> None:
     (problem,) = patent.problems
     assert problem.startswith("614464: ")
     assert "damaged" in problem
+
+
+def test_what_must_not_be_unpacked_is_left_out(tmp_path: Path) -> None:
+    text = st86(design(views=[("1", "614463", ""), ("2", "614464", "")]))
+    packed(
+        tmp_path / "FR_FRNEWST86_2021-14.zip",
+        {
+            "a.xml": text,
+            "../614463.png": picture(1),
+            "inner.zip": b"PK",
+            "614464.png": picture(2),
+            "bomb.xml": b"<DesignApplication>" + b" " * (32 << 20),
+        },
+    )
+    (unit,), problems = units(tmp_path)
+    assert [one.view for one in unit.pictures] == ["614464"]
+    (problem,) = problems
+    assert problem.reason.startswith("3 files in this ZIP are left out: '../614463.png' (a name that leads out of the")
+    assert all(text in problem.reason for text in ("an archive within the archive", "times its size"))
+
+
+def test_a_zip_with_too_long_a_table_of_contents(tmp_path: Path) -> None:
+    path = three_weeks(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 12 : end + 16] = (300 << 20).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    found = list(members(path, most=1 << 20))
+    assert [str(one) for one in found] == [f"{path}: its table of contents takes 300 MB, more than 256"]
+
+
+def test_a_picture_that_is_gone_or_changed_while_it_is_read(tmp_path: Path) -> None:
+    path = three_weeks(tmp_path)[0]
+    found, _ = units(path)
+    path.write_bytes(b"PK" + b"\0" * 5000)
+    assert all("the ZIP does not have it where it says" in text for text in found[0].load().problems)
+    path.unlink()
+    assert all("cannot be read" in text for text in found[0].load().problems)

@@ -49,7 +49,8 @@ class _Text:
 
     file: Stored
     delivery: str
-    delivered: date | None  # the day in its name, or in that of its ZIP or folder
+    delivered: date | None  # the day in its name, or else that of its ZIP or folder
+    around: date | None  # the day in the name of its ZIP or folder
 
 
 class RegisterSource(Source):
@@ -156,7 +157,12 @@ class RegisterSource(Source):
             delivery = top if top in loose else ""
             for file in files:
                 self.taken.add(file)
-                yield _Text(Stored(file), f"{delivery}/", day_in_name(file.name, file.parent.name))
+                yield _Text(
+                    Stored(file),
+                    f"{delivery}/",
+                    day_in_name(file.name, file.parent.name),
+                    day_in_name(file.parent.name),
+                )
         for top, files in loose.items():
             for file in files:
                 self._pictures.add(f"{top if top in texts else ''}/", Stored(file))
@@ -177,7 +183,7 @@ class RegisterSource(Source):
             self.taken.add(path)
             yield from (problem for problem in listed if isinstance(problem, Problem))
             for member in texts:
-                yield _Text(member, delivery, day_in_name(member.name.name, path.name))
+                yield _Text(member, delivery, day_in_name(member.name.name, path.name), day_in_name(path.name))
             for member in images:
                 self._pictures.add(delivery, member)
 
@@ -197,7 +203,10 @@ class RegisterSource(Source):
                 elif isinstance(notice, Happened):
                     yield notice
                 else:
-                    yield version(notice, text.file.name.name, text.delivered, place), notice
+                    # A file may be called by the number of its design, which can look like a day.
+                    own = _digits(text.file.name.stem) in _digits(notice.patent.number)
+                    day = text.around if own else text.delivered
+                    yield version(notice, text.file.name.name, day, place), notice
         except SourceError as error:
             yield Problem(text.file.where, error.message.removeprefix(f"{text.file.where}: "))
 
@@ -312,6 +321,10 @@ class RegisterSource(Source):
     def covers_folder(self, file: Path) -> bool:
         """Whether a picture is in a folder with files of this kind, or below one."""
         return any(taken.parent in file.parents for taken in self.taken if taken.suffix.lower() == self.suffix)
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text)) or text
 
 
 def _known(text: _Text, dated: str, notice: Notice) -> _Known:
