@@ -1,4 +1,4 @@
-"""Photographs for the tests: of sketches on paper, and of a product."""
+"""Photographs for the tests, of sketches on paper and of a product, and screenshots."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import io
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
+from patsearch.drawings.figure import Box
 from patsearch.drawings.opening import open_image
 
 
@@ -68,3 +69,41 @@ def product(background: str = "slope", *, seed: int = 1) -> Image.Image:
     buffer = io.BytesIO()
     Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
     return open_image(buffer.getvalue())
+
+
+def screenshot(drawing: Image.Image, *, dark: bool = False, viewer: bool = False) -> tuple[Image.Image, Box]:
+    """A browser with a drawing on its page, and where the drawing's ink is: left, top, right, bottom.
+
+    Args:
+        dark: the browser's colours.
+        viewer: a PDF viewer with a page on a dark ground; else a page with text next to the drawing.
+    """
+    width, height = 1440, 900
+    image = Image.new("RGB", (width, height), (82, 86, 89) if viewer else "white")
+    pen = ImageDraw.Draw(image)
+    bar, field, ink = ((60, 64, 67), (32, 33, 36), "white") if dark else ((222, 225, 230), (241, 243, 244), "black")
+    pen.rectangle((0, 0, width, 82), fill=bar)
+    pen.rounded_rectangle((80, 8, 320, 44), 8, fill=field)
+    pen.text((110, 16), "USD939806S1 - Chair - Patents", font=ImageFont.load_default(13), fill=ink)
+    pen.rounded_rectangle((130, 46, width - 200, 76), 14, fill=field)
+    pen.text((160, 52), "patents.example.org/patent/USD939806S1/en", font=ImageFont.load_default(14), fill=ink)
+    pen.line((0, 82, width, 82), fill=(200, 200, 200))
+    shown = drawing.convert("L")
+    shown.thumbnail((560, 620))
+    x, y = (440, 160) if viewer else (60, 170)
+    if viewer:
+        pen.rectangle((x - 30, y - 30, x + shown.width + 30, height), fill="white")
+        pen.text(
+            (30, 92),
+            "document.pdf     2 / 9     100 %     Rotate     Print",
+            font=ImageFont.load_default(14),
+            fill="white",
+        )
+    else:
+        pen.text((60, 110), "Ornamental design for a chair", font=ImageFont.load_default(26), fill="black")
+        for row in range(22):
+            words = "the ornamental design for a chair as shown and described in the drawings"[row % 9 :]
+            pen.text((760, 150 + 22 * row), words, font=ImageFont.load_default(14), fill=(30, 30, 30))
+    image.paste(shown.convert("RGB"), (x, y))
+    rows, columns = (np.flatnonzero((np.asarray(shown) < 200).any(axis=axis)) for axis in (1, 0))
+    return image, (x + int(columns[0]), y + int(rows[0]), x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)

@@ -17,12 +17,14 @@ from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_
 from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import cropped, query_image
 from patsearch.drawings.product import product_lines
+from patsearch.drawings.screenshot import drawing_in_screenshot
 from patsearch.drawings.sheets import LONGEST_SIDE, split_sheet
 from patsearch.drawings.svg import is_svg
 from patsearch.drawings.tiff import has_lost_pages
 from patsearch.errors import ImageError
 from patsearch.models.reading import Kind, Up, model_kind, read_model
 
+SCREENSHOT = "a screenshot, which is searched whole; the drawing in it is at {}: crop it to that"
 PHOTOGRAPH = "a photograph, which is searched as it is and as the lines drawn from it"
 LOST_PAGES = "the file is damaged: it has more pages, which cannot be read"
 FRAMES = "the file has several pictures; the first is read"
@@ -63,12 +65,14 @@ class Document:
         remarks: what was left out, in words.
         pages: how many it has.
         kind: what it is.
+        crop: x, y, width, height in pixels of the upright picture: where the drawing in a screenshot is.
     """
 
     figures: tuple[DocumentFigure, ...]
     remarks: tuple[str, ...] = ()
     pages: int = 1
     kind: DocumentKind = "picture"
+    crop: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Reading:
         longest: as in `split_sheet`.
         max_pixels: as in `open_image`; of a PDF as in `PdfFile.picture`.
         up: the axis of a model that points up; None for what files of its kind have.
-        lines: of a photograph of a thing also draw its lines, as a second figure.
+        lines: of a photograph of a thing also draw its lines, as a second figure; look for the drawing in a screenshot.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
     """
 
@@ -128,8 +132,10 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     told += [LOST_PAGES] if how.page is None and has_lost_pages(data) else []
     told += [FRAMES] if how.page is None and has_frames(data) else []
     figures, photograph = _of_picture(image, name, how, several=pages > 1)
+    crop = drawing_in_screenshot(image) if how.crop is None and how.lines and not photograph else None
     told += [PHOTOGRAPH] if photograph else []
-    return Document(figures, tuple(f"{name}: {text}" for text in told), pages)
+    told += [SCREENSHOT.format(",".join(map(str, crop)))] if crop else []
+    return Document(figures, tuple(f"{name}: {text}" for text in told), pages, crop=crop)
 
 
 def needs_isolation(data: bytes, name: str = "") -> bool:

@@ -275,6 +275,7 @@ def _found_in(uploaded: Uploaded) -> JsonDict:
                     for number, figure in enumerate(found.figures, start=1)
                 ],
                 "remarks": list(found.remarks),
+                "crop": ",".join(map(str, found.crop)) if found.crop else None,
             }
             for upload, found in zip(uploaded.uploads, uploaded.encoded, strict=True)
         ]

@@ -72,13 +72,17 @@ class FoundFigure(BaseModel):
 
 
 class FoundPicture(BaseModel):
-    """What was found in one upload; `remarks` say what was left out."""
+    """What was found in one upload.
+
+    `remarks` say what was left out; `crop` is where the drawing in a screenshot is, as the field `crop` takes it.
+    """
 
     name: str
     kind: DocumentKind
     pages: int
     figures: list[FoundFigure]
     remarks: list[str]
+    crop: str | None
 
 
 class FiguresAnswer(BaseModel):

@@ -98,6 +98,7 @@ class Encoded:
         remarks: what was left out of the file, in words.
         pages: how many the file has.
         kind: of file.
+        crop: where the drawing in a screenshot is, as `Upload.crop` has it.
     """
 
     figures: tuple[EncodedFigure, ...]
@@ -105,6 +106,7 @@ class Encoded:
     remarks: tuple[str, ...] = ()
     pages: int = 1
     kind: DocumentKind = "picture"
+    crop: tuple[int, int, int, int] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -214,7 +216,8 @@ def encode_uploads(
         figures = document.figures
         query = encode_figures(encoder, [[f.image] for f in figures], rotations=rotations, mirror=mirror)
         shown = (EncodedFigure(f.name, f.page, f.label, thumbnail(f.image, side=SIDE)) for f in figures)
-        encoded.append(Encoded(tuple(shown), query.vectors, document.remarks, document.pages, document.kind))
+        told = document.remarks, document.pages, document.kind, document.crop
+        encoded.append(Encoded(tuple(shown), query.vectors, *told))
     return tuple(encoded)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Callable
 
@@ -52,8 +51,6 @@ def inflated() -> bytes:
 def test_a_bomb_ends_in_one_line(bomb: Callable[[], bytes], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb()
     monkeypatch.setattr(picture, "_GRACE", 5.0)
-    start = time.monotonic()
     with pytest.raises(ImageError, match=said) as refused:
         picture.Picture("a.pdf", data).read(Reading(seconds=1.0))
     assert "\n" not in str(refused.value)
-    assert time.monotonic() - start < 60  # of those that would take days; no measure of speed

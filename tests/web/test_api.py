@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from makers import draw_design, week
 from model_makers import stl, stool
 from pdf_makers import PdfPage, drawing_operators, pdf_bytes, scanned, text_at, text_page
-from photo_makers import product
+from photo_makers import product, screenshot
 from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, png
 
@@ -180,6 +180,18 @@ def test_a_photograph_is_searched_with_its_lines(client: TestClient) -> None:
         assert score == max(part.get(patent, -1) for part in scores[1:])
     found = {"drawing": both["hits"][0]["drawing"]["id"]}
     assert client.post(f"{API}/explain", files=files, data=found).json()["score"] == both["hits"][0]["score"]
+
+
+def test_a_screenshot_says_where_its_drawing_is(client: TestClient) -> None:
+    buffer = io.BytesIO()
+    screenshot(draw_design(3, 0, (900, 1000)))[0].save(buffer, "PNG")
+    files = {"image": ("shot.png", buffer.getvalue())}
+    (shown,) = client.post(f"{API}/figures", files=files).json()["pictures"]
+    assert [int(number) > 0 for number in shown["crop"].split(",")] == [True] * 4
+    (cropped,) = client.post(f"{API}/figures", files=files, data={"crop": shown["crop"]}).json()["pictures"]
+    assert (cropped["crop"], cropped["remarks"]) == (None, [])
+    answer = client.post(f"{API}/search", files=files, data={"crop": shown["crop"]}).json()
+    assert patents(answer)[0] == "USD900003"
 
 
 def test_a_model_is_its_views(client: TestClient) -> None:

@@ -23,6 +23,7 @@ import pytest
 from makers import draw_design, week
 from model_makers import obj, stool
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
+from photo_makers import product, screenshot
 from PIL import Image, ImageDraw
 from web_makers import HOSTILE_TITLE, TOKEN, png
 
@@ -549,6 +550,36 @@ def test_views_of_a_model_are_shown_and_left_out(page: Page, tmp_path: Path) -> 
         page.click("#search-button")
     query = answered.value.json()["query"]
     assert (query["pictures"], query["up"]) == (["stool.obj, perspective view"], "z")
+
+
+def test_the_lines_of_a_photograph_are_shown_and_left_out(page: Page, tmp_path: Path) -> None:
+    product().save(tmp_path / "cube.jpg")
+    page.set_input_files("#file-input", str(tmp_path / "cube.jpg"))
+    figures = page.get_by_test_id("figure")
+    figures.first.wait_for()
+    assert figures.all_inner_texts() == ["the photograph", "its lines"]
+    told = "a photograph, which is searched as it is and as the lines drawn from it"
+    assert told in page.get_by_test_id("chip").inner_text()
+    shoot(page, "photograph")
+    figures.nth(0).locator("input").uncheck()
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#search-button")
+    assert answered.value.json()["query"]["pictures"] == ["cube.jpg, its lines"]
+
+
+def test_a_screenshot_is_cropped_to_its_drawing(page: Page, tmp_path: Path) -> None:
+    screenshot(draw_design(2, 0, (900, 1000)))[0].save(tmp_path / "shot.png")
+    page.set_input_files("#file-input", str(tmp_path / "shot.png"))
+    crop = page.get_by_role("button", name="Crop shot.png to its drawing")
+    crop.wait_for()
+    assert "the drawing in it is at" in page.get_by_test_id("chip").inner_text()
+    shoot(page, "screenshot")
+    crop.click()
+    page.wait_for_selector(".chip.edited")
+    crop.wait_for(state="detached")
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#search-button")
+    assert answered.value.json()["query"]["crop"] is not None
 
 
 def test_a_file_that_cannot_be_read_says_so_before_a_search(page: Page, tmp_path: Path) -> None:

@@ -23,8 +23,21 @@ export function chip(picture) {
   const name = h("span", { class: "chip-name", title: picture.name }, picture.name);
   const told = [...(picture.found?.remarks ?? []).map((text) => h("p", { class: "muted small" }, text.replace(`${picture.name}: `, ""))), picture.problem && h("p", { class: "field-error" }, picture.problem)];
   const classes = ["chip", picture.crop || picture.turn ? "edited" : "", several ? "document" : ""].filter(Boolean).join(" ");
+  const proposed = picture.found?.crop && cropButton(picture, picture.found.crop);
   const shown = several ? tiles(picture) : h("div", { class: "chip-picture" }, preview(picture));
-  return h("li", { class: classes, data: { testid: "chip" } }, shown, name, ...(several ? [choices(picture)] : []), ...told, edit, out);
+  return h("li", { class: classes, data: { testid: "chip" } }, shown, name, ...(several ? [choices(picture)] : []), ...told, proposed, edit, out);
+}
+
+/** A screenshot can be cropped to the drawing in it. @param {Picture} picture @param {string} crop x,y,width,height */
+function cropButton(picture, crop) {
+  const button = h("button", { type: "button", class: "small", "aria-label": `Crop ${picture.name} to its drawing` }, "Crop to the drawing");
+  button.addEventListener("click", () => {
+    const [x, y, w, h_] = crop.split(",").map(Number);
+    change(picture.id, { crop: { x, y, w, h: h_ } });
+    readFigures(picture.id);
+    searchIfShown();
+  });
+  return h("div", { class: "row chip-choices" }, button);
 }
 
 /** The picture as it will be searched. @param {Picture} picture */

@@ -19,7 +19,7 @@
  * @property {string | null} problem why the server cannot read it
  *
  * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string}} Figure picture: PNG in base64
- * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[]}} Found
+ * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[], crop: string | null}} Found crop: of the drawing in a screenshot, x,y,width,height
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
