@@ -52,12 +52,13 @@ def nothing_new(unit: DesignUnit, entry: Entry) -> str | None:
     dated = Settings.read(entry.settings).dated
     if dated is None or entry.state in ("failed", "described", "replaced"):
         return None
-    if unit.dated < dated.version and entry.fingerprint != unit.fingerprint:
+    if unit.dated < dated.version:
         speaks = unit.views is not None and dated.views < unit.views_dated
         if entry.state != "deleted" and (speaks or any(_newer(dated, one.view, one.version) for one in unit.pictures)):
             return None
         return OLDER
-    if entry.fingerprint != unit.fingerprint:
+    # The same again on a later day counts from that day on: what is between the two is older.
+    if unit.dated > dated.version or entry.fingerprint != unit.fingerprint:
         return None
     if entry.state == "deleted":
         return DELETED if unit.deleted else None
@@ -75,7 +76,7 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
     stored = Settings.read(entry.settings).dated if entry else None
     if entry is None or stored is None:
         stored = Dated("")
-    latest = unit.dated >= stored.version or (entry is not None and entry.fingerprint == unit.fingerprint)
+    latest = unit.dated >= stored.version
     if latest and unit.deleted:
         empty = UnitResult(patent=result.patent, vectors=_no_vectors(engine), stages=result.stages)
         return Settled(empty, Dated(unit.dated, unit.dated), unit.fingerprint, "deleted")
@@ -105,7 +106,7 @@ def settle(engine: Engine, unit: DesignUnit, result: UnitResult, entry: Entry | 
         problems=problems,
     )
     # Older notices may bring what is missing; the data are those of this one.
-    record = (patent, views) if patent and (missing or not views_dated) else None
+    record = (patent, views) if patent and (missing or not views_dated or not merge.drawings) else None
     fingerprint = unit.fingerprint if latest or entry is None else entry.fingerprint
     sound = all(picture and not picture[0].startswith(_BAD) for picture in sheets.values())
     return Settled(

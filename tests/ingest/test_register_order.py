@@ -140,6 +140,41 @@ def test_a_notice_without_views_changes_the_data_alone(order: tuple[int, ...], t
     assert (drawing.title, drawing.values("status"), drawing.expires) == ("Canapé", ("Design surrendered",), None)
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_was_said_before_and_is_said_again(order: tuple[int, ...], tmp_path: Path) -> None:
+    """A change that a later notice takes back, in the words of the first."""
+    names = ["FR_FRNEWST86_2021-14", "FR_FRAMDST86_2021-20", "FR_FRNEWST86_2021-25"]
+    files = [
+        packed(
+            tmp_path / "weeks" / f"{name}.zip",
+            {f"{name}.xml": st86(design(title=title)), "614463.png": picture(1)},
+        )
+        for name, title in zip(names, ["Chaise", "Fauteuil", "Chaise"], strict=True)
+    ]
+    ingest([tmp_path / "weeks"], tmp_path / "at-once", ONE)
+    run(tmp_path / "index", *(files[place] for place in order))
+    assert contents(tmp_path / "index") == contents(tmp_path / "at-once")
+    with open_index(tmp_path / "index") as engine:
+        assert [d.title for d in engine.drawings_of("FR20211234-0001")[0]] == ["Chaise"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_damaged_picture_and_an_older_sound_one(order: tuple[int, ...], tmp_path: Path) -> None:
+    """The latest picture counts although it is damaged, and the data are the latest in either order."""
+    names = ["FR_FRNEWST86_2021-14", "FR_FRAMDST86_2021-20"]
+    files = [
+        packed(tmp_path / "weeks" / f"{name}.zip", {f"{name}.xml": st86(design(title=name)), "614463.png": data})
+        for name, data in zip(names, [picture(1), picture(1)[:900]], strict=True)
+    ]
+    at_once = ingest([tmp_path / "weeks"], tmp_path / "at-once", ONE)
+    run(tmp_path / "index", *(files[place] for place in order))
+    assert contents(tmp_path / "index") == contents(tmp_path / "at-once")
+    assert len(at_once.failed) == 1
+    with open_index(tmp_path / "index") as engine:
+        assert engine.drawings_of("FR20211234-0001")[0] == []
+        assert engine.journal.counts() == {"partial": 1}
+
+
 def test_pictures_that_no_file_has_are_named_until_they_come(tmp_path: Path) -> None:
     new, amended, _ = three_weeks(tmp_path / "weeks")
     (first,) = run(tmp_path / "index", amended)
