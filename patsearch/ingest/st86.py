@@ -24,11 +24,12 @@ from patsearch.types import Patent
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-RECORD = "DesignApplication"
+RECORDS = frozenset({"DesignApplication", "Design"})  # a design by itself, where no application is around it
 # What is read outside the records: what the transaction does.
 HEAD = frozenset({"TransactionCode"})
 _LONGEST_TITLE = 1000
 _WITH_PLACE = re.compile(r"^(?P<registration>.*\d.*?)\s*[-_]\s*(?P<place>\d{1,4})$")
+_EUIPO = re.compile(r"\d{9}-\d{4}", re.ASCII)
 _OFFICES = {"EU": "EM", "OHIM": "EM", "EUIPO": "EM", "OAMI": "EM", "WIPO": "WO", "IB": "WO"}
 _FILE_DEEDS: tuple[tuple[str, Deed], ...] = (("FRDEL", "deleted"), ("FRAMD", "amended"), ("FRNEW", "new"))
 _DELETED, _AMENDED = ("delete", "remove"), ("update", "amend", "modif", "correct", "change")
@@ -43,10 +44,14 @@ def notices(application: Element, file: str, code: str) -> Iterator[Notice | str
     """The designs of an application, or why one is left out.
 
     Args:
+        application: or a design by itself.
         file: the name of the file, which shows at INPI what the notice does.
         code: of the transaction.
     """
-    designs = application.findall("DesignDetails/Design") or application.findall("Design")
+    if application.tag == "Design":
+        designs = [application]
+    else:
+        designs = application.findall("DesignDetails/Design") or application.findall("Design")
     office = _office(application, file)
     number = child_text(application, "DesignApplicationNumber")
     if not office:
@@ -69,9 +74,13 @@ def _office(application: Element, file: str) -> str:
         tuple(f"FR_{name}" for name, _ in _FILE_DEEDS)
     )
     code = _OFFICES.get(code, code)
-    if not code and application.find(".//DesignURI") is not None:
+    if not code and any(map(_is_of_euipo, application.iter())):
         code = "EM"
     return code if _COUNTRY.fullmatch(code) else ""
+
+
+def _is_of_euipo(node: Element) -> bool:
+    return node.tag == "DesignURI" or (node.tag == "DesignIdentifier" and bool(_EUIPO.fullmatch(text_in(node))))
 
 
 def _deed(application: Element, design: Element, file: str, code: str) -> Deed:
@@ -94,7 +103,7 @@ def _day_of(application: Element, design: Element) -> date | None:
     days = [
         day
         for node in (application, design)
-        for one in (node.iter() if node is design else node)
+        for one in (node.iter() if node is design else list(node))
         if one.tag.endswith("Date") and not one.tag.lower().startswith(_OTHER_DAYS) and (day := _day(text_in(one)))
     ]
     return max(days, default=None)
@@ -109,7 +118,7 @@ def _day(text: str) -> date | None:
 
 def _patent(application: Element, design: Element, office: str, place: int | None) -> Patent:
     """Raises ValueError, with what is wrong: there is no number."""
-    filed = _day(child_text(application, "DesignApplicationDate"))
+    filed = _day(first_text(application, "DesignApplicationDate", "ApplicationDate"))
     published = min(
         filter(None, map(_day, _texts(design, "PublicationDetails/Publication/PublicationDate"))), default=None
     )

@@ -113,6 +113,21 @@ def test_numbers_of_the_euipo(identifier: str, number: str, tmp_path: Path) -> N
     assert [sheet.name for sheet in unit.load().sheets] == ["004247823_0007_1"]
 
 
+def test_a_design_without_an_application_around_it(tmp_path: Path) -> None:
+    """The office is known by the form of its numbers."""
+    one = design(
+        registration="", reference="", views=[("1", "", "1.png")],
+        extra="<DesignIdentifier>004247823-0007</DesignIdentifier><DesignApplicationDate>2017-08-29</DesignApplicationDate>",
+    )  # fmt: skip
+    body = f"<DesignTransactionBody><TransactionData><DesignDetails>{one}</DesignDetails></TransactionData>"
+    text = f'<Transaction xmlns="{EUIPO}">{body}</DesignTransactionBody></Transaction>'
+    unpacked(tmp_path, {"a.xml": text, "1.png": picture(1)})
+    (unit,), problems = units(tmp_path)
+    assert (unit.key, unit.patent.filed, len(unit.pictures), problems) == (
+        "EM4247823-0007", date(2017, 8, 29), 1, [],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("status", "expires", "last"),
     [

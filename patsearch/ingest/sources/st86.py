@@ -13,7 +13,10 @@ from patsearch.ingest.sources.stored import Stored
 from patsearch.ingest.sources.xmlstream import records
 
 # As bytes in UTF-8 and in UTF-16, which has a NUL next to each letter.
-_ST86 = re.compile(rb"<(?:\w+:)?(?:DesignTransactionBody|DesignApplicationDetails|DesignApplication)[\s>]")
+_ST86 = re.compile(
+    rb"<(?:\w+:)?(?:DesignTransactionBody|DesignApplicationDetails|DesignApplication|DesignDetails)[\s>]"
+    rb"|http://www\.oami\.europa\.eu/schemas/design"
+)
 _HAGUE = b"HagueExpressTransaction"
 
 
@@ -32,10 +35,10 @@ class St86Source(RegisterSource):
 
     def notices(self, file: Stored) -> Iterator[Notice | str]:
         code = ""
-        for found in records(file.chunks(MAX_TEXT), frozenset({st86.RECORD}), st86.HEAD):
+        for found in records(file.chunks(MAX_TEXT), st86.RECORDS, st86.HEAD):
             if isinstance(found, str):
                 yield found
-            elif found.tag == st86.RECORD:
+            elif found.tag in st86.RECORDS:
                 yield from st86.notices(found, file.name.name, code)
             else:
                 code = found.text or ""
