@@ -38,7 +38,7 @@ _PIECE_BYTES = 1 << 16
 # Of a server's message.
 _LONGEST_TEXT = 2000
 # Fields of the form that are not a question's.
-_FORM_ALONE = ("offset", "turn", "drawing")
+_FORM_ALONE = ("offset", "turn", "view", "drawing")
 
 
 def connect(url: str, *, token: str | None = None, timeout: float = 60.0) -> Client:

@@ -87,6 +87,7 @@ class Reading:
         longest: as in `split_sheet`.
         max_pixels: as in `open_image`; of a PDF as in `PdfFile.picture`.
         up: the axis of a model that points up; None for what files of its kind have.
+        view: of a model also this view: degrees around it, where -90 is the front, and above it, where 90 is the top.
         lines: of a photograph of a thing also draw its lines, as a second figure; look for the drawing in a screenshot.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
     """
@@ -98,6 +99,7 @@ class Reading:
     longest: int | None = LONGEST_SIDE
     max_pixels: int | None = None
     up: Up | None = None
+    view: tuple[float, float] | None = None
     lines: bool = True
     seconds: float | None = None
 
@@ -151,13 +153,15 @@ def _of_model(data: bytes, kind: Kind, how: Reading, name: str) -> Document:
     """The views in which a design patent would show a model."""
     if how.crop is not None:
         raise ImageError(f"{name} is a 3D model, which cannot be cropped.", hint="Choose one of its views: --page N.")
-    from patsearch.models.views import DESIGN_VIEWS, draw_views
+    from patsearch.models.views import DESIGN_VIEWS, draw_views, view_from
 
-    if how.page is not None and how.page > len(DESIGN_VIEWS):
-        raise ImageError(f"{name} has no view {how.page}.", hint=f"It has {len(DESIGN_VIEWS)}; views count from 1.")
+    more = [view_from(*how.view)] if how.view else []
+    count = len(DESIGN_VIEWS) + len(more)
+    if how.page is not None and how.page > count:
+        raise ImageError(f"{name} has no view {how.page}.", hint=f"It has {count}; views count from 1.")
     model = read_model(data, kind, name=name, up=how.up)
     figures = []
-    for number, (view, drawing) in enumerate(draw_views(model.mesh, side=_VIEW_SIDE), start=1):
+    for number, (view, drawing) in enumerate(draw_views(model.mesh, side=_VIEW_SIDE, more=more), start=1):
         if how.page in (None, number) and drawing is not None:
             turned = np.ascontiguousarray(np.rot90(drawing, -how.turn // 90))
             figures.append(DocumentFigure(turned, number, name=view))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +21,13 @@ DESIGN_VIEWS = (
 )
 
 
-def draw_views(mesh: Mesh, *, side: int) -> list[tuple[str, NDArray[np.uint8] | None]]:
-    """Name and drawing of each of the views, (H, W) uint8, dark on white; None where it shows nothing.
+def view_from(azimuth: float, elevation: float) -> View:
+    """A further view in perspective, from degrees around (-90 is the front) and above (90 is the top)."""
+    return View(f"view from {azimuth:g}, {elevation:g}", azimuth, elevation, DESIGN_VIEWS[0].perspective)
+
+
+def draw_views(mesh: Mesh, *, side: int, more: Sequence[View] = ()) -> list[tuple[str, NDArray[np.uint8] | None]]:
+    """Name and drawing, (H, W) uint8, dark on white, of each of the design's views and of `more`; None shows nothing.
 
     Args:
         side: about the longer side of each drawing, in pixels.
@@ -28,5 +35,5 @@ def draw_views(mesh: Mesh, *, side: int) -> list[tuple[str, NDArray[np.uint8] | 
     from patsearch.models.ink import draw
     from patsearch.models.render import render
 
-    drawn = ((view.name, render(mesh, view, size=3 * side)) for view in DESIGN_VIEWS)
+    drawn = ((view.name, render(mesh, view, size=3 * side)) for view in (*DESIGN_VIEWS, *more))
     return [(name, draw(lines, side) if len(lines) else None) for name, lines in drawn]

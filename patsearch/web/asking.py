@@ -32,6 +32,7 @@ FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Figures = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$", max_length=_MAX_TEXT)]
 _Turn = Literal["", "0", "90", "180", "270"]
+_View = Annotated[str, StringConstraints(pattern="^(-?[0-9]{1,3},-?[0-9]{1,2})?$")]
 _Up = Literal["", "y", "z"]
 
 
@@ -86,11 +87,12 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         turn: list[str],
         page: list[str],
         up: list[str],
+        view: list[str],
         figures: list[str],
         offset: int,
         **options: Any,
     ) -> Asked:
-        fields = {"crop": crop, "turn": turn, "page": page, "up": up, "figures": figures}
+        fields = {"crop": crop, "turn": turn, "page": page, "up": up, "view": view, "figures": figures}
         uploads = await _uploads(image, fields, settings)
         try:
             options["filter"] = filter_of(options["filter"])
@@ -109,6 +111,11 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         description="Page of a PDF or TIFF, or view of a model, from 1; one per picture, empty for all.",
     )
     ups = Form(max_length=most, description="Axis of a 3D model that points up, y or z; one per picture.")
+    views = Form(
+        max_length=most,
+        description="A further view of a 3D model, its last figure: degrees around (-90 is the front) and above (90 is "
+        "the top), as in 30,20; one per picture, empty for none.",
+    )
     figures = Form(
         max_length=most,
         description="Numbers of the figures to use, as in 1,3, as POST /figures gives them; one per picture, empty for "
@@ -123,6 +130,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             _parameter("turn", list[_Turn], turns, []),
             _parameter("page", list[_Page], pages, []),
             _parameter("up", list[_Up], ups, []),
+            _parameter("view", list[_View], views, []),
             _parameter("figures", list[_Figures], figures, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
@@ -198,10 +206,19 @@ async def _uploads(
                 turn=int(said["turn"] or 0),
                 page=int(said["page"]) if said["page"] else None,
                 up="y" if said["up"] == "y" else "z" if said["up"] == "z" else None,
+                view=_view(said["view"]),
                 figures=tuple(int(number) for number in said["figures"].split(",") if number),
             )
         )
     return tuple(found)
+
+
+def _view(text: str) -> tuple[float, float] | None:
+    """Degrees around and above; what is over the top or below the bottom is that."""
+    if not text:
+        return None
+    around, above = (float(part) for part in text.split(","))
+    return (around + 180) % 360 - 180, max(-90.0, min(90.0, above))
 
 
 def _name(given: str | None, place: int) -> str:

@@ -65,6 +65,7 @@ class Upload:
         turn: degrees clockwise, after the crop: 0, 90, 180 or 270.
         page: of a PDF or TIFF with several, from 1; None for all with drawings.
         up: the axis of a model that points up, "y" or "z"; None for what files of its kind have.
+        view: of a model also a view from degrees around and above it, as `Reading.view`.
         figures: numbers of those used, from 1, among all that are found; none for all.
     """
 
@@ -74,6 +75,7 @@ class Upload:
     turn: int = 0
     page: int | None = None
     up: Literal["y", "z"] | None = None
+    view: tuple[float, float] | None = None
     figures: tuple[int, ...] = ()
 
 
@@ -264,6 +266,7 @@ def _read(encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, second
         crop=upload.crop,
         turn=upload.turn,
         up=upload.up,
+        view=upload.view,
         max_pixels=pixels,
         seconds=seconds,
     )
@@ -421,6 +424,6 @@ def _key(spec: IndexSpec, upload: Upload, rotations: bool, mirror: bool) -> byte
     """Of all that decides an upload's vectors; which of its figures are used does not."""
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
-    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, upload.up)).encode())
+    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, upload.up, upload.view)).encode())
     digest.update(upload.data)
     return digest.digest()

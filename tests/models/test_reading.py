@@ -74,6 +74,19 @@ def test_one_view_a_turn_and_no_crop() -> None:
         views(stl(stool()), Reading(crop=(0, 0, 10, 10)))
 
 
+def test_a_further_view_comes_last() -> None:
+    usual = views(stl(stool())).figures
+    figures = views(stl(stool()), Reading(view=(30.0, 20.0))).figures
+    assert [figure.page for figure in figures] == list(range(1, 9))
+    assert figures[-1].name == "view from 30, 20"
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(usual, figures, strict=False))
+    assert not any(np.array_equal(figures[-1].image, figure.image) for figure in usual)
+    # The same place as the first view gives its drawing.
+    assert np.array_equal(views(stl(stool()), Reading(view=(-50.0, 25.0), page=8)).figures[0].image, usual[0].image)
+    with pytest.raises(ImageError, match=r"has no view 9\. It has 8"):
+        views(stl(stool()), Reading(view=(0.0, 0.0), page=9))
+
+
 def test_parts_are_placed_and_drawn_apart() -> None:
     tree = gltf(box(1, 1, 1))
     tree["scenes"] = [{"nodes": [0, 1]}]

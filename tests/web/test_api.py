@@ -208,6 +208,14 @@ def test_a_model_is_its_views(client: TestClient) -> None:
     assert lying["query"]["up"] == "y"
     assert lying["hits"][0]["score"] != answer["hits"][0]["score"]
     assert client.post(f"{API}/search", files=files, data={"up": "x"}).status_code == 422
+    (turned,) = client.post(f"{API}/figures", files=files, data={"view": "390,99"}).json()["pictures"]
+    assert [figure["name"] for figure in turned["figures"]][7:] == ["view from 30, 90"]
+    answer = client.post(f"{API}/search", files=files, data={"view": "-20,25", "figures": "8"}).json()
+    assert answer["query"]["pictures"] == ["stool.stl, view from -20, 25"]
+    found = {"drawing": answer["hits"][0]["drawing"]["id"], "view": "-20,25", "figures": "8"}
+    assert client.post(f"{API}/explain", files=files, data=found).json()["score"] == answer["hits"][0]["score"]
+    for wrong in ("x", "1", "1000,0", "0,1e9"):
+        assert client.post(f"{API}/search", files=files, data={"view": wrong}).status_code == 422
     refused = client.post(f"{API}/search", files={"image": ("stool.stl", stl(stool())[:-30])})
     assert (refused.status_code, refused.json()["error"]["kind"]) == (422, "ImageError")
 

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 from makers import draw_design, week
-from model_makers import obj, stool
+from model_makers import obj, stl, stool
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
 from photo_makers import product, screenshot
 from PIL import Image, ImageDraw
@@ -550,6 +550,25 @@ def test_views_of_a_model_are_shown_and_left_out(page: Page, tmp_path: Path) -> 
         page.click("#search-button")
     query = answered.value.json()["query"]
     assert (query["pictures"], query["up"]) == (["stool.obj, perspective view"], "z")
+
+
+def test_a_model_is_turned(page: Page, tmp_path: Path) -> None:
+    pytest.importorskip("trimesh", reason="needs trimesh: pip install 'patsearch[models]'")
+    (tmp_path / "stool.stl").write_bytes(stl(stool()))
+    page.set_input_files("#file-input", str(tmp_path / "stool.stl"))
+    views = page.get_by_test_id("figure")
+    views.first.wait_for()
+    page.get_by_role("button", name="Turn stool.stl left").click()
+    until(page, "document.querySelectorAll('[data-testid=figure]')[7]?.innerText === 'view from -20, 25'")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Turn stool.stl left"
+    page.get_by_role("button", name="None of the figures").click()
+    views.nth(7).locator("input").check()
+    page.get_by_role("button", name="Turn stool.stl up").click()
+    until(page, "document.querySelectorAll('[data-testid=figure]')[7]?.innerText === 'view from -20, -5'")
+    shoot(page, "turned")
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#search-button")
+    assert answered.value.json()["query"]["pictures"] == ["stool.stl, view from -20, -5"]
 
 
 def test_the_lines_of_a_photograph_are_shown_and_left_out(page: Page, tmp_path: Path) -> None:

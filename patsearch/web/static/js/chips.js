@@ -3,7 +3,7 @@
 import { thumbnail } from "./api.js";
 import { openCrop } from "./crop.js";
 import { byId, h, icon, plural } from "./dom.js";
-import { change, chooseAll, chooseFigure, readFigures } from "./figures.js";
+import { change, chooseAll, chooseFigure, figuresRead, readFigures } from "./figures.js";
 import { drawPicture } from "./paint.js";
 import { searchIfShown } from "./search.js";
 import { emit, state } from "./state.js";
@@ -85,7 +85,31 @@ function choices(picture) {
     return button;
   });
   const text = count && h("span", { class: "small", role: "status", data: { testid: "figures-used" } }, `${used} of ${plural(count, "figure")} used`);
-  return h("div", { class: "row chip-choices" }, text, ...(count > 1 ? buttons : []), picture.pages > 1 && pageChoice(picture), picture.found?.kind === "model" && upChoice(picture));
+  return h("div", { class: "row chip-choices" }, text, ...(count > 1 ? buttons : []), picture.pages > 1 && pageChoice(picture), ...(picture.found?.kind === "model" ? [upChoice(picture), turnButtons(picture)] : []));
+}
+
+const STEP = 30; // degrees
+const PERSPECTIVE = { around: -50, above: 25 }; // the first of the seven views
+
+/** A model is turned for a further view, its last figure. @param {Picture} picture */
+function turnButtons(picture) {
+  const ways = { left: [STEP, 0, "←"], right: [-STEP, 0, "→"], up: [0, -STEP, "↑"], down: [0, STEP, "↓"] };
+  const buttons = Object.entries(ways).map(([way, [around, above, arrow]]) => {
+    const button = h("button", { type: "button", class: "small", "aria-label": `Turn ${picture.name} ${way}`, id: `turn-${way}-${picture.id}` }, arrow);
+    button.addEventListener("click", () => {
+      const from = picture.view ?? PERSPECTIVE;
+      const turned = { around: ((from.around + Number(around) + 540) % 360) - 180, above: Math.max(-90, Math.min(90, from.above + Number(above))) };
+      const { chosen, view } = picture;
+      change(picture.id, { view: turned });
+      readFigures(picture.id);
+      if (view && chosen) change(picture.id, { chosen }); // the same figures, the last of them turned
+      // The list is made again, also when the server has answered.
+      void figuresRead().then(() => document.activeElement === document.body && document.getElementById(button.id)?.focus());
+      searchIfShown();
+    });
+    return button;
+  });
+  return h("span", { class: "row chip-choices", role: "group", "aria-label": `A view of ${picture.name} from another side` }, ...buttons);
 }
 
 /** Which axis of a model points up: files do not say. @param {Picture} picture */

@@ -63,7 +63,7 @@ async function take(file, replace, drawn) {
   if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", found: null, chosen: null, problem: null };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, problem: null };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file */

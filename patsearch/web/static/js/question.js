@@ -32,7 +32,7 @@ export function isEmpty({ pictures, seeds, like, marks }) {
 
 /** What of a question decides which drawings are compared: not filters, options and marks. @param {Question} question */
 export function compared({ pictures, seeds, like }) {
-  const parts = pictures.map(({ id, crop, turn, page, up, chosen }) => [id, crop, turn, page, up, chosen]);
+  const parts = pictures.map(({ id, crop, turn, page, up, view, chosen }) => [id, crop, turn, page, up, view, chosen]);
   return JSON.stringify([parts, seeds.map((seed) => seed.id), like]);
 }
 
@@ -53,6 +53,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
     form.append("turn", String(picture.turn));
     form.append("page", picture.page ? String(picture.page) : "");
     form.append("up", picture.up);
+    form.append("view", picture.view ? `${picture.view.around},${picture.view.above}` : "");
     form.append("figures", picture.chosen?.join(",") ?? "");
   }
   if (question.like) form.append("like", question.like);

@@ -14,6 +14,7 @@
  * @property {number | null} page of a PDF or TIFF with several, from 1; null for all with drawings
  * @property {number} pages
  * @property {"" | "y" | "z"} up axis of a 3D model that points up; "" for what files of its kind have
+ * @property {{around: number, above: number} | null} view a further view of a 3D model, in degrees; -90 around is the front
  * @property {Found | null} found what the server found in it; null until it has answered
  * @property {number[] | null} chosen numbers of the figures that are used; null for all
  * @property {string | null} problem why the server cannot read it
