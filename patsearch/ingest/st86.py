@@ -232,6 +232,8 @@ def _views(design: Element, office: str) -> tuple[View, ...] | None:
     for position, node in enumerate(nodes or [n for s in sheets for n in s.iter("DesignRepresentationSheet")]):
         file = first_text(node, "ViewFilename", "RepresentationSheetFilename")
         number = child_text(node, "ViewNumber")
+        if office == "FR" and number.isdecimal():
+            number = number.lstrip("0") or "0"
         # At INPI, the picture's file is called by the number, whatever the file name says.
         names = [number, file] if office == "FR" else [file, "" if file else number]
         files = tuple(dict.fromkeys(name for name in names if name and len(name) <= 300))

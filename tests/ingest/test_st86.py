@@ -178,6 +178,13 @@ def test_what_a_notice_does(file: str, operation: str, code: str, deleted: bool,
     assert (unit.views is None) is deleted
 
 
+@pytest.mark.parametrize(("number", "file"), [("00614463", "614463.png"), ("614463", "00614463.png")])
+def test_zeros_in_front_of_a_views_number(number: str, file: str, tmp_path: Path) -> None:
+    unpacked(tmp_path, {"a.xml": st86(design(views=[("1", number, "vue.jpg")])), file: picture(1)})
+    (unit,), problems = units(tmp_path)
+    assert ([sheet.name for sheet in unit.load().sheets], problems) == (["614463"], [])
+
+
 def test_views_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     """At the DPMA, the view's number is in the office's namespace, and the order of the elements says nothing."""
     first, second = ("", "10", "/b/10.png"), ("", "9", "/b/9.png")

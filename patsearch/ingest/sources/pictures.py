@@ -26,11 +26,15 @@ class Pictures:
 
     def __init__(self) -> None:
         self._by_stem: defaultdict[str, list[tuple[str, Stored]]] = defaultdict(list)
+        self._by_number: defaultdict[str, list[tuple[str, Stored]]] = defaultdict(list)
         self._used: set[tuple[Path, str]] = set()
 
     def add(self, delivery: str, file: Stored) -> None:
         """A file of a delivery."""
-        self._by_stem[file.name.stem.casefold()].append((delivery, file))
+        stem = file.name.stem.casefold()
+        self._by_stem[stem].append((delivery, file))
+        if stem.isdecimal():
+            self._by_number[stem.lstrip("0")].append((delivery, file))
 
     def find(self, view: View, delivery: str | None) -> Stored | None:
         """The picture of a view in a delivery; with None in any, but there only where no two have its name."""
@@ -39,6 +43,10 @@ class Pictures:
             found = [f for d, f in self._by_stem.get(path.stem, ()) if delivery is None or d == delivery]
             if not found and path.suffix not in SUFFIXES:  # a number such as `12.345`
                 found = [f for d, f in self._by_stem.get(path.name, ()) if delivery is None or d == delivery]
+            if not found and path.name.isdecimal():  # numbers with and without zeros in front
+                found = [
+                    f for d, f in self._by_number.get(path.name.lstrip("0"), ()) if delivery is None or d == delivery
+                ]
             closest = _closest(found, path, exact=view.exact)
             if closest and (delivery is not None or len(closest) == 1):
                 return closest[0]
