@@ -34,6 +34,8 @@ def drawing_in_screenshot(image: Image.Image) -> tuple[int, int, int, int] | Non
         return None
     grey = to_grey(image)
     edges = _edges(grey)
+    if np.count_nonzero(edges, axis=1).max() < _ACROSS * grey.shape[1]:
+        return None  # most drawings, at little cost
     long = _window_edges(grey, edges)
     ink = np.asarray(edges & ~long, np.uint8)
     pieces = pieces_of(ink)
