@@ -185,6 +185,25 @@ def test_zeros_in_front_of_a_views_number(number: str, file: str, tmp_path: Path
     assert ([sheet.name for sheet in unit.load().sheets], problems) == (["614463"], [])
 
 
+@pytest.mark.parametrize("folders", ["{}", "{}/views", "d{}"])
+def test_pictures_of_one_name_in_folders_of_the_designs(folders: str, tmp_path: Path) -> None:
+    """Those in the folder of the notice, or in one with the number of the design; else none rather than a wrong one."""
+    files: dict[str, str | bytes] = {}
+    for n in (1, 2, 3):
+        number = f"00424782{n}"
+        one = design(
+            registration=number, reference="", views=[("1", "", "1.png")],
+            extra=f"<DesignIdentifier>{number}-0007</DesignIdentifier>",
+        )  # fmt: skip
+        files[f"{number}.xml"] = st86(one, number=number, office="EM")
+        name = f"{number}-0007" if folders != "d{}" else str(n)
+        files[f"{folders.format(name)}/1.png"] = picture(n)
+    found, _ = units(unpacked(tmp_path, files))
+    pictures = {unit.key: [sheet.data for sheet in unit.load().sheets] for unit in found}
+    expected = {f"EM42478{2}{n}-0007": [picture(n)] for n in (1, 2, 3)}
+    assert pictures == (expected if folders != "d{}" else {key: [] for key in expected})
+
+
 def test_views_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     """At the DPMA, the view's number is in the office's namespace, and the order of the elements says nothing."""
     first, second = ("", "10", "/b/10.png"), ("", "9", "/b/9.png")

@@ -220,7 +220,7 @@ class RegisterSource(Source):
                 dated, notice = found
                 number = notice.patent.number
                 if dated != known[number][0].version:
-                    self._note(notice, known[number])
+                    self._note(text, notice, known[number])
                     continue
                 spoken = dated, notice.views
                 if notice.views is None:
@@ -243,11 +243,11 @@ class RegisterSource(Source):
                     views[found[1].patent.number] = found[0], found[1].views
         return views
 
-    def _note(self, notice: Notice, seen: list[_Known]) -> None:
+    def _note(self, text: _Text, notice: Notice, seen: list[_Known]) -> None:
         """The pictures of a notice that another one replaces are not left over."""
         for view in notice.views or ():
             for delivery in {one.delivery for one in seen}:
-                if file := self._pictures.find(view, delivery):
+                if file := self._find(view, delivery, text, notice):
                     self._pictures.use(file)
                     self._take(file)
 
@@ -264,7 +264,7 @@ class RegisterSource(Source):
         views_dated, views = spoken
         for view in views or ():
             try:
-                if picture := self._picture(view, seen):
+                if picture := self._picture(view, text, notice, seen):
                     found.append(picture)
             except SourceError as error:
                 return Problem(f"{text.file.where}: {notice.patent.number}", error.message)
@@ -283,18 +283,21 @@ class RegisterSource(Source):
             base=notice.base,
         )
 
-    def _picture(self, view: View, seen: list[_Known]) -> Picture | None:
+    def _picture(self, view: View, text: _Text, notice: Notice, seen: list[_Known]) -> Picture | None:
         """From the latest notice that came with it; else from whatever file alone has its name."""
         for one in seen:
-            if file := self._pictures.find(view, one.delivery):
+            if file := self._find(view, one.delivery, text, notice):
                 break
         else:
-            one, file = seen[0], self._pictures.find(view, None)
+            one, file = seen[0], self._find(view, None, text, notice)
         if file is None:
             return None
         self._pictures.use(file)
         self._take(file)
         return Picture(view.name, file, one.version, file.checksum(MAX_MEMBER))
+
+    def _find(self, view: View, delivery: str | None, text: _Text, notice: Notice) -> Stored | None:
+        return self._pictures.find(view, delivery, near=text.file.name.parent, number=notice.patent.number)
 
     def _take(self, file: Stored) -> None:
         if not file.member:
