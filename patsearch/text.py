@@ -32,6 +32,11 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 patent", "2,000 patents": a number with a noun that takes an s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """The text in the letters that a keyboard has: NFKC, ASCII digits, single blanks and none at the ends."""
     if not text.isascii():

@@ -41,7 +41,10 @@ def add(engine: Engine, rows: range) -> None:
 
 def put_journal(engine: Engine, patents: set[str]) -> None:
     """Let the journal say how many drawings of these patents there are."""
-    counts = {p: engine.backend.count(parse_filter(f"patent={p}")) for p in sorted(patents)}
+    stored = [
+        d for p in sorted(patents) for batch in engine.backend.payloads(parse_filter(f"patent={p}")) for d in batch
+    ]
+    counts = {p: len({d.id for d in stored if d.patent == p}) for p in sorted(patents)}
     engine.journal.put(Entry(p, "f", "{}", p, n, "done" if n else "deleted") for p, n in counts.items())
 
 

@@ -12,7 +12,7 @@ import typer
 from patsearch.cli.options import AsJson, Filters, IndexArgument, Quiet
 from patsearch.cli.output import notice, print_json, print_long, print_pairs, progress, tell
 from patsearch.errors import IndexDamaged, UsageError
-from patsearch.text import visible
+from patsearch.text import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,8 @@ def verify(index: IndexArgument, as_json: AsJson = False) -> None:
         print_json({"ok": not problems, "problems": problems, "unfinished": unfinished})
     else:
         if unfinished:
-            notice(f"{len(unfinished)} patents are unfinished: what stores or deletes them is running, or was cut off")
+            left = counted(len(unfinished), "patent")
+            notice(f"{left} unfinished: what stores or deletes them is running, or was cut off")
         print_long("".join(f"{visible(problem)}\n" for problem in problems))
         notice(f"{index} is intact" if not problems else f"problems found in {index}: {len(problems)}")
     if problems:
@@ -110,7 +111,7 @@ def delete(
             count = len(set(_named(engine, ids or [], where)))
     if not certain:
         if sys.stdin.isatty() and not as_json:
-            if not click.confirm(f"Delete {count} drawings from {index}?", err=True):
+            if not click.confirm(f"Delete {counted(count, 'drawing')} from {index}?", err=True):
                 notice("nothing deleted")
                 raise typer.Exit(1)
         elif hollow:
@@ -124,7 +125,7 @@ def delete(
             for start in range(0, len(wanted), _DELETED_AT_ONCE):
                 engine.delete(wanted[start : start + _DELETED_AT_ONCE])
     done = {"deleted": 0 if dry_run else len(wanted), "matched": len(wanted), "ids": wanted, "warnings": warnings}
-    tell(as_json, done, f"{len(wanted)} drawings {'would be deleted' if dry_run else 'deleted'}")
+    tell(as_json, done, f"{counted(len(wanted), 'drawing')} {'would be deleted' if dry_run else 'deleted'}")
 
 
 def export(

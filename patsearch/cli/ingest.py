@@ -9,6 +9,7 @@ import typer
 
 from patsearch.cli.output import print_json, progress, stderr
 from patsearch.errors import UsageError
+from patsearch.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def command(
         print_json(report.to_json())
     else:
         if bibliography_only:
-            stderr().print(f"Described {report.patents:,} patents of the index in {report.seconds:.1f} s.")
+            stderr().print(f"Described {counted(report.patents, 'patent')} of the index in {report.seconds:.1f} s.")
         _summary(report, index, stderr().print, added=not bibliography_only)
     raise typer.Exit(report.exit_code)
 
@@ -108,7 +109,7 @@ def shown_on(bar: Bar, what: str) -> Callable[[Progress], None]:
     def show(state: Progress) -> None:
         elapsed = bar.tasks[task].elapsed or 0.0
         rate = f"{state.drawings / elapsed:.0f} drawings/s" if elapsed > 0.5 else ""
-        failed = f", {state.failed} problems" if state.failed else ""
+        failed = f", {counted(state.failed, 'problem')}" if state.failed else ""
         bar.update(task, completed=state.done, total=state.total, rate=f"{rate}{failed}")
 
     return show
@@ -132,13 +133,14 @@ def _summary(report: IngestReport, index: Path, show: object, *, added: bool) ->
     assert callable(show)
     rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
     if added:
-        show(f"Added {report.patents:,} patents with {report.drawings:,} drawings in {report.seconds:.1f} s{rate}.")
+        made = f"{counted(report.patents, 'patent')} with {counted(report.drawings, 'drawing')}"
+        show(f"Added {made} in {report.seconds:.1f} s{rate}.")
     for source, kinds in report.kinds.items():
         show(f"Read {escape(source)} as {', '.join(kinds)}.", soft_wrap=True)
     if report.removed:
-        show(f"Removed {report.removed:,} drawings that newer versions of their patents no longer have.")
+        show(f"Removed {counted(report.removed, 'drawing')} that newer versions of their patents no longer have.")
     for reason, count in sorted(report.skipped.items()):
-        show(f"Skipped {count:,} patents: {escape(reason)}.")
+        show(f"Skipped {counted(count, 'patent')}: {escape(reason)}.")
     for problem in report.left_out:
         if problem.expected:
             show(f"In {escape(problem.where)}: {escape(problem.reason)}.", soft_wrap=True)

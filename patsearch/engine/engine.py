@@ -25,6 +25,7 @@ from patsearch.filters import only_patent
 from patsearch.lock import WriterLock
 from patsearch.plugins import load
 from patsearch.servers import remember
+from patsearch.text import counted
 from patsearch.types import Closing, Drawing, Hit, JsonDict, PatentHit
 
 # Fields of the filters that an index of an earlier version, or of another source, may lack.
@@ -152,7 +153,8 @@ class Engine(Closing):
         return removed
 
     def _left(self, patent: str) -> int:
-        return self.backend.count(only_patent(patent))
+        # The number of a registration selects its designs too.
+        return sum(one.patent == patent for batch in self.backend.payloads(only_patent(patent)) for one in batch)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that identify the index's contents, however they were ingested."""
@@ -209,8 +211,9 @@ class Engine(Closing):
         known = journal.keys() if is_shared(self.backend) else stored.keys() | journal.keys()
         for patent in sorted(known - begun.keys()):
             if stored.get(patent, 0) != journal.get(patent, 0):
+                count = counted(stored.get(patent, 0), "drawing")
                 yield (
-                    f"patent {patent}: {stored.get(patent, 0)} drawings stored, {journal.get(patent, 0)} in the journal"
+                    f"patent {patent}: {count} stored, {journal.get(patent, 0)} in the journal"
                     " (an ingest was cut off: run it again)"
                 )
 

@@ -37,6 +37,7 @@ from patsearch.engine.rerank import Rerank
 from patsearch.errors import UsageError
 from patsearch.filters import Filter, as_filter, not_patent
 from patsearch.numbers import normal_number, registration_of
+from patsearch.text import counted
 from patsearch.types import JsonDict, PatentHit
 
 if TYPE_CHECKING:
@@ -202,10 +203,11 @@ class Question(BaseModel):
         """The options in words, as reports print them."""
         copies = " and ".join(["turned"] * self.rotations + ["mirrored"] * self.mirror)
         said = [
-            f"up to {self.top} results",
+            f"up to {counted(self.top, 'result')}",
             copies and f"{copies} copies tried",
             "by shape alone" if self.shape else f"drawing style counts {self.style:g}",
-            self.expansion and f"expanded by {self.expansion.count} drawings, alpha {self.expansion.alpha:g}",
+            self.expansion
+            and f"expanded by {counted(self.expansion.count, 'drawing')}, alpha {self.expansion.alpha:g}",
             self.rerank and f"re-ranked by mutual neighbours, {self.rerank.words()}",
             self.relevant and f"marked as relevant: {', '.join(self.relevant)}",
             self.irrelevant and f"marked as irrelevant: {', '.join(self.irrelevant)}",
@@ -213,8 +215,8 @@ class Question(BaseModel):
             self.page and f"page {self.page}",
             self.up and f"{self.up} of models is up",
             self.min_score is not None and f"score at least {self.min_score}",
-            self.max_per_class and f"up to {self.max_per_class} patents per class",
-            self.max_per_registration and f"up to {self.max_per_registration} designs per registration",
+            self.max_per_class and f"up to {counted(self.max_per_class, 'patent')} per class",
+            self.max_per_registration and f"up to {counted(self.max_per_registration, 'design')} per registration",
             self.exact and "exact",
         ]
         return [word for word in said if isinstance(word, str) and word]

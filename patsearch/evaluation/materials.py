@@ -26,6 +26,7 @@ from patsearch.evaluation.images import encode_images, file_thumbnail
 from patsearch.evaluation.lists import ImageLists, read_lists
 from patsearch.evaluation.sketches import read_sketches
 from patsearch.evaluation.specs import DatasetSpec, deeppatent_lists
+from patsearch.text import counted
 from patsearch.types import Closing, JsonDict
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ def describe_spec(spec: IndexSpec) -> JsonDict:
 
 
 def _unread(problems: Sequence[str]) -> list[str]:
-    return [f"{len(problems)} files could not be read, the first: {problems[0]}"] if problems else []
+    return [f"{counted(len(problems), 'file')} could not be read, the first: {problems[0]}"] if problems else []
 
 
 def _slug(card: EncoderCard, whole_sheets: bool) -> str:

@@ -241,7 +241,7 @@ def test_refined_searches_say_so_in_the_record(index: Path, tmp_path: Path, caps
     assert asked["expansion"] == {"count": 1, "alpha": 3.0}  # type: ignore[index]
     text = page.read_text(encoding="utf-8")
     assert (
-        "mirrored copies tried, by shape alone, expanded by 1 drawings, alpha 3, re-ranked by mutual neighbours, k1 3"
+        "mirrored copies tried, by shape alone, expanded by 1 drawing, alpha 3, re-ranked by mutual neighbours, k1 3"
         in text
     )
     plain = ask(capsys, picture, "--index", index)

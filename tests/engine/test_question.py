@@ -14,6 +14,7 @@ from patsearch.engine.question import form_fields
 from patsearch.engine.wire import HitAnswer, hits_json
 from patsearch.errors import FilterError, ImageError, InputError, UsageError
 from patsearch.ingest import IngestOptions, ingest
+from patsearch.text import counted
 from patsearch.types import PatentHit
 
 GIVEN: dict[str, Any] = {
@@ -157,7 +158,7 @@ def test_results_of_one_main_class_are_limited(engine: Engine, most: int) -> Non
     assert engine.search(picture, k=2, max_per_class=most) == limited[:2]
     singles = engine.search(picture, k=50, max_per_class=most, drawings=True)
     assert {hit.patent for hit in singles} == set(wanted)
-    assert f"up to {most} patents per class" in Question(max_per_class=most).words()
+    assert f"up to {counted(most, 'patent')} per class" in Question(max_per_class=most).words()
 
 
 def test_an_answer_can_be_asked_for_again_with_its_vectors(engine: Engine) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from index_makers import make_index
 from PIL import Image
 from register_makers import design, picture, st86, unpacked
 
@@ -13,6 +15,7 @@ from patsearch.engine import Engine, Question, open_index
 from patsearch.engine.question import search
 from patsearch.filters import parse_filter
 from patsearch.ingest import IngestOptions, ingest
+from patsearch.text import counted
 
 
 @pytest.fixture(scope="module", params=["faiss", "qdrant"])
@@ -69,7 +72,7 @@ def test_results_of_one_registration_are_limited(engine: Engine, most: int) -> N
     assert [hit.patent for hit in hits] == wanted
     assert [hit.rank for hit in hits] == list(range(1, len(wanted) + 1))
     assert len(wanted) == 2 * most + 1
-    assert f"up to {most} designs per registration" in question.words()
+    assert f"up to {counted(most, 'design')} per registration" in question.words()
     both = search(engine, Question.of(image, top=50, max_per_registration=most, max_per_class=1)).hits
     assert both[0].patent == wanted[0]
     assert len(both) < len(wanted)
@@ -78,3 +81,15 @@ def test_results_of_one_registration_are_limited(engine: Engine, most: int) -> N
 def test_more_like_a_registration_leaves_its_designs_out(engine: Engine) -> None:
     hits = search(engine, Question.of((), like="FR20210001", top=50)).hits
     assert {hit.patent.partition("-")[0] for hit in hits} == {"FR20210002", "USD907292"}
+
+
+def test_a_patent_with_the_number_of_a_registration_is_deleted_alone(tmp_path: Path) -> None:
+    """As where pictures were ingested under a registration's number before its register was."""
+    with open_index(make_index(tmp_path / "index", 200), read_only=False) as engine:
+        own = [d.id for batch in engine.backend.payloads() for d in batch if d.patent == "WODM218234"]
+        designs = patents(engine, "patent=WODM218234") - {"WODM218234"}
+        assert own
+        assert designs
+        engine.delete(own)
+        assert patents(engine, "patent=WODM218234") == designs
+        assert engine.verify() == []
