@@ -79,14 +79,16 @@ def sheet_text(raster: Raster, pieces: Pieces, expected: Sequence[str]) -> tuple
         more, labels = _search(page, lines, (0, 90), expected, finish=finish, known=texts)
         texts += more
     if not any(label.meaning.number for label in labels):
-        _, turned = _search(page, lines, (180, 270), expected, finish=finish)
+        turned_texts, turned = _search(page, lines, (180, 270), expected, finish=finish)
         labels = turned if any(label.meaning.number for label in turned) else labels
     if not labels:
         short = [line for line in lines if line.aspect < 1.3 and line.crowding < 0.2][:_FIRST]
         more = texts + _read(page, short, (0,))
         heads = [text.line.members for text in _headers(more, lines, raster)]
         figures = np.delete(pieces.boxes, np.concatenate(heads) if heads else [], axis=0)
-        labels = _bare(figures, more, expected)
+        # Of a number on its head, or that runs down the sheet, "1.1" alone is as sure as that.
+        dotted = [text for text in turned_texts if "." in (text.meaning.number or "")]
+        labels = _bare(figures, more, expected) or _bare(figures, dotted, expected)
     labels = [
         replace(text, meaning=replace(text.meaning, number=spelling(text.meaning.number, expected))) for text in labels
     ]

@@ -222,3 +222,15 @@ def test_the_image_is_left_alone() -> None:
     before = sheet.tobytes()
     split_sheet(sheet)
     assert sheet.tobytes() == before
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_number_without_a_word_is_a_label_on_a_sheet_turned_any_way(turns: int) -> None:
+    sheet = paper()
+    chair(sheet, (300, 400), 900)
+    write(sheet, "1.2", (700, 150), 70)
+    lying = Image.fromarray(np.rot90(np.asarray(sheet), turns))
+    (upright,) = split_sheet(sheet, longest=None).figures
+    (figure,) = split_sheet(lying, longest=None).figures
+    assert figure.label == upright.label == "1.2"
+    assert np.abs(np.subtract(figure.image.shape, upright.image.shape)).max() <= 4
