@@ -402,6 +402,40 @@ def test_a_saved_search_opens_again(page: Page, demo: Demo, tmp_path: Path) -> N
     assert page.locator('[data-patent="USD9000038"] [data-testid="new-badge"]').count() == 1
 
 
+def test_a_saved_search_is_a_question_again(page: Page, demo: Demo, tmp_path: Path) -> None:
+    page.click("#options summary")
+    page.check('[name="mirror"]')
+    page.fill("#max-per-class", "9")
+    before = ask(page, demo.folder / "sketch.png")
+    page.locator(f'[data-patent="{before[2]}"] [data-testid="relevant"]').click()
+    page.click("#search-again")
+    page.fill("#expert", "uspc=D7")
+    page.click("#expert-add")
+    until(page, "document.querySelectorAll('[data-testid=result]').length < 20")
+    page.click("#save-search")
+    page.fill("#search-name", "pots")
+    with page.expect_download() as download:
+        page.click("#save-confirm")
+    download.value.save_as(tmp_path / "pots.json")
+    shown = found(page)
+    page.reload()
+    page.set_input_files("#open-saved-file", str(tmp_path / "pots.json"))
+    until(page, "document.title === 'pots: patsearch'")
+    assert found(page) == shown
+    assert page.get_by_test_id("stale").is_hidden()
+    assert page.get_by_test_id("chip").count() == 1
+    assert page.is_checked('[name="mirror"]')
+    assert page.input_value("#max-per-class") == "9"
+    assert page.locator(".filter-chip").first.inner_text().startswith("uspc=D7")
+    assert page.locator(f'[data-patent="{before[2]}"]').get_attribute("data-marked") == "relevant"
+    page.locator('[data-testid="why"]').first.click()
+    page.wait_for_selector('[data-testid="heat"]')
+    page.keyboard.press("Escape")
+    page.locator(".filter-chip button").first.click()
+    until(page, "document.querySelectorAll('[data-testid=result]').length === 20")
+    assert not page.title().startswith("pots")
+
+
 def test_the_keyboard_alone_is_enough(page: Page, demo: Demo) -> None:
     ask(page, demo.folder / "sketch.png")
     page.locator('[data-testid="result"]').first.focus()

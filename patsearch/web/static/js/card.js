@@ -66,9 +66,9 @@ function score(hit) {
 /**
  * @param {Hit} hit
  * @param {Actions} actions
- * @param {{fresh: boolean, canExplain: boolean}} what
+ * @param {{fresh: boolean}} what
  */
-export function card(hit, actions, { fresh, canExplain }) {
+export function card(hit, actions, { fresh }) {
   const id = `hit-${hit.rank}`;
   const image = h("img", { src: thumbnail(hit.drawing.id), alt: `${caption(hit.drawing)} of ${hit.patent}`, loading: "lazy", decoding: "async" });
   image.addEventListener("error", () => image.replaceWith(h("span", { class: "no-picture" }, "No picture")));
@@ -87,7 +87,7 @@ export function card(hit, actions, { fresh, canExplain }) {
     action("yes", "Relevant", { class: "mark yes", "aria-pressed": "false", "aria-label": named("Relevant"), title: "Relevant (r)", data: { mark: "relevant", testid: "relevant" }, on: { click: () => actions.mark(hit, "relevant") } }),
     action("no", "Not relevant", { class: "mark no", "aria-pressed": "false", "aria-label": named("Not relevant"), title: "Not relevant (n)", data: { mark: "irrelevant", testid: "irrelevant" }, on: { click: () => actions.mark(hit, "irrelevant") } }),
     action("more", "More like this", { class: "quiet", "aria-label": named("More like this"), title: "More like this (m)", data: { testid: "more-like" }, on: { click: () => actions.like(hit) } }),
-    canExplain && action("why", "Why", { class: "quiet", "aria-label": named("Why it matched"), title: "Why it matched (w)", data: { testid: "why" }, on: { click: () => actions.why(hit) } }),
+    action("why", "Why", { class: "quiet", "aria-label": named("Why it matched"), title: "Why it matched (w)", data: { testid: "why" }, on: { click: () => actions.why(hit) } }),
   );
   return h(
     "li",

@@ -41,6 +41,20 @@ function read() {
   emit("options");
 }
 
+/** Set the controls to what a saved search has; those that it does not name are as usual. @param {Record<string, any>} saved */
+export function setOptions(saved) {
+  for (const control of /** @type {NodeListOf<Control>} */ (byId("options").querySelectorAll("[name]"))) {
+    const value = saved[control.name];
+    if (control.type === "checkbox") control.checked = Boolean(value);
+    else if (control instanceof HTMLSelectElement) {
+      // A number of results that the page does not offer is the next that it does.
+      const offered = [...control.options].find((option) => Number(option.value) >= Number(value ?? control.value));
+      if (offered) control.value = offered.value;
+    } else control.value = value === null || value === undefined ? control.defaultValue : String(value);
+  }
+  read();
+}
+
 export function startOptions() {
   const options = byId("options");
   options.addEventListener("input", read);

@@ -36,6 +36,13 @@ export async function addPictures(files, replace = null, drawn = false) {
   return last;
 }
 
+/** Make these the pictures of the query. @param {Iterable<File>} files */
+export async function setPictures(files) {
+  Object.assign(state, { pictures: [], seeds: [] });
+  await addPictures(files);
+  emit("pictures");
+}
+
 /** @param {File} file @param {number | null} replace @param {boolean} drawn @returns {Promise<Picture | null>} */
 async function take(file, replace, drawn) {
   const { limits } = state;

@@ -4,7 +4,9 @@ import { postForFile, postForm } from "./api.js";
 import { askName } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { clearNotes, note, showError } from "./notes.js";
-import { toForm } from "./question.js";
+import { setOptions } from "./options.js";
+import { setPictures } from "./pictures.js";
+import { currentQuestion, toForm } from "./question.js";
 import { ask, forgetMarks } from "./search.js";
 import { emit, markedIds, state } from "./state.js";
 
@@ -57,6 +59,33 @@ async function save() {
   if (name) await fetchFile(byId("save-search"), `records?name=${encodeURIComponent(name)}`, fileName(name));
 }
 
+/**
+ * Restore the question of a saved search: its pictures as the file keeps them, patent, filter, options and marks.
+ * @param {any} record
+ */
+async function restore(record) {
+  state.like = record.like ?? "";
+  await setPictures(record.pictures.map((/** @type {{name: string, png: string}} */ picture) => pictureFile(picture)));
+  setOptions(record.options);
+  for (const part of [state.filters.locarno, state.filters.uspc, state.filters.owners]) part.clear();
+  Object.assign(state.filters, { from: "", to: "", title: "", ownerWords: "", inForce: "", expert: record.where ? [record.where] : [] });
+  for (const kind of /** @type {const} */ (["relevant", "irrelevant"])) {
+    for (const id of record.options[kind] ?? []) state.marks.set(id, { kind, patent: patentOf(id) });
+  }
+  state.applied = markedIds();
+  emit("filters");
+  emit("marks");
+}
+
+/** @param {{name: string, png: string}} picture */
+function pictureFile({ name, png }) {
+  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+  return new File([bytes], name, { type: "image/png" });
+}
+
+/** The patent that a drawing's id begins with, as in USD907292-D00001-1. @param {string} id */
+const patentOf = (id) => state.hits.find((hit) => hit.drawings.some((drawing) => drawing.id === id))?.patent ?? id.split("-").slice(0, -2).join("-");
+
 /** @param {File} file */
 async function openSaved(file) {
   clearNotes();
@@ -65,16 +94,10 @@ async function openSaved(file) {
   await ask(null, async (signal) => {
     const answer = await postForm("records/rerun", body, signal);
     forgetMarks();
-    Object.assign(state, {
-      pictures: [],
-      seeds: [],
-      like: "",
-      asked: null,
-      hits: answer.hits,
-      more: false,
-      saved: { name: answer.name, record: answer.record, fresh: new Set(answer.new) },
-    });
-    emit("pictures");
+    const saved = { name: answer.name, record: answer.record, fresh: new Set(answer.new) };
+    Object.assign(state, { asked: null, hits: answer.hits, more: false, saved });
+    await restore(answer.record);
+    state.asked = currentQuestion();
     emit("found", answer);
     const count = answer.new.length;
     if (count) note("info", `${count === 1 ? "One patent is" : `${count} patents are`} new since this search was last shown.`, "Download the updated file, so that they count as seen next time.");

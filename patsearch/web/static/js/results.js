@@ -33,7 +33,7 @@ function setState(to) {
 /** @param {Hit[]} hits */
 function make(hits) {
   const { saved } = state;
-  return hits.map((hit) => card(hit, actions, { fresh: Boolean(saved?.fresh.has(hit.patent)), canExplain: !saved }));
+  return hits.map((hit) => card(hit, actions, { fresh: Boolean(saved?.fresh.has(hit.patent)) }));
 }
 
 /** A line above the results from which on all are far: the shapes of drawings that have nothing in common score as much. */
@@ -86,8 +86,7 @@ function after() {
   const any = state.hits.length > 0;
   byId("results-bar").hidden = !any && !state.saved;
   byId("show-more").hidden = !state.more;
-  const reportable = any && !state.saved;
-  for (const id of ["report-html", "report-pdf", "save-search"]) byId(id).hidden = !reportable;
+  for (const id of ["report-html", "report-pdf", "save-search"]) byId(id).hidden = !any;
   byId("download-updated").hidden = !state.saved;
   showEmpty(any);
 }
@@ -186,7 +185,7 @@ export function actOn(what) {
   const hit = focusedHit();
   if (!hit) return false;
   if (what === "relevant" || what === "irrelevant") actions.mark(hit, what);
-  else if (what !== "why" || !state.saved) actions[what](hit);
+  else actions[what](hit);
   return true;
 }
 
