@@ -1,14 +1,14 @@
 """What sources of design registers share: notices in files, pictures next to them, one unit for each design.
 
-Files are read twice: first to learn which notice of each design is the latest, then to make the units. So memory
-grows with the number of designs and not with what is said about them.
+Large files are read twice: first to learn which notice of each design is the latest, then to make the units. So
+memory grows with the number of designs and not with what is said about them.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -31,6 +31,7 @@ MAX_TEXT = 4 << 30  # bytes of an XML or JSON file: a register as one file
 LOOK_AT = 20_000  # entries of a folder that `recognises` looks at
 HEAD = 1 << 16  # bytes at the beginning of a file that show what it is
 _TEXTS = (".xml", ".sgm", ".sgml", ".json", ".csv")
+_MOST_KEPT = 5000  # notices that are kept, not read again
 _MOST_IN_ZIP = 20  # members of a ZIP whose heads are looked at
 
 
@@ -51,6 +52,9 @@ class _Text:
     delivery: str
     delivered: date | None  # the day in its name, or else that of its ZIP or folder
     around: date | None  # the day in the name of its ZIP or folder
+
+
+_Found = tuple[_Text, tuple[str, Notice] | Happened | Problem]
 
 
 class RegisterSource(Source):
@@ -100,21 +104,25 @@ class RegisterSource(Source):
         known: defaultdict[str, list[_Known]] = defaultdict(list)
         events: defaultdict[str, set[Event]] = defaultdict(set)
         origins: dict[str, str] = {}
-        for text in texts:
-            for one in self._read(text):
-                if isinstance(one, Problem):
-                    yield one
-                elif isinstance(one, Happened):
-                    events[one.registration].update(one.events)
-                    origins.setdefault(one.registration, printable(text.file.path.name))
-                else:
-                    known[one[1].patent.number].append(_known(text, *one))
+        kept: list[_Found] | None = []
+        for text, one in self._all(texts):
+            if isinstance(one, Problem):
+                yield one
+            elif isinstance(one, Happened):
+                events[one.registration].update(one.events)
+                origins.setdefault(one.registration, printable(text.file.path.name))
+            else:
+                known[one[1].patent.number].append(_known(text, *one))
+                if kept is not None:
+                    kept.append((text, one))
+                    kept = kept if len(kept) <= _MOST_KEPT else None
         for seen in known.values():
             seen.sort(reverse=True)
         self._total = len(known) + len(events)
         for registration, happened in events.items():  # first, so that designs are described once
             yield _events(registration, happened, origins[registration])
-        yield from self._latest(texts, known)
+        few = kept
+        yield from self._latest(lambda: few or self._all(texts), known)
         yield from self._unused()
 
     def total(self) -> int | None:
@@ -210,25 +218,36 @@ class RegisterSource(Source):
         except SourceError as error:
             yield Problem(text.file.where, error.message.removeprefix(f"{text.file.where}: "))
 
-    def _latest(self, texts: list[_Text], known: dict[str, list[_Known]]) -> Iterator[Unit | Problem]:
-        """The unit of each design, from its latest notice."""
-        earlier = self._earlier_views(texts, known)
+    def _all(self, texts: list[_Text]) -> Iterator[_Found]:
+        """What all files say, each with its file."""
         for text in texts:
-            for found in self._read(text):
-                if not isinstance(found, tuple):
-                    continue  # said before
-                dated, notice = found
-                number = notice.patent.number
-                if dated != known[number][0].version:
-                    self._note(text, notice, known[number])
-                    continue
-                spoken = dated, notice.views
-                if notice.views is None:
-                    spoken = earlier.get(number, ("", None)) if notice.deed != "deleted" else spoken
-                yield self._unit(text, dated, notice, spoken, known[number])
+            for one in self._read(text):
+                yield text, one
+
+    def _latest(
+        self, everything: Callable[[], Iterable[_Found]], known: dict[str, list[_Known]]
+    ) -> Iterator[Unit | Problem]:
+        """The unit of each design, from its latest notice.
+
+        Args:
+            everything: gives what all files say, as often as it is called.
+        """
+        earlier = self._earlier_views(everything, known)
+        for text, found in everything():
+            if not isinstance(found, tuple):
+                continue  # said before
+            dated, notice = found
+            number = notice.patent.number
+            if dated != known[number][0].version:
+                self._note(text, notice, known[number])
+                continue
+            spoken = dated, notice.views
+            if notice.views is None:
+                spoken = earlier.get(number, ("", None)) if notice.deed != "deleted" else spoken
+            yield self._unit(text, dated, notice, spoken, known[number])
 
     def _earlier_views(
-        self, texts: list[_Text], known: dict[str, list[_Known]]
+        self, everything: Callable[[], Iterable[_Found]], known: dict[str, list[_Known]]
     ) -> dict[str, tuple[str, tuple[View, ...] | None]]:
         """Of designs whose latest notice does not speak of views: version and views of the latest that does."""
         wanted = {
@@ -237,10 +256,9 @@ class RegisterSource(Source):
             if not seen[0].has_views and len(seen) > 1
         }
         views: dict[str, tuple[str, tuple[View, ...] | None]] = {}
-        for text in texts if wanted else ():
-            for found in self._read(text):
-                if isinstance(found, tuple) and found[0] == wanted.get(found[1].patent.number):
-                    views[found[1].patent.number] = found[0], found[1].views
+        for _, found in everything() if wanted else ():
+            if isinstance(found, tuple) and found[0] == wanted.get(found[1].patent.number):
+                views[found[1].patent.number] = found[0], found[1].views
         return views
 
     def _note(self, text: _Text, notice: Notice, seen: list[_Known]) -> None:
