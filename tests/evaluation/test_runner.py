@@ -281,7 +281,7 @@ class TestTrec:
         (folder / "images" / "3-2.png").unlink()
         (evaluation, _) = bench(f"trec:{folder}", backends=()).evaluations
         assert evaluation.dataset["gallery"] == 7
-        assert any("1 files could not be read" in note for note in evaluation.dataset["notes"])
+        assert any("1 file could not be read" in note for note in evaluation.dataset["notes"])
         assert [r.ranks.relevant for r in evaluation.quality.records] == [2, 2, 2, 1]
 
     def test_judgements_are_the_list_s_own(self, folder: Path) -> None:

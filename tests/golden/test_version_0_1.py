@@ -171,4 +171,9 @@ def test_the_server(index: Path) -> None:
         answer = client.post("/api/v1/search", files=files, data={"top": "5", "style": "1"})
         assert not list(differences(golden("search.json"), answer.json()))
         for address, name in (("facets", "facets"), ("index", "server-index"), ("patents/D900002", "patent")):
-            assert not list(differences(golden(f"{name}.json"), client.get(f"/api/v1/{address}").json()))
+            now = client.get(f"/api/v1/{address}").json()
+            for main in [main for tree in now.get("classes", {}).values() for main in tree if name == "facets"]:
+                for subclass in main["children"]:
+                    assert subclass["title"]
+                    subclass["title"] = None  # 0.1 had none
+            assert not list(differences(golden(f"{name}.json"), now))
