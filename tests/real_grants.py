@@ -121,7 +121,11 @@ def independent_bibliography(data: bytes) -> dict[str, object]:
 
 
 def bare(country: str, number: str) -> str:
-    """Country and number without signs, leading zeros and a letter at the end, which may be a kind: for comparing."""
+    """Country and number without signs, leading zeros and a letter at the end, which may be a kind: for comparing.
+
+    The place of a design within a registration has four digits, as in WOD210769-0005, which grants cite with three.
+    """
+    number = re.sub(r"(?<=\d)-(\d{2,3})$", lambda place: place[1].zfill(4), number)
     found = re.fullmatch(r"([A-Z]*)0*(.*?)[A-Z]?", re.sub(r"[^0-9A-Z]", "", (country + number).upper()))
     assert found
     return found[1] + found[2]
