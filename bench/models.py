@@ -103,6 +103,26 @@ def place(query: Vectors, gallery: list[Vectors], own: int) -> int:
     return int((scores > scores[own]).sum()) + 1
 
 
+def drawn_gallery(
+    encoder: Encoder, folder: Path, seed: int, designs: int, others: int
+) -> tuple[list[tuple[str, Shape]], list[Vectors]]:
+    """The first held-out shapes with their names, and the shape vectors of the drawings of these and others."""
+    shapes: list[tuple[str, Shape]] = []
+    gallery: list[Vectors] = []
+    for name, shape in held_out(folder, seed):
+        images = drawn(shape, np.random.default_rng([seed, len(gallery)]))
+        if images:
+            gallery.append(shape_part(encoder.encode_batch(images), encoder.card.shape_dim))
+            shapes += [(name, shape)] * (len(shapes) < designs)
+        if len(gallery) == designs + others:
+            break
+    return shapes, gallery
+
+
+def hit_rates(ranks: list[int]) -> dict[str, float]:
+    return {f"hit_rate@{k}": float((np.asarray(ranks) <= k).mean()) for k in (1, 10)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", type=Path)
@@ -115,15 +135,7 @@ def main() -> None:
     options = parser.parse_args()
     encoder = load_encoder(options.encoder) if options.encoder else load_encoder()
     dim = encoder.card.shape_dim
-    shapes: list[tuple[str, Shape]] = []
-    gallery: list[Vectors] = []
-    for name, shape in held_out(options.shapes, options.seed):
-        images = drawn(shape, np.random.default_rng([options.seed, len(gallery)]))
-        if images:
-            gallery.append(shape_part(encoder.encode_batch(images), dim))
-            shapes += [(name, shape)] * (len(shapes) < options.designs)
-        if len(gallery) == options.designs + options.others:
-            break
+    shapes, gallery = drawn_gallery(encoder, options.shapes, options.seed, options.designs, options.others)
     print(f"{len(shapes)} designs among {len(gallery)}, {sum(map(len, gallery))} drawings", flush=True)
     asking = Asking(encoder)
     results = {}
@@ -131,11 +143,10 @@ def main() -> None:
         start, ranks = time.perf_counter(), []
         for own, (_, shape) in enumerate(shapes):
             ranks.append(place(shape_part(asking.views(written(shape, kind)), dim), gallery, own))
-        found = np.asarray(ranks)
-        results[kind] = {f"hit_rate@{k}": float((found <= k).mean()) for k in (1, 10)}
+        results[kind] = hit_rates(ranks)
         seconds = (time.perf_counter() - start) / len(shapes)
         print(f"{kind}: {results[kind]}, {seconds:.2f} s a model", flush=True)
-        print(f"  not first: {[(shapes[i][0], ranks[i]) for i in np.flatnonzero(found > 1)]}")
+        print(f"  not first: {[(shapes[i][0], ranks[i]) for i in np.flatnonzero(np.asarray(ranks) > 1)]}")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

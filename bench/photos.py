@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from models import Shape, Vectors, drawn, held_out
+from models import Shape, Vectors, drawn_gallery, hit_rates
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -121,19 +121,11 @@ def main() -> None:
     def encode(pictures: list[Grey]) -> Vectors:
         return shape_part(encode_figures(encoder, [pictures]).vectors, dim)
 
-    gallery: list[Vectors] = []
-    shapes: list[Shape] = []
-    for _, shape in held_out(options.shapes, options.seed):
-        images = drawn(shape, np.random.default_rng([options.seed, len(gallery)]))
-        if images:
-            gallery.append(shape_part(encoder.encode_batch(images), dim))
-            shapes += [shape] * (len(shapes) < options.designs)
-        if len(gallery) == options.designs + options.others:
-            break
+    shapes, gallery = drawn_gallery(encoder, options.shapes, options.seed, options.designs, options.others)
     print(f"{len(shapes)} photographs, {len(gallery)} designs, {sum(map(len, gallery))} drawings", flush=True)
     ranks: dict[str, list[int]] = {"photograph": [], "lines": [], "both": []}
     seconds = recognised = 0.0
-    for own, shape in enumerate(shapes):
+    for own, (_, shape) in enumerate(shapes):
         data = photograph(shape, np.random.default_rng([options.seed, own, 7]))
         start = time.perf_counter()
         figures = [figure.image for figure in read_figures(data, Reading(), name="photograph").figures]
@@ -142,10 +134,7 @@ def main() -> None:
         vectors = encode(figures if len(figures) == 2 else figures[:1] * 2)
         for name, part in zip(ranks, (vectors[:1], vectors[1:], vectors), strict=True):
             ranks[name].append(place(part, gallery, own))
-    results = {
-        name: {f"hit_rate@{k}": float((np.asarray(found) <= k).mean()) for k in (1, 10)}
-        for name, found in ranks.items()
-    }
+    results = {name: hit_rates(found) for name, found in ranks.items()}
     print(f"recognised {recognised / len(shapes):.3f}, read in {seconds / len(shapes):.2f} s")
     for name, found in results.items():
         print(f"{name}: {found}")

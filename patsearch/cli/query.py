@@ -216,9 +216,6 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    def cell(text: str) -> str:
-        return escape(visible(text))
-
     if not hits:
         stderr().print("Nothing found.")
         return
@@ -228,22 +225,23 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
         codes = [code for scheme in best.classes_json().values() for code in scheme[:2]]
         # A picture that is a patent by itself is called as the patent is.
         drawing = f"FIG. {best.figure}" if best.figure else best.sheet if best.sheet != hit.patent else ""
-        rows.append(
-            (str(hit.rank), hit.patent, f"{hit.score:.3f}", hit.title, str(hit.granted or ""), " ".join(codes), drawing)
-        )
+        cells = (
+            str(hit.rank), hit.patent, f"{hit.score:.3f}", hit.title, str(hit.granted or ""), " ".join(codes), drawing
+        )  # fmt: skip
+        rows.append([visible(cell) for cell in cells])
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [place for place, column in enumerate(zip(*rows, strict=True)) if any(column)]
     for place in shown:
         name = _COLUMNS[place]
         # Only titles are broken within a word.
-        words = (word for row in rows for word in visible(row[place]).split())
+        words = (word for row in rows for word in row[place].split())
         least = max(map(len, words), default=1) if name in ("Classes", "Drawing") else None
         table.add_column(
             name, justify="right" if name in ("#", "Score") else "left", no_wrap=name in ("Patent", "Granted"),
             overflow="fold", min_width=least,
         )  # fmt: skip
     for row in rows:
-        table.add_row(*(cell(row[place]) for place in shown))
+        table.add_row(*(escape(row[place]) for place in shown))
     console = stdout()
     with console.capture() as captured:
         console.print(table)

@@ -175,8 +175,10 @@ class _Run:
 
     def _is_older(self, unit: Unit) -> bool:
         """Whether it is an earlier notice about a design than the one that described it."""
-        entry = self._engine.journal.get(unit.key) if isinstance(unit, DesignUnit) else None
-        return entry is not None and nothing_new(unit, entry) == OLDER  # type: ignore[arg-type]
+        if not isinstance(unit, DesignUnit):
+            return False
+        entry = self._engine.journal.get(unit.key)
+        return entry is not None and nothing_new(unit, entry) == OLDER
 
     def _take(self, unit: Unit, result: UnitResult) -> None:
         for stage, seconds in result.stages.items():

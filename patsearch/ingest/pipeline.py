@@ -216,12 +216,13 @@ class _Run:
         if isinstance(unit, RegistrationUnit):
             done = not self.options.again and entry.patent not in self._cut_off and {*unit.events} <= {*settings.events}
             return _THERE if done else None
-        if isinstance(unit, DesignUnit) and (reason := nothing_new(unit, entry)) in (OLDER, DELETED):
+        reason = nothing_new(unit, entry) if isinstance(unit, DesignUnit) else None
+        if reason in (OLDER, DELETED):
             return reason
         if self.options.again or entry.patent in self._cut_off or settings.shape != self._shape:
             return None
         if isinstance(unit, DesignUnit) and settings.dated is not None and entry.state not in ("deleted", "replaced"):
-            return nothing_new(unit, entry) and (_THERE if entry.drawings else _WITHOUT)
+            return reason and (_THERE if entry.drawings else _WITHOUT)
         if entry.fingerprint != unit.fingerprint:
             return None
         there = _THERE if settings.described else _UNDESCRIBED

@@ -394,7 +394,7 @@ class Workers:
                     answer = await asyncio.wrap_future(future)
                 except BrokenProcessPool as error:
                     reason = error
-                except Exception:
+                except Exception:  # a worker took it, and ended it in this way
                     self.finished += 1
                     raise
                 else:
