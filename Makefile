@@ -84,11 +84,11 @@ dist: $(VENV)/base.stamp
 	@test $$(cat dist/*.tar.gz | wc -c) -lt $(SDIST_BYTES) || { echo "The sdist is over $(SDIST_BYTES) bytes."; exit 1; }
 	@test $$(cat dist/*.whl | wc -c) -lt $(WHEEL_BYTES) || { echo "The wheel is over $(WHEEL_BYTES) bytes."; exit 1; }
 
-# Make the shipped encoder again; takes hours: make encoder SHAPES=DIR OUT=DIR [SCORE='--patents DIR --sketches DIR'].
+# Make the shipped encoder again; takes hours: make encoder SHAPES=DIR ICONS=DIR OUT=DIR [SCORE='--patents DIR --sketches DIR'].
 # `make encoder SCORE=--small` shows in a minute that every step works.
 OUT ?= encoder-out
 encoder: $(VENV)/dev.stamp
-	$(BIN)/python tools/make_encoder.py --shapes "$(SHAPES)" --out "$(OUT)" $(SCORE)
+	$(BIN)/python tools/make_encoder.py --shapes "$(SHAPES)" --icons "$(ICONS)" --out "$(OUT)" $(SCORE)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

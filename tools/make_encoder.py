@@ -1,12 +1,16 @@
 """Make the shipped encoder, or one like it: corpora, training, weights of both networks, export, 8 bits, scores, card.
 
-    python tools/make_encoder.py --shapes ../shapes --out made
-    python tools/make_encoder.py --shapes ../shapes --out made --patents DIR --distractors DIR --sketches DIR
+    npm pack @iconify/json && tar xzf iconify-json-*.tgz
+    python tools/make_encoder.py --shapes ../shapes --icons package --out made
+    python tools/make_encoder.py --shapes ../shapes --icons package --out made --finished
+    python tools/make_encoder.py --shapes ../shapes --icons package --out made --patents DIR --sketches DIR
     python tools/make_encoder.py --small --out made
 
 `tools/encoder.toml` says what is made. Every step leaves its result in a folder under --out; a finished step is
 skipped, an interrupted one resumes. The encoder ends up in OUT/encoder, in 8 bits, with a card that holds its scores
 on the sets given, next to those of the untrained baseline; OUT/float has it in float32.
+
+--finished takes the weights that runs left in tools/checkpoints, and trains nothing.
 
 --small makes a useless encoder of a handful of synthetic designs in a minute, to see that every step works.
 
@@ -26,15 +30,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patsearch.encoder.card import EncoderCard, Score
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.preprocess import Preprocessing, densest_windows
+from patsearch.training.augment.augmentation import fit
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.drawings import some_drawings
 from patsearch.training.export.quantise import quantise
-from workshop.details import Details, Tiles, fit_axes, local_part
-from workshop.export import export_encoder, pooled_embeddings, read_backbone
+from workshop.details import Details, Tiles, fit_axes, local_part, whole_part
+from workshop.export import export_encoder, pooled_embeddings, read_backbone, write_backbone
 from workshop.lite0 import Weights, build_network
 
 HERE = Path(__file__).resolve().parent
@@ -65,27 +71,45 @@ def call(*words: object) -> str:
     return done.stdout
 
 
-def render(plan: Mapping[str, Any], name: str, shapes: str, out: Path, *, small: bool) -> Path:
+def render(plan: Mapping[str, Any], name: str, arguments: argparse.Namespace) -> Path:
     """Draw one corpus; the folder of its cache."""
-    folder = out / "corpora" / name
+    folder: Path = arguments.out / "corpora" / name
     settings = dict(plan["corpora"][name])
-    if small:
+    tool, source = settings.pop("tool", "shapes"), arguments.shapes
+    if tool == "icons" and not arguments.small:
+        if not arguments.icons:
+            raise SystemExit(f"The corpus {name!r} needs --icons: npm pack @iconify/json && tar xzf iconify-json-*.tgz")
+        source = arguments.icons
+    elif tool == "icons":
+        tool, source = "shapes", ""  # to see that every step works, synthetic designs are as good as icons
+    if arguments.small:
         settings |= SMALL_CORPUS | {"size": SMALL}
     words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
-    source = ["--shapes", shapes] if shapes else []
-    call(sys.executable, HERE / "render_shapes.py", "--out", folder, *source, *words)
+    given = [f"--{tool}", source] if source else []
+    call(sys.executable, HERE / f"render_{tool}.py", "--out", folder, *given, *words)
     return folder
 
 
-def train(plan: Mapping[str, Any], name: str, caches: Mapping[str, Path], out: Path, *, small: bool) -> Path:
+def train(plan: Mapping[str, Any], name: str, caches: Mapping[str, Path], arguments: argparse.Namespace) -> Path:
     """One run; its state."""
-    run, folder = plan["runs"][name], out / "runs" / name
+    run = plan["runs"][name]
+    folder: Path = arguments.out / "runs" / name
     data = [word for corpus in run["corpora"] for word in ("--data", caches[corpus])]
-    start = run["start"] if run["start"] == "imagenet" else ROOT / run["start"]
-    changes = [f"network.start={start}", *run.get("set", []), *(SMALL_RUN if small else ())]
+    start = begin(plan, name, arguments.out / "starts" / f"{name}.safetensors")
+    changes = [f"network.start={start}", *run.get("set", []), *(SMALL_RUN if arguments.small else ())]
     sets = [word for change in changes for word in ("--set", change)]
     call(sys.executable, "-m", "patsearch", "train", run["recipe"], *data, "--out", folder, "--threads", 1, *sets)
     return folder / "state.safetensors"
+
+
+def begin(plan: Mapping[str, Any], name: str, path: Path) -> str:
+    """What a run starts from: ImageNet's weights, or a file with a mean of finished ones."""
+    start = plan["runs"][name]["start"]
+    if start == "imagenet":
+        return str(start)
+    parts = {part: read_backbone(ROOT / plan["starts"][part]["path"]) for part in start}
+    write_backbone(mean(parts, start), path)
+    return str(path)
 
 
 def mean(parts: Mapping[str, Weights], shares: Mapping[str, float]) -> Weights:
@@ -102,17 +126,35 @@ def mean_of(plan: Mapping[str, Any], name: str, parts: Mapping[str, Weights]) ->
     return mean({part: parts[part] for part in shares}, shares)
 
 
-def second_look(plan: Mapping[str, Any], weights: Weights, cache: DrawingCache, side: int) -> Details:
-    """How windows add to the vector: the axes are those of at most `drawings` windows of a corpus, cut to `side`."""
-    settings = plan["details"]
+def second_look(
+    plan: Mapping[str, Any], whole: Weights, windows: Weights, caches: Mapping[str, Path], spec: Preprocessing
+) -> Details:
+    """How windows add to the vector, and the axes that are kept: those of the windows and drawings of corpora."""
+    settings, kept = plan["details"], plan["shape"]
+    cut = np.concatenate(
+        [
+            densest_windows(drawing, 1, spec.smaller.size)
+            for drawing in drawings_of(caches, settings["corpus"], settings)
+        ]
+    )
+    vectors = pooled_embeddings(build_network(windows), cut)[:, np.newaxis]  # (N, 1, C)
+    axes = fit_axes(local_part(vectors, Tiles.of_windows(cut[:, np.newaxis])), min(settings["dim"], len(cut)))
+    shares, network = tuple(settings["shares"]), build_network(whole, power=kept["power"])
+    drawn = [drawing for corpus in kept["corpora"] for drawing in drawings_of(caches, corpus, kept)]
+    copies = [
+        pooled_embeddings(network, (fit(drawing, min(side.size, len(drawing))) for drawing in drawn))
+        for side in (spec.whole, spec.smaller)
+    ]
+    shape_axes = fit_axes(whole_part(np.stack(copies, axis=1), shares), min(kept["dim"], len(drawn)))
+    return Details(settings["weight"], shares, axes, weights=windows, shape_axes=shape_axes)
+
+
+def drawings_of(caches: Mapping[str, Path], corpus: str, settings: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
+    """At most `drawings` drawings of a corpus, in the order of the cache."""
+    cache = DrawingCache(caches[corpus])
     places = [(design, i) for design, record in enumerate(cache.records) for i in range(len(record.kinds))]
     chosen = np.random.default_rng(0).permutation(len(places))[: settings["drawings"]]
-    drawn = [cache.drawing(*places[at]) for at in sorted(chosen.tolist())]
-    windows = np.concatenate([densest_windows(drawing, 1, side) for drawing in drawn])
-    vectors = pooled_embeddings(build_network(weights), windows)[:, np.newaxis]  # (N, 1, C)
-    local = local_part(vectors, Tiles.of_windows(windows[:, np.newaxis]))
-    axes = fit_axes(local, min(settings["dim"], len(windows)))
-    return Details(settings["weight"], tuple(settings["shares"]), axes, weights=weights)
+    return [cache.drawing(*places[at]) for at in sorted(chosen.tolist())]
 
 
 def patent_scores(encoder: str, arguments: argparse.Namespace) -> dict[str, list[Score]]:
@@ -181,7 +223,7 @@ def finish(
     """Export, measure, and write the card; the encoder's file."""
     whole, windows = mean_of(plan, "whole", parts), mean_of(plan, "windows", parts)
     spec = Preprocessing(**plan["preprocessing"] | ({"size": 224} if arguments.small else {}))
-    details = second_look(plan, windows, DrawingCache(caches[plan["details"]["corpus"]]), spec.smaller.size)
+    details = second_look(plan, whole, windows, caches, spec)
     card = EncoderCard(
         name=plan["name"],
         title=TITLE,
@@ -193,11 +235,12 @@ def finish(
         notes=plan.get("notes", ""),
     )
     exact = arguments.out / "float" / f"{card.name}.onnx"
-    card = export_encoder(build_network(whole), card, exact.parent, details=details, half=True)
+    network = build_network(whole, power=plan["shape"]["power"])
+    card = export_encoder(network, card, exact.parent, details=details, half=True)
     count = 8 if arguments.small else plan["bytes"]["drawings"]
-    some = some_drawings([], spec, 2 * count)
+    drawn = some_drawings([], spec, 2 * count)
     written = quantise(
-        OnnxEncoder(exact, card), arguments.out / "encoder", card.name, calibration=some[:count], check=some[count:]
+        OnnxEncoder(exact, card), arguments.out / "encoder", card.name, calibration=drawn[:count], check=drawn[count:]
     )
     path, card = written.path, written.card
     found = patent_scores(f"onnx:{path}", arguments) if arguments.patents else {}
@@ -217,6 +260,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", type=Path, default=HERE / "encoder.toml", help="what to make")
     parser.add_argument("--shapes", default="", help="folder of the shape pack; without it, synthetic families alone")
+    parser.add_argument("--icons", default="", help="folder of the unpacked @iconify/json")
+    parser.add_argument("--finished", action="store_true", help="take finished weights of runs, train nothing")
     parser.add_argument("--out", type=Path, required=True, help="folder of everything that is made")
     parser.add_argument("--small", action="store_true", help="a useless encoder in a minute")
     parser.add_argument("--patents", help="patents to measure on, as `patsearch bench --dataset`")
@@ -227,13 +272,16 @@ def main() -> None:
     arguments.out = arguments.out.absolute()
     plan = tomllib.loads(arguments.plan.read_text(encoding="utf-8"))
     used = {name for network in ("whole", "windows") for name, share in plan[network].items() if share}
-    needed = {corpus for name, run in plan["runs"].items() if name in used for corpus in run["corpora"]}
+    runs = [name for name in plan["runs"] if name in used]
+    trained = [] if arguments.finished else runs
+    needed = {corpus for name in trained for corpus in plan["runs"][name]["corpora"]}
     caches = {
-        name: render(plan, name, arguments.shapes, arguments.out, small=arguments.small)
-        for name in sorted(needed | {plan["details"]["corpus"]})
+        name: render(plan, name, arguments)
+        for name in sorted(needed | {plan["details"]["corpus"], *plan["shape"]["corpora"]})
     }
-    states = {
-        name: train(plan, name, caches, arguments.out, small=arguments.small) for name in plan["runs"] if name in used
+    states: dict[str, Path] = {
+        name: train(plan, name, caches, arguments) if name in trained else ROOT / plan["runs"][name]["finished"]
+        for name in runs
     }
     starts = {name: ROOT / start["path"] for name, start in plan["starts"].items() if name in used}
     parts = {name: read_backbone(path) for name, path in {**starts, **states}.items()}

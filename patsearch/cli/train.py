@@ -122,7 +122,7 @@ def _run(
     network = build(recipe)
     cache = _open(data, recipe, out, options, quiet)
     keep_memory()
-    with _watch(quiet) as watch:
+    with _watch(quiet) as (watch, watch_teachers):
         result = train_network(
             recipe,
             cache,
@@ -132,6 +132,7 @@ def _run(
             threads=threads,
             tensorboard=tensorboard,
             watch=watch,
+            watch_teachers=watch_teachers,
         )
     leave()
     return result
@@ -212,8 +213,8 @@ def _list(as_json: bool) -> None:
 
 
 @contextmanager
-def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on a terminal; elsewhere a line for every row of the log."""
+def _watch(quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Callable[[int, int], None]]]:
+    """A progress bar on a terminal; elsewhere a line for every row of the log. For the steps, and for the teachers."""
     console = stderr()
     with progress(quiet=quiet) as bar:
         task = bar.add_task("training", total=None, rate="")
@@ -231,7 +232,12 @@ def _watch(quiet: bool) -> Iterator[Callable[[Progress], None]]:
             # For a budget in seconds: the steps that it allows at the speed so far.
             bar.update(task, completed=now.step, total=max(now.step, round(now.step / now.share)), rate=text)
 
-        yield watch
+        def watch_teachers(done: int, count: int) -> None:
+            bar.update(task, description="asking teachers", completed=done, total=count, rate=f"{done:,} drawings")
+            if done == count:
+                bar.reset(task, description="training", total=None, rate="")
+
+        yield watch, watch_teachers
 
 
 _SHOWN = ("map_groups", "map_families")

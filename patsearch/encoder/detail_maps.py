@@ -3,7 +3,7 @@
 Such a graph says what it does by the names of its tensors (`workshop.lite0_graph` writes it). With the pooled
 channels v of each look, of unit length as v':
 
-    whole:  unit(sum of a v')      of the looks at the whole in two sizes, by fixed shares a
+    whole:  unit(sum of a v') W    of the looks at the whole in two sizes, by fixed shares a, turned to fewer axes W
     local:  unit(sum of a v') A    of the windows, by the roots a of their ink, turned to fewer axes A
     vector: unit(whole, g local + h e), e a separate axis, h > 0 for drawings that are blurred or without windows
 
@@ -27,6 +27,8 @@ from patsearch.encoder.onnx_graph import Node
 WHOLE, LOCAL, POWERS, SHARES = "look.whole", "look.local", ".powers", ".shares"
 # The axes (C, dim); the last is empty, a separate one for drawings without a local part.
 AXES = f"{LOCAL}.axes"
+# Those of the whole, (C, dim); a graph that keeps all channels has none.
+WHOLE_AXES = f"{WHOLE}.axes"
 
 
 class DetailMaps:
@@ -38,24 +40,39 @@ class DetailMaps:
         output: name of the vectors.
         shares: of these looks.
         axes: (C, dim of the local part).
+        whole_axes: (C, dim of the whole's part); None where it keeps all channels.
     """
 
-    def __init__(self, run: Run, names: Sequence[str], output: str, *, shares: Sequence[float], axes: Vectors) -> None:
+    def __init__(
+        self,
+        run: Run,
+        names: Sequence[str],
+        output: str,
+        *,
+        shares: Sequence[float],
+        axes: Vectors,
+        whole_axes: Vectors | None = None,
+    ) -> None:
         self._run, self._names, self._output = run, tuple(names), output
-        self._shares, self._axes = tuple(shares), axes
+        self._shares, self._axes, self._whole_axes = tuple(shares), axes, whole_axes
 
     @classmethod
-    def probe(cls, run: Run, names: Sequence[str], output: str, size: int) -> DetailMaps | None:
+    def probe(
+        cls, run: Run, names: Sequence[str], output: str, size: int, *, whole_axes: bool = False
+    ) -> DetailMaps | None:
         """None where three pictures of noise show that the graph computes something else than its names say."""
         noise = np.random.default_rng(0).integers(0, 256, (3, size, size), dtype=np.uint8)
-        found = run([AXES, *(name + SHARES for name in names)], noise[:1])
+        found = run([AXES, *([WHOLE_AXES] if whole_axes else []), *(name + SHARES for name in names)], noise[:1])
         axes = np.asarray(found[AXES], np.float64)
-        maps = cls(run, names, output, shares=[float(found[name + SHARES]) for name in names], axes=axes)
+        turned = np.asarray(found[WHOLE_AXES], np.float64) if whole_axes else None
+        shares = [float(found[name + SHARES]) for name in names]
+        maps = cls(run, names, output, shares=shares, axes=axes, whole_axes=turned)
         for regions in maps.regions(noise):
             whole, local = (
                 np.sum([look.channels for look in regions.looks if (look.window is None) == is_whole], axis=0)
                 for is_whole in (True, False)
             )
+            whole = whole if turned is None else whole @ turned
             if not np.allclose(np.concatenate([whole, local @ axes]), regions.vector, atol=TOLERANCE):
                 return None
         return maps
@@ -75,11 +92,13 @@ class DetailMaps:
         shares = found[LOCAL + SHARES][n, :, 0]
         windows = [share * _unit(found[LOCAL][row]) for share, row in zip(shares, rows, strict=True)]
         # The factors by which both parts are scaled on the way, from what becomes of them in the end.
-        split = len(self._axes)
-        whole = _ratio(vector[:split], np.sum(wholes, axis=0))
+        turned = self._whole_axes
+        split = len(self._axes) if turned is None else turned.shape[1]
+        added = np.sum(wholes, axis=0)
+        whole = _ratio(vector[:split], added if turned is None else added @ turned)
         local = _ratio(vector[split:-1], np.sum(windows, axis=0) @ self._axes[:, :-1])
         looks = [
-            Look(whole * channels, shares_of(found[name + POWERS][n]), slice(split), None)
+            Look(whole * channels, shares_of(found[name + POWERS][n]), slice(split), turned)
             for name, channels in zip(self._names, wholes, strict=True)
         ]
         for number, (row, channels) in enumerate(zip(rows, windows, strict=True)):
@@ -97,10 +116,16 @@ def find_looks(nodes: Sequence[Node]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def tensors_of(looks: Sequence[str]) -> list[str]:
+def has_whole_axes(nodes: Sequence[Node]) -> bool:
+    """Whether the graph turns the whole's part to fewer axes."""
+    return any(WHOLE_AXES in node.inputs for node in nodes)
+
+
+def tensors_of(looks: Sequence[str], *, whole_axes: bool) -> list[str]:
     """All tensors that must be handed out, for the names of the looks at the whole."""
     names = [*looks, LOCAL]
-    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), AXES]
+    axes = [AXES, WHOLE_AXES] if whole_axes else [AXES]
+    return [*names, *(name + ending for name in names for ending in (POWERS, SHARES)), *axes]
 
 
 def _unit(vector: NDArray[Any]) -> Vectors:

@@ -23,7 +23,7 @@ from PIL import Image
 from patsearch.drawings.grey import to_grey
 from patsearch.encoder.base import ArrayEncoder, Embeddings
 from patsearch.encoder.card import EncoderCard, fingerprint
-from patsearch.encoder.detail_maps import DetailMaps, find_looks, tensors_of
+from patsearch.encoder.detail_maps import DetailMaps, find_looks, has_whole_axes, tensors_of
 from patsearch.encoder.feature_maps import FeatureMaps, find_tail
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.encoder.preprocess import preprocess
@@ -115,9 +115,9 @@ class OnnxEncoder(ArrayEncoder):
         """
         data = self._checked()
         nodes = read_nodes(data)
-        tail, looks = find_tail(nodes, self._output), find_looks(nodes)
+        tail, looks, whole_axes = find_tail(nodes, self._output), find_looks(nodes), has_whole_axes(nodes)
         if looks:
-            inside = tensors_of(looks)
+            inside = tensors_of(looks, whole_axes=whole_axes)
         elif tail is not None:
             inside = [*tail.tensors, *([tail.matrix] if tail.matrix else [])]
         else:
@@ -129,7 +129,7 @@ class OnnxEncoder(ArrayEncoder):
             return dict(zip(names, found, strict=True))
 
         if tail is None or looks:
-            return DetailMaps.probe(run, looks, self._output, self.preprocessing.size)
+            return DetailMaps.probe(run, looks, self._output, self.preprocessing.size, whole_axes=whole_axes)
         return FeatureMaps.probe(run, tail, self._output, self.preprocessing.size)
 
     def _checked(self) -> bytes:

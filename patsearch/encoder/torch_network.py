@@ -148,7 +148,29 @@ class Network(nn.Module):
         if self.config.pooling == "native":
             native: Tensor = self.backbone(images)
             return native  # (N, features)
-        features: Tensor = self.backbone.forward_features(images)  # (N, features, H, W)
+        return self._pool(self.backbone.forward_features(images))
+
+    @property
+    def has_front(self) -> bool:
+        """Whether the network can be run in two parts, `front` and `pooled_from`: timm's EfficientNets can."""
+        parts = ("conv_stem", "bn1", "blocks", "conv_head", "bn2")
+        return self.config.pooling != "native" and all(hasattr(self.backbone, part) for part in parts)
+
+    def front(self, images: Tensor, stages: int) -> Tensor:
+        """(N, C, H, W) behind the stem and the first stages, for normalised (N, 3, S, S)."""
+        features: Tensor = self.backbone.bn1(self.backbone.conv_stem(images))
+        for stage in self.backbone.blocks[:stages]:
+            features = stage(features)
+        return features
+
+    def pooled_from(self, features: Tensor, stages: int) -> Tensor:
+        """(N, features) before the projection, for what `front` gave for as many stages."""
+        for stage in self.backbone.blocks[stages:]:
+            features = stage(features)
+        return self._pool(self.backbone.bn2(self.backbone.conv_head(features)))
+
+    def _pool(self, features: Tensor) -> Tensor:
+        """(N, features) for the feature map."""
         if str(getattr(self.backbone, "output_fmt", "NCHW")) == "NHWC":
             features = features.permute(0, 3, 1, 2)
         if features.ndim != 4 or features.shape[1] != self.features:
@@ -158,8 +180,10 @@ class Network(nn.Module):
         if self.config.pooling == "average":
             return features.mean(dim=(2, 3))
         power = self.gem_power.clamp(min=0.5) if self.config.gem_learned else self.config.gem_power
-        # Half precision would overflow where features are raised to a power.
-        return features.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1 / power)
+        # Half precision would overflow where features are raised to a power, and so would the inverse of what
+        # single precision cannot hold of a small one.
+        least = max(1e-6, 10.0 ** (-36 / max(self.config.gem_power, 1.0)))
+        return features.float().clamp(min=least).pow(power).mean(dim=(2, 3)).pow(1 / power)
 
 
 def state_bytes(network: nn.Module) -> list[bytes]:

@@ -4,6 +4,7 @@
     [data]        sides of the drawings in the course of the run, what is held out
     [batch]       how drawings are chosen
     [loss]        what is made smaller; [loss2] is added to it
+    [distillation] networks whose similarities are learned too
     [schedule]    budget, learning rates, precision
     [augment]     how drawings are changed (`patsearch.training.augment.augmentation.Augmentation`)
     [validation]  how often retrieval is measured, and on what the best weights are chosen
@@ -119,6 +120,24 @@ class LossSection(Section):
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
     end: Annotated[float, Field(gt=0, le=1)] = 1.0
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DistillationSection(Section):
+    """Networks whose similarities are learned, next to the losses' classes (`patsearch.training.distillation`).
+
+    Attributes:
+        teachers: as `network.start`, one each; none to learn from classes alone.
+        size: side in pixels at which they see drawings; None for that of a search. Never more than the cache's.
+        weight: factor with which they count.
+        temperature: divides the cosines before their softmax.
+        squared: factor of the squared differences of cosines.
+    """
+
+    teachers: tuple[str, ...] = Field(default=(), max_length=16)
+    size: Size | None = None
+    weight: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=0.05, gt=0, le=1)
+    squared: float = Field(default=1.0, ge=0)
 
 
 class ScheduleSection(Section):
@@ -242,6 +261,7 @@ class Recipe(Section):
     batch: BatchSection = BatchSection()
     loss: LossSection = LossSection(name="info-nce")
     loss2: LossSection | None = None
+    distillation: DistillationSection = DistillationSection()
     schedule: ScheduleSection
     augment: AugmentSection = AugmentSection()
     validation: ValidationSection = ValidationSection()
@@ -252,6 +272,8 @@ class Recipe(Section):
         if self.network.embedding == "projection" and not self.network.projection:
             raise ValueError("network.embedding is the projection's, but network.projection is 0")
         if not self.losses:
+            if self.distils:
+                return self
             raise ValueError("the weight of every loss is 0")
         spans = sorted((loss.begin, loss.end) for loss in self.losses)
         if any(end <= begin for begin, end in spans) or spans[0][0] > 0 or max(end for _, end in spans) < 1:
@@ -274,6 +296,11 @@ class Recipe(Section):
     def losses(self) -> tuple[LossSection, ...]:
         """Those that count."""
         return tuple(section for section in (self.loss, self.loss2) if section is not None and section.weight)
+
+    @property
+    def distils(self) -> bool:
+        """Whether there are teachers, and they count."""
+        return bool(self.distillation.teachers) and self.distillation.weight > 0
 
     def augmentation(self) -> Augmentation:
         """The augmentations.

@@ -29,6 +29,7 @@ from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.classes import Labelling
 from patsearch.training.data.loader import Loader, workers_for
 from patsearch.training.data.sampler import sampler_kind
+from patsearch.training.distillation import Teachers
 from patsearch.training.distributed import Group, synchronised
 from patsearch.training.losses.objective import Objective, Trunk
 from patsearch.training.optimiser import freeze, make_optimiser
@@ -64,6 +65,7 @@ class Trainer:
         chosen: positions of the designs to learn from.
         network: what to train, in place; None to build what the recipe says.
         group: the processes that share the work.
+        teachers: what the recipe's teachers say of the drawings; needed where it names some.
 
     Attributes:
         spent: what training has taken so far.
@@ -83,8 +85,12 @@ class Trainer:
         *,
         network: Network | None = None,
         group: Group | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.recipe, self.cache, self.group = recipe, cache, group or Group()
+        if recipe.distils and teachers is None:
+            raise UsageError("The recipe names teachers, and there are no vectors of theirs.")
+        self._teachers = teachers if recipe.distils else None
         schedule, batch, device = recipe.schedule, recipe.batch, self.group.device
         if (largest := max(size for size, _ in recipe.stages)) > cache.size:
             raise UsageError(
@@ -195,6 +201,9 @@ class Trainer:
         self.unreadable.update(batch.unreadable)
         drawings = batch.drawings.to(device, non_blocking=True)  # (N, size, size) uint8
         labels = batch.labels.to(device, non_blocking=True)  # (N,)
+        taught = None
+        if self._teachers is not None:
+            taught = self.group.gather(self._teachers.of(batch.places).to(device, non_blocking=True))  # (N, D)
         precision = _PRECISIONS[self.recipe.schedule.precision]
         last = (number + 1) % accumulate == 0
         # Gradients of all but the last batch stay here until it is added to them.
@@ -202,7 +211,7 @@ class Trainer:
             with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
                 vectors = self.loss.unit(self._forward(drawings))  # (N, dim) by place
             vectors = {place: self.group.gather(rows) for place, rows in vectors.items()}
-            loss: Tensor = self.loss(vectors, self.group.gather(labels)) / accumulate
+            loss: Tensor = self.loss(vectors, self.group.gather(labels), taught) / accumulate
             # The processes' gradients are averaged, but each holds only its own rows' part of the sum.
             self._scaler.scale(loss * self.group.ranks).backward()  # type: ignore[no-untyped-call]  # torch's own gap
         return loss.detach()

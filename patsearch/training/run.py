@@ -2,6 +2,7 @@
 
 RUN/recipe.toml         the recipe with every value that decides
 RUN/environment.json    machine, versions, drawings
+RUN/teachers.npy, .json what the recipe's teachers say of the drawings, if it names some
 RUN/state.safetensors   to resume exactly
 RUN/best/, RUN/last/    checkpoints: `--encoder checkpoint:RUN/best`
 RUN/log.csv, curves.html, tensorboard/
@@ -33,6 +34,7 @@ from patsearch.training.checkpoint import mend_checkpoint, write_checkpoint
 from patsearch.training.config import Recipe
 from patsearch.training.data.cache import DrawingCache
 from patsearch.training.data.splits import Split, split_designs
+from patsearch.training.distillation import Teachers
 from patsearch.training.distributed import Group, join
 from patsearch.training.logs import RunLog
 from patsearch.training.loop import Trainer
@@ -114,6 +116,7 @@ def train(
     threads: int | None = None,
     tensorboard: bool = False,
     watch: Callable[[Progress], None] | None = None,
+    watch_teachers: Callable[[int, int], None] | None = None,
 ) -> RunResult:
     """Train as a recipe says, or resume the folder's run where it was stopped or killed.
 
@@ -128,6 +131,7 @@ def train(
         threads: of torch on a CPU; None to leave them as they are.
         tensorboard: write its files too.
         watch: called after every step.
+        watch_teachers: called with the number of drawings that the teachers have encoded, and of all.
 
     Raises:
         UsageError: the folder holds a run with another recipe or other drawings, the loss is not finite,
@@ -143,11 +147,22 @@ def train(
         torch.set_num_threads(threads)
     group = join(device)
     split = split_designs(cache.records, families=recipe.data.held_out_families, share=recipe.data.held_out_share)
-    trainer = Trainer(recipe, cache, split.train, network=network, group=group)
+    teachers = _teachers(recipe, cache, out, group, watch_teachers) if recipe.distils else None
+    trainer = Trainer(recipe, cache, split.train, network=network, group=group, teachers=teachers)
     try:
         return _Run(trainer, split, out, tensorboard=tensorboard).go(watch)
     finally:
         trainer.close()
+
+
+def _teachers(
+    recipe: Recipe, cache: DrawingCache, out: Path, group: Group, watch: Callable[[int, int], None] | None
+) -> Teachers:
+    """The teachers' vectors: one process makes them, and all read them."""
+    if group.first:
+        Teachers.prepare(recipe, cache, out, device=group.device, watch=watch)
+    group.wait()
+    return Teachers.prepare(recipe, cache, out, device=group.device)
 
 
 class _Run:

@@ -167,7 +167,10 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     path = tmp_path / "encoder" / "lite0-drawings.onnx"
     encoder = load_encoder(f"onnx:{path}")
     assert encoder.encode_batch([Image.fromarray(np.full((80, 50), 255, np.uint8))]).shape == (1, encoder.card.dim)
-    assert 1280 < encoder.card.dim <= 1280 + 40 + 1  # axes: one a window at most, and one for none
+    shape_dim = encoder.card.shape_dim
+    assert shape_dim is not None
+    assert 20 <= shape_dim <= 60  # axes: one a drawing at most
+    assert shape_dim < encoder.card.dim <= shape_dim + 40 + 1  # one a window at most, and one for none
     assert "10 synthetic objects" in encoder.card.trained_on
     assert encoder.card.licence == "Apache-2.0"
     assert "In 8 bits" in encoder.card.notes
@@ -192,7 +195,7 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(make_encoder, "call", call)
     make_encoder.main()
     assert path.read_bytes() == before
-    assert len(commands) == 2
+    assert len(commands) == 5  # three corpora, two runs
 
 
 def test_weights_are_averaged_by_shares(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from patsearch.encoder.torch_network import Network
 from patsearch.errors import EncoderError, InputError
 from patsearch.training.data.cache import DrawingCache, Record, write_shard
 from workshop import export
-from workshop.details import Details, fit_axes, local_part
+from workshop.details import Details, fit_axes, local_part, whole_part
 from workshop.export import export_encoder, interpolate, looks, parity, pooled_embeddings, read_backbone, whitening_of
 from workshop.lite0 import STAGES, build_network, network_weights, read_weights, timm_names
 from workshop.whitening import fit_whitening
@@ -132,20 +132,21 @@ def test_the_pretrained_weights_load_where_they_are_installed() -> None:
     assert all((loaded[name] == weights[name]).all() for name in loaded)
 
 
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("half", "fewer"), [(False, False), (True, False), (False, True)])
 def test_a_second_look_becomes_part_of_the_graph(
-    network: Network, tmp_path: Path, half: bool, monkeypatch: pytest.MonkeyPatch
+    network: Network, tmp_path: Path, half: bool, fewer: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
-    windows = build_network(None)
+    windows = build_network(None, power=5)
     spec = Preprocessing(size=224, windows=2)
     squares = np.stack([preprocess(page, spec) for page in drawings(size=288, count=8)])
     found = looks(network, windows, squares, spec)
     local = local_part(*found[1:])
     axes = fit_axes(local, dim=5)
-    details = Details(0.7, (1.0, 0.6), axes, weights=network_weights(windows))
+    shape_axes = fit_axes(whole_part(found[0], (1.0, 0.6)), dim=6) if fewer else None
+    details = Details(0.7, (1.0, 0.6), axes, weights=network_weights(windows), power=5, shape_axes=shape_axes)
     card = export_encoder(network, replace(CARD, preprocessing=spec), tmp_path, details=details, half=half)
-    assert (card.dim, card.shape_dim) == (1286, 1280)
+    assert (card.dim, card.shape_dim) == ((12, 6) if fewer else (1286, 1280))
     encoder = OnnxEncoder(tmp_path / "tiny.onnx", card)
     wanted = details.join(*found)
     assert (encoder.encode_arrays(squares) * wanted).sum(axis=1).min() > (0.999 if half else 0.9999)

@@ -26,7 +26,7 @@ from workshop.lite0 import FEATURES, Weights, build_network, network_weights
 from workshop.lite0_graph import build_model
 from workshop.whitening import Whitening
 
-SPEC, DIM = Preprocessing(size=224, windows=2), 100
+SPEC, DIM, FEWER = Preprocessing(size=224, windows=2), 100, 300
 # Sides of the whole and of a window, and of a drawing that has both windows in it, apart.
 SIDE, DRAWN = 128, 320
 
@@ -58,6 +58,11 @@ def details_of(weights: Weights | None, **changes: Any) -> Details:
     return replace(Details(0.7, (1.0, 0.6), axes, weights=weights), **changes)
 
 
+def fewer_axes() -> NDArray[np.float32]:
+    """For the whole's part."""
+    return np.linalg.qr(np.random.default_rng(7).normal(size=(FEATURES, FEWER)))[0].astype(np.float32)
+
+
 def model_of(weights: Weights, details: Details, *, half: bool = False, windows: int = 2) -> onnx.ModelProto:
     return build_model(weights, name="t", size=SPEC.size, power=3, details=details, windows=windows, half=half)
 
@@ -71,12 +76,13 @@ def vectors_of(model: onnx.ModelProto, drawings: NDArray[np.uint8]) -> NDArray[n
 @pytest.mark.parametrize("windows", [1, 2])
 @pytest.mark.parametrize("second", [False, True], ids=["one network", "two networks"])
 def test_a_second_look_gives_what_its_parts_give(weights: tuple[Weights, Weights], second: bool, windows: int) -> None:
-    details, spec = details_of(weights[1] if second else None), replace(SPEC, windows=windows)
+    changes = {"shape_axes": fewer_axes(), "power": 4} if second else {}
+    details, spec = details_of(weights[1] if second else None, **changes), replace(SPEC, windows=windows)
     drawings = squares(pages(), spec)
     vectors = vectors_of(model_of(weights[0], details, windows=windows), drawings)
-    one, two = build_network(weights[0]), build_network(weights[1] if second else weights[0])
+    one, two = build_network(weights[0]), build_network(weights[1] if second else weights[0], power=details.power)
     wanted = details.join(*looks(one, two, drawings, spec))
-    assert vectors.shape == (4, FEATURES + DIM + 1)
+    assert vectors.shape == (4, (FEWER if second else FEATURES) + DIM + 1) == (4, details.dim)
     assert (vectors * wanted).sum(axis=1).min() > 0.9999
     # Different drawings differ.
     assert (vectors @ vectors.T)[np.triu_indices(4, 1)].max() < 0.9999
@@ -88,8 +94,12 @@ def encoder_of(model: onnx.ModelProto, folder: Path, dim: int = FEATURES + DIM +
     return OnnxEncoder(folder / "two.onnx", EncoderCard("two", "", dim, SPEC, fingerprint([data], SPEC)))
 
 
-def test_a_score_is_split_among_the_regions_of_all_looks(weights: tuple[Weights, Weights], tmp_path: Path) -> None:
-    encoder = encoder_of(model_of(weights[0], details_of(weights[1])), tmp_path)
+@pytest.mark.parametrize("axes", [None, fewer_axes()], ids=["all axes", "fewer axes"])
+def test_a_score_is_split_among_the_regions_of_all_looks(
+    weights: tuple[Weights, Weights], tmp_path: Path, axes: NDArray[np.float32] | None
+) -> None:
+    details = details_of(weights[1], shape_axes=axes)
+    encoder = encoder_of(model_of(weights[0], details), tmp_path, details.dim)
     one, other = (Image.fromarray(page) for page in pages(2))
     vectors = encoder.encode_batch([one, other])
     found = agreement(encoder, one, other)

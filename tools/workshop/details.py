@@ -35,6 +35,8 @@ class Details:
         sharp, blurred: widths of edges in pixels up to which the local part counts in full, and from which it does not
             count at all.
         weights: of the network for windows, if it is another one.
+        power: of the pooling of windows.
+        shape_axes: (C, shape_dim) float32, orthonormal, along which the whole's part is kept; None for all of it.
     """
 
     weight: float
@@ -43,9 +45,21 @@ class Details:
     sharp: float = 2.0
     blurred: float = 3.0
     weights: Mapping[str, NDArray[np.float32]] | None = None
+    power: int = 3
+    shape_axes: NDArray[np.float32] | None = None
+
+    @property
+    def shape_dim(self) -> int:
+        """Length of the whole's part."""
+        return len(self.axes) if self.shape_axes is None else int(self.shape_axes.shape[1])
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.shape_dim + int(self.axes.shape[1]) + 1
 
     def join(self, whole: NDArray[np.float32], windows: NDArray[np.float32], tiles: Tiles) -> Vectors:
-        """(N, C + dim + 1) vectors of unit length, as the graph gives them.
+        """(N, shape_dim + dim + 1) vectors of unit length, as the graph gives them.
 
         Args:
             whole: (N, 2, C) vectors of whole drawings.
@@ -56,7 +70,9 @@ class Details:
         gate = np.where(tiles.ink.any(axis=1), gate, 0)[:, np.newaxis]
         turned = _unit(local_part(windows, tiles) @ self.axes)
         local = np.concatenate([gate * turned, np.sqrt(1 - gate**2)], axis=1)
-        first = _added(whole, np.broadcast_to(np.asarray(self.shares), whole.shape[:2]))
+        first = whole_part(whole, self.shares)
+        if self.shape_axes is not None:
+            first = _unit(first @ self.shape_axes)
         return _unit(np.concatenate([first, self.weight * local], axis=1))
 
 
@@ -112,8 +128,13 @@ def local_part(windows: NDArray[np.float32], tiles: Tiles) -> Vectors:
     return _added(windows, np.sqrt(tiles.ink))
 
 
+def whole_part(whole: NDArray[np.float32], shares: tuple[float, float]) -> Vectors:
+    """(N, C) of unit length: the vectors of both copies of the whole drawings, (N, 2, C), added by their shares."""
+    return _added(whole, np.broadcast_to(np.asarray(shares), whole.shape[:2]))
+
+
 def fit_axes(local: Vectors, dim: int) -> NDArray[np.float32]:
-    """(C, dim): the axes with most of the local parts (N, C) of drawings of many designs and hands.
+    """(C, dim): the axes with most of the vectors (N, C) of drawings of many designs and hands.
 
     Not those of their differences from the mean: centring on drawings made by a program costs on real ones.
 

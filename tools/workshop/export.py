@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from patsearch.training.data.cache import VIEW, DrawingCache
 from patsearch.training.start import AVERAGED, NETWORK
 from patsearch.training.validation import encoded
 from workshop.details import Details, Tiles, cut
-from workshop.lite0 import FEATURES, Weights, build_network, network_weights
+from workshop.lite0 import Weights, build_network, network_weights
 from workshop.lite0_graph import build_model
 from workshop.whitening import Whitening, fit_whitening
 
@@ -89,7 +90,7 @@ def export_encoder(
     )
     data = model.SerializeToString(deterministic=True)
     (dim,) = (axis.dim_value for axis in model.graph.output[0].type.tensor_type.shape.dim[1:])
-    shape_dim = FEATURES if details else None
+    shape_dim = details.shape_dim if details else None
     card = replace(card, dim=dim, shape_dim=shape_dim, sha256=fingerprint([data], card.preprocessing))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.onnx"
@@ -138,9 +139,7 @@ def looks(
 def _pooled_twice(
     network: Network, details: Details, squares: NDArray[np.uint8], spec: Preprocessing
 ) -> NDArray[np.float64]:
-    other = (
-        network if details.weights is None else build_network(details.weights, power=round(network.config.gem_power))
-    )
+    other = network if details.weights is None else build_network(details.weights, power=details.power)
     return details.join(*looks(network, other, squares, spec))
 
 
@@ -180,6 +179,14 @@ def read_backbone(path: Path, *, last: bool = False) -> Weights:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"The training state {path} cannot be used: {reason}.") from error
     return network_weights(network)
+
+
+def write_backbone(weights: Weights, path: Path) -> None:
+    """Weights, under the PyPI package's names, as a file that a run can start from and `read_backbone` reads."""
+    network = build_network(weights)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {f"{AVERAGED}{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, {NETWORK: json.dumps(asdict(network.config))})
 
 
 def _blots(size: int, count: int = 8) -> NDArray[np.uint8]:

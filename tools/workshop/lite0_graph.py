@@ -5,7 +5,7 @@ pooling and normalisation to unit length are part of the graph. It takes uint8 (
 gives float32 (N, 1280).
 
 With `Details` it encodes twice: the whole drawing, and its densest windows at the scale of the sheet, where the style
-and small parts can be seen; it gives (N, 1280 + dim + 1) then.
+and small parts can be seen; it gives (N, shape_dim + dim + 1) then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE
+from patsearch.encoder.detail_maps import AXES, LOCAL, POWERS, SHARES, WHOLE, WHOLE_AXES
 from patsearch.encoder.preprocess import Preprocessing
 from patsearch.errors import EncoderError
 from workshop.details import Details
@@ -150,7 +150,7 @@ class Lite0Writer:
         for number in range(2, power + 1):
             raised = writer.node("Mul", raised, x, name=name + POWERS if name and number == power else None)
         x = writer.node("Flatten", writer.node("GlobalAveragePool", raised))
-        return writer.node("Pow", x, writer.constant("root", 1 / power), name=name)
+        return writer.node("Pow", x, writer.constant(f"root.{power}", 1 / power), name=name)
 
 
 def build_model(
@@ -168,7 +168,7 @@ def build_model(
 
     Args:
         size: side of the input; None leaves it open.
-        power: of the pooling.
+        power: of the pooling; that of windows is the details' own.
         whitening: applied to the pooled features of unit length; the result is scaled to unit length again.
         details: look at the windows in the square too; needs a size and no whitening.
         windows: how many there are (`Preprocessing.windows`).
@@ -186,7 +186,7 @@ def build_model(
         raise EncoderError("Details need a known size, windows, and no whitening.")
     else:
         spec = Preprocessing(size=size, windows=windows)
-        vectors, dim = _two_looks(network, details, pixels, spec, power), FEATURES + details.axes.shape[1] + 1
+        vectors, dim = _two_looks(network, details, pixels, spec, power), details.dim
     if whitening is not None:
         centred = writer.node("Sub", writer.unit(vectors), writer.constant("whitening.mean", whitening.mean))
         vectors = writer.node("MatMul", centred, writer.constant("whitening.matrix", whitening.matrix))
@@ -208,7 +208,7 @@ def build_model(
 
 
 def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Preprocessing, power: int) -> str:
-    """(N, 1280 + dim + 1): what `Details.join` makes of squares (N, 1, size, size) that `cut` takes apart.
+    """(N, shape_dim + dim + 1): what `Details.join` makes of squares (N, 1, size, size) that `cut` takes apart.
 
     The names are those that `patsearch.encoder.detail_maps` looks for.
     """
@@ -220,6 +220,8 @@ def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Prepro
         share = writer.constant(f"{WHOLE}.{number}{SHARES}", details.shares[number])
         looks.append(writer.node("Mul", writer.unit(vectors), share))
     whole = writer.unit(writer.node("Sum", *looks))
+    if details.shape_axes is not None:
+        whole = writer.unit(writer.node("MatMul", whole, writer.constant(WHOLE_AXES, details.shape_axes)))
 
     column = [_tile(writer, pixels, smaller * number, side, smaller) for number in range(count)]
     # (N count, 1, smaller, smaller): all windows of a drawing one after the other.
@@ -230,7 +232,7 @@ def _two_looks(network: Lite0Writer, details: Details, pixels: str, spec: Prepro
     ink = writer.node("Sub", writer.constant("white", 255.0), windows)
     amounts = writer.node("Reshape", writer.node("ReduceMean", ink, axes=[1, 2, 3]), writer.shape(-1, count, 1))
     other = network if details.weights is None else Lite0Writer(writer, details.weights, "windows.")
-    looked = writer.unit(other.pooled(windows, power, name=LOCAL))
+    looked = writer.unit(other.pooled(windows, details.power, name=LOCAL))
     by_drawing = writer.node("Reshape", looked, writer.shape(-1, count, FEATURES))
     weighted = writer.node("Mul", by_drawing, writer.node("Sqrt", amounts, name=LOCAL + SHARES))
     local = writer.unit(writer.node("ReduceSum", weighted, writer.shape(1), keepdims=0))

@@ -33,11 +33,13 @@ class Loaded:
     Attributes:
         drawings: (N, size, size) uint8, white = 255.
         labels: (N,) int64.
+        places: (N, 2) int64, position of the design and number of the drawing that each row shows.
         unreadable: (design, number) of drawings that could not be read and were replaced.
     """
 
     drawings: Tensor
     labels: Tensor
+    places: NDArray[np.int64]
     unreadable: tuple[tuple[int, int], ...]
 
 
@@ -94,12 +96,13 @@ class Loader:
 
     def _make(self, number: int, batch: Batch, size: int) -> Loaded:
         count, rank = len(batch.labels), self._sampler.rank
-        labels, rows = batch.labels.copy(), []
+        labels, rows, shown = batch.labels.copy(), [], []
         unreadable: list[tuple[int, int]] = []
         places = list(zip(batch.designs.tolist(), batch.numbers.tolist(), strict=True))
         for row in range(count):
             drawing, (design, which), source = self._readable(row, places, unreadable)
             labels[row] = self._labelling(design, which, int(batch.labels[source]))
+            shown.append((design, which))
             rng = np.random.default_rng([self._seed, _AUGMENT, number, rank * count + row])
             record = self._cache.records[design]
             # The views of a patent share style and scanner; a sketch of it has its own.
@@ -109,7 +112,7 @@ class Loader:
         drawings = torch.from_numpy(np.stack(rows))
         if self._pinned:
             drawings = drawings.pin_memory()
-        return Loaded(drawings, torch.from_numpy(labels), tuple(unreadable))
+        return Loaded(drawings, torch.from_numpy(labels), np.array(shown, np.int64), tuple(unreadable))
 
     def _readable(
         self, row: int, places: list[tuple[int, int]], unreadable: list[tuple[int, int]]

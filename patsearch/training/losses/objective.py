@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from patsearch.encoder.torch_network import Network
 from patsearch.training.config import LossSection, Recipe
+from patsearch.training.distillation import similarity_loss
 from patsearch.training.losses import Loss, build_loss
 
 Vectors = dict[str, Tensor]
@@ -28,10 +29,10 @@ class Trunk(nn.Module):
 
 
 class Objective(nn.Module):
-    """The weighted sum of a recipe's losses.
+    """The weighted sum of a recipe's losses and of what its teachers teach, on the vectors that are searched.
 
     Args:
-        recipe: its `loss` and `loss2`.
+        recipe: its `loss`, `loss2` and `distillation`.
         network: says how long the vectors are.
         classes: of the training data.
 
@@ -45,7 +46,9 @@ class Objective(nn.Module):
         sections: dict[str, list[LossSection]] = {}
         for section in recipe.losses:
             sections.setdefault(section.on, []).append(section)
-        self.places = tuple(sections)
+        self._taught = recipe.network.embedding if recipe.distils else None
+        self._distillation = recipe.distillation
+        self.places = tuple(dict.fromkeys((*sections, *([self._taught] if self._taught else ()))))
         self.parts = nn.ModuleDict()
         for place, some in sections.items():
             self.parts[place] = build_loss(some, dim=dims[place], classes=classes)
@@ -54,9 +57,22 @@ class Objective(nn.Module):
         """Those that are used, in float32 and of unit length."""
         return {place: functional.normalize(vectors[place].float(), dim=1) for place in self.places}
 
-    def forward(self, vectors: Mapping[str, Tensor], labels: Tensor) -> Tensor:
-        """The sum, a scalar, for unit vectors (N, dim) by place and labels (N,)."""
-        first, *others = [self.parts[place](vectors[place], labels) for place in self.places]
+    def forward(self, vectors: Mapping[str, Tensor], labels: Tensor, taught: Tensor | None = None) -> Tensor:
+        """The sum, a scalar.
+
+        Args:
+            vectors: unit vectors (N, dim) by place.
+            labels: (N,).
+            taught: (N, D), the teachers' unit vectors of the same drawings; needed where there are teachers.
+        """
+        parts = [part(vectors[place], labels) for place, part in self.parts.items()]
+        if self._taught is not None and taught is not None:
+            section = self._distillation
+            learned = similarity_loss(
+                vectors[self._taught], taught, temperature=section.temperature, squared=section.squared
+            )
+            parts.append(section.weight * learned)
+        first, *others = parts
         total: Tensor = sum(others, start=first)
         return total
 
