@@ -1,4 +1,4 @@
-"""Learning from other networks: what is alike for them becomes alike for the one that is trained.
+"""Learning from other networks: what is similar for them becomes similar for the one that is trained.
 
 What differently taught networks know of drawings adds up when their vectors are put side by side; one network can
 learn most of it. Before a run, each teacher encodes every drawing once, unchanged and in full size, and its vectors of
@@ -90,7 +90,7 @@ class Teachers:
         device: torch.device | None = None,
         watch: Callable[[int, int], None] | None = None,
     ) -> Self:
-        """Encode the drawings of a cache by a recipe's teachers, or resume, or read what is there already.
+        """Encode the drawings of a cache by a recipe's teachers, or resume, or read the file that has them already.
 
         Args:
             folder: for `teachers.npy` and `teachers.json`.

@@ -76,7 +76,7 @@ def test_the_loss_on_a_hand_worked_case() -> None:
     )
 
 
-def test_nothing_is_to_be_learned_where_similarities_are_those_of_the_teachers() -> None:
+def test_nothing_is_learned_where_similarities_are_those_of_the_teachers() -> None:
     rows = functional.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), dim=1)
     turned = rows @ torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1)))[0]
     assert float(similarity_loss(rows, turned, temperature=0.05, squared=1.0)) == pytest.approx(0, abs=1e-5)
@@ -164,7 +164,7 @@ def test_a_network_in_two_parts_is_the_same(recipe: Recipe) -> None:
         torch.testing.assert_close(network.pooled_from(network.front(images, stages), stages), network.pooled(images))
 
 
-def test_what_is_alike_can_be_learned() -> None:
+def test_similarities_can_be_learned() -> None:
     numbers = torch.Generator().manual_seed(0)
     taught = functional.normalize(torch.randn(12, 5, generator=numbers), dim=1)
     free = torch.randn(12, 8, generator=numbers).requires_grad_()
