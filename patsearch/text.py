@@ -29,6 +29,8 @@ _CURLY = re.compile(f'(?<=[=~,])( ?)[{_MARKS}]([^{_MARKS}"]*)[{_MARKS}](?= ?,| a
 _QUOTED = re.compile(r'(?:(?<=[=~,])|^) ?"[^"]*"(?= ?,| and |$)', re.IGNORECASE)
 # What moves a terminal's cursor, names links, or turns the direction of what follows; and lone surrogates.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+# How a formula begins, also in full-width letters.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 
@@ -125,6 +127,12 @@ def visible(text: str, *, keep: str = "") -> str:
 def visible_json(document: str) -> str:
     """A JSON document with the same characters in JSON's own escapes; its ends of lines are left as they are."""
     return _HIDDEN.sub(lambda found: found[0] if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", document)
+
+
+def spreadsheet_text(value: str) -> str:
+    """A cell of CSV that spreadsheets take as text, not as a formula; control characters as `visible` shows them."""
+    shown = visible(value)
+    return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(("\t", "\r")) else shown
 
 
 def _escape(letter: str) -> str:

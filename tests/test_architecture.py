@@ -29,7 +29,7 @@ LAYERS = [
     {"encoder"},
     {"engine"},
     {"ingest", "record", "synth"},
-    {"evaluation"},
+    {"batch", "evaluation"},
     {"training"},
     {"suite"},
     {"web", "client"},

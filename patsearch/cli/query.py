@@ -15,15 +15,13 @@ from patsearch.cli.options import AsJson, ExpandText, Filters, Mirror, RerankTex
 from patsearch.cli.output import notice, print_json, print_long, print_utf8, stderr, stdout
 from patsearch.errors import UsageError
 from patsearch.files import printable, write_output
-from patsearch.text import visible
+from patsearch.text import spreadsheet_text, visible
 
 if TYPE_CHECKING:
     from patsearch.engine import Picture, Question
     from patsearch.types import JsonDict, PatentHit
 
 STANDARD_INPUT = "-"
-# How a formula begins, also in full-width letters.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _CSV_COLUMNS = ("rank", "patent", "score", "title", "kind", "granted", "filed", "locarno", "uspc", "cpc", "ipc",
                 "drawing", "sheet", "figure", "view", "owners", "inventors", "expires", "status")  # fmt: skip
 
@@ -249,7 +247,7 @@ def _print_table(hits: Sequence[PatentHit]) -> None:
 
 
 def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
-    cell = visible if raw else _as_text
+    cell = visible if raw else spreadsheet_text
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(_CSV_COLUMNS)
@@ -264,9 +262,3 @@ def _print_csv(hits: Sequence[PatentHit], *, raw: bool) -> None:
              cell("".join(best.values("status")))]
         )  # fmt: skip
     print_utf8(table.getvalue())
-
-
-def _as_text(value: str) -> str:
-    """A cell that spreadsheets take as text, not as a formula."""
-    shown = visible(value)
-    return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(("\t", "\r")) else shown

@@ -17,6 +17,7 @@ _SPANS_SHOWN = 8
 def details(record: SearchRecord) -> list[tuple[str, str]]:
     """What was searched for, where and when: names and values, without empty ones."""
     question, index, encoder = record.question, record.index, record.encoder
+    answered = "" if record.seconds is None else f"; answered in {record.seconds * 1000:.0f} ms"
     rows = [
         ("Like patent", question.like or ""),
         ("Filter", str(question.where) or "none"),
@@ -26,7 +27,7 @@ def details(record: SearchRecord) -> list[tuple[str, str]]:
         ("Index", f"{index['path']}: {index['drawings']:,} drawings, fingerprint {index['fingerprint']}"),
         ("Backend", index["backend"]),
         ("Encoder", f"{encoder['name']}, sha256 {encoder['sha256']}"),
-        ("Program", f"patsearch {record.version}; answered in {record.seconds * 1000:.0f} ms"),
+        ("Program", f"patsearch {record.version}{answered}"),
     ]
     return [(name, str(value)) for name, value in rows if value]
 

@@ -21,7 +21,7 @@ class SearchRecord:
     Attributes:
         pictures: what is shown as the query.
         index, encoder: names and fingerprints.
-        seconds: from the vectors to the hits.
+        seconds: from the vectors to the hits; None where that is not a part of the record.
         warnings: what was left out of the pictures, and what the filter leaves out without being asked.
     """
 
@@ -30,7 +30,7 @@ class SearchRecord:
     index: JsonDict
     encoder: JsonDict
     hits: tuple[PatentHit, ...]
-    seconds: float
+    seconds: float | None
     warnings: tuple[str, ...] = ()
     asked: str = field(default_factory=lambda: datetime.now(UTC).astimezone().isoformat(timespec="seconds"))
     version: str = __version__
@@ -65,7 +65,7 @@ class SearchRecord:
                 "index": self.index,
                 "encoder": self.encoder,
                 "time": self.asked,
-                "seconds": round(self.seconds, 4),
+                "seconds": None if self.seconds is None else round(self.seconds, 4),
                 "patsearch": self.version,
             },
             "warnings": list(self.warnings),

@@ -209,7 +209,7 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
 
         def find(engine: Engine) -> JSONResponse:
             record, _, more = asked.record(engine, encoded)
-            service.metrics.search_seconds.observe(record.seconds)
+            service.metrics.search_seconds.observe(record.seconds or 0.0)
             return JSONResponse(answer(asked, record, more))
 
         return await service.with_engine(find)
