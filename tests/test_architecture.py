@@ -33,6 +33,7 @@ LAYERS = [
     {"training"},
     {"suite"},
     {"web", "client"},
+    {"assistants"},
     {"cli"},
     {"__main__"},
 ]

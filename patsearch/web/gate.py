@@ -37,10 +37,8 @@ API = "/api/v1"
 _OPEN = ("/static/", "/favicon.ico")
 _OPEN_EXACT = ("/", f"{API}/health", f"{API}/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-# Bytes of a body that a request may send before it has shown a token, and of one that is not an upload: a form of text,
-# which is slow to read.
+# Bytes of a body that a request may send before it has shown a token.
 _OPEN_BYTES = 4 << 10
-_TEXT_BYTES = 2 << 20
 _DISCARD_BYTES, _DISCARD_SECONDS = 1 << 20, 1.0
 # Of a form of text. The framework has this limit too, but counts no empty ones, which are as slow to read.
 _MOST_FIELDS = 1000
@@ -193,7 +191,7 @@ class Gate:
         if is_open:
             most = min(most, _OPEN_BYTES)
         elif not kind.startswith("multipart/"):
-            most = min(most, _TEXT_BYTES)
+            most = min(most, self._settings.max_text_bytes)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
             raise Refusal(413, "TooLarge", _too_large(most), "Send fewer or smaller pictures.")

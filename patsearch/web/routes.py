@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Response, UploadFile
@@ -19,7 +20,7 @@ from patsearch.deadline import check
 from patsearch.drawings.document import MOST_FIGURES
 from patsearch.encoder.shape import Comparison
 from patsearch.engine import Engine, compose
-from patsearch.engine.explain import Heated
+from patsearch.engine.explain import Explanation, Heated
 from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
 from patsearch.errors import InputError, UsageError
 from patsearch.numbers import normal_number
@@ -60,6 +61,15 @@ T = TypeVar("T")
 Name = Annotated[str, PathParameter(max_length=_LONGEST_ID)]
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a drawing was found: `why.query` has one entry an upload; `measured` is the search's score and word."""
+
+    uploads: tuple[Upload, ...]
+    why: Explanation
+    measured: JsonDict
+
+
 class Service:
     """What the routes share: index, workers, and threads to search in."""
 
@@ -94,6 +104,37 @@ class Service:
             spec = engine.spec
         question = asked.question
         return await self.workers.encode(spec, asked.uploads, rotations=question.rotations, mirror=question.mirror)
+
+    async def explain(self, asked: Asked, drawing: str) -> Explained:
+        """Which regions of a query and of an indexed drawing agree most.
+
+        Raises:
+            NotFound: no such drawing, or it has no picture.
+            ImageError, InputError, UsageError: the query cannot be used.
+        """
+        encoded = await self.encode(asked)
+
+        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings, JsonDict]:
+            found = engine.backend.get([drawing])
+            png = engine.thumbnails.get(drawing)
+            if drawing not in found or png is None:
+                raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
+            vector = found[drawing][1]
+            composed = compose(engine, asked.asked(encoded))
+            comparison = Comparison(engine.shape_dim, asked.question.style)
+            query = composed.vectors.compared(comparison)
+            sent = encoded.closest(vector, comparison) if encoded else ()
+            # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
+            of_uploads = len(encoded.pictures) if encoded else 0
+            indexed = [Upload(p.name, p.png) for p in composed.pictures[of_uploads:] if p.png]
+            uploads = (*sent, *indexed)[: self.settings.max_pictures]
+            ((score, likeness),) = query.scores(comparison.of(vector[None]), engine.card)
+            return engine.spec, uploads, png, vector, {"score": round(score, 6), "likeness": likeness}
+
+        spec, uploads, png, vector, measured = await self.with_engine(gather)
+        style, limits = asked.question.style, self.workers.limits
+        why = await self.workers.run(explain_uploads, spec, uploads, (png, vector), style, limits)
+        return Explained(uploads, why, measured)
 
     def close(self) -> None:
         self.threads.shutdown(cancel_futures=True)
@@ -221,36 +262,16 @@ def _searching(router: APIRouter, service: Service, form: Any) -> None:
     ) -> JSONResponse:
         """Which regions of the pictures and of a found drawing agree most."""
 
-        encoded = await service.encode(asked)
-
-        def gather(engine: Engine) -> tuple[IndexSpec, tuple[Upload, ...], bytes, Embeddings, JsonDict]:
-            found = engine.backend.get([drawing])
-            png = engine.thumbnails.get(drawing)
-            if drawing not in found or png is None:
-                raise NotFound(f"The drawing {drawing[:60]!r} is not in the index, or has no picture.")
-            vector = found[drawing][1]
-            composed = compose(engine, asked.asked(encoded))
-            comparison = Comparison(engine.shape_dim, asked.question.style)
-            query = composed.vectors.compared(comparison)
-            sent = encoded.closest(vector, comparison) if encoded else ()
-            # Of indexed drawings in the query, the pictures are compared; the score is of what the search compared.
-            of_uploads = len(encoded.pictures) if encoded else 0
-            indexed = [Upload(p.name, p.png) for p in composed.pictures[of_uploads:] if p.png]
-            uploads = (*sent, *indexed)[: service.settings.max_pictures]
-            ((score, likeness),) = query.scores(comparison.of(vector[None]), engine.card)
-            return engine.spec, uploads, png, vector, {"score": round(score, 6), "likeness": likeness}
-
-        spec, uploads, png, vector, measured = await service.with_engine(gather)
-        why = await service.workers.run(
-            explain_uploads, spec, uploads, (png, vector), asked.question.style, service.workers.limits
-        )
+        explained = await service.explain(asked, drawing)
+        why = explained.why
         return JSONResponse(
             {
                 "drawing": drawing,
-                **measured,
+                **explained.measured,
                 "method": why.method,
                 "query": [
-                    {"name": upload.name, **_heated(one)} for upload, one in zip(uploads, why.query, strict=True)
+                    {"name": upload.name, **_heated(one)}
+                    for upload, one in zip(explained.uploads, why.query, strict=True)
                 ],
                 "found": {"name": None, **_heated(why.found)},
             }

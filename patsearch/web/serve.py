@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.applications import Starlette
 
 from patsearch.errors import UsageError
 from patsearch.web.app import create_app
@@ -22,11 +23,17 @@ _MOST_CONNECTIONS = 1000
 _HEADER_BYTES = 64 << 10  # of one request
 
 
-def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(
+    settings: ServerSettings,
+    *,
+    ready: Callable[[str], None] = lambda _: None,
+    make: Callable[[ServerSettings], Starlette] = create_app,
+) -> None:
     """Serve until SIGINT or SIGTERM; current requests are answered first.
 
     Args:
         ready: called with the page's address once it answers.
+        make: the application; its `state.failure` says why its lifespan could not begin, None where it did.
 
     Raises:
         VectorIndexError: the index does not exist, or cannot be opened.
@@ -36,7 +43,7 @@ def serve(settings: ServerSettings, *, ready: Callable[[str], None] = lambda _: 
     log_to_stderr()
     limit_heaps()
     with _listen(settings) as listener:
-        app = create_app(settings)
+        app = make(settings)
         config = uvicorn.Config(
             app,
             http=Connection,

@@ -26,6 +26,7 @@ class ServerSettings:
         token: the token that requests must send; None for no token.
         workers: processes that decode and encode pictures.
         max_bytes: of one request's body.
+        max_text_bytes: of a body that is not an upload: a form of text, which is slow to read.
         max_bytes_together: of the bodies of all requests that are not answered yet; others are answered with 503.
         max_picture_bytes: of one uploaded picture.
         max_pixels: of one uploaded picture.
@@ -43,6 +44,7 @@ class ServerSettings:
     token: str | None = field(default=None, repr=False)
     workers: int = field(default_factory=lambda: max(1, min(8, os.cpu_count() or 1)))
     max_bytes: int = 64 * MIB
+    max_text_bytes: int = 2 * MIB
     max_bytes_together: int = 256 * MIB
     max_picture_bytes: int = 32 * MIB
     max_pixels: int = 50_000_000

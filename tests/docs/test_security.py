@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from patsearch import client, filters
+from patsearch.assistants import sheet, tools
 from patsearch.drawings import document, opening, pagesort
 from patsearch.engine import expansion, picture, rerank, snapshot
 from patsearch.ingest import grant
@@ -34,7 +35,7 @@ def mib(number: int) -> str:
 LIMITS = {
     "bytes": [
         f"{mib(SERVER.max_bytes)} (`--max-upload`)",
-        f"a form of text {mib(gate._TEXT_BYTES)}, {gate._MOST_FIELDS:,} fields",
+        f"a form of text {mib(SERVER.max_text_bytes)}, {gate._MOST_FIELDS:,} fields",
         f"before a token is shown {gate._OPEN_BYTES >> 10} KiB",
         f"headers {serve._HEADER_BYTES >> 10} KiB",
     ],
@@ -64,6 +65,13 @@ LIMITS = {
         mib(routes._MOST_SAVED_BYTES),
         f"{routes._MOST_SAVED_VECTORS} vectors",
         f"{MAX_TOP:,} results",
+    ],
+    "call of `patsearch mcp`": [
+        f"{mib(tools.MOST_PICTURE)} of a picture",
+        f"{tools.MOST_RESULTS} results",
+        f"answer {tools.MOST_ANSWER // 1_000_000} MB",
+        f"{4 * sheet.MOST_BYTES // 3:,} characters",
+        "base64",
     ],
     "time": [
         f"headers {connection.HEADER_SECONDS:g} s",
