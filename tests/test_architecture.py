@@ -29,7 +29,7 @@ LAYERS = [
     {"encoder"},
     {"engine"},
     {"ingest", "record", "synth"},
-    {"batch", "evaluation"},
+    {"batch", "evaluation", "plate"},
     {"training"},
     {"suite"},
     {"web", "client"},

@@ -23,7 +23,21 @@ from patsearch.interrupts import end_at_next, stoppable, stopped_by
 from patsearch.settings import load_defaults
 from patsearch.text import visible
 
-COMMANDS = ("ingest", "query", "batch", "watch", "serve", "mcp", "bench", "index", "encoder", "train", "synth", "demo")
+COMMANDS = (
+    "ingest",
+    "query",
+    "batch",
+    "plate",
+    "watch",
+    "serve",
+    "mcp",
+    "bench",
+    "index",
+    "encoder",
+    "train",
+    "synth",
+    "demo",
+)
 _LEAST_MEMORY = 1 << 30  # bytes of address space
 
 

@@ -14,6 +14,7 @@ import pytest
 from makers import draw_design, tiff_bytes, week
 
 from patsearch.drawings import split_sheet
+from patsearch.drawings.aspects import aspect
 from patsearch.drawings.photo import open_sheet
 from patsearch.encoder.preprocess import Preprocessing, preprocess
 from patsearch.errors import InputError, SourceError, UsageError
@@ -25,7 +26,7 @@ from patsearch.synth import corpus
 from patsearch.synth.corpus import write_corpus
 from patsearch.training.data.build import REPORT, BuildOptions, build_cache, is_cache, open_data
 from patsearch.training.data.cache import TEST, TRAIN, VALIDATION, DrawingCache
-from patsearch.training.data.facts import SIDECAR, Labels, aspect
+from patsearch.training.data.facts import SIDECAR, Labels
 from patsearch.training.data.sampler import sampler_kind
 from patsearch.training.data.splits import split_designs
 from patsearch.types import Drawing

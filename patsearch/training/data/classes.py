@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from patsearch.drawings.aspects import ASPECTS
 from patsearch.errors import UsageError
 from patsearch.training.data.cache import SKETCH, Record
-from patsearch.training.data.facts import ASPECTS
 
 DESIGN, TYPE_AND_DOMAIN = "design", "type-and-domain"
 # The view that a caption names, a view that it does not name, or a sketch.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from patsearch.drawings.aspects import aspect
 from patsearch.errors import SourceError
 from patsearch.files import printable
 from patsearch.ingest.sources import Problem, Source
@@ -18,21 +18,6 @@ from patsearch.types import Drawing, JsonDict
 
 # As `patsearch.synth.corpus` names it, which needs the `synth` extra to be imported.
 SIDECAR = "designs.jsonl"
-# Words of a caption; the first that occurs decides the view: "front perspective view" is a perspective one.
-ASPECTS = {
-    "perspective": r"perspective|isometric|three-quarter|oblique",
-    "exploded": r"exploded",
-    "section": r"section(?:al)?|cross-section",
-    "enlarged": r"enlarged|detail",
-    "front": r"front|fore",
-    "rear": r"rear|back",
-    "left": r"left",
-    "right": r"right",
-    "top": r"top|plan|upper",
-    "bottom": r"bottom|underside|lower|underneath",
-    "side": r"side|end|profile|elevation(?:al)?",
-}
-_ASPECT = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in ASPECTS.items()), re.IGNORECASE)
 # Parts of a list's name; the first that occurs counts: `train_patent_val.txt` is for validation.
 _SIDES = {"test": TEST, "val": VALIDATION, "trn": TRAIN, "train": TRAIN}
 
@@ -128,13 +113,6 @@ class Labels:
             while (other := self._facts.get(facts.group)) and other.group != facts.group and facts.group not in seen:
                 seen.add(facts.group)
                 facts.group = other.group
-
-
-def aspect(caption: str) -> str:
-    """The view that a caption names, one of `ASPECTS`; empty if it names none."""
-    found = _ASPECT.findall(caption)
-    words = {name for groups in found for name, text in zip(ASPECTS, groups, strict=True) if text}
-    return next((name for name in ASPECTS if name in words), "")
 
 
 def _main_class(drawing: Drawing) -> str:

@@ -1,0 +1,22 @@
+"""Plates: the claimed or accused design, a patent and an earlier design next to each other, view by view."""
+
+from patsearch.plate.page import render_page
+from patsearch.plate.pdf import render_pdf, render_png
+from patsearch.plate.plate import Cell, Column, Plate, Row, make_plate
+from patsearch.plate.views import Pair, View, pairs_of, views_of_files, views_of_patent
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Pair",
+    "Plate",
+    "Row",
+    "View",
+    "make_plate",
+    "pairs_of",
+    "render_page",
+    "render_pdf",
+    "render_png",
+    "views_of_files",
+    "views_of_patent",
+]
