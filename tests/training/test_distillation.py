@@ -84,7 +84,7 @@ def test_nothing_is_learned_where_similarities_are_those_of_the_teachers() -> No
 
 def test_one_drawing_teaches_nothing() -> None:
     rows = torch.ones(1, 4, requires_grad=True)
-    similarity_loss(rows, torch.ones(1, 4), temperature=0.05, squared=1.0).backward()
+    similarity_loss(rows, torch.ones(1, 4), temperature=0.05, squared=1.0).backward()  # type: ignore[no-untyped-call]
     assert rows.grad is not None
     assert not rows.grad.any()
 
@@ -171,7 +171,7 @@ def test_similarities_can_be_learned() -> None:
     optimiser = torch.optim.Adam([free], lr=0.05)
     for _ in range(300):
         optimiser.zero_grad()
-        similarity_loss(functional.normalize(free, dim=1), taught, temperature=0.1, squared=1.0).backward()
+        similarity_loss(functional.normalize(free, dim=1), taught, temperature=0.1, squared=1.0).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     rows = functional.normalize(free.detach(), dim=1)
     assert float((rows @ rows.T - taught @ taught.T).abs().max()) < 0.1

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch.encoder.card import fingerprint
-from patsearch.encoder.detail_maps import find_looks, tensors_of
+from patsearch.encoder.detail_maps import find_looks, has_whole_axes, tensors_of
 from patsearch.encoder.onnx import OnnxEncoder
 from patsearch.encoder.onnx_graph import read_nodes, with_outputs
 from patsearch.errors import EncoderError
@@ -87,7 +87,7 @@ def _quantised(encoder: OnnxEncoder, calibration: NDArray[np.uint8]) -> tuple[by
             source, path = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
             looks = find_looks(parts)
             # Declared as outputs, the tensors that explanations ask for survive what is left out and joined here.
-            source.write_bytes(with_outputs(data, tensors_of(looks) if looks else []))
+            source.write_bytes(with_outputs(data, tensors_of(looks, whole_axes=has_whole_axes(parts)) if looks else []))
             quant_pre_process(source, source, skip_symbolic_shape=True)
             nodes = onnx.load(source).graph.node
             count = max(_depths(nodes).values(), default=-1) + 1
