@@ -66,6 +66,8 @@ class Document:
         pages: how many it has.
         kind: what it is.
         crop: x, y, width, height in pixels of the upright picture: where the drawing in a screenshot is.
+        sheet: (H, W) uint8, the whole picture or the only page that was read, before the crop: what a crop is of. None
+            of a document of which several pages were read, and of a model.
     """
 
     figures: tuple[DocumentFigure, ...]
@@ -73,6 +75,7 @@ class Document:
     pages: int = 1
     kind: DocumentKind = "picture"
     crop: tuple[int, int, int, int] | None = None
+    sheet: Grey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Reading:
         view: of a model also this view: degrees around it, where -90 is the front, and above it, where 90 is the top.
         lines: of a photograph of a thing also draw its lines, as a second figure; look for the drawing in a screenshot.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
+        sheet: keep the whole picture, too: `Document.sheet`.
     """
 
     page: int | None = None
@@ -102,6 +106,7 @@ class Reading:
     view: tuple[float, float] | None = None
     lines: bool = True
     seconds: float | None = None
+    sheet: bool = False
 
 
 def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str = "") -> Document:
@@ -137,7 +142,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     crop = drawing_in_screenshot(image) if how.crop is None and how.lines and not photograph else None
     told += [PHOTOGRAPH] if photograph else []
     told += [SCREENSHOT.format(",".join(map(str, crop)))] if crop else []
-    return Document(figures, tuple(f"{name}: {text}" for text in told), pages, crop=crop)
+    sheet = to_grey(image) if how.sheet else None
+    return Document(figures, tuple(f"{name}: {text}" for text in told), pages, crop=crop, sheet=sheet)
 
 
 def needs_isolation(data: bytes, name: str = "") -> bool:
@@ -202,6 +208,7 @@ def _of_pages(document: Pages, how: Reading) -> Document:
     told: list[str] = []
     others: list[Page] = []
     started = time.monotonic()
+    sheet: Grey | None = None
     if how.page is None:
         pages = sort_pages(document, max_pixels=how.max_pixels)
     else:
@@ -212,6 +219,8 @@ def _of_pages(document: Pages, how: Reading) -> Document:
         elif page.image is None:
             others.append(page)
         else:
+            if how.sheet and (how.page is not None or document.pages == 1):
+                sheet = page.image
             try:
                 figures += _of_page(page.image, page.number, document.name, how)
             except ImageError as error:
@@ -228,7 +237,8 @@ def _of_pages(document: Pages, how: Reading) -> Document:
             f"No drawings found in {document.name}{f' ({said})' if said else ''}.",
             hint="Choose a page by its number: --page N.",
         )
-    return Document(_named(figures[:MOST_FIGURES], several=document.pages > 1), tuple(told), document.pages, "document")
+    named = _named(figures[:MOST_FIGURES], several=document.pages > 1)
+    return Document(named, tuple(told), document.pages, "document", sheet=sheet)
 
 
 def _stop(figures: list[DocumentFigure], page: int, document: Pages, how: Reading, started: float) -> str:

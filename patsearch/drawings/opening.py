@@ -60,6 +60,7 @@ _READERS: tuple[tuple[bytes, int, str, Callable[..., ImageFile.ImageFile]], ...]
     (b"BM", 0, "BMP", BmpImagePlugin.BmpImageFile),
     (b"WEBP", 8, "WebP", WebPImagePlugin.WebPImageFile),
 )
+_OF_BROWSERS = frozenset({"PNG", "JPEG", "GIF", "BMP", "WebP", "AVIF"})
 _ORIENTATION, _LYING = 274, (5, 6, 7, 8)
 _BLANK = b" \t\r\n"
 SNIFFED = 1024  # bytes of a file that show what it is
@@ -253,6 +254,11 @@ def _check_png(data: bytes) -> None:
 def is_picture(data: bytes) -> bool:
     """Whether a file begins as a picture of a known format does."""
     return _boxed(data) is not None or any(data.startswith(magic, offset) for magic, offset, _, _ in _READERS)
+
+
+def is_shown_by_browsers(data: bytes) -> bool:
+    """Whether a file is a picture of a format that browsers show, as far as its first bytes say."""
+    return is_svg(data) or (is_picture(data) and not is_heic(data) and _recognise(data, "")[0] in _OF_BROWSERS)
 
 
 def is_heic(data: bytes) -> bool:

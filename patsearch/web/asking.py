@@ -12,6 +12,7 @@ from fastapi import File, Form, HTTPException, UploadFile
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
+from patsearch.drawings.edits import parse_edits
 from patsearch.drawings.photo import parse_crop
 from patsearch.engine import Engine, QueryVectors, Question, search
 from patsearch.engine.question import form_fields
@@ -31,6 +32,7 @@ _LONGEST_NAME = 120
 FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Figures = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$", max_length=_MAX_TEXT)]
+_Edits = Annotated[str, StringConstraints(max_length=4 * _MAX_TEXT)]
 _Turn = Literal["", "0", "90", "180", "270"]
 _View = Annotated[str, StringConstraints(pattern="^(-?[0-9]{1,3},-?[0-9]{1,2})?$")]
 _Up = Literal["", "y", "z"]
@@ -89,10 +91,12 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         up: list[str],
         view: list[str],
         figures: list[str],
+        edits: list[str],
         offset: int,
         **options: Any,
     ) -> Asked:
         fields = {"crop": crop, "turn": turn, "page": page, "up": up, "view": view, "figures": figures}
+        fields["edits"] = edits
         uploads = await _uploads(image, fields, settings)
         try:
             options["filter"] = filter_of(options["filter"])
@@ -121,6 +125,11 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         description="Numbers of the figures to use, as in 1,3, as POST /figures gives them; one per picture, empty for "
         "all.",
     )
+    changes = Form(
+        max_length=most,
+        description="What is done to single figures, as in 3 crop 10,20,300,400 turn 90; 4 turn 180: by their numbers, "
+        "in pixels of the figure, degrees clockwise; one per picture, empty for nothing.",
+    )
     form.__signature__ = Signature(  # type: ignore[attr-defined]
         [
             _parameter(
@@ -132,6 +141,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             _parameter("up", list[_Up], ups, []),
             _parameter("view", list[_View], views, []),
             _parameter("figures", list[_Figures], figures, []),
+            _parameter("edits", list[_Edits], changes, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
         ]
@@ -208,6 +218,7 @@ async def _uploads(
                 up="y" if said["up"] == "y" else "z" if said["up"] == "z" else None,
                 view=_view(said["view"]),
                 figures=tuple(int(number) for number in said["figures"].split(",") if number),
+                edits=parse_edits(said["edits"]),
             )
         )
     return tuple(found)

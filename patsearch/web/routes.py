@@ -35,7 +35,7 @@ from patsearch.web.live import LiveIndex
 from patsearch.web.probe import Probe
 from patsearch.web.settings import MAX_TOP, ServerSettings
 from patsearch.web.telemetry import Metrics
-from patsearch.web.workers import Upload, Uploaded, Workers, explain_uploads, read_saved
+from patsearch.web.workers import EncodedSheet, Upload, Uploaded, Workers, explain_uploads, read_saved
 
 _API_VERSION = 1
 # Patents change seldom, and a drawing's picture only when its patent is ingested again.
@@ -292,15 +292,23 @@ def _found_in(uploaded: Uploaded) -> JsonDict:
                         "page": figure.page,
                         "label": figure.label,
                         "picture": b64encode(figure.png).decode(),
+                        "width": figure.size[0],
+                        "height": figure.size[1],
+                        "whole": b64encode(figure.whole).decode() if figure.whole else None,
                     }
                     for number, figure in enumerate(found.figures, start=1)
                 ],
                 "remarks": list(found.remarks),
                 "crop": ",".join(map(str, found.crop)) if found.crop else None,
+                "sheet": _sheet(found.sheet) if found.sheet else None,
             }
             for upload, found in zip(uploaded.uploads, uploaded.encoded, strict=True)
         ]
     }
+
+
+def _sheet(sheet: EncodedSheet) -> JsonDict:
+    return {"picture": b64encode(sheet.png).decode(), "width": sheet.size[0], "height": sheet.size[1]}
 
 
 def _heated(one: Heated) -> JsonDict:

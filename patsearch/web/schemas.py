@@ -62,19 +62,34 @@ class IndexAnswer(BaseModel):
 
 
 class FoundFigure(BaseModel):
-    """A figure of an upload: `number` is what the field `figures` of a search takes, `picture` is PNG in base64."""
+    """A figure of an upload: `number` is what the field `figures` of a search takes, `picture` is PNG in base64.
+
+    `width` and `height` are pixels before the field `edits` changes it, and `whole` is its picture before that.
+    """
 
     number: int
     name: str
     page: int | None
     label: str | None
     picture: str
+    width: int
+    height: int
+    whole: str | None
+
+
+class FoundSheet(BaseModel):
+    """The whole page that the field `crop` is of: PNG in base64, reduced, and its size in pixels."""
+
+    picture: str
+    width: int
+    height: int
 
 
 class FoundPicture(BaseModel):
     """What was found in one upload.
 
-    `remarks` say what was left out; `crop` is where the drawing in a screenshot is, as the field `crop` takes it.
+    `remarks` say what was left out; `crop` is where the drawing in a screenshot is, as the field `crop` takes it;
+    `sheet` is of a file that browsers do not show, where it has one page or one was chosen.
     """
 
     name: str
@@ -83,6 +98,7 @@ class FoundPicture(BaseModel):
     figures: list[FoundFigure]
     remarks: list[str]
     crop: str | None
+    sheet: FoundSheet | None
 
 
 class FiguresAnswer(BaseModel):

@@ -20,9 +20,12 @@ import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
 from patsearch.backends.base import Embeddings, IndexSpec
-from patsearch.drawings.document import MOST_FIGURES, Document, DocumentKind, read_figures
+from patsearch.drawings.document import MOST_FIGURES, Document, DocumentFigure, DocumentKind, read_figures
+from patsearch.drawings.edits import FigureEdit, edited
+from patsearch.drawings.opening import is_shown_by_browsers
 from patsearch.drawings.thumbnail import thumbnail
 from patsearch.encoder import Encoder, load_encoder
+from patsearch.encoder.preprocess import is_blank
 from patsearch.encoder.shape import Comparison, compared_cosines
 from patsearch.engine import Picture, QueryVectors, check_encoder
 from patsearch.engine.explain import SIDE, Explanation, explain_figures
@@ -41,6 +44,8 @@ _TASKS_A_PROCESS = 5000
 _ATTEMPTS = 3
 # Of the time that a worker has for uploads, for reading them; the rest is for encoding.
 _READING = 0.5
+# Pixels of the longer side of a page that is shown to be cropped.
+_SHEET_SIDE = 1200
 
 
 class Busy(PatsearchError):
@@ -67,6 +72,7 @@ class Upload:
         up: the axis of a model that points up, "y" or "z"; None for what files of its kind have.
         view: of a model also a view from degrees around and above it, as `Reading.view`.
         figures: numbers of those used, from 1, among all that are found; none for all.
+        edits: what is done to single figures.
     """
 
     name: str
@@ -77,16 +83,34 @@ class Upload:
     up: Literal["y", "z"] | None = None
     view: tuple[float, float] | None = None
     figures: tuple[int, ...] = ()
+    edits: tuple[FigureEdit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedFigure:
-    """One figure of an upload: what distinguishes it from the others, its page and label, and PNG to show."""
+    """One figure of an upload.
+
+    Attributes:
+        name: what distinguishes it from the others.
+        png: as it is searched.
+        size: width and height in pixels, which an edit's crop is of: before the edit.
+        whole: PNG before the edit; None where there is none.
+    """
 
     name: str
     page: int | None
     label: str | None
     png: bytes
+    size: tuple[int, int]
+    whole: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSheet:
+    """The whole picture or page, which an upload's crop is of: PNG, reduced, and its size in pixels."""
+
+    png: bytes
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,7 @@ class Encoded:
         pages: how many the file has.
         kind: of file.
         crop: where the drawing in a screenshot is, as `Upload.crop` has it.
+        sheet: of a file that browsers do not show, where one page of it was read.
     """
 
     figures: tuple[EncodedFigure, ...]
@@ -109,11 +134,13 @@ class Encoded:
     pages: int = 1
     kind: DocumentKind = "picture"
     crop: tuple[int, int, int, int] | None = None
+    sheet: EncodedSheet | None = None
 
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return self.vectors.nbytes + sum(len(figure.png) for figure in self.figures)
+        shown = sum(len(figure.png) + len(figure.whole or b"") for figure in self.figures)
+        return self.vectors.nbytes + shown + (len(self.sheet.png) if self.sheet else 0)
 
     def of_figure(self, number: int) -> Embeddings:
         """(copies, dim) vectors of a figure, counted from 1."""
@@ -144,9 +171,7 @@ class Uploaded:
         for upload, found in zip(uploads, encoded, strict=True):
             count = len(found.figures)
             if upload.figures and max(upload.figures) > count:
-                raise UsageError(
-                    f"{upload.name} has no figure {max(upload.figures)}.", hint=f"It has {count}; figures count from 1."
-                )
+                raise no_figure(upload.name, max(upload.figures), count)
             numbers.append(tuple(sorted(set(upload.figures))) or tuple(range(1, count + 1)))
         if sum(map(len, numbers)) > MOST_FIGURES:
             raise UsageError(
@@ -194,7 +219,8 @@ class Uploaded:
             best = numbers[int(np.argmax(likeness))]
             page = found.figures[best - 1].page
             on_page = [figure.page for figure in found.figures[:best]].count(page)
-            chosen.append(replace(upload, page=page, figures=(on_page,)))
+            edits = tuple(replace(edit, number=on_page) for edit in upload.edits if edit.number == best)
+            chosen.append(replace(upload, page=page, figures=(on_page,), edits=edits))
         return tuple(chosen)
 
 
@@ -214,13 +240,45 @@ def encode_uploads(
     until = time.monotonic() + limits.seconds
     encoded = []
     for upload in uploads:
-        document = _read(encoder, spec, upload, limits.pixels, max(0.0, until - time.monotonic()))
-        figures = document.figures
+        sheet = not is_shown_by_browsers(upload.data)
+        document = _read(encoder, spec, upload, limits.pixels, max(0.0, until - time.monotonic()), sheet=sheet)
+        figures = _edited(document, upload)
         query = encode_figures(encoder, [[f.image] for f in figures], rotations=rotations, mirror=mirror)
-        shown = (EncodedFigure(f.name, f.page, f.label, thumbnail(f.image, side=SIDE)) for f in figures)
+        shown = tuple(_shown(f, before) for f, before in zip(figures, document.figures, strict=True))
         told = document.remarks, document.pages, document.kind, document.crop
-        encoded.append(Encoded(tuple(shown), query.vectors, *told))
+        whole = document.sheet
+        page = EncodedSheet(thumbnail(whole, side=_SHEET_SIDE), whole.shape[::-1]) if whole is not None else None
+        encoded.append(Encoded(shown, query.vectors, *told, page))
     return tuple(encoded)
+
+
+def _shown(figure: DocumentFigure, before: DocumentFigure) -> EncodedFigure:
+    whole = None if figure is before else thumbnail(before.image, side=SIDE)
+    size = before.image.shape[1], before.image.shape[0]
+    return EncodedFigure(figure.name, figure.page, figure.label, thumbnail(figure.image, side=SIDE), size, whole)
+
+
+def _edited(document: Document, upload: Upload) -> tuple[DocumentFigure, ...]:
+    """The figures as the upload's edits leave them.
+
+    Raises:
+        ImageError: a crop is not within its figure, or shows nothing.
+        UsageError: an edit is of a figure that the upload has not.
+    """
+    figures = list(document.figures)
+    for edit in upload.edits:
+        if edit.number > len(figures):
+            raise no_figure(upload.name, edit.number, len(figures))
+        figure = edited(figures[edit.number - 1], edit, upload.name)
+        if is_blank(figure.image):
+            raise ImageError(f"Figure {edit.number} of {upload.name} is blank there.", hint="Crop elsewhere.")
+        figures[edit.number - 1] = figure
+    return tuple(figures)
+
+
+def no_figure(name: str, number: int, count: int) -> UsageError:
+    """The error where a file has fewer figures than that."""
+    return UsageError(f"{name} has no figure {number}.", hint=f"It has {count}; figures count from 1.")
 
 
 def explain_uploads(
@@ -238,7 +296,7 @@ def explain_uploads(
     encoder = _encoder(spec)
     pictures = []
     for upload in uploads:
-        figures = _read(encoder, spec, upload, limits.pixels, limits.seconds).figures
+        figures = _edited(_read(encoder, spec, upload, limits.pixels, limits.seconds), upload)
         pictures.append([figures[number - 1].image for number in upload.figures] or [f.image for f in figures])
     return explain_figures(encoder, pictures, found[0], found_vector=found[1], style=style)
 
@@ -257,7 +315,9 @@ def load_in_worker(spec: IndexSpec) -> None:
     _encoder(spec)
 
 
-def _read(encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, seconds: float) -> Document:
+def _read(
+    encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, seconds: float, *, sheet: bool = False
+) -> Document:
     """An upload with all of its figures but blank ones."""
     how = reading(
         encoder,
@@ -269,6 +329,7 @@ def _read(encoder: Encoder, spec: IndexSpec, upload: Upload, pixels: int, second
         view=upload.view,
         max_pixels=pixels,
         seconds=seconds,
+        sheet=sheet,
     )
     document = read_figures(upload.data, how, name=upload.name)
     return replace(document, figures=figures_of(document, upload.name))
@@ -424,6 +485,8 @@ def _key(spec: IndexSpec, upload: Upload, rotations: bool, mirror: bool) -> byte
     """Of all that decides an upload's vectors; which of its figures are used does not."""
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
-    digest.update(repr((upload.name, upload.crop, upload.turn, upload.page, upload.up, upload.view)).encode())
+    digest.update(
+        repr((upload.name, upload.crop, upload.turn, upload.page, upload.up, upload.view, upload.edits)).encode()
+    )
     digest.update(upload.data)
     return digest.digest()

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from chromium import chromium, opened
 from fastapi.testclient import TestClient
 from makers import draw_design, week
 from web_makers import HOSTILE_TITLE, png
@@ -19,6 +21,9 @@ from patsearch.engine import open_index
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.web.app import create_app
 from patsearch.web.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +85,15 @@ def start() -> Iterator[Callable[..., str]]:
     for process in running:
         if process.stderr is not None:
             process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page of the server at `address`, opened."""
+    yield from opened(browser, address, width=1280, height=900)

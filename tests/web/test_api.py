@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from makers import draw_design, week
+from makers import draw_design, tiff_bytes, week
 from model_makers import stl, stool
 from pdf_makers import PdfPage, drawing_operators, pdf_bytes, scanned, text_at, text_page
 from photo_makers import product, screenshot
@@ -158,6 +158,56 @@ def test_the_figures_of_a_document_are_shown_and_chosen(client: TestClient) -> N
     for wrong in ("0", "1,", "x", "1000"):
         assert ask(wrong).status_code == 422
     assert client.post(f"{API}/figures").status_code == 400
+
+
+def test_single_figures_are_cropped_and_turned(client: TestClient) -> None:
+    pages = [scanned(draw_design(9, 0).rotate(90, expand=True)), scanned(draw_design(3, 0))]
+    files = {"image": ("a.pdf", pdf_bytes(pages))}
+
+    def found(edits: str) -> Any:
+        return client.post(f"{API}/figures", files=files, data={"edits": edits}).json()["pictures"][0]
+
+    first, second = found("")["figures"]
+    assert (first["whole"], found("")["sheet"]) == (None, None)
+    turned, same = found("1 turn 90")["figures"]
+    assert (turned["width"], turned["height"], turned["whole"]) == (first["width"], first["height"], first["picture"])
+    assert same == second
+    size = Image.open(io.BytesIO(base64.b64decode(turned["picture"]))).size
+    assert size[::-1] == Image.open(io.BytesIO(base64.b64decode(first["picture"]))).size
+
+    def ask(edits: str) -> Any:
+        return client.post(f"{API}/search", files=files, data={"figures": "1", "edits": edits}).json()
+
+    lying, upright = ask(""), ask("1 turn 90; 2 crop 0,0,200,200")
+    assert upright["hits"][0]["patent"] == "USD900009"
+    assert upright["hits"][0]["score"] > {hit["patent"]: hit["score"] for hit in lying["hits"]}["USD900009"]
+    drawing = {"drawing": upright["hits"][0]["drawing"]["id"], "figures": "1", "edits": "1 turn 90"}
+    why = client.post(f"{API}/explain", files=files, data=drawing).json()
+    assert why["score"] == upright["hits"][0]["score"]
+    for wrong in ("1", "1 turn 45", "1 turn 90; 1 turn 180", "x", "1 crop 0,0,9"):
+        assert client.post(f"{API}/figures", files=files, data={"edits": wrong}).status_code == 400
+    outside = client.post(f"{API}/figures", files=files, data={"edits": f"1 crop 0,0,{first['width'] + 1},9"})
+    assert (outside.status_code, "is not within figure 1 of a.pdf" in outside.text) == (422, True)
+    none = client.post(f"{API}/figures", files=files, data={"edits": "3 turn 90"})
+    assert (none.status_code, none.json()["error"]["message"]) == (400, "a.pdf has no figure 3.")
+
+
+def test_what_a_browser_does_not_show_is_sent_whole(client: TestClient) -> None:
+    design = draw_design(3, 0)
+    for name, data, more in (
+        ("a.tif", tiff_bytes(design), {}),
+        ("b.tif", tiff_bytes(design), {"crop": "0,0,300,400"}),
+        ("c.pdf", pdf_bytes([scanned(draw_design(1, 0)), scanned(design)]), {"page": "2"}),
+    ):
+        (shown,) = client.post(f"{API}/figures", files={"image": (name, data)}, data=more).json()["pictures"]
+        picture = Image.open(io.BytesIO(base64.b64decode(shown["sheet"]["picture"])))
+        width, height = shown["sheet"]["width"], shown["sheet"]["height"]
+        assert picture.width / picture.height == pytest.approx(width / height, abs=0.01)
+        assert max(picture.size) <= 1200
+        if name != "c.pdf":
+            assert (width, height) == design.size
+    (shown,) = client.post(f"{API}/figures", files={"image": ("d.png", png(design))}).json()["pictures"]
+    assert shown["sheet"] is None
 
 
 def test_a_photograph_is_searched_with_its_lines(client: TestClient) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from chromium import NEEDS_CHROMIUM, Scheme, ask, done, found, opened, shoot, until
 from makers import draw_design, week
 from model_makers import obj, stl, stool
 from pdf_makers import encrypted, pdf_bytes, scanned, text_page
@@ -34,99 +33,14 @@ from patsearch.types import Patent
 
 if TYPE_CHECKING:
     from conftest import Demo
-    from playwright.sync_api import Browser, Dialog, Locator, Page, Route
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
-Scheme = Literal["light", "dark"]
-
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-# The last five: no request but to the page's own server, which a test holds it to.
-_ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-    # Playwright's own sockets are closed when its process ends.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def address(demo: Demo, start: Callable[..., str]) -> str:
     return start(demo.folder / "index")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page, opened; at the end, nothing may have gone wrong on it, and no other host been asked."""
-    yield from _opened(browser, address, width=1280, height=900)
-
-
-def _opened(browser: Browser, address: str, *, width: int, height: int, scheme: Scheme = "light") -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,
-        accept_downloads=True,
-    )
-    page = context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    # The browser itself notes an answer that refuses a picture, as it should be refused.
-    page.on(
-        "console",
-        lambda m: troubles.append(m.text) if m.type == "error" and "status of 4" not in m.text else None,
-    )
-    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
-    page.goto(address)
-    until(page, "document.querySelector('#index-info').textContent.includes('drawings')")
-    yield page
-    context.close()
-    assert troubles == []
-
-
-def shoot(page: Page, name: str, *, whole: bool = False) -> None:
-    if folder := os.environ.get("PATSEARCH_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for an expression to hold. Playwright's own way of it evaluates text, which the page's policy forbids."""
-    deadline = time.monotonic() + 20
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, f"never: {condition}"
-        page.wait_for_timeout(50)
-
-
-def done(page: Page) -> Locator:
-    page.wait_for_selector('#results[data-state="done"]')
-    return page.locator('[data-testid="result"]')
-
-
-def found(page: Page) -> list[str]:
-    return [str(card.get_attribute("data-patent")) for card in done(page).all()]
-
-
-def ask(page: Page, *files: Path) -> list[str]:
-    page.set_input_files("#file-input", [str(file) for file in files])
-    page.click("#search-button")
-    return found(page)
 
 
 def strokes(sketch: Path, width: float, height: float) -> list[list[tuple[float, float]]]:
@@ -268,7 +182,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., str
 
 def test_owners_and_the_switch_narrow(browser: Browser, described: str, tmp_path: Path) -> None:
     (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
-    for page in _opened(browser, described, width=1280, height=1400):
+    for page in opened(browser, described, width=1280, height=1400):
         assert len(ask(page, sketch)) == 12
         owners = page.locator('[data-testid="owners"] label')
         assert [owner.inner_text().split("\n")[0].strip() for owner in owners.all()] == [
@@ -299,7 +213,7 @@ def test_owners_and_the_switch_narrow(browser: Browser, described: str, tmp_path
 
 def test_a_patent_shows_who_owns_it_and_what_it_cites(browser: Browser, described: str, tmp_path: Path) -> None:
     (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
-    for page in _opened(browser, described, width=1280, height=1000):
+    for page in opened(browser, described, width=1280, height=1000):
         assert ask(page, sketch)[0] == "USD900002"
         page.locator('[data-testid="open-patent"]').first.click()
         page.wait_for_selector('[data-testid="bibliography"]')
@@ -466,7 +380,7 @@ def test_an_error_is_said_in_words(page: Page, tmp_path: Path) -> None:
 def test_phone_and_dark(
     browser: Browser, address: str, demo: Demo, scheme: Scheme, width: int, height: int, name: str
 ) -> None:
-    for page in _opened(browser, address, width=width, height=height, scheme=scheme):
+    for page in opened(browser, address, width=width, height=height, scheme=scheme):
         shoot(page, f"{name}-start")
         ask(page, demo.folder / "sketch.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -489,7 +403,7 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, demo: Demo, 
             for node in fault["nodes"]
         ]
 
-    for page in _opened(browser, address, width=1280, height=900, scheme=scheme):
+    for page in opened(browser, address, width=1280, height=900, scheme=scheme):
         assert faults(page) == []
         page.click("#draw-toggle")
         page.locator("#options").evaluate("element => { element.open = true; }")
@@ -648,7 +562,7 @@ def _note(alerts: list[str], dialog: Dialog) -> None:
 
 def test_a_hostile_title_is_text(browser: Browser, index: Path, start: Callable[..., str], tmp_path: Path) -> None:
     draw_design(0, 0).save(tmp_path / "x.png")
-    for page in _opened(browser, start(index), width=1280, height=900):
+    for page in opened(browser, start(index), width=1280, height=900):
         alerts: list[str] = []
         page.on("dialog", partial(_note, alerts))
         assert ask(page, tmp_path / "x.png")[0] == "USD900000"
@@ -686,7 +600,7 @@ def _first_shown(page: Page, height: int) -> bool:
 def test_results_are_in_view_after_each_way_of_asking(
     browser: Browser, address: str, demo: Demo, width: int, height: int, name: str
 ) -> None:
-    for page in _opened(browser, address, width=width, height=height):
+    for page in opened(browser, address, width=width, height=height):
         ask(page, demo.folder / "sketch.png")
         shoot(page, f"asked-{name}")
         assert _first_shown(page, height)

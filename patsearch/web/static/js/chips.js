@@ -1,10 +1,10 @@
 /** The chips of the query's pictures: a picture, or the figures that the server found in it. */
 
 import { thumbnail } from "./api.js";
-import { openCrop } from "./crop.js";
+import { openCrop, openFigure } from "./crop.js";
 import { byId, h, icon, plural } from "./dom.js";
-import { change, chooseAll, chooseFigure, figuresRead, readFigures } from "./figures.js";
-import { drawPicture } from "./paint.js";
+import { change, chooseAll, chooseFigure, chooseOnly, editFigure, readFigures } from "./figures.js";
+import { drawPicture, png } from "./paint.js";
 import { searchIfShown } from "./search.js";
 import { emit, state } from "./state.js";
 
@@ -16,7 +16,7 @@ const CHIP = 104; // CSS pixels
 export function chip(picture) {
   const figures = picture.found?.figures ?? [];
   const several = figures.length > 1 || picture.pages > 1;
-  const edit = h("button", { type: "button", class: "chip-edit", "aria-label": `Crop or turn ${picture.name}`, title: "Crop or turn" }, icon("crop"));
+  const edit = h("button", { type: "button", class: "chip-edit", id: `edit-${picture.id}`, disabled: !picture.image && !picture.found, "aria-label": `Crop or turn ${picture.name}`, title: "Crop or turn" }, icon("crop"));
   edit.addEventListener("click", () => openCrop(picture));
   const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("close"));
   out.addEventListener("click", () => remove(picture.id));
@@ -43,12 +43,12 @@ function cropButton(picture, crop) {
 /** The picture as it will be searched. @param {Picture} picture */
 function preview(picture) {
   const figure = picture.found?.figures[0];
-  if (picture.image) {
+  if (picture.image && !picture.image.sent) {
     const canvas = h("canvas", { role: "img", "aria-label": picture.name });
     drawPicture(canvas, picture, CHIP);
     return canvas;
   }
-  if (figure) return h("img", { src: png(figure), alt: picture.name });
+  if (figure) return h("img", { src: png(figure.picture), alt: picture.name });
   const kind = /\.([a-z0-9]{1,5})$/i.exec(picture.name)?.[1] ?? "file";
   const state_ = picture.problem ? "cannot be read" : picture.drawn ? "no preview" : "reading …";
   return h("span", { class: "placeholder", role: "img", "aria-label": `${picture.name}, ${state_}` }, kind.toUpperCase(), h("small", {}, state_));
@@ -63,23 +63,47 @@ function tiles(picture) {
     const tick = h("input", { type: "checkbox", checked: used, "aria-label": `Use ${figure.name || picture.name}`, id: `figure-${picture.id}-${figure.number}` });
     tick.addEventListener("change", () => {
       chooseFigure(picture, figure.number, tick.checked);
-      byId(tick.id).focus(); // the list was made again
       searchIfShown();
     });
-    const image = h("img", { src: png(figure), alt: "", loading: "lazy" });
-    return h("li", { class: used ? "figure" : "figure off", data: { testid: "figure" } }, h("label", {}, image, h("span", {}, tick, figure.name)));
+    const image = h("img", { src: png(figure.picture), alt: "", loading: "lazy" });
+    const classes = ["figure", used ? "" : "off", picture.edits.has(figure.number) ? "edited" : ""].filter(Boolean).join(" ");
+    return h("li", { class: classes, data: { testid: "figure" } }, h("label", {}, image, h("span", {}, tick, figure.name)), figureButtons(picture, figure));
   });
   return h("ul", { class: "figures", "aria-label": `Figures found in ${picture.name}` }, ...list);
+}
+
+/** @param {Picture} picture @param {import("./state.js").Figure} figure */
+function figureButtons(picture, figure) {
+  const name = `${figure.name} of ${picture.name}`;
+  const id = (/** @type {string} */ what) => `${what}-${picture.id}-${figure.number}`;
+  const crop = h("button", { type: "button", class: "quiet icon-only", "aria-label": `Crop or turn ${name}`, title: "Crop or turn", id: id("crop") }, icon("crop"));
+  crop.addEventListener("click", () => void openFigure(picture, figure));
+  const turn = h("button", { type: "button", class: "quiet icon-only", "aria-label": `Turn ${name} right`, title: "Turn right", id: id("turn") }, icon("right"));
+  turn.addEventListener("click", () => {
+    const before = picture.edits.get(figure.number) ?? { crop: null, turn: 0 };
+    editFigure(picture, figure.number, { ...before, turn: /** @type {any} */ ((before.turn + 90) % 360) });
+    searchIfShown();
+  });
+  return h("span", { class: "figure-buttons" }, crop, turn);
 }
 
 /** How many figures are used, and of which page. @param {Picture} picture */
 function choices(picture) {
   const count = picture.found?.figures.length ?? 0;
   const used = picture.chosen?.length ?? count;
-  const buttons = [["All", true], ["None", false]].map(([text, all]) => {
-    const button = h("button", { type: "button", class: "small", "aria-label": `${text} of the figures of ${picture.name}`, disabled: used === (all ? count : 0) }, text);
+  const figures = picture.found?.figures ?? [];
+  const two = count === 2 && picture.found?.kind !== "model";
+  /** @type {[string, string, boolean, () => void][]} */
+  const ways = [
+    [two ? "Both" : "All", `${two ? "Both" : "All"} of the figures of ${picture.name}`, used === count, () => chooseAll(picture, true)],
+    ...(two
+      ? figures.map((figure) => /** @type {[string, string, boolean, () => void]} */ ([`Only ${figure.name}`, `Only ${figure.name} of ${picture.name}`, used === 1 && picture.chosen?.[0] === figure.number, () => chooseOnly(picture, figure.number)]))
+      : [/** @type {[string, string, boolean, () => void]} */ (["None", `None of the figures of ${picture.name}`, used === 0, () => chooseAll(picture, false)])]),
+  ];
+  const buttons = ways.map(([text, label, pressed, choose], place) => {
+    const button = h("button", { type: "button", class: "small", "aria-label": label, "aria-pressed": String(pressed), id: `choose-${picture.id}-${place}` }, text);
     button.addEventListener("click", () => {
-      chooseAll(picture, Boolean(all));
+      choose();
       searchIfShown();
     });
     return button;
@@ -103,8 +127,6 @@ function turnButtons(picture) {
       change(picture.id, { view: turned });
       readFigures(picture.id);
       if (view && chosen) change(picture.id, { chosen }); // the same figures, the last of them turned
-      // The list is made again, also when the server has answered.
-      void figuresRead().then(() => document.activeElement === document.body && document.getElementById(button.id)?.focus());
       searchIfShown();
     });
     return button;
@@ -115,7 +137,7 @@ function turnButtons(picture) {
 /** Which axis of a model points up: files do not say. @param {Picture} picture */
 function upChoice(picture) {
   const words = { "": "Up as usual", z: "Z is up", y: "Y is up" };
-  const choice = h("select", { class: "chip-page", "aria-label": `Axis of ${picture.name} that points up` });
+  const choice = h("select", { class: "chip-page", id: `up-${picture.id}`, "aria-label": `Axis of ${picture.name} that points up` });
   for (const [value, text] of Object.entries(words)) choice.append(h("option", { value }, text));
   choice.value = picture.up;
   choice.addEventListener("change", () => {
@@ -128,22 +150,19 @@ function upChoice(picture) {
 
 /** Which page of a file is searched. @param {Picture} picture */
 function pageChoice(picture) {
-  const choice = h("select", { class: "chip-page", "aria-label": `Pages of ${picture.name}` }, h("option", { value: "" }, "All pages with drawings"));
+  const choice = h("select", { class: "chip-page", id: `page-${picture.id}`, "aria-label": `Pages of ${picture.name}` }, h("option", { value: "" }, "All pages with drawings"));
   for (let page = 1; page <= picture.pages; page++) {
     choice.append(h("option", { value: String(page) }, `Page ${page} of ${picture.pages}`));
   }
   choice.value = picture.page ? String(picture.page) : "";
   choice.addEventListener("change", () => {
     // A crop is of the page for which it was chosen.
-    change(picture.id, { page: Number(choice.value) || null, crop: null });
+    change(picture.id, { page: Number(choice.value) || null, crop: null, image: null });
     readFigures(picture.id);
     searchIfShown();
   });
   return choice;
 }
-
-/** @param {import("./state.js").Figure} figure */
-const png = (figure) => `data:image/png;base64,${figure.picture}`;
 
 /** @param {number} id */
 function remove(id) {

@@ -3,13 +3,21 @@
 import { CropBox } from "./cropbox.js";
 import { byId } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { change, readFigures } from "./figures.js";
-import { drawPicture } from "./paint.js";
+import { change, editFigure, readFigures } from "./figures.js";
+import { drawPicture, shown } from "./paint.js";
 import { searchIfShown } from "./search.js";
 
-/** @typedef {import("./state.js").Picture} Picture */
+/**
+ * @typedef {import("./state.js").Picture} Picture
+ * @typedef {import("./state.js").Edit} Edit
+ * @typedef {object} Edited what the dialog is for
+ * @property {string} name
+ * @property {import("./state.js").Shown | null} image
+ * @property {Edit} before
+ * @property {(edit: Edit) => void} use
+ */
 
-/** @type {Picture | null} */
+/** @type {Edited | null} */
 let edited = null;
 /** @type {import("./state.js").Turn} */
 let turn = 0;
@@ -18,19 +26,35 @@ let box = null;
 
 /** @param {Picture} picture */
 export function openCrop(picture) {
-  edited = picture;
-  turn = picture.turn;
-  const { image } = picture;
-  byId("crop-title").textContent = `Crop or turn ${picture.name}`;
+  const use = (/** @type {Edit} */ edit) => {
+    change(picture.id, edit);
+    readFigures(picture.id);
+  };
+  open({ name: picture.name, image: picture.image, before: picture, use });
+}
+
+/** Of one figure of a picture. @param {Picture} picture @param {import("./state.js").Figure} figure */
+export async function openFigure(picture, figure) {
+  const image = await shown({ ...figure, picture: figure.whole ?? figure.picture });
+  const before = picture.edits.get(figure.number) ?? { crop: null, turn: 0 };
+  open({ name: `${figure.name || "the figure"} of ${picture.name}`, image, before, use: (edit) => editFigure(picture, figure.number, edit) });
+}
+
+/** @param {Edited} what */
+function open(what) {
+  edited = what;
+  turn = what.before.turn;
+  const { image } = what;
+  byId("crop-title").textContent = `Crop or turn ${what.name}`;
   for (const id of ["crop-stage", "crop-help", "crop-numbers"]) byId(id).hidden = !image;
   byId("crop-none").hidden = Boolean(image);
   openDialog("crop-dialog");
   if (image) {
     const room = byId("crop-stage").parentElement.clientWidth;
-    const side = Math.min(room * Math.max(1, image.naturalHeight / image.naturalWidth), window.innerHeight * 0.58, 900);
-    const scale = Math.min(room / image.naturalWidth, side / image.naturalHeight);
-    drawPicture(byId("crop-picture"), { image, crop: null, turn: 0 }, Math.max(image.naturalWidth, image.naturalHeight) * scale);
-    box?.place({ width: image.naturalWidth, height: image.naturalHeight }, picture.crop);
+    const side = Math.min(room * Math.max(1, image.height / image.width), window.innerHeight * 0.58, 900);
+    const scale = Math.min(room / image.width, side / image.height);
+    drawPicture(byId("crop-picture"), { image, crop: null, turn: 0 }, Math.max(image.width, image.height) * scale);
+    box?.place(image, what.before.crop);
   }
   preview();
 }
@@ -62,10 +86,9 @@ function readNumbers() {
 function apply() {
   if (!edited) return;
   const crop = edited.image && box ? box.crop() : null;
-  const { id } = edited;
-  change(id, { crop, turn });
+  const { use } = edited;
   byId("crop-dialog").close();
-  readFigures(id);
+  use({ crop, turn });
   searchIfShown();
 }
 

@@ -2,12 +2,12 @@
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {{image: HTMLImageElement | null, crop: import("./state.js").Crop | null, turn: number}} picture
+ * @param {{image: import("./state.js").Shown | null, crop: import("./state.js").Crop | null, turn: number}} picture
  * @param {number} side CSS pixels that the longer side gets at most
  */
 export function drawPicture(canvas, { image, crop, turn }, side) {
   if (!image) return;
-  const part = crop ?? { x: 0, y: 0, w: image.naturalWidth, h: image.naturalHeight };
+  const part = crop ?? { x: 0, y: 0, w: image.width, h: image.height };
   const sideways = turn % 180 !== 0;
   const [wide, high] = sideways ? [part.h, part.w] : [part.w, part.h];
   const scale = side / Math.max(wide, high);
@@ -23,5 +23,18 @@ export function drawPicture(canvas, { image, crop, turn }, side) {
   pen.translate(canvas.width / 2, canvas.height / 2);
   pen.rotate((turn * Math.PI) / 180);
   const [w, h] = sideways ? [canvas.height, canvas.width] : [canvas.width, canvas.height];
-  pen.drawImage(image, part.x, part.y, part.w, part.h, -w / 2, -h / 2, w, h);
+  const reduced = image.element.naturalWidth / image.width;
+  const [x, y, wideOf, highOf] = [part.x, part.y, part.w, part.h].map((v) => v * reduced);
+  pen.drawImage(image.element, x, y, wideOf, highOf, -w / 2, -h / 2, w, h);
 }
+
+/** A picture that the server sent, PNG in base64, of something with so many pixels. @param {{picture: string, width: number, height: number}} sent @returns {Promise<import("./state.js").Shown>} */
+export async function shown({ picture, width, height }) {
+  const element = new Image();
+  element.src = png(picture);
+  await element.decode();
+  return { element, width, height, sent: true };
+}
+
+/** @param {string} picture base64 */
+export const png = (picture) => `data:image/png;base64,${picture}`;

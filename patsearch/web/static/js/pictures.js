@@ -67,29 +67,39 @@ async function take(file, replace, drawn) {
   const bytes = await file.arrayBuffer();
   const data = new File([bytes], file.name, { type: file.type });
   const image = await decode(data);
-  if (image && limits && image.naturalWidth * image.naturalHeight > limits.pixels) {
+  if (image && limits && image.width * image.height > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, problem: null };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, edits: new Map(), problem: null };
 }
 
-/** The picture as the browser shows it, upright; null where it cannot. @param {File} file */
+/** The picture as the browser shows it, upright; null where it cannot. @param {File} file @returns {Promise<import("./state.js").Shown | null>} */
 async function decode(file) {
   const url = URL.createObjectURL(file);
-  const image = new Image();
-  image.src = url;
+  const element = new Image();
+  element.src = url;
   try {
-    await image.decode();
-    return image;
+    await element.decode();
+    return { element, width: element.naturalWidth, height: element.naturalHeight, sent: false };
   } catch {
     URL.revokeObjectURL(url);
     return null;
   }
 }
 
+/** Id of the element that had the focus before the chips were made again; it may be there only once the server has answered. */
+let held = "";
+
 function render() {
   const chips = [...state.seeds.map(seedChip), ...state.pictures.map(chip)];
+  if (byId("chips").contains(document.activeElement)) held = document.activeElement.id;
+  else if (document.activeElement !== document.body) held = "";
   byId("chips").replaceChildren(...chips);
+  const again = held && document.getElementById(held);
+  if (again) {
+    again.focus({ preventScroll: true });
+    held = "";
+  }
   byId("chips").hidden = !chips.length;
   byId("query-empty").hidden = chips.length > 0;
   byId("drop-zone").classList.toggle("filled", chips.length > 0);

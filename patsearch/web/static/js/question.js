@@ -32,12 +32,15 @@ export function isEmpty({ pictures, seeds, like, marks }) {
 
 /** What of a question decides which drawings are compared: not filters, options and marks. @param {Question} question */
 export function compared({ pictures, seeds, like }) {
-  const parts = pictures.map(({ id, crop, turn, page, up, view, chosen }) => [id, crop, turn, page, up, view, chosen]);
+  const parts = pictures.map(({ id, crop, turn, page, up, view, chosen, edits }) => [id, crop, turn, page, up, view, chosen, [...edits]]);
   return JSON.stringify([parts, seeds.map((seed) => seed.id), like]);
 }
 
 /** Whether any figure of a picture is used. @param {import("./state.js").Picture} picture */
 const isUsed = (picture) => picture.chosen?.length !== 0;
+
+/** As the API takes them. @param {import("./state.js").Picture["edits"]} edits */
+const editsText = (edits) => [...edits].map(([number, { crop, turn }]) => `${number}${crop ? ` crop ${crop.x},${crop.y},${crop.w},${crop.h}` : ""}${turn ? ` turn ${turn}` : ""}`).join("; ");
 
 /**
  * The form that the API takes.
@@ -55,6 +58,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
     form.append("up", picture.up);
     form.append("view", picture.view ? `${picture.view.around},${picture.view.above}` : "");
     form.append("figures", picture.chosen?.join(",") ?? "");
+    form.append("edits", editsText(picture.edits));
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);

@@ -3,11 +3,13 @@
 /**
  * @typedef {{x: number, y: number, w: number, h: number}} Crop pixels of the upright picture
  * @typedef {0 | 90 | 180 | 270} Turn degrees clockwise
+ * @typedef {{crop: Crop | null, turn: Turn}} Edit
+ * @typedef {{element: HTMLImageElement, width: number, height: number, sent: boolean}} Shown width, height: pixels, of which the element may be a reduced copy; sent: the server made it
  * @typedef {object} Picture
  * @property {number} id
  * @property {File} file
  * @property {string} name
- * @property {HTMLImageElement | null} image null where the browser cannot show it
+ * @property {Shown | null} image what crops are of; null where nobody can show it, or the file has several pages
  * @property {boolean} drawn on the page's canvas
  * @property {Crop | null} crop
  * @property {Turn} turn
@@ -17,10 +19,11 @@
  * @property {{around: number, above: number} | null} view a further view of a 3D model, in degrees; -90 around is the front
  * @property {Found | null} found what the server found in it; null until it has answered
  * @property {number[] | null} chosen numbers of the figures that are used; null for all
+ * @property {Map<number, Edit>} edits what is done to single figures, by their numbers
  * @property {string | null} problem why the server cannot read it
  *
- * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string}} Figure picture: PNG in base64
- * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[], crop: string | null}} Found crop: of the drawing in a screenshot, x,y,width,height
+ * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string, width: number, height: number, whole: string | null}} Figure picture: PNG in base64; width, height: pixels before its edit; whole: its picture before that
+ * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[], crop: string | null, sheet: {picture: string, width: number, height: number} | null}} Found crop: of the drawing in a screenshot, x,y,width,height; sheet: of a file that browsers do not show
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
