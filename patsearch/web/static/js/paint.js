@@ -28,7 +28,7 @@ export function drawPicture(canvas, { image, crop, turn }, side) {
   pen.drawImage(image.element, x, y, wideOf, highOf, -w / 2, -h / 2, w, h);
 }
 
-/** A picture that the server sent, PNG in base64, of something with so many pixels. @param {{picture: string, width: number, height: number}} sent @returns {Promise<import("./state.js").Shown>} */
+/** A picture that the server sent, PNG in base64, reduced from `width` x `height` pixels. @param {{picture: string, width: number, height: number}} sent @returns {Promise<import("./state.js").Shown>} */
 export async function shown({ picture, width, height }) {
   const element = new Image();
   element.src = png(picture);
