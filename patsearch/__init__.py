@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from patsearch.classification import ClassCode
     from patsearch.client import Client, connect
     from patsearch.encoder import Encoder, load_encoder
-    from patsearch.engine import Engine, Expansion, Question, Rerank, create_index, open_index
+    from patsearch.engine import Engine, Expansion, Question, Rerank, Results, create_index, open_index
     from patsearch.errors import PatsearchError
     from patsearch.filters import Filter, parse_filter
     from patsearch.ingest import IngestOptions, IngestReport
@@ -32,7 +32,7 @@ _NAMES = {
     "classification": ("ClassCode",),
     "client": ("Client", "connect"),
     "encoder": ("Encoder", "load_encoder"),
-    "engine": ("Engine", "Expansion", "Question", "Rerank", "create_index", "open_index"),
+    "engine": ("Engine", "Expansion", "Question", "Rerank", "Results", "create_index", "open_index"),
     "errors": ("PatsearchError",),
     "filters": ("Filter", "parse_filter"),
     "ingest": ("IngestOptions", "IngestReport"),
@@ -57,6 +57,7 @@ __all__ = [
     "PatsearchError",
     "Question",
     "Rerank",
+    "Results",
     "__version__",
     "connect",
     "create_index",

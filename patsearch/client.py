@@ -24,7 +24,7 @@ from patsearch.types import Closing, JsonDict, PatentHit
 if TYPE_CHECKING:
     import httpx
 
-    from patsearch.engine import Picture, PictureSource, Question
+    from patsearch.engine import Picture, PictureSource, Question, Results
 
     Asked = Question | PictureSource | Sequence[PictureSource]
 
@@ -80,7 +80,7 @@ class Client(Closing):
 
     # ------------------------------------------------------------------ searching
 
-    def search(self, asked: Asked = (), **options: Any) -> list[PatentHit]:
+    def search(self, asked: Asked = (), **options: Any) -> Results:
         """The patents whose drawings look most like the pictures, best first; as `Engine.search`.
 
         Args:
@@ -92,7 +92,9 @@ class Client(Closing):
             PatsearchError: what the server's own functions raise, as the same classes.
             BackendError: the server does not answer, or is not a patsearch server.
         """
-        return self.hits(self.record(asked, **options))
+        from patsearch.engine import Results
+
+        return Results(self.hits(self.record(asked, **options)), self.thumbnail)
 
     def record(self, asked: Asked = (), **options: Any) -> JsonDict:
         """Like `search`, as the search record that `patsearch query --json` prints."""

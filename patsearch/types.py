@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
+from patsearch import pages
 from patsearch.bibliography import Bibliography, Protection
 from patsearch.classification import SCHEMES, ClassCode, Scheme
 from patsearch.numbers import office_of, registration_of
 from patsearch.terms import protections
-from patsearch.titles import title_of
+from patsearch.titles import link_of, title_of
 
 JsonDict = dict[str, Any]
 _DATES = ("granted", "filed", "expires")
@@ -182,6 +183,10 @@ class PatentHit:
     @property
     def classes(self) -> tuple[ClassCode, ...]:
         return self.drawing.classes
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a table of one row. `Results` shows the drawings too."""
+        return pages.render("results.html", hits=[self], more=0, picture=lambda _: None, link_of=link_of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from patsearch.engine.picture import Picture, PictureSource
 from patsearch.engine.query import QueryVectors
 from patsearch.engine.question import Answer, Question, search
 from patsearch.engine.rerank import Rerank
+from patsearch.engine.results import Results
 from patsearch.engine.thumbnails import Thumbnails
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "QueryVectors",
     "Question",
     "Rerank",
+    "Results",
     "State",
     "Thumbnails",
     "check_encoder",

@@ -18,6 +18,7 @@ from patsearch.engine.manifest import FILE, Manifest, read_manifest, write_manif
 from patsearch.engine.picture import PictureSource
 from patsearch.engine.query import QueryVectors, encode_query
 from patsearch.engine.question import Question, search
+from patsearch.engine.results import Results
 from patsearch.engine.thumbnails import Thumbnails
 from patsearch.errors import EncoderMismatch, IndexDamaged, IndexNotFound, PatsearchError, UsageError
 from patsearch.files import at_home, foreign_entry
@@ -26,7 +27,7 @@ from patsearch.lock import WriterLock
 from patsearch.plugins import load
 from patsearch.servers import remember
 from patsearch.text import counted
-from patsearch.types import Closing, Drawing, Hit, JsonDict, PatentHit
+from patsearch.types import Closing, Drawing, Hit, JsonDict
 
 # Fields of the filters that an index of an earlier version, or of another source, may lack.
 _MAY_LACK = ("owner", "inventor", "cites", "inforce")
@@ -93,7 +94,7 @@ class Engine(Closing):
 
     # ------------------------------------------------------------------ searching
 
-    def search(self, asked: Question | PictureSource | Sequence[PictureSource] = (), **options: Any) -> list[PatentHit]:
+    def search(self, asked: Question | PictureSource | Sequence[PictureSource] = (), **options: Any) -> Results:
         """The patents whose drawings look most like the pictures, best first.
 
         Args:
@@ -108,7 +109,7 @@ class Engine(Closing):
             UsageError, FilterError: an option is not valid, or there is nothing to search with.
             EncoderMismatch: the index was made with another encoder.
         """
-        return list(search(self, Question.of(asked, **options)).hits)
+        return Results(search(self, Question.of(asked, **options)).hits, self.thumbnails.get)
 
     def search_drawings(
         self, asked: Question | PictureSource | Sequence[PictureSource] = (), **options: Any
