@@ -43,7 +43,8 @@ MOST_MESSAGE = 4 * MOST_PICTURE // 3 + (256 << 10)
 PATH = "/mcp"
 _INSTRUCTIONS = (
     "Searches an index of design patents by picture. Begin with index_info to see what is in it; search takes a "
-    "picture or a patent number; patent and drawing show what was found; explain shows where two drawings agree. "
+    "picture or a patent number; patent and drawing show what was found; explain shows where two drawings agree; plate "
+    "puts designs next to each other. "
     "Similarity of drawings is not an opinion on infringement or validity."
 )
 _LOOKS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)

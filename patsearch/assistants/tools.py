@@ -15,23 +15,29 @@ from PIL import Image
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from patsearch.assistants.sheet import MOST_TILES, Picture, Tile, contact_sheet, encoded, heat_over, side_by_side
+from patsearch.drawings.grey import to_grey
+from patsearch.drawings.opening import open_image
 from patsearch.encoder.shape import DEFAULT_STYLE
 from patsearch.engine import Engine, Question
 from patsearch.engine.wire import PatentAnswer
 from patsearch.errors import ImageError, ImageTooLarge, UsageError
 from patsearch.filters import KEYS
 from patsearch.numbers import normal_number
+from patsearch.plate import View, plate_of, render_image, views_of_patent
+from patsearch.plate.views import MOST_VIEWS
 from patsearch.titles import link_of
 from patsearch.types import Drawing, JsonDict, PatentHit
 from patsearch.web.asking import Asked, filter_of, public
 from patsearch.web.facets import Facets
 from patsearch.web.routes import NotFound, Service
-from patsearch.web.workers import Upload
+from patsearch.web.workers import Upload, Uploaded
 
 MOST_PICTURE = 8 << 20  # bytes of a picture file
 MOST_RESULTS = 50
 MOST_ANSWER = 1_000_000  # bytes, as it is sent
 _MOST_LISTED = 40  # numbers, names and counts in one list of an answer
+_MOST_ROWS = 6  # of a plate
+_PIXELS = 4_000_000  # of one figure
 _LONGEST_TEXT = 300  # letters of one text of an answer
 _DATA = re.compile(r"data:[\w.+/-]{0,100}(;[\w=-]{1,40}){0,3},", re.ASCII)
 _BLANKS = re.compile(r"\s+")
@@ -95,6 +101,16 @@ class DrawingArguments(_Arguments):
 
 class ExplainArguments(_Arguments):
     drawing: Annotated[str, Field(min_length=1, max_length=300, description="Id of the drawing that was found.")]
+    picture: _Picture = None
+    like: _Like = None
+    style: _Style = DEFAULT_STYLE
+
+
+class PlateArguments(_Arguments):
+    patent: _Number
+    earlier: Annotated[
+        str | None, Field(min_length=1, max_length=100, description="Number of the closest earlier design.")
+    ] = None
     picture: _Picture = None
     like: _Like = None
     style: _Style = DEFAULT_STYLE
@@ -172,6 +188,19 @@ class ExplainOut(BaseModel):
     score: float
     likeness: str | None
     method: str
+
+
+class PlateRow(BaseModel):
+    """Views that answer each other, one a design, null where it has none; scores in words."""
+
+    views: list[str | None]
+    scores: list[str]
+
+
+class PlateOut(BaseModel):
+    designs: list[str]
+    rows: list[PlateRow]
+    notes: list[str]
 
 
 class Count(BaseModel):
@@ -267,10 +296,54 @@ async def _explain(service: Service, asked: ExplainArguments) -> Answer:
     why = explained.why
     heated = [heat_over(one.picture, one.heat) for one in (*why.query[:3], why.found)]
     data = ExplainOut(drawing=asked.drawing, **explained.measured, method=why.method)
-    row = side_by_side(heated)
-    while (picture := encoded(row)) is None:
-        row = row.resize((row.width * 3 // 4, row.height * 3 // 4), Image.Resampling.LANCZOS)
-    return Answer(data, picture, "The query and, last, the drawing that was found: red where they agree most.")
+    return Answer(
+        data,
+        _reduced(side_by_side(heated)),
+        "The query and, last, the drawing that was found: red where they agree most.",
+    )
+
+
+async def _plate(service: Service, asked: PlateArguments) -> Answer:
+    query = _asked(asked.picture, asked.like, asked.style, [])
+    sent = await service.encode(query)
+
+    def draw(engine: Engine) -> Answer:
+        if sent is None:
+            name, views = normal_number(asked.like or ""), views_of_patent(engine, asked.like or "")
+        else:
+            name, views = "picture", _sent_views(sent)
+        plate = plate_of(
+            engine, name, views, asked.patent, asked.earlier, style=asked.style, most_rows=_MOST_ROWS
+        )  # fmt: skip
+        data = PlateOut(
+            designs=[_short(column.name) for column in plate.columns],
+            rows=[
+                PlateRow(views=[_short(cell.caption) if cell else None for cell in row.cells], scores=list(row.scores))
+                for row in plate.rows
+            ],
+            notes=[_short(note) for note in plate.notes],
+        )
+        return Answer(data, _reduced(render_image(plate)), "The plate: a column a design, a row a view.")
+
+    return await service.with_engine(draw)
+
+
+def _sent_views(sent: Uploaded) -> list[View]:
+    """The figures of uploads; the pictures have been decoded in a worker process and encoded again."""
+    found = []
+    for one, numbers in zip(sent.encoded, sent.numbers, strict=True):
+        for number in numbers:
+            figure = one.figures[number - 1]
+            image = to_grey(open_image(figure.png, max_pixels=_PIXELS))
+            found.append(View(figure.name or "picture", "", image, one.of_figure(number)))
+    return found[:MOST_VIEWS]
+
+
+def _reduced(picture: Image.Image) -> Picture:
+    """Encoded, and as small as it must be."""
+    while (found := encoded(picture)) is None:
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4), Image.Resampling.LANCZOS)
+    return found
 
 
 async def _info(service: Service, asked: InfoArguments) -> Answer:
@@ -326,6 +399,15 @@ TOOLS: dict[str, Tool] = {
         ExplainArguments,
         ExplainOut,
         _explain,
+    ),
+    "plate": Tool(
+        "Put designs next to each other",
+        "A plate: a claimed or accused design (a picture or an indexed patent), a patent and, if given, an earlier "
+        "design next to each other, view by view at one scale, with the lines that only one has in colour. Up to six "
+        "rows.",
+        PlateArguments,
+        PlateOut,
+        _plate,
     ),
     "index_info": Tool(
         "Describe the index",

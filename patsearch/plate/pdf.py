@@ -45,6 +45,13 @@ def render_pdf(plate: Plate) -> bytes:
 
 def render_png(plate: Plate) -> bytes:
     """The pages of the PDF below each other; errors as of `render_pdf`."""
+    buffer = io.BytesIO()
+    render_image(plate).quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def render_image(plate: Plate) -> Image.Image:
+    """The same, not encoded."""
     import pypdfium2
 
     with pypdfium2.PdfDocument(render_pdf(plate)) as document:
@@ -55,9 +62,7 @@ def render_png(plate: Plate) -> bytes:
     for page in pages:
         whole.paste(page, (0, y))
         y += page.height
-    buffer = io.BytesIO()
-    whole.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return whole
 
 
 def _document(plate: Plate) -> tuple[FPDF, frozenset[int]]:

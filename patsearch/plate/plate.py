@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patsearch import __version__
+from patsearch.deadline import steps
 from patsearch.drawings.grey import Grey
 from patsearch.encoder.shape import DEFAULT_STYLE
 from patsearch.engine import Engine
@@ -97,10 +98,33 @@ def make_plate(
         EncoderMismatch: the index was made with another encoder.
     """
     path = Path(query)
-    is_file = path.exists()
-    designs = [views_of_files(engine, path) if is_file else views_of_patent(engine, str(query))]
-    designs += [views_of_patent(engine, number) for number in (patent, earlier) if number]
-    name = printable(path.name) if is_file else normal_number(str(query))
+    if path.exists():
+        return plate_of(engine, printable(path.name), views_of_files(engine, path), patent, earlier, style=style)
+    number = str(query)
+    return plate_of(engine, normal_number(number), views_of_patent(engine, number), patent, earlier, style=style)
+
+
+def plate_of(
+    engine: Engine,
+    name: str,
+    views: Sequence[View],
+    patent: str,
+    earlier: str | None = None,
+    *,
+    style: float = DEFAULT_STYLE,
+    most_rows: int | None = None,
+) -> Plate:
+    """`make_plate` for views of the first design that have been read.
+
+    Args:
+        name: of the first design.
+        most_rows: up to this many, those with the most views; None for all.
+
+    Raises:
+        InputError: a patent is not in the index.
+        TimedOut: the deadline of this context has passed.
+    """
+    designs = [views, *(views_of_patent(engine, number) for number in (patent, earlier) if number)]
     columns = [_column(ROLES[0], name, designs[0])]
     columns += [
         _column(role, normal_number(number), views)
@@ -110,7 +134,8 @@ def make_plate(
     before = pairs_of(engine.card, designs[0], designs[1], style=style)
     after = pairs_of(engine.card, designs[1], designs[2], style=style) if earlier else []
     across = scores_of(engine.card, designs[0], designs[2], style=style) if earlier else []
-    rows = [_row(places, designs, before, after, across) for places in _places(designs, before, after)]
+    places = _places(designs, before, after)[:most_rows]
+    rows = [_row(row, designs, before, after, across) for row in steps(places)]
     return Plate(tuple(columns), tuple(rows), _notes(engine, earlier is not None), _now())
 
 

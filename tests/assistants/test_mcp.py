@@ -27,7 +27,7 @@ from patsearch.assistants.tools import MOST_ANSWER
 from patsearch.ingest import IngestOptions, ingest
 
 TOKEN = "a-token-of-the-tests-0123456789"
-CALLS = ("search", "patent", "drawing", "explain", "index_info")
+CALLS = ("search", "patent", "drawing", "explain", "plate", "index_info")
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,15 @@ async def use_every_tool(client: Client) -> None:
     assert (colours[..., 0] - colours[..., 1] > 60).sum() > 500  # red, in both halves
     assert all((half[..., 0] - half[..., 1] > 60).any() for half in np.array_split(colours, 2, axis=1))
 
+    arguments = {"picture": drawn(3), "patent": "D900003", "earlier": "USD900001"}
+    plate = await client.call_tool("plate", arguments)
+    assert data_of(plate)["designs"] == ["picture", "USD900003", "USD900001"]
+    assert data_of(plate)["rows"][0]["views"][0] == "picture"
+    assert "same drawing, 100% in common" in data_of(plate)["rows"][0]["scores"][0]
+    assert picture_of(plate).width > 500
+    two = data_of(await client.call_tool("plate", {"like": "D900002", "patent": "D900003"}))
+    assert two["rows"][0]["views"] == ["FIG. 1: a perspective view thereof"] * 2
+
     info = data_of(await client.call_tool("index_info", {}))
     assert (info["patents"], info["drawings"]) == (6, 12)
     assert (info["uspc"][0]["name"], info["uspc"][0]["count"]) == ("D14", 3)
@@ -154,6 +163,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("patent", {"number": 7}, "number: Input should be a valid string"),
     ("drawing", {"id": "../../x"}, "'../../x' is not in the index"),
     ("explain", {"drawing": "none", "like": "D900001"}, "'none' is not in the index"),
+    ("plate", {"like": "D900001", "patent": "D1234567"}, "USD1234567 is not in the index"),
+    ("plate", {"patent": "D900001"}, "Give either a picture or the number of a patent"),
     ("index_info", {"filter": ["uspc"]}, "Cannot read the filter"),
     ("delete", {}, "No tool 'delete'. Tools: search, patent"),
 ]
