@@ -25,6 +25,7 @@ EXTRAS = {
     "heic": ("pillow_heif",),
     "mcp": ("mcp",),
     "models": ("networkx", "trimesh"),
+    "parquet": ("pyarrow",),
     "pdf": ("fpdf",),
     "qdrant": ("grpc", "orjson", "qdrant_client"),
     "qdrant-edge": ("qdrant_edge",),

@@ -25,6 +25,8 @@ from patsearch.text import visible
 
 COMMANDS = (
     "ingest",
+    "encode",
+    "load",
     "query",
     "batch",
     "plate",

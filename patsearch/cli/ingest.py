@@ -80,7 +80,7 @@ def command(
         encoder=encoder,
         backend=backend,
         url=url,
-        shard=_shard(shard),
+        shard=parse_shard(shard),
         whole_sheets=whole_sheets,
         front_pages=front_pages,
         again=again,
@@ -98,7 +98,9 @@ def command(
     else:
         if bibliography_only:
             stderr().print(f"Described {counted(report.patents, 'patent')} of the index in {report.seconds:.1f} s.")
-        _summary(report, index, stderr().print, added=not bibliography_only)
+        if not bibliography_only:
+            show_added("Added", report)
+        show_details(report, index / "reports")
     raise typer.Exit(report.exit_code)
 
 
@@ -115,7 +117,8 @@ def shown_on(bar: Bar, what: str) -> Callable[[Progress], None]:
     return show
 
 
-def _shard(text: str | None) -> tuple[int, int] | None:
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """Reads I/N; raises UsageError where it is something else."""
     if text is None:
         return None
     index, slash, total = text.partition("/")
@@ -127,14 +130,18 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(index), int(total)
 
 
-def _summary(report: IngestReport, index: Path, show: object, *, added: bool) -> None:
+def show_added(what: str, report: IngestReport) -> None:
+    """One line: the patents and drawings that were added, encoded or loaded."""
+    rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
+    made = f"{counted(report.patents, 'patent')} with {counted(report.drawings, 'drawing')}"
+    stderr().print(f"{what} {made} in {report.seconds:.1f} s{rate}.")
+
+
+def show_details(report: IngestReport, folder: Path) -> None:
+    """What was read, skipped and failed; the folder has the whole report."""
     from rich.markup import escape
 
-    assert callable(show)
-    rate = f", {report.drawings / report.seconds:.1f} drawings a second" if report.seconds and report.drawings else ""
-    if added:
-        made = f"{counted(report.patents, 'patent')} with {counted(report.drawings, 'drawing')}"
-        show(f"Added {made} in {report.seconds:.1f} s{rate}.")
+    show = stderr().print
     for source, kinds in report.kinds.items():
         show(f"Read {escape(source)} as {', '.join(kinds)}.", soft_wrap=True)
     if report.removed:
@@ -147,10 +154,10 @@ def _summary(report: IngestReport, index: Path, show: object, *, added: bool) ->
     for remark in report.remarks[:_REMARKS_SHOWN]:
         show(f"{escape(remark.where)}: {escape(remark.reason)}.", soft_wrap=True)
     if len(report.remarks) > _REMARKS_SHOWN:
-        show(f"and {len(report.remarks) - _REMARKS_SHOWN:,} more remarks, in {escape(str(index / 'reports'))}.")
+        show(f"and {len(report.remarks) - _REMARKS_SHOWN:,} more remarks, in {escape(str(folder))}.")
     if report.failed:
         # A file may have several, and one may stand for many files.
-        listed = f"All are listed in {escape(str(index / 'reports'))}."
+        listed = f"All are listed in {escape(str(folder))}."
         show(f"[bold]Problems:[/bold] {len(report.failed):,}. {listed}")
         for problem in report.failed[:_FAILURES_SHOWN]:
             show(f"  {escape(problem.where)}: {escape(problem.reason)}", soft_wrap=True)

@@ -19,9 +19,10 @@ from patsearch.engine import Engine, Entry, open_index
 from patsearch.errors import SourceError, UsageError
 from patsearch.files import printable
 from patsearch.ingest.entries import Settings
-from patsearch.ingest.pipeline import IngestOptions, Progress, in_shard
+from patsearch.ingest.pipeline import IngestOptions
 from patsearch.ingest.pool import WorkerPool
-from patsearch.ingest.report import IngestReport
+from patsearch.ingest.reading import OTHER_SHARD, Progress, in_shard
+from patsearch.ingest.report import FOLDER, IngestReport
 from patsearch.ingest.settle import OLDER, nothing_new, with_events
 from patsearch.ingest.sources import Problem, Source, Unit, open_source
 from patsearch.ingest.sources.designs import DesignUnit
@@ -79,7 +80,7 @@ def add_bibliographies(
             report.interrupted = True
         finally:
             report.seconds = time.perf_counter() - start
-        report.save(engine.path)
+        report.save(engine.path / FOLDER)
     return report
 
 
@@ -156,7 +157,7 @@ class _Run:
                     if isinstance(unit, Problem):
                         self._report.add(unit)
                     elif not in_shard(unit.key, self._options.shard):
-                        self._pass_over("of another shard")
+                        self._pass_over(OTHER_SHARD)
                     elif not self._options.again and self._described(unit) == unit.fingerprint:
                         self._pass_over(_DONE)
                     elif self._is_older(unit):

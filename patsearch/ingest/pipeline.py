@@ -7,41 +7,34 @@ run that is stopped or killed resumes where it stopped, without loss and without
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from patsearch.encoder import Encoder
-from patsearch.encoder.base import ArrayEncoder
-from patsearch.engine import Engine, Entry, State
-from patsearch.errors import SourceError, UsageError
+from patsearch.engine import Engine
+from patsearch.errors import UsageError
 from patsearch.files import at_home, printable
-from patsearch.ingest.entries import Settings
 from patsearch.ingest.pool import WorkerPool
-from patsearch.ingest.report import IngestReport
-from patsearch.ingest.settle import DELETED, OLDER, nothing_new, settle, settle_events
-from patsearch.ingest.sources import Problem, Source, SourceOptions, Unit, open_source
-from patsearch.ingest.sources.designs import DesignUnit, RegistrationUnit
+from patsearch.ingest.reading import (
+    OTHER_SHARD,
+    RECIPE,
+    Progress,
+    finish,
+    in_shard,
+    read_units,
+    total_of,
+    worker_settings,
+)
+from patsearch.ingest.report import FOLDER, IngestReport
+from patsearch.ingest.sources import Source, SourceOptions, Unit, open_source
+from patsearch.ingest.storing import COMMIT_EVERY, Store
 from patsearch.ingest.target import open_target
-from patsearch.ingest.worker import UnitResult, WorkerSettings, encode
 from patsearch.interrupts import shielded, stoppable
-from patsearch.numbers import normal_number, registration_of
 from patsearch.processes import require_main_guard
-from patsearch.types import Drawing
-
-_COMMIT_SECONDS = 5.0
-_UNDESCRIBED = "already in the index, from before bibliographies were stored (--bibliography-only adds them)"
-_THERE = "already in the index"
-_WITHOUT = "without drawings"
-_FRONT_PAGE = "without drawings but the front page's (--front-pages)"
-_DATED = re.compile(r"-\d{8}$")  # the day of an edition, behind the number of the patent
-# Raised when the way from sheets to drawings changes so that old drawings ought to be made again.
-_RECIPE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +65,9 @@ class IngestOptions:
     front_pages: bool = False
     again: bool = False
     workers: int | None = None
-    commit_every: int = 512
+    commit_every: int = COMMIT_EVERY
     kind: str | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a progress display needs; `total` is None where a source cannot tell."""
-
-    done: int
-    total: int | None
-    drawings: int
-    failed: int
 
 
 def ingest(
@@ -121,14 +104,14 @@ def ingest(
     report = IngestReport(sources=[printable(source.path) for source in opened])
     start = time.perf_counter()
     with stoppable(), closing(open_target(at_home(index), options, encoder)) as engine:
-        run = _Run(engine, options, report, on_progress, _total(opened))
+        run = _Run(engine, options, report, on_progress, total_of(opened))
         try:
             run.take_in(opened)
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
             report.seconds = time.perf_counter() - start
-        report.save(engine.path)
+        report.save(engine.path / FOLDER)
         if not report.interrupted:
             engine.backend.optimize()  # after a large ingest the search structure is behind; else this does nothing
     return report
@@ -145,251 +128,46 @@ class _Run:
         on_progress: Callable[[Progress], None] | None,
         total: int | None,
     ) -> None:
-        self.engine = engine
-        self.options = options
-        self.report = report
+        self._options = options
+        self._report = report
         self._on_progress = on_progress
         self._total = total
         self._done = 0
-        self._shape = {"front_pages": options.front_pages, "recipe": _RECIPE}
-        self._pending: list[tuple[Unit, UnitResult]] = []
-        self._pending_drawings = 0
-        self._last_commit = time.perf_counter()
-        self._cut_off = frozenset(engine.journal.begun())  # of an earlier run
+        shape = {"front_pages": options.front_pages, "recipe": RECIPE}
+        self._store = Store(engine, report, shape=shape, again=options.again, commit_every=options.commit_every)
 
     def take_in(self, sources: Sequence[Source]) -> None:
-        encoder = self.engine.encoder
-        settings = WorkerSettings(
-            encoder=self.engine.spec.encoder if encoder.portable else None,
-            preprocessing=encoder.preprocessing if isinstance(encoder, ArrayEncoder) else None,
-            whole_sheets=self.engine.spec.whole_sheets,
-            front_pages=self.options.front_pages,
-            full_size=bool(encoder.card.preprocessing.windows),
+        engine, store = self._store.engine, self._store
+        settings = worker_settings(
+            engine.encoder,
+            name=engine.spec.encoder,
+            whole_sheets=engine.spec.whole_sheets,
+            front_pages=self._options.front_pages,
         )
-        workers = self.options.workers or os.cpu_count() or 1
-        with WorkerPool(settings, workers) as pool:
+        with WorkerPool(settings, self._options.workers or os.cpu_count() or 1) as pool:
             try:
                 for unit, result in pool.results(self._wanted(sources)):
                     with shielded():
-                        self._take(unit, result)
+                        finish(unit, result, engine.encoder, self._report)
+                        store.add(unit, result)
+                        self._advance()
             finally:
                 # Also when stopped: what is finished is worth keeping.
                 with shielded():
-                    self._commit()
+                    store.commit()
 
     def _wanted(self, sources: Sequence[Source]) -> Iterator[Unit]:
-        """The units that are not in the index yet; counts the others and what cannot be read."""
-        for source in sources:
-            try:
-                for unit in self._read(source):
-                    if isinstance(unit, Problem):
-                        self.report.add(unit)
-                    elif not in_shard(unit.key, self.options.shard):
-                        self.report.skipped["of another shard"] += 1
-                        self._advance()
-                    elif (reason := self._skip(unit)) is not None:
-                        self.report.skipped[reason] += 1
-                        self._advance()
-                    else:
-                        yield unit
-            except (SourceError, OSError) as error:
-                self.report.failed.append(Problem(printable(source.path), str(error)))
-            self.report.files += len(source.taken)
-            self.report.kinds[printable(source.path)] = source.kinds
-
-    def _read(self, source: Source) -> Iterator[Unit | Problem]:
-        """The source's units, with the CPU time that reading and hashing takes."""
-        units = source.units()
-        while True:
-            before = time.process_time()
-            unit = next(units, None)
-            self.report.stages["read"] += time.process_time() - before
-            if unit is None:
-                return
-            yield unit
-
-    def _skip(self, unit: Unit) -> str | None:
-        entry = self.engine.journal.get(unit.key)
-        if entry is None:
-            return None
-        settings = Settings.read(entry.settings)
-        if isinstance(unit, RegistrationUnit):
-            done = not self.options.again and entry.patent not in self._cut_off and {*unit.events} <= {*settings.events}
-            return _THERE if done else None
-        reason = nothing_new(unit, entry) if isinstance(unit, DesignUnit) else None
-        if reason in (OLDER, DELETED):
-            return reason
-        if self.options.again or entry.patent in self._cut_off or settings.shape != self._shape:
-            return None
-        if isinstance(unit, DesignUnit) and settings.dated is not None and entry.state not in ("deleted", "replaced"):
-            return reason and (_THERE if entry.drawings else _WITHOUT)
-        if entry.fingerprint != unit.fingerprint:
-            return None
-        there = _THERE if settings.described else _UNDESCRIBED
-        reasons = {
-            "done": there if entry.drawings else _WITHOUT,
-            "deleted": "deleted from the index (--again brings it back)",
-            "replaced": "replaced by another source",
-        }
-        return reasons.get(entry.state)
-
-    def _take(self, unit: Unit, result: UnitResult) -> None:
-        report = self.report
-        for stage, seconds in result.stages.items():
-            report.stages[stage] += seconds
-        report.failed += result.problems
-        report.remarks += result.remarks
-        report.sheets += result.sheets
-        if result.failed is not None:
-            report.failed.append(Problem(f"{unit.origin}: {unit.key}", result.failed))
-        if result.vectors is None and result.figures is not None:
-            before = time.process_time()
-            result.vectors = encode(self.engine.encoder, result.figures)
-            result.figures = None
-            report.stages["encode"] += time.process_time() - before
-        self._pending.append((unit, result))
-        self._pending_drawings += len(result.drawings)
-        self._advance()
-        late = time.perf_counter() - self._last_commit > _COMMIT_SECONDS
-        if self._pending_drawings >= self.options.commit_every or late:
-            self._commit()
-
-    def _commit(self) -> None:
-        """Store what is pending: drawings and vectors, thumbnails, then the journal."""
-        before = time.process_time()
-        # The same patent twice in one batch: the later one counts.
-        last = {unit.key: (unit, result) for unit, result in self._pending}
-        for keys in _batches_without_double_patents(list(last.values())):
-            self._store(keys)
-        self._pending.clear()
-        self._pending_drawings = 0
-        self._last_commit = time.perf_counter()
-        self.report.stages["write"] += time.process_time() - before
-
-    def _store(self, batch: list[tuple[Unit, UnitResult]]) -> None:
-        engine, report = self.engine, self.report
-        drawings: list[Drawing] = []
-        entries: list[Entry] = []
-        stale: list[str] = []
-        stored: list[UnitResult] = []
-        for unit, result in batch:
-            if result.failed is not None:
-                # A unit that failed now but is in the index keeps what it had.
-                if engine.journal.get(unit.key) is None:
-                    settings = Settings(self._shape).text()
-                    entries.append(
-                        Entry(unit.key, unit.fingerprint, settings, result.patent, 0, "failed", result.failed)
-                    )
-                continue
-            if isinstance(unit, RegistrationUnit):
-                described, events = settle_events(engine, unit, engine.journal.get(unit.key))
-                # The digest of all events: it does not depend on which came together.
-                digest = hashlib.blake2b(repr(events).encode(), digest_size=16).hexdigest()
-                settings = Settings(events=events).text()
-                entries.append(Entry(unit.key, digest, settings, unit.key, 0, "described"))
-                stored.append(described)
-                drawings += described.drawings
-                continue
-            made = self._new_entry(unit, result)
-            if made is None:
-                continue
-            entry, settled = made
-            stale += self._stale(unit, settled, entries)
-            entries.append(entry)
-            stored.append(settled)
-            drawings += settled.drawings
-            if settled.drawings:
-                report.patents += 1
-                report.drawings += len(settled.drawings)
-            elif entry.state == "deleted":
-                report.skipped[DELETED] += 1
-            elif not settled.problems:  # they say why there is nothing
-                report.skipped[_FRONT_PAGE if settled.sheets else _WITHOUT] += 1
-        patents = {result.patent for result in stored}
-        engine.journal.begin(patents, "store")
-        if drawings:
-            import numpy as np
-
-            engine.add(drawings, np.concatenate([r.vectors for r in stored if r.vectors is not None]))
-        if stale:
-            engine.thumbnails.delete(stale)
-            report.removed += engine.backend.delete(stale)
-        engine.thumbnails.put(thumbnail for result in stored for thumbnail in result.thumbnails)
-        engine.journal.put(entries, done=patents)
-
-    def _new_entry(self, unit: Unit, result: UnitResult) -> tuple[Entry, UnitResult] | None:
-        """What to store of a unit, and its entry; None where that is stored: damaged patents are read in every run."""
-        known = self.engine.journal.get(unit.key)
-        fingerprint, dated = unit.fingerprint, None
-        state: State = "partial" if result.problems else "done"
-        if isinstance(unit, DesignUnit):
-            settled = settle(self.engine, unit, result, known)
-            self.report.failed += settled.result.problems[len(result.problems) :]
-            result, fingerprint, dated, state = settled.result, settled.fingerprint, settled.dated, settled.state
-        count = len(result.drawings)
-        settings = Settings(self._shape, fingerprint, dated)
-        if known and not self.options.again:
-            before = replace(Settings.read(known.settings), described=None).text()
-            old = (known.fingerprint, before, known.state, known.drawings)
-            if old == (fingerprint, Settings(self._shape, None, dated).text(), state, count):
-                self.report.skipped["read again, with the same outcome"] += 1
-                return None
-        reason = DELETED if state == "deleted" else ""
-        return Entry(unit.key, fingerprint, settings.text(), result.patent, count, state, reason), result
-
-    def _stale(self, unit: Unit, result: UnitResult, entries: list[Entry]) -> list[str]:
-        """Ids that an earlier version of the patent has and this one has not."""
-        earlier = [e for e in self.engine.journal.of_patent(result.patent) if e.state in ("done", "partial")]
-        if not earlier:
-            return []
-        for entry in earlier:
-            if entry.key != unit.key:
-                entries.append(
-                    Entry(entry.key, entry.fingerprint, entry.settings, entry.patent, 0, "replaced", unit.key)
-                )
-        old, _ = self.engine.drawings_of(result.patent)
-        new = {drawing.id for drawing in result.drawings}
-        return [drawing.id for drawing in old if drawing.id not in new and drawing.patent == result.patent]
+        """The units that are not in the index yet; counts the others."""
+        for unit in read_units(sources, self._report):
+            reason = self._store.skip(unit) if in_shard(unit.key, self._options.shard) else OTHER_SHARD
+            if reason is None:
+                yield unit
+            else:
+                self._report.skipped[reason] += 1
+                self._advance()
 
     def _advance(self) -> None:
         self._done += 1
         if self._on_progress is not None:
-            pending = self.report.drawings + self._pending_drawings
-            self._on_progress(Progress(self._done, self._total, pending, len(self.report.failed)))
-
-
-def _batches_without_double_patents(
-    results: list[tuple[Unit, UnitResult]],
-) -> Iterator[list[tuple[Unit, UnitResult]]]:
-    """Split so that no batch holds one patent twice (two units may be the same patent).
-
-    Nor does one hold events of a registration and its designs: each of them reads what is stored of the others.
-    """
-    batch: list[tuple[Unit, UnitResult]] = []
-    seen: set[str] = set()
-    for unit, result in results:
-        registration = registration_of(result.patent)
-        others = {f"{registration}-"} if isinstance(unit, RegistrationUnit) else {registration}
-        if seen & {result.patent, *others} and result.failed is None:
-            yield batch
-            batch, seen = [], set()
-        batch.append((unit, result))
-        seen.add(result.patent)
-        if registration != result.patent:
-            seen.add(f"{registration}-")
-    if batch:
-        yield batch
-
-
-def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
-    """Whether a unit belongs to the i-th of n parts. Those of a patent or registration are together."""
-    if shard is None:
-        return True
-    index, total = shard
-    patent = registration_of(normal_number(_DATED.sub("", key)))
-    return int.from_bytes(hashlib.blake2b(patent.encode(), digest_size=8).digest(), "big") % total == index - 1
-
-
-def _total(sources: Sequence[Source]) -> int | None:
-    totals = [source.total() for source in sources]
-    return None if None in totals else sum(t for t in totals if t is not None)
+            drawings = self._report.drawings + self._store.pending_drawings
+            self._on_progress(Progress(self._done, self._total, drawings, len(self._report.failed)))

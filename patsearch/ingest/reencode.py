@@ -17,7 +17,8 @@ from patsearch.encoder import load_encoder
 from patsearch.engine import Engine, open_index
 from patsearch.errors import UsageError
 from patsearch.files import at_home
-from patsearch.ingest.pipeline import IngestOptions, Progress, ingest
+from patsearch.ingest.pipeline import IngestOptions, ingest
+from patsearch.ingest.reading import Progress
 from patsearch.ingest.report import EXIT_FAILED_FILES, IngestReport
 from patsearch.types import Drawing, JsonDict
 

@@ -98,11 +98,10 @@ class IngestReport:
             "exit_code": self.exit_code,
         }
 
-    def save(self, index: Path) -> Path:
-        """Write the report into the index's folder of reports; returns its path."""
-        folder = index / FOLDER
+    def save(self, folder: Path, run: str = "ingest") -> Path:
+        """Write the report into a folder of reports, under the name of what was run; returns its path."""
         folder.mkdir(exist_ok=True)
         stamp = self.started.replace(":", "").replace("+0000", "Z").replace("-", "")
-        path = folder / f"ingest-{stamp}.json"
+        path = folder / f"{run}-{stamp}.json"
         write_text(path, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
         return path

@@ -16,7 +16,7 @@ from patsearch.encoder import load_encoder
 from patsearch.engine import create_index, open_index
 from patsearch.errors import EncoderMismatch, IndexLocked, UsageError
 from patsearch.ingest import IngestOptions, ingest
-from patsearch.ingest.pipeline import in_shard
+from patsearch.ingest.reading import in_shard
 
 
 @pytest.fixture
