@@ -8,5 +8,5 @@ from patsearch.plate.plate import Plate
 
 def render_page(plate: Plate) -> str:
     """The plate as HTML; every value is escaped."""
-    title = " and ".join(column.name for column in plate.columns)
+    title = ", ".join(column.name for column in plate.columns)
     return pages.render("plate.html", title=f"Plate: {title}", plate=plate)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from PIL import Image
 
 from patsearch import __version__
-from patsearch.errors import PluginError
+from patsearch.errors import PluginError, UsageError
 from patsearch.plate.plate import Plate
 from patsearch.record.fonts import covered, fonts_for
 from patsearch.text import visible
@@ -44,19 +44,27 @@ def render_pdf(plate: Plate) -> bytes:
 
 
 def render_png(plate: Plate) -> bytes:
-    """The pages of the PDF below each other; errors as of `render_pdf`."""
+    """The pages of the PDF below each other; errors as of `render_image`."""
     buffer = io.BytesIO()
     render_image(plate).quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def render_image(plate: Plate) -> Image.Image:
-    """The same, not encoded."""
+    """The same, not encoded.
+
+    Raises:
+        PluginError: the package that writes PDF is not installed.
+        UsageError: there are too many pages for a picture.
+    """
     import pypdfium2
 
     with pypdfium2.PdfDocument(render_pdf(plate)) as document:
-        count = min(len(document), _MOST_PAGES)
-        pages = [document[number].render(scale=_DOTS).to_pil().convert("RGB") for number in range(count)]
+        if len(document) > _MOST_PAGES:
+            raise UsageError(
+                f"The plate has {len(document)} pages; a picture takes up to {_MOST_PAGES}.", hint="Write it as PDF."
+            )
+        pages = [page.render(scale=_DOTS).to_pil().convert("RGB") for page in document]
     whole = Image.new("RGB", (pages[0].width, sum(page.height for page in pages)), "white")
     y = 0
     for page in pages:

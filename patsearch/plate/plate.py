@@ -21,7 +21,7 @@ from patsearch.errors import ImageError
 from patsearch.files import printable
 from patsearch.numbers import normal_number
 from patsearch.plate.marks import aligned, differences
-from patsearch.plate.views import Pair, View, pairs_of, scores_of, views_of_files, views_of_patent
+from patsearch.plate.views import MOST_VIEWS, Pair, View, pairs_of, scores_of, views_of_files, views_of_patent
 from patsearch.titles import link_of
 from patsearch.types import Drawing
 
@@ -200,7 +200,8 @@ def _row(
 def _said(which: str, scored: tuple[float, str | None], common: float) -> str:
     score, likeness = scored
     word = f", {likeness}" if likeness else ""
-    return f"{which}: {score:.3f}{word}, {common:.0%} in common"
+    # Rounded down: 100 % is said where no line is marked.
+    return f"{which}: {score:.3f}{word}, {int(100 * common)}% in common"
 
 
 def _caption(view: View) -> str:
@@ -219,7 +220,7 @@ def _column(role: str, name: str, views: Sequence[View]) -> Column:
         ("In force until", str(drawing.expires or "")),
         ("Owner", _owners(known)),
         ("Classes", _classes(drawing)),
-        ("Views", str(len(views))),
+        ("Views", f"the first {len(views)}" if len(views) == MOST_VIEWS else str(len(views))),
     ]
     return Column(role, drawing.patent, tuple((one, value) for one, value in rows if value), link_of(drawing.patent))
 

@@ -25,7 +25,7 @@ from patsearch.numbers import normal_number
 from patsearch.plate.assignment import assignment
 from patsearch.types import Drawing
 
-MOST_VIEWS = 60
+MOST_VIEWS = 100
 _NO_PICTURE = np.full((8, 8), WHITE, np.uint8)
 # Above every cosine: what captions say goes before looks.
 _SAME_WORDS, _DIFFERENT = 8.0, -8.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from patsearch.engine import Engine, open_index
-from patsearch.errors import ImageError, InputError
+from patsearch.errors import ImageError, InputError, UsageError
 from patsearch.ingest import IngestOptions, ingest
 from patsearch.plate import Plate, make_plate, render_page, render_pdf, render_png
 from patsearch.plate.plate import FIRST_COLOUR, SECOND_COLOUR
@@ -96,6 +97,13 @@ def test_the_pdf_has_the_text_and_the_picture_the_pages(three: Plate) -> None:
     picture = Image.open(io.BytesIO(render_png(three)))
     assert picture.width > 1000
     assert picture.height % len(PdfReader(io.BytesIO(pdf)).pages) == 0
+
+
+def test_many_pages_are_not_a_picture(three: Plate) -> None:
+    long = replace(three, rows=three.rows * 70)
+    assert len(PdfReader(io.BytesIO(render_pdf(long))).pages) > 40
+    with pytest.raises(UsageError, match=r"The plate has \d+ pages; a picture takes up to 40\. Write it as PDF"):
+        render_png(long)
 
 
 def test_the_page_needs_nothing_else_and_escapes_everything(engine: Engine, folder: Path, tmp_path: Path) -> None:
