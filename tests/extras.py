@@ -29,6 +29,7 @@ EXTRAS = {
     "pdf": ("fpdf",),
     "qdrant": ("grpc", "orjson", "qdrant_client"),
     "qdrant-edge": ("qdrant_edge",),
+    "ray": ("ray",),
     "step": ("cascadio",),
     "svg": ("resvg_py",),
     "synth": ("mapbox_earcut", "numba"),

@@ -37,6 +37,9 @@ def command(
     front_pages: Annotated[
         bool, typer.Option("--front-pages", help="Encode the front-page copies (D00000) too.")
     ] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="ray", help="Encode on a Ray cluster: that of RAY_ADDRESS, or here.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Make finished files again.")] = False,
     source: Annotated[str | None, typer.Option("--source", help="Kind of source, if it is not recognised.")] = None,
     metadata: Annotated[Path | None, typer.Option("--metadata", help="CSV, TSV or JSONL with a row a patent.")] = None,
@@ -45,7 +48,7 @@ def command(
     ] = None,
     lists: Annotated[list[Path] | None, typer.Option("--list", help="DeepPatent list file; may be repeated.")] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Worker processes. [default: one a core]")
+        int | None, typer.Option("--workers", min=1, help="Worker processes. [default: one a core; on Ray 1 a file]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Quiet = False,
@@ -68,6 +71,7 @@ def command(
         patents=partition,
         workers=workers,
         kind=source,
+        on=on,
         source=SourceOptions(metadata=metadata, pattern=pattern, lists=tuple(lists or ())),
     )
     with progress(quiet=quiet) as bar:

@@ -60,6 +60,17 @@ class IngestReport:
         if not problem.expected:
             self.failed.append(problem)
 
+    def include(self, part: IngestReport) -> None:
+        """Add what another process did of this run."""
+        self.patents += part.patents
+        self.drawings += part.drawings
+        self.sheets += part.sheets
+        self.skipped += part.skipped
+        self.failed += part.failed
+        self.remarks += part.remarks
+        for stage, seconds in part.stages.items():
+            self.stages[stage] += seconds
+
     @property
     def exit_code(self) -> int:
         """0 where everything that was named is in the index; 9 where a file failed; 130 where stopped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
@@ -213,6 +214,45 @@ def test_a_killed_run_gives_the_same_bytes_when_it_is_run_again(tmp_path: Path) 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {n: d for n, d in files(out).items() if not n.endswith(".new")} == files(tmp_path / "calm")
+
+
+@pytest.mark.slow
+def test_a_killed_process_of_a_ray_cluster_costs_no_drawing(tmp_path: Path) -> None:
+    """A cluster of two workers on this machine; one is killed while it makes a partition."""
+    for package in ("ray", "psutil"):
+        pytest.importorskip(package, reason=f"needs {package}: pip install 'patsearch[dev]'")
+    path, out = with_damage(tmp_path / "w"), tmp_path / "ray"
+    calm = encode_sources([path], tmp_path / "calm", TWO)
+    command = [sys.executable, "-m", "patsearch", "encode", str(path), "--out", str(out), "--encoder", ENCODER,
+               "--partition", "2", "--on", "ray", "--json"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    killed: list[int] = []
+    wait_until(partial(_kill_a_task, process.pid, killed), process)
+    printed, errors = process.communicate(timeout=300)
+    assert (process.returncode, len(killed)) == (9, 1), errors
+    report = json.loads(printed)
+    assert (report["partitions"]["made"], report["drawings"]) == (4, calm.ingest.drawings)
+    assert sorted(one["reason"] for one in report["failed"]) == sorted(one.reason for one in calm.ingest.failed)
+    assert files(out) == files(tmp_path / "calm")
+
+
+def _kill_a_task(parent: int, killed: list[int]) -> bool:
+    """Kill the first process of the cluster that is at a partition."""
+    import psutil
+
+    for one in psutil.Process(parent).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if one.cmdline()[:1] == ["ray::run_task"]:
+                one.kill()
+                killed.append(one.pid)
+                return True
+    return False
+
+
+def test_a_place_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    done = run_here(["encode", week(tmp_path / "w", range(1)), "--out", tmp_path / "out", "--on", "moon"])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "Invalid --on 'moon': expected ray." in done.stderr
 
 
 def _has_files(folder: Path, count: int) -> bool:

@@ -12,13 +12,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from patsearch.encoder import Encoder, load_encoder
 from patsearch.errors import EncoderMismatch, SourceError, UsageError
 from patsearch.files import at_home, printable, remove, storage_errors
 from patsearch.ingest.pool import WorkerPool
-from patsearch.ingest.reading import OTHER_SHARD, RECIPE, Progress, finish, read_units, total_of, worker_settings
+from patsearch.ingest.reading import OTHER_SHARD, RECIPE, Progress, count, finish, read_units, total_of, worker_settings
 from patsearch.ingest.report import IngestReport
 from patsearch.ingest.sources import Source, SourceOptions, Unit, open_source
 from patsearch.ingest.storing import why_empty
@@ -35,12 +36,13 @@ from patsearch.ingest.vectors.parquet import (
 )
 from patsearch.ingest.vectors.parquet import read_units as units_in
 from patsearch.ingest.vectors.rows import digest_of
-from patsearch.ingest.worker import UnitResult
+from patsearch.ingest.worker import UnitResult, WorkerSettings
 from patsearch.interrupts import shielded, stoppable
 from patsearch.processes import require_main_guard
 from patsearch.types import JsonDict
 
 PATENTS = 1000  # of a partition: about 80 MB
+RAY = "ray"
 _FINISHED = "in a finished partition"
 # Units of compressed archives hold their bytes until their partition has been listed.
 _MOST_BYTES = 256 << 20
@@ -60,6 +62,7 @@ class EncodeOptions:
         workers: worker processes; None is one a core.
         kind: plug-in name of the sources; None recognises each by looking.
         source: what the user says of the sources.
+        on: "ray" for a Ray cluster, where `workers` are the cores of each partition, 1 by default.
     """
 
     encoder: str | None = None
@@ -71,6 +74,7 @@ class EncodeOptions:
     workers: int | None = None
     kind: str | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
+    on: str | None = None
 
 
 @dataclass(slots=True)
@@ -123,9 +127,16 @@ def encode_sources(
     require_pyarrow()
     if not sources:
         raise UsageError("No sources given.", hint="Name an archive or a folder.")
+    if options.on not in (None, RAY):
+        raise UsageError(f"Invalid --on {options.on!r}: expected {RAY}.", hint="Leave it out to encode here.")
     folder = at_home(out)
     opened = [open_source(at_home(path), kind=options.kind, options=options.source) for path in sources]
     chosen = encoder or load_encoder(options.encoder)
+    if options.on == RAY and not chosen.portable:
+        raise UsageError(
+            f"Processes of a cluster cannot load {chosen.card.name!r} by its name.",
+            hint="Leave --on out, or export it.",
+        )
     made = _made(chosen, options)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file.", hint="Name a folder for the vectors.")
@@ -172,14 +183,38 @@ def _about(path: Path) -> About | None:
         return None
 
 
-@dataclass(slots=True)
-class _Partition:
-    """One that is being made."""
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One that has to be made."""
 
     number: int
     digest: str
-    units: int
-    results: list[tuple[Unit, UnitResult]] = field(default_factory=list)
+    units: tuple[Unit, ...]
+
+
+def make(
+    partition: Partition, *, folder: Path, made: Made, settings: WorkerSettings, workers: int
+) -> tuple[int, IngestReport]:
+    """Make one partition in this process and its workers, which load the encoder; its units' number, and a report."""
+    report = IngestReport()
+    with WorkerPool(settings, workers) as pool:
+        results = list(pool.results(partition.units))
+    for unit, result in results:
+        count(unit, result, report)
+        _tally(result, report)
+    before = time.process_time()
+    write_partition(path_of(folder, partition.number), made, partition.digest, results)
+    report.stages["write"] += time.process_time() - before
+    return len(results), report
+
+
+def _tally(result: UnitResult, report: IngestReport) -> None:
+    """Count the drawings of a unit."""
+    if result.drawings:
+        report.patents += 1
+        report.drawings += len(result.drawings)
+    elif result.failed is None and not result.problems:
+        report.skipped[why_empty(result)] += 1
 
 
 class _Run:
@@ -205,27 +240,51 @@ class _Run:
         self._total = total
         self._done = 0
         self._digests: list[str] = []
-        self._open: deque[_Partition] = deque()
+        self._open: deque[Partition] = deque()
+        self._results: list[tuple[Unit, UnitResult]] = []
 
     def encode(self, sources: Sequence[Source]) -> None:
-        report, made = self._report.ingest, self._made
+        made = self._made
         settings = worker_settings(
             self._encoder, name=made.encoder, whole_sheets=made.whole_sheets, front_pages=made.front_pages
         )
-        with WorkerPool(settings, self._options.workers or os.cpu_count() or 1) as pool:
-            for unit, result in pool.results(self._wanted(sources)):
-                with shielded():
-                    finish(unit, result, self._encoder, report)
-                    self._keep(unit, result)
+        wanted = self._wanted(sources)
+        if self._options.on == RAY:
+            self._on_ray(wanted, settings)
+        else:
+            self._here(wanted, settings)
         # Not before: of sources that were not read to the end nobody knows it.
         write_digests(self._folder, self._digests)
-        if not report.failed:  # a source that could not be read may be there again in the next run
+        if not self._report.ingest.failed:  # a source that could not be read may be there again in the next run
             for number, path in files_of(self._folder).items():
                 if number > len(self._digests):  # the sources had more before
                     remove(path)
 
-    def _wanted(self, sources: Sequence[Source]) -> Iterator[Unit]:
-        """The units of partitions that have to be made; counts the others."""
+    def _here(self, wanted: Iterator[Partition], settings: WorkerSettings) -> None:
+        """One pool for all partitions: no worker waits for the end of one."""
+        with WorkerPool(settings, self._options.workers or os.cpu_count() or 1) as pool:
+            for unit, result in pool.results(self._opened(wanted)):
+                with shielded():
+                    finish(unit, result, self._encoder, self._report.ingest)
+                    self._keep(unit, result)
+
+    def _opened(self, wanted: Iterator[Partition]) -> Iterator[Unit]:
+        for partition in wanted:
+            self._open.append(partition)
+            yield from partition.units
+
+    def _on_ray(self, wanted: Iterator[Partition], settings: WorkerSettings) -> None:
+        from patsearch.ingest.vectors.on_ray import on_ray
+
+        cores = self._options.workers or 1
+        run = partial(make, folder=self._folder.resolve(), made=self._made, settings=settings, workers=cores)
+        for units, report in on_ray(wanted, run, cores=cores):
+            self._report.ingest.include(report)
+            self._report.made += 1
+            self._advance(units)
+
+    def _wanted(self, sources: Sequence[Source]) -> Iterator[Partition]:
+        """The partitions that have to be made; counts the others."""
         for units in partitions(read_units(sources, self._report.ingest), self._options.patents):
             digest = digest_of(self._made, ((unit.key, unit.fingerprint) for unit in units))
             self._digests.append(digest)
@@ -237,8 +296,7 @@ class _Run:
                 self._report.finished += 1
                 self._pass_over(len(units), _FINISHED)
             else:
-                self._open.append(_Partition(number, digest, len(units)))
-                yield from units
+                yield Partition(number, digest, tuple(units))
 
     def _is_ours(self, number: int) -> bool:
         index, total = self._options.shard or (1, 1)
@@ -258,21 +316,18 @@ class _Run:
         return True
 
     def _keep(self, unit: Unit, result: UnitResult) -> None:
-        partition = self._open[0]
-        partition.results.append((unit, result))
-        report = self._report.ingest
-        if result.drawings:
-            report.patents += 1
-            report.drawings += len(result.drawings)
-        elif result.failed is None and not result.problems:
-            report.skipped[why_empty(result)] += 1
+        """Add a result to its partition, and write that where it is complete: results come in the order of units."""
+        self._results.append((unit, result))
+        _tally(result, self._report.ingest)
         self._advance()
-        if len(partition.results) == partition.units:
+        partition = self._open[0]
+        if len(self._results) == len(partition.units):
             before = time.process_time()
-            write_partition(path_of(self._folder, partition.number), self._made, partition.digest, partition.results)
+            write_partition(path_of(self._folder, partition.number), self._made, partition.digest, self._results)
             self._report.made += 1
             self._open.popleft()
-            report.stages["write"] += time.process_time() - before
+            self._results = []
+            self._report.ingest.stages["write"] += time.process_time() - before
 
     def _pass_over(self, units: int, reason: str) -> None:
         self._report.ingest.skipped += Counter({reason: units})
