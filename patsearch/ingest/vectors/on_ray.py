@@ -6,6 +6,7 @@ its node dies, Ray runs the task again: it writes the same bytes. Sources and fo
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -83,7 +84,7 @@ def _cluster() -> Iterator[Any]:
         return
     # Ray prints what happens to its processes on standard output, which is for results.
     with redirect_stdout(sys.stderr):
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield ray
         finally:
