@@ -45,6 +45,40 @@ def photo(drawing: Image.Image, *, table: bool = False, shadow: bool = True, see
     return open_image(buffer.getvalue())
 
 
+def paper_photo(
+    drawing: Image.Image, *, table: float = 90, ruled: bool = False, shadow: bool = True, seed: int = 1
+) -> tuple[bytes, np.ndarray]:
+    """A JPEG photo of the drawing on a sheet that lies askew on a table of that shade, and the sheet's corners (4, 2).
+
+    The phone is tilted: the sheet's far edge is shorter than its near one.
+    """
+    rng = np.random.default_rng(seed)
+    width, height = drawing.size
+    paper = np.full((height, width), 235, np.float32)
+    if ruled:
+        for line in range(30, height, 30):
+            paper[line : line + 2] = 200
+    ink = 1 - cv2.GaussianBlur(np.asarray(drawing, np.float32) / 255, (0, 0), 1.0)
+    paper = paper * (1 - 0.85 * ink)
+    askew = np.array([[330, 170], [980, 210], [1120, 960], [170, 900]]) + rng.uniform(-25, 25, (4, 2))
+    corners = np.asarray(askew, np.float32)
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    towards = cv2.getPerspectiveTransform(flat, corners)
+    cover = cv2.warpPerspective(np.ones_like(paper), towards, (1300, 1100))
+    scene = cv2.warpPerspective(paper, towards, (1300, 1100), flags=cv2.INTER_AREA)
+    noise = np.asarray(rng.normal(0, 1, scene.shape), np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 30, sigmaY=1.5)
+    scene = scene * cover + (table + 6 * grain / grain.std()) * (1 - cover)
+    y, x = np.mgrid[0:1100, 0:1300].astype(np.float32)
+    light = 1.05 - 0.25 * x / 1300
+    if shadow:
+        light *= 1 - 0.4 / (1 + np.exp((500 + 0.4 * y - x) / 12))
+    values = (scene * light)[..., None] * np.array([1, 0.97, 0.9]) + rng.normal(0, 4, (*scene.shape, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue(), corners
+
+
 def product(background: str = "slope", *, seed: int = 1) -> Image.Image:
     """A JPEG picture of a red cube with a dark disc on one side, its shadow below it."""
     rng = np.random.default_rng(seed)

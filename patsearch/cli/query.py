@@ -55,6 +55,9 @@ MaxPerClass = Annotated[
 MaxPerRegistration = Annotated[
     int | None, typer.Option("--max-per-registration", min=1, help="Up to N designs of one registration.")
 ]
+AsPhoto = Annotated[
+    bool, typer.Option("--as-photo", help="Search with the photo of a sheet of paper as it is, not flattened.")
+]
 Relevant = Annotated[
     list[str] | None,
     typer.Option("--relevant", metavar="DRAWING", help="Find more like this drawing of an earlier search; repeatable."),
@@ -88,6 +91,7 @@ def query(
     crop: Crop = None,
     page: Page = None,
     up: Up = None,
+    as_photo: AsPhoto = False,
     rotations: Rotations = False,
     mirror: Mirror = False,
     style: Style = None,
@@ -122,6 +126,7 @@ def query(
         crop=crop,
         page=page,
         up=up,
+        flatten=not as_photo,
         drawings=drawings,
         min_score=min_score,
         exact=exact,

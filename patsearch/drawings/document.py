@@ -14,6 +14,7 @@ from PIL import Image
 from patsearch.drawings.grey import Grey, to_grey
 from patsearch.drawings.opening import MAX_BYTES, count_pages, has_frames, is_heic, is_picture, open_picture, read_bytes
 from patsearch.drawings.pagesort import Page, Pages, chosen_page, has_ink, left_out, page_image, sort_pages
+from patsearch.drawings.paper import flat_paper
 from patsearch.drawings.pdf import PdfFile, is_pdf
 from patsearch.drawings.photo import cropped, query_image
 from patsearch.drawings.product import product_lines
@@ -26,6 +27,7 @@ from patsearch.models.reading import Kind, Up, model_kind, read_model
 
 SCREENSHOT = "a screenshot, which is searched whole; the drawing in it is at {}: crop it to that"
 PHOTOGRAPH = "a photograph, which is searched as it is and as the lines drawn from it"
+PAPER = "a photo of a sheet of paper, which is searched flattened and without shadows"
 LOST_PAGES = "the file is damaged: it has more pages, which cannot be read"
 FRAMES = "the file has several pictures; the first is read"
 # Of a query: a patent has up to a hundred, and each is a search.
@@ -66,6 +68,7 @@ class Document:
         pages: how many it has.
         kind: what it is.
         crop: x, y, width, height in pixels of the upright picture: where the drawing in a screenshot is.
+        flat: whether it is a photo of a sheet of paper, and its figures are those of the flattened sheet.
         sheet: (H, W) uint8, the whole picture or the only page that was read, before the crop: what a crop is of. None
             of a document of which several pages were read, and of a model.
     """
@@ -76,6 +79,7 @@ class Document:
     kind: DocumentKind = "picture"
     crop: tuple[int, int, int, int] | None = None
     sheet: Grey | None = field(default=None, repr=False)
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Reading:
         up: the axis of a model that points up; None for what files of its kind have.
         view: of a model also this view: degrees around it, where -90 is the front, and above it, where 90 is the top.
         lines: of a photograph of a thing also draw its lines, as a second figure; look for the drawing in a screenshot.
+        flatten: find the sheet of paper in a photo that is not cropped, and read that, seen from above.
         seconds: pages that are not reached by then are left out, with a remark; None for no limit.
         sheet: keep the whole picture, too: `Document.sheet`.
     """
@@ -105,6 +110,7 @@ class Reading:
     up: Up | None = None
     view: tuple[float, float] | None = None
     lines: bool = True
+    flatten: bool = True
     seconds: float | None = None
     sheet: bool = False
 
@@ -120,6 +126,8 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
         ImageError: it cannot be read, has no such page, or no drawings.
     """
     if isinstance(source, Image.Image):
+        if flat := _of_paper(source, name, how):
+            return Document(flat, (f"{name}: {PAPER}",) if name else (), flat=True)
         figures, photograph = _of_picture(source, name, how)
         return Document(figures, (f"{name}: {PHOTOGRAPH}",) if photograph and name else ())
     name = name or (str(source) if isinstance(source, Path) else "The file")
@@ -138,11 +146,13 @@ def read_figures(source: bytes | Path | Image.Image, how: Reading, *, name: str 
     told = [damage] if damage else []
     told += [LOST_PAGES] if how.page is None and has_lost_pages(data) else []
     told += [FRAMES] if how.page is None and has_frames(data) else []
+    sheet = to_grey(image) if how.sheet else None
+    if flat := _of_paper(image, name, how):
+        return Document(flat, tuple(f"{name}: {text}" for text in (*told, PAPER)), pages, sheet=sheet, flat=True)
     figures, photograph = _of_picture(image, name, how, several=pages > 1)
     crop = drawing_in_screenshot(image) if how.crop is None and how.lines and not photograph else None
     told += [PHOTOGRAPH] if photograph else []
     told += [SCREENSHOT.format(",".join(map(str, crop)))] if crop else []
-    sheet = to_grey(image) if how.sheet else None
     return Document(figures, tuple(f"{name}: {text}" for text in told), pages, crop=crop, sheet=sheet)
 
 
@@ -284,6 +294,16 @@ def _of_picture(
     drawn = DocumentFigure(np.ascontiguousarray(np.rot90(lines, -how.turn // 90)), how.page)
     page = f"page {how.page}, " if several and how.page else ""
     return tuple(replace(f, name=page + said) for f, said in ((whole, "the photograph"), (drawn, "its lines"))), True
+
+
+def _of_paper(image: Image.Image, name: str, how: Reading) -> tuple[DocumentFigure, ...]:
+    """The figures on the sheet of paper in a photo; none where it is another picture, or the user has cropped it."""
+    if how.crop is not None or not how.flatten or (paper := flat_paper(image)) is None:
+        return ()
+    figures = _of_image(Image.fromarray(paper.image), name, how, how.page)
+    if len(figures) == 1:
+        return (replace(figures[0], name="the paper flattened"),)
+    return _named(figures, several=False)
 
 
 def _named(figures: Sequence[DocumentFigure], *, several: bool) -> tuple[DocumentFigure, ...]:

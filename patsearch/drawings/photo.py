@@ -63,12 +63,15 @@ _STEP = 0.06
 MAX_ENCLOSED = 0.004
 
 
+Floats = NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class _Lighting:
     """A picture and the light on its paper, both (H, W) float32 with white = 255."""
 
-    grey: NDArray[np.float32]
-    ground: NDArray[np.float32]
+    grey: Floats
+    ground: Floats
 
 
 def query_image(
@@ -163,12 +166,18 @@ def is_lined_paper(grey: Grey) -> bool:
     return not _is_white(grey) and _lighting(grey) is not None
 
 
+def evened(grey: Grey) -> Floats | None:
+    """(H, W) 0 to 1, the paper in a picture by its light, where the paper is 1; None where it is not lined paper."""
+    lighting = _lighting(grey)
+    return None if lighting is None else _even(lighting)
+
+
 def _cleaned(grey: Grey) -> Grey:
     """`clean_photo` of an array; the same array where nothing is to do."""
     if _is_white(grey):
         return grey
     lighting = _lighting(grey)
-    return grey if lighting is None else _threshold(lighting)
+    return grey if lighting is None else drawn(_even(lighting))
 
 
 def _dark_on_light(grey: Grey) -> Grey:
@@ -353,13 +362,26 @@ def enclosed(steps: NDArray[np.bool_], table: NDArray[np.bool_]) -> float:
     return float(area.sum() / steps.size)
 
 
-def _threshold(lighting: _Lighting) -> Grey:
-    """(H, W) uint8: paper white, strokes dark, a ramp between them."""
-    even = np.minimum(lighting.grey / lighting.ground, 1.0)
+def _even(lighting: _Lighting) -> Floats:
+    return np.asarray(np.minimum(lighting.grey / np.maximum(lighting.ground, 1.0), 1.0), np.float32)
+
+
+def paler_than(even: Floats) -> float:
+    """What is darker is a stroke, not the noise of the paper."""
     below = 1.0 - even[even < 1.0]
     # Half of the paper is darker than its ground by noise alone: the median is its spread.
     noise = float(np.median(below)) if below.size else 0.0
-    pale = 1.0 - min(0.25, max(0.08, 4.0 * noise))
+    return 1.0 - min(0.25, max(0.08, 4.0 * noise))
+
+
+def drawn(even: Floats, palest: float = 1.0) -> Grey:
+    """(H, W) uint8: paper white, strokes dark, a ramp between them.
+
+    Args:
+        even: (H, W) as `evened` gives it.
+        palest: what is paler is paper, whatever its noise.
+    """
+    pale = min(palest, paler_than(even))
     strokes = even[even < pale]
     dark = float(np.percentile(strokes, 25)) if strokes.size else 0.0
     ramp = (even - dark) / max(1e-3, pale - dark)

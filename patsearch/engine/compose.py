@@ -75,7 +75,8 @@ def compose(engine: Engine, question: Question) -> Composed:
 def _read(engine: Engine, question: Question) -> Composed:
     """A question's pictures and documents, read and encoded."""
     encoder, split = engine.encoder, not engine.spec.whole_sheets
-    how = reading(encoder, split=split, page=question.page, crop=question.crop, up=question.up, seconds=SECONDS)
+    of_files = {"page": question.page, "crop": question.crop, "up": question.up, "flatten": question.flatten}
+    how = reading(encoder, split=split, seconds=SECONDS, **of_files)
     pictures: list[list[Grey]] = []
     shown: list[Picture] = []
     remarks: list[str] = []

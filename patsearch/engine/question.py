@@ -77,6 +77,7 @@ class Question(BaseModel):
         page: of documents with several pages (PDF, TIFF), this one, from 1; None is all that show drawings. Of a 3D
             model, one of its views: perspective, front, back, left, right, top, bottom.
         up: the axis of 3D models that points up, "y" or "z"; None is what files of their kind have.
+        flatten: of a photo of a sheet of paper, search with the sheet seen from above; else with the photo as it is.
         drawings: single drawings, each a separate hit, not grouped by patent.
         min_score: leave out results that score less (`Hit.score`).
         exact: never approximate.
@@ -110,6 +111,7 @@ class Question(BaseModel):
     crop: Annotated[tuple[_Pixels, _Pixels, _Pixels, _Pixels] | None, _read_by(parse_crop)] = None
     page: Annotated[int, Field(ge=1, le=_MOST_PAGES)] | None = None
     up: Literal["y", "z"] | None = None
+    flatten: bool = True
     drawings: bool = Field(default=False, description="Single drawings, not grouped by patent.")
     min_score: float | None = Field(
         default=None, ge=-1, le=1, allow_inf_nan=False, description="Leave out results that score less."
@@ -197,6 +199,8 @@ class Question(BaseModel):
             fields["page"] = [str(self.page)] * len(self.pictures)
         if self.up:
             fields["up"] = [self.up] * len(self.pictures)
+        if not self.flatten:
+            fields["flatten"] = ["no"] * len(self.pictures)
         return fields
 
     def words(self) -> list[str]:
@@ -214,6 +218,7 @@ class Question(BaseModel):
             self.crop and "cropped to x {}, y {}, width {}, height {}".format(*self.crop),
             self.page and f"page {self.page}",
             self.up and f"{self.up} of models is up",
+            not self.flatten and "photos of paper as they are",
             self.min_score is not None and f"score at least {self.min_score}",
             self.max_per_class and f"up to {counted(self.max_per_class, 'patent')} per class",
             self.max_per_registration and f"up to {counted(self.max_per_registration, 'design')} per registration",

@@ -33,6 +33,7 @@ FieldText = Annotated[str, StringConstraints(max_length=_MAX_TEXT)]
 _Page = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,3})?$")]
 _Figures = Annotated[str, StringConstraints(pattern="^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$", max_length=_MAX_TEXT)]
 _Edits = Annotated[str, StringConstraints(max_length=4 * _MAX_TEXT)]
+_Flatten = Literal["", "yes", "no"]
 _Turn = Literal["", "0", "90", "180", "270"]
 _View = Annotated[str, StringConstraints(pattern="^(-?[0-9]{1,3},-?[0-9]{1,2})?$")]
 _Up = Literal["", "y", "z"]
@@ -92,11 +93,12 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         view: list[str],
         figures: list[str],
         edits: list[str],
+        flatten: list[str],
         offset: int,
         **options: Any,
     ) -> Asked:
         fields = {"crop": crop, "turn": turn, "page": page, "up": up, "view": view, "figures": figures}
-        fields["edits"] = edits
+        fields |= {"edits": edits, "flatten": flatten}
         uploads = await _uploads(image, fields, settings)
         try:
             options["filter"] = filter_of(options["filter"])
@@ -130,6 +132,10 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
         description="What is done to single figures, as in 3 crop 10,20,300,400 turn 90; 4 turn 180: by their numbers, "
         "in pixels of the figure, degrees clockwise; one per picture, empty for nothing.",
     )
+    flat = Form(
+        max_length=most,
+        description="no: search with the photo of a sheet of paper as it is, not flattened; one per picture.",
+    )
     form.__signature__ = Signature(  # type: ignore[attr-defined]
         [
             _parameter(
@@ -142,6 +148,7 @@ def read_form(settings: ServerSettings) -> Callable[..., object]:
             _parameter("view", list[_View], views, []),
             _parameter("figures", list[_Figures], figures, []),
             _parameter("edits", list[_Edits], changes, []),
+            _parameter("flatten", list[_Flatten], flat, []),
             _parameter("offset", int, number, 0),
             *(_option(name, info) for _, name, info in form_fields()),
         ]
@@ -158,7 +165,7 @@ def _only(uploads: Sequence[Upload]) -> dict[str, Any]:
     """What a record says of the only picture."""
     if len(uploads) != 1:
         return {}
-    return {"crop": uploads[0].crop, "page": uploads[0].page, "up": uploads[0].up}
+    return {name: getattr(uploads[0], name) for name in ("crop", "page", "up", "flatten")}
 
 
 def _option(name: str, info: FieldInfo) -> Parameter:
@@ -219,6 +226,7 @@ async def _uploads(
                 view=_view(said["view"]),
                 figures=tuple(int(number) for number in said["figures"].split(",") if number),
                 edits=parse_edits(said["edits"]),
+                flatten=said["flatten"] != "no",
             )
         )
     return tuple(found)

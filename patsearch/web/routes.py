@@ -300,6 +300,7 @@ def _found_in(uploaded: Uploaded) -> JsonDict:
                 ],
                 "remarks": list(found.remarks),
                 "crop": ",".join(map(str, found.crop)) if found.crop else None,
+                "flat": found.flat,
                 "sheet": _sheet(found.sheet) if found.sheet else None,
             }
             for upload, found in zip(uploaded.uploads, uploaded.encoded, strict=True)

@@ -89,6 +89,7 @@ class FoundPicture(BaseModel):
     """What was found in one upload.
 
     `remarks` say what was left out; `crop` is where the drawing in a screenshot is, as the field `crop` takes it;
+    `flat` is whether it is a photo of a sheet of paper, which was flattened;
     `sheet` is of a file that browsers do not show, where it has one page or one was chosen.
     """
 
@@ -98,6 +99,7 @@ class FoundPicture(BaseModel):
     figures: list[FoundFigure]
     remarks: list[str]
     crop: str | None
+    flat: bool
     sheet: FoundSheet | None
 
 

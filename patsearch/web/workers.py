@@ -73,6 +73,7 @@ class Upload:
         view: of a model also a view from degrees around and above it, as `Reading.view`.
         figures: numbers of those used, from 1, among all that are found; none for all.
         edits: what is done to single figures.
+        flatten: as `Reading.flatten`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Upload:
     view: tuple[float, float] | None = None
     figures: tuple[int, ...] = ()
     edits: tuple[FigureEdit, ...] = ()
+    flatten: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Encoded:
         kind: of file.
         crop: where the drawing in a screenshot is, as `Upload.crop` has it.
         sheet: of a file that browsers do not show, where one page of it was read.
+        flat: whether it is a photo of a sheet of paper, which was flattened.
     """
 
     figures: tuple[EncodedFigure, ...]
@@ -135,6 +138,7 @@ class Encoded:
     kind: DocumentKind = "picture"
     crop: tuple[int, int, int, int] | None = None
     sheet: EncodedSheet | None = None
+    flat: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -248,7 +252,7 @@ def encode_uploads(
         told = document.remarks, document.pages, document.kind, document.crop
         whole = document.sheet
         page = EncodedSheet(thumbnail(whole, side=_SHEET_SIDE), whole.shape[::-1]) if whole is not None else None
-        encoded.append(Encoded(shown, query.vectors, *told, page))
+        encoded.append(Encoded(shown, query.vectors, *told, page, document.flat))
     return tuple(encoded)
 
 
@@ -327,6 +331,7 @@ def _read(
         turn=upload.turn,
         up=upload.up,
         view=upload.view,
+        flatten=upload.flatten,
         max_pixels=pixels,
         seconds=seconds,
         sheet=sheet,
@@ -485,8 +490,6 @@ def _key(spec: IndexSpec, upload: Upload, rotations: bool, mirror: bool) -> byte
     """Of all that decides an upload's vectors; which of its figures are used does not."""
     digest = blake2b(digest_size=24)
     digest.update(repr((spec.encoder_sha256, spec.whole_sheets, rotations, mirror)).encode())
-    digest.update(
-        repr((upload.name, upload.crop, upload.turn, upload.page, upload.up, upload.view, upload.edits)).encode()
-    )
+    digest.update(repr(replace(upload, data=b"", figures=())).encode())
     digest.update(upload.data)
     return digest.digest()

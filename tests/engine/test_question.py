@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from makers import draw_design, week
+from photo_makers import paper_photo
 
 from patsearch.engine import Engine, Expansion, Picture, Question, Rerank, open_index, search
 from patsearch.engine.question import form_fields
@@ -25,6 +26,7 @@ GIVEN: dict[str, Any] = {
     "crop": (10, 20, 300, 400),
     "page": 2,
     "up": "y",
+    "flatten": False,
     "drawings": True,
     "min_score": 0.25,
     "exact": True,
@@ -62,10 +64,20 @@ def test_every_option_survives_json_and_the_form() -> None:
     assert Question.of((), **kept, like=question.like, where=str(question.where)) == question
     form = question.replaced(pictures=(Picture("a.png", b""),)).form()
     assert (form.pop("crop"), form.pop("page"), form.pop("up")) == (["10,20,300,400"], ["2"], ["y"])
+    assert form.pop("flatten") == ["no"]
     assert set(form) == {name for _, name, _ in form_fields()} - {"shape"}  # which follows from the style
-    assert Question.of((), **form, crop="10,20,300,400", page="2", up="y") == question
+    assert Question.of((), **form, crop="10,20,300,400", page="2", up="y", flatten="no") == question
     assert Question().form() == {}
     assert len({question, Question(**GIVEN), Question()}) == 2
+
+
+def test_a_photo_of_paper_is_searched_flattened_or_as_it_is(engine: Engine) -> None:
+    data, _ = paper_photo(draw_design(2, 0, (900, 700)))
+    flat, plain = (search(engine, Question(pictures=data, flatten=flatten)) for flatten in (True, False))
+    assert flat.remarks == ("picture 1: a photo of a sheet of paper, which is searched flattened and without shadows",)
+    assert not any("paper" in remark for remark in plain.remarks)
+    assert [one.pictures[0].name for one in (flat, plain)] == ["picture 1, the paper flattened", "picture 1"]
+    assert flat.hits[0].patent == "USD900002"
 
 
 def test_options_of_a_saved_search_of_version_0_1_0() -> None:

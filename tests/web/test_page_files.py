@@ -13,6 +13,7 @@ import pytest
 from chromium import NEEDS_CHROMIUM, found, shoot, until
 from makers import draw_design
 from pdf_makers import pdf_bytes, scanned
+from photo_makers import paper_photo
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
@@ -172,3 +173,34 @@ def test_a_large_tiff_is_seen_and_searched(page: Page, demo: Demo, tmp_path: Pat
     page.keyboard.press("Escape")
     page.click("#search-button")
     assert found(page)[0] == "USD9000002"
+
+
+def test_the_paper_in_a_photo_is_flattened_or_left(page: Page, demo: Demo, tmp_path: Path) -> None:
+    sketch = Image.open(demo.folder / "sketch.png").convert("L").resize((900, 900))
+    (tmp_path / "phone.jpg").write_bytes(paper_photo(sketch)[0])
+    choose(page, tmp_path / "phone.jpg")
+    figures = page.get_by_test_id("figure")
+    figures.first.wait_for()
+    assert figures.all_inner_texts() == ["the paper flattened"]
+    assert "a photo of a sheet of paper, which is searched flattened" in page.get_by_test_id("chip").inner_text()
+    flat = shown(page, 0)
+    assert np.mean(flat > 200) > 0.85
+    shoot(page, "paper")
+    answer = searched(page)
+    assert (answer["query"]["pictures"], answer["query"]["flatten"]) == (["phone.jpg, the paper flattened"], True)
+    assert answer["hits"][0]["patent"] == "USD9000002"
+    with page.expect_response("**/api/v1/search") as answered:
+        page.get_by_role("button", name="Use the photo as it is: phone.jpg").click()
+    plain = answered.value.json()
+    assert (plain["query"]["flatten"], plain["warnings"] == answer["warnings"]) == (False, False)
+    until(page, "document.querySelector('[data-testid=figure]') === null")
+    with page.expect_response("**/api/v1/search") as answered:
+        page.get_by_role("button", name="Flatten the paper: phone.jpg").click()
+    assert answered.value.json()["hits"] == answer["hits"]
+    figures.first.wait_for()
+    page.get_by_role("button", name="Crop or turn the paper flattened of phone.jpg").click()
+    width, height = (int(page.locator(f"#crop-{side}").input_value()) for side in "wh")
+    crop_to(page, 0, 0, width, height // 2)
+    with page.expect_response("**/api/v1/search") as answered:
+        page.click("#crop-apply")
+    assert answered.value.json()["hits"] != answer["hits"]

@@ -15,7 +15,7 @@ const CHIP = 104; // CSS pixels
 /** @param {Picture} picture */
 export function chip(picture) {
   const figures = picture.found?.figures ?? [];
-  const several = figures.length > 1 || picture.pages > 1;
+  const several = figures.length > 1 || picture.pages > 1 || Boolean(picture.found?.flat);
   const edit = h("button", { type: "button", class: "chip-edit", id: `edit-${picture.id}`, disabled: !picture.image && !picture.found, "aria-label": `Crop or turn ${picture.name}`, title: "Crop or turn" }, icon("crop"));
   edit.addEventListener("click", () => openCrop(picture));
   const out = h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${picture.name}`, title: "Remove" }, icon("close"));
@@ -25,7 +25,7 @@ export function chip(picture) {
   const classes = ["chip", picture.crop || picture.turn ? "edited" : "", several ? "document" : ""].filter(Boolean).join(" ");
   const proposed = picture.found?.crop && cropButton(picture, picture.found.crop);
   const shown = several ? tiles(picture) : h("div", { class: "chip-picture" }, preview(picture));
-  return h("li", { class: classes, data: { testid: "chip" } }, shown, name, ...(several ? [choices(picture)] : []), ...told, proposed, edit, out);
+  return h("li", { class: classes, data: { testid: "chip" } }, shown, name, ...(several ? [choices(picture)] : []), ...told, proposed, (picture.found?.flat || !picture.flatten) && paperButton(picture), edit, out);
 }
 
 /** A screenshot can be cropped to the drawing in it. @param {Picture} picture @param {string} crop x,y,width,height */
@@ -34,6 +34,18 @@ function cropButton(picture, crop) {
   button.addEventListener("click", () => {
     const [x, y, w, h_] = crop.split(",").map(Number);
     change(picture.id, { crop: { x, y, w, h: h_ } });
+    readFigures(picture.id);
+    searchIfShown();
+  });
+  return h("div", { class: "row chip-choices" }, button);
+}
+
+/** What was made of a photo of paper, or the photo as it is. @param {Picture} picture */
+function paperButton(picture) {
+  const text = picture.flatten ? "Use the photo as it is" : "Flatten the paper";
+  const button = h("button", { type: "button", class: "small", "aria-label": `${text}: ${picture.name}`, id: `paper-${picture.id}` }, text);
+  button.addEventListener("click", () => {
+    change(picture.id, { flatten: !picture.flatten });
     readFigures(picture.id);
     searchIfShown();
   });

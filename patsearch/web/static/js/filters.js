@@ -26,7 +26,7 @@ const countSoon = debounce(() => void count(), 120);
 const searchSoon = debounce(searchIfShown, 250);
 
 /** A filter was changed: show it, count again, and repeat the search. */
-function changed() {
+export function filtersChanged() {
   emit("filters");
   countSoon();
   searchSoon();
@@ -79,7 +79,7 @@ function showInForce({ day, count: patents }) {
 /** Add a line to the filters, as of a patent's citations, and search with it. @param {string} line */
 export function addLine(line) {
   if (!filters.expert.includes(line)) filters.expert = [...filters.expert, line];
-  changed();
+  filtersChanged();
 }
 
 /** Show the filters as they are in the state. */
@@ -97,7 +97,7 @@ function render() {
   const list = byId("active-filters");
   const chips = active.map(({ text, remove }) => chip(text, () => {
     remove();
-    changed();
+    filtersChanged();
   }));
   const { relevant, irrelevant } = state.applied;
   if (relevant.length || irrelevant.length) {
@@ -110,7 +110,7 @@ function render() {
     const all = h("button", { type: "button", class: "quiet", id: "clear-filters" }, "Clear all filters");
     all.addEventListener("click", () => {
       for (const one of active) one.remove();
-      changed();
+      filtersChanged();
       byId("results-heading").focus();
     });
     chips.push(h("li", {}, all));
@@ -152,7 +152,7 @@ async function addExpert() {
   }
   filters.expert = [...filters.expert, line];
   field.value = "";
-  changed();
+  filtersChanged();
 }
 
 function startFields() {
@@ -163,7 +163,7 @@ function startFields() {
     const [first, last] = from.value && to.value && from.value > to.value ? [to.value, from.value] : [from.value, to.value];
     if (first === filters.from && last === filters.to) return;
     Object.assign(filters, { from: first, to: last });
-    changed();
+    filtersChanged();
   };
   const datesSoon = debounce(setDates, 500);
   byId("granted-from").addEventListener("change", datesSoon);
@@ -173,7 +173,7 @@ function startFields() {
     debounce(() => {
       if (filters.title === byId("title-words").value) return;
       filters.title = byId("title-words").value;
-      changed();
+      filtersChanged();
     }, 400),
   );
   byId("owner-words").addEventListener(
@@ -181,12 +181,12 @@ function startFields() {
     debounce(() => {
       if (filters.ownerWords === byId("owner-words").value) return;
       filters.ownerWords = byId("owner-words").value;
-      changed();
+      filtersChanged();
     }, 400),
   );
   byId("in-force").addEventListener("change", () => {
     filters.inForce = byId("in-force").checked ? today : "";
-    changed();
+    filtersChanged();
   });
   byId("expert-add").addEventListener("click", () => void addExpert());
   byId("expert").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
@@ -202,11 +202,11 @@ function startFields() {
 
 export function startFilters() {
   trees = {
-    locarno: new ClassTree(byId("tree-locarno"), filters.locarno, changed),
-    uspc: new ClassTree(byId("tree-uspc"), filters.uspc, changed),
+    locarno: new ClassTree(byId("tree-locarno"), filters.locarno, filtersChanged),
+    uspc: new ClassTree(byId("tree-uspc"), filters.uspc, filtersChanged),
   };
-  years = new Years(byId("years"), filters, changed);
-  owners = new Owners(byId("owners"), filters.owners, changed);
+  years = new Years(byId("years"), filters, filtersChanged);
+  owners = new Owners(byId("owners"), filters.owners, filtersChanged);
   startFields();
   const toggle = byId("filter-toggle");
   toggle.addEventListener("click", () => {

@@ -10,6 +10,7 @@ import { loadFilters, startFilters } from "./filters.js";
 import { startFold } from "./fold.js";
 import { startKeys } from "./keys.js";
 import { showBusy, showError } from "./notes.js";
+import { startNothing } from "./nothing.js";
 import { startOptions } from "./options.js";
 import { startPictures } from "./pictures.js";
 import { startRecords } from "./records.js";
@@ -35,6 +36,7 @@ async function start() {
   startCrop();
   startFilters();
   startResults();
+  startNothing();
   startStale();
   startFold();
   startExplain();

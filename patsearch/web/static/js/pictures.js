@@ -70,7 +70,7 @@ async function take(file, replace, drawn) {
   if (image && limits && image.width * image.height > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, edits: new Map(), problem: null };
+  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, edits: new Map(), flatten: true, problem: null };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file @returns {Promise<import("./state.js").Shown | null>} */

@@ -32,7 +32,7 @@ export function isEmpty({ pictures, seeds, like, marks }) {
 
 /** What of a question decides which drawings are compared: not filters, options and marks. @param {Question} question */
 export function compared({ pictures, seeds, like }) {
-  const parts = pictures.map(({ id, crop, turn, page, up, view, chosen, edits }) => [id, crop, turn, page, up, view, chosen, [...edits]]);
+  const parts = pictures.map(({ id, crop, turn, page, up, view, chosen, edits, flatten }) => [id, crop, turn, page, up, view, chosen, [...edits], flatten]);
   return JSON.stringify([parts, seeds.map((seed) => seed.id), like]);
 }
 
@@ -59,6 +59,7 @@ export function toForm(question, { offset = 0, top, drawing } = {}) {
     form.append("view", picture.view ? `${picture.view.around},${picture.view.above}` : "");
     form.append("figures", picture.chosen?.join(",") ?? "");
     form.append("edits", editsText(picture.edits));
+    form.append("flatten", picture.flatten ? "" : "no");
   }
   if (question.like) form.append("like", question.like);
   for (const line of question.filters) form.append("filter", line);

@@ -19,11 +19,12 @@
  * @property {{around: number, above: number} | null} view a further view of a 3D model, in degrees; -90 around is the front
  * @property {Found | null} found what the server found in it; null until it has answered
  * @property {number[] | null} chosen numbers of the figures that are used; null for all
+ * @property {boolean} flatten whether the paper in a photo is flattened
  * @property {Map<number, Edit>} edits what is done to single figures, by their numbers
  * @property {string | null} problem why the server cannot read it
  *
  * @typedef {{number: number, name: string, page: number | null, label: string | null, picture: string, width: number, height: number, whole: string | null}} Figure picture: PNG in base64; width, height: pixels before its edit; whole: its picture before that
- * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[], crop: string | null, sheet: {picture: string, width: number, height: number} | null}} Found crop: of the drawing in a screenshot, x,y,width,height; sheet: of a file that browsers do not show
+ * @typedef {{name: string, kind: "picture" | "document" | "model", pages: number, figures: Figure[], remarks: string[], crop: string | null, flat: boolean, sheet: {picture: string, width: number, height: number} | null}} Found crop: of the drawing in a screenshot, x,y,width,height; flat: a photo of paper, flattened; sheet: of a file that browsers do not show
  *
  * @typedef {{id: string, patent: string, label: string}} Seed an indexed drawing that is part of the query
  * @typedef {{id: string, figure: string | null, sheet: string, view: string | null, front_page?: boolean, score?: number}} Drawing
