@@ -73,7 +73,9 @@ def test_every_option_survives_json_and_the_form() -> None:
 
 def test_a_photo_of_paper_is_searched_flattened_or_as_it_is(engine: Engine) -> None:
     data, _ = paper_photo(draw_design(2, 0, (900, 700)))
-    flat, plain = (search(engine, Question(pictures=data, flatten=flatten)) for flatten in (True, False))
+    flat, plain = (
+        search(engine, Question(pictures=(Picture("picture 1", data),), flatten=flatten)) for flatten in (True, False)
+    )
     assert flat.remarks == ("picture 1: a photo of a sheet of paper, which is searched flattened and without shadows",)
     assert not any("paper" in remark for remark in plain.remarks)
     assert [one.pictures[0].name for one in (flat, plain)] == ["picture 1, the paper flattened", "picture 1"]
