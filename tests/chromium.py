@@ -1,4 +1,9 @@
-"""What the tests of the page in a real Chromium share."""
+"""What the tests of the page in a real Chromium share.
+
+Screenshots go to the folder that PATSEARCH_SCREENSHOTS names; those of the documentation are made by
+
+    PATSEARCH_SCREENSHOTS=docs/images/web pytest tests/web -k page
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import cv2
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -53,6 +60,16 @@ def opened(browser: Browser, address: str, *, width: int, height: int, scheme: S
         accept_downloads=True,
     )
     page = context.new_page()
+    troubles = watched(page, address)
+    visit(page, address)
+    yield page
+    context.close()
+    assert troubles == []
+
+
+def watched(page: Page, address: str) -> list[str]:
+    """What goes wrong on a page from now on, and what it requests of other hosts."""
+    own = address.partition("#")[0]
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     # The browser itself notes an answer that refuses a picture, as it should be refused.
@@ -60,12 +77,19 @@ def opened(browser: Browser, address: str, *, width: int, height: int, scheme: S
         "console",
         lambda m: troubles.append(m.text) if m.type == "error" and "status of 4" not in m.text else None,
     )
-    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
+    page.on("request", lambda r: None if r.url.startswith((own, "data:", "blob:")) else troubles.append(r.url))
+    return troubles
+
+
+def visit(page: Page, address: str) -> None:
     page.goto(address)
-    until(page, "document.querySelector('#index-info').textContent.includes('drawings')")
-    yield page
-    context.close()
-    assert troubles == []
+    until(page, "document.documentElement.dataset.restored")
+
+
+def reload(page: Page) -> None:
+    """Load the page again; a warning before leaving is accepted, as Playwright does where nobody listens."""
+    page.reload()
+    until(page, "document.documentElement.dataset.restored")
 
 
 def shoot(page: Page, name: str, *, whole: bool = False) -> None:
@@ -96,3 +120,31 @@ def ask(page: Page, *files: Path) -> list[str]:
     page.set_input_files("#file-input", [str(file) for file in files])
     page.click("#search-button")
     return found(page)
+
+
+def strokes(sketch: Path, width: float, height: float) -> list[list[tuple[float, float]]]:
+    """Lines to draw with a pen, in a box of that size, so that they look like the picture."""
+    grey = cv2.imread(str(sketch), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    lines, _ = cv2.findContours((grey < 128).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    scale = 0.85 * min(width / grey.shape[1], height / grey.shape[0])
+    drawn = []
+    for line in lines:
+        if len(line) > 40:
+            points = cv2.approxPolyDP(line, 2.0, True)[:, 0].astype(float) * scale + (0.07 * width, 0.07 * height)
+            drawn.append([(float(x), float(y)) for x, y in [*points, points[0]]])
+    return drawn
+
+
+def draw(page: Page, sketch: Path) -> None:
+    page.click("#draw-toggle")
+    page.wait_for_timeout(300)
+    page.locator("#canvas").scroll_into_view_if_needed()
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    for line in strokes(sketch, box["width"], box["height"]):
+        page.mouse.move(box["x"] + line[0][0], box["y"] + line[0][1])
+        page.mouse.down()
+        for x, y in line[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.up()

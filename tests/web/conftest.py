@@ -23,6 +23,7 @@ from patsearch.web.app import create_app
 from patsearch.web.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from conftest import Demo
     from playwright.sync_api import Browser, Page
 
 
@@ -85,6 +86,12 @@ def start() -> Iterator[Callable[..., str]]:
     for process in running:
         if process.stderr is not None:
             process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def address(demo: Demo, start: Callable[..., str]) -> str:
+    """A server over the demo corpus."""
+    return start(demo.folder / "index")
 
 
 @pytest.fixture(scope="module")

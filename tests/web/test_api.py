@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -313,12 +315,24 @@ def test_a_patent_has_all_its_drawings_and_their_pictures(client: TestClient) ->
         assert picture.content.startswith(b"\x89PNG")
 
 
+def test_a_report_has_its_cover(client: TestClient, drawing: bytes) -> None:
+    files = [("image", ("sketch.png", drawing))]
+    fields = {"docket": "ACME-0123", "title": "椅子", "searcher": "A. Möller", "notes": "<b>The arms matter.</b>"}
+    answer = client.post(f"{API}/report", files=files, data=fields)
+    named = answer.headers["content-disposition"]
+    assert re.fullmatch(r"attachment; filename=\"ACME-0123 -- [-\d]+\.html\"; filename\*=UTF-8''[\w%.-]+", named)
+    assert unquote(named.partition("UTF-8''")[2]).startswith("ACME-0123 椅子 20")
+    for text in ("ACME-0123", "<h1>椅子</h1>", "A. Möller", "&lt;b&gt;The arms matter.&lt;/b&gt;"):
+        assert text in answer.text
+    assert client.post(f"{API}/report", files=files, data={"docket": "x" * 101}).status_code == 422
+
+
 def test_reports_are_files_with_marks_first(client: TestClient, drawing: bytes) -> None:
     last = search(client, drawing, top=12)["hits"][-1]
     fields = {"top": 12, "relevant": last["drawing"]["id"]}
     files = [("image", ("sketch.png", drawing))]
     page = client.post(f"{API}/report", files=files, data=fields)
-    assert page.headers["content-disposition"] == 'attachment; filename="patent-search.html"'
+    assert page.headers["content-disposition"].startswith('attachment; filename="patent search 20')
     assert page.text.index(last["patent"]) < page.text.index("USD900001")
     assert "Marked as relevant" in page.text
     assert "<script" not in page.text

@@ -112,8 +112,9 @@ export async function postForm(path, body, signal) {
  */
 export async function postForFile(path, body) {
   const response = await request(path, { method: "POST", body });
-  const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
-  return { blob: await response.blob(), name: named ? named[1] : "patsearch" };
+  const told = response.headers.get("content-disposition") ?? "";
+  const [encoded, plain] = [/filename\*=UTF-8''([^;]+)/.exec(told), /filename="([^"]+)"/.exec(told)];
+  return { blob: await response.blob(), name: encoded ? decodeURIComponent(encoded[1]) : (plain?.[1] ?? "patsearch") };
 }
 
 /** @param {string} token */

@@ -3,10 +3,10 @@
 import { byId, isTyping } from "./dom.js";
 import { addPictures } from "./pictures.js";
 import { search } from "./search.js";
-import { state } from "./state.js";
+import { emit, on, state } from "./state.js";
 import { Strokes, paintStroke } from "./strokes.js";
 
-const strokes = new Strokes();
+let strokes = new Strokes();
 /** @type {HTMLCanvasElement} */
 let canvas;
 /** @type {HTMLCanvasElement} what is finished, so that a stroke under way paints itself alone */
@@ -18,7 +18,7 @@ let pointer = null;
 /** @type {"pen" | "line" | "eraser"} */
 let tool = "pen";
 let mirror = false;
-/** @type {number | null} the query picture that this drawing became, and becomes again when it is changed */
+/** @type {string | null} key of the query picture that this drawing became, and becomes again when it is changed */
 let usedAs = null;
 let frame = 0;
 
@@ -112,6 +112,7 @@ function up(event) {
   current = null;
   show();
   refresh();
+  emit("drawn");
 }
 
 /** @param {"undo" | "redo"} step */
@@ -120,6 +121,7 @@ function go(step) {
   strokes[step]();
   repaint();
   refresh();
+  emit("drawn");
 }
 
 function clear() {
@@ -127,15 +129,34 @@ function clear() {
   usedAs = null;
   repaint();
   refresh();
+  emit("drawn");
   canvas.focus();
+}
+
+/** What is drawn, to be kept; points to a tenth of a pixel. */
+export function drawingKept() {
+  const to = (/** @type {number} */ value) => Math.round(value * 10) / 10;
+  const all = strokes.all.map((stroke) => ({ ...stroke, points: stroke.points.map(([x, y]) => [to(x), to(y)]) }));
+  return { strokes: all, used: usedAs, open: !byId("draw-panel").hidden };
+}
+
+/** @param {ReturnType<typeof drawingKept> | null} kept null for an empty sheet */
+export function restoreDrawing(kept) {
+  strokes = new Strokes(/** @type {any} */ (kept?.strokes ?? []));
+  usedAs = kept?.used ?? null;
+  current = null;
+  repaint();
+  refresh();
+  if (kept) toggleDrawing(kept.open);
 }
 
 async function use() {
   const blob = await new Promise((resolve) => finished.toBlob(resolve, "image/png"));
-  if (!state.pictures.some((p) => p.id === usedAs)) usedAs = null;
-  const taken = await addPictures([new File([blob], "drawing.png", { type: "image/png" })], usedAs, true);
+  const replaced = state.pictures.find((picture) => picture.key === usedAs)?.id ?? null;
+  const taken = await addPictures([new File([blob], "drawing.png", { type: "image/png" })], replaced, true);
   if (taken === null) return;
-  usedAs = taken;
+  usedAs = state.pictures.find((picture) => picture.id === taken)?.key ?? null;
+  emit("drawn");
   if (byId("auto-search").checked) await search();
 }
 
@@ -164,6 +185,7 @@ export function toggleDrawing(open) {
     show();
     panel.scrollIntoView({ block: "nearest" });
   }
+  emit("drawn");
 }
 
 /** @param {KeyboardEvent} event */
@@ -202,6 +224,10 @@ export function startCanvas() {
   byId("use-drawing").addEventListener("click", () => void use());
   byId("draw-toggle").addEventListener("click", () => toggleDrawing());
   document.addEventListener("keydown", key);
+  on("forgotten", () => {
+    restoreDrawing(null);
+    emit("drawn");
+  });
   choose("pen");
   repaint();
   refresh();

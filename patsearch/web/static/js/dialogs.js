@@ -2,17 +2,32 @@
 
 import { ApiError, signIn } from "./api.js";
 import { byId } from "./dom.js";
+import { read, write } from "./keep.js";
 
-/** @param {string} id @returns {HTMLDialogElement} */
-export function openDialog(id) {
+/** How a dialog is opened again where Forward or a reload comes to it; false: it cannot be. @type {Record<string, (...of: any[]) => unknown>} */
+export const openers = { "help-dialog": () => openDialog("help-dialog") };
+
+/**
+ * Open a dialog as a step of the browser's history: Back closes it.
+ * @param {string} id
+ * @param {...unknown} of what its opener takes
+ * @returns {HTMLDialogElement}
+ */
+export function openDialog(id, ...of) {
   const dialog = byId(id);
   if (!dialog.open) dialog.showModal();
+  const step = { ...history.state, dialog: { id, of } };
+  if (history.state?.dialog?.id === id) history.replaceState(step, "");
+  else if (id !== "sign-in-dialog") history.pushState(step, "");
   return dialog;
 }
 
 export function startDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      if (history.state?.dialog?.id === dialog.id) history.back();
+    });
     // Nothing that was typed or cropped is lost by a click outside the dialog.
     if (dialog.querySelector("form") || dialog.id === "crop-dialog") continue;
     dialog.addEventListener("pointerdown", (event) => {
@@ -105,6 +120,23 @@ export function wasSignedIn() {
   } catch {
     return false;
   }
+}
+
+/**
+ * Ask what is written on a record; what was typed for the last one of this tab is proposed.
+ * @param {string} kind as the button says it
+ * @returns {Promise<Record<string, string> | null>} null where it was cancelled
+ */
+export function askCover(kind) {
+  const fields = [...byId("record-form").querySelectorAll("[name]")];
+  const before = read("cover") ?? {};
+  for (const field of fields) field.value = before[field.name] ?? "";
+  byId("record-confirm").textContent = `Download ${kind}`;
+  return askIn("record-dialog", "record-form", async () => {
+    const cover = Object.fromEntries(fields.map(({ name, value }) => [name, value.trim()]));
+    write("cover", cover);
+    return cover;
+  });
 }
 
 /** Ask for the name of a search. @param {string} proposal @returns {Promise<string | null>} */

@@ -3,7 +3,7 @@
 import { postForm, thumbnail } from "./api.js";
 import { caption } from "./card.js";
 import { byId, h, showScore } from "./dom.js";
-import { openDialog } from "./dialogs.js";
+import { openDialog, openers } from "./dialogs.js";
 import { showError } from "./notes.js";
 import { toForm } from "./question.js";
 import { state } from "./state.js";
@@ -24,7 +24,7 @@ export async function explain(hit) {
   status.textContent = "Comparing the pictures …";
   byId("explain-title").textContent = `Why ${hit.patent} matched`;
   byId("explain-body").replaceChildren(h("figure", {}, h("div", { class: "heat-frame" }, h("img", { src: thumbnail(hit.drawing.id), alt: "" })), h("figcaption", {}, `${hit.patent}, ${caption(hit.drawing)}`)));
-  const dialog = openDialog("explain-dialog");
+  const dialog = openDialog("explain-dialog", hit.drawing.id);
   try {
     const answer = await postForm("explain", toForm(state.asked, { drawing: hit.drawing.id }), mine.signal);
     if (running !== mine) return;
@@ -39,6 +39,12 @@ export async function explain(hit) {
     showError(error);
   }
 }
+
+openers["explain-dialog"] = (drawing) => {
+  const hit = state.hits.find((one) => one.drawing.id === drawing);
+  if (!hit) return false;
+  return void explain(hit);
+};
 
 /** @param {{picture: string, heat: string}} pictures @param {string} text */
 function figure({ picture, heat }, text) {

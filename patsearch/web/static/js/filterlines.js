@@ -2,6 +2,28 @@
 
 /** @typedef {typeof import("./state.js").state.filters} Filters */
 
+/**
+ * The filters as plain data.
+ * @typedef {{locarno: string[], uspc: string[], owners: string[], expert: string[], from: string, to: string, title: string, ownerWords: string, inForce: string}} PlainFilters
+ */
+
+/** @param {Filters} [filters] none: no filter @returns {PlainFilters} */
+export function plainFilters(filters) {
+  const { from = "", to = "", title = "", ownerWords = "", inForce = "", expert = [] } = filters ?? {};
+  const [locarno, uspc, owners] = [filters?.locarno, filters?.uspc, filters?.owners].map((part) => [...(part ?? [])]);
+  return { locarno, uspc, owners, expert: [...expert], from, to, title: title.trim(), ownerWords: ownerWords.trim(), inForce };
+}
+
+/** Set the filters, in the sets that the page's parts hold. @param {Filters} filters @param {PlainFilters} plain */
+export function setFilters(filters, plain) {
+  for (const part of /** @type {const} */ (["locarno", "uspc", "owners"])) {
+    filters[part].clear();
+    for (const value of plain[part]) filters[part].add(value);
+  }
+  const { from, to, title, ownerWords, inForce, expert } = plain;
+  Object.assign(filters, { from, to, title, ownerWords, inForce, expert: [...expert] });
+}
+
 const SCHEMES = /** @type {const} */ (["locarno", "uspc"]);
 
 /**

@@ -3,10 +3,10 @@
 import { ApiError, facets } from "./api.js";
 import { ClassTree } from "./classtree.js";
 import { byId, debounce, h, icon, plural } from "./dom.js";
-import { activeFilters, filterLines } from "./filterlines.js";
+import { activeFilters, filterLines, setFilters } from "./filterlines.js";
 import { showError } from "./notes.js";
 import { Owners } from "./owners.js";
-import { forgetMarks, searchIfShown } from "./search.js";
+import { leaveMarks, searchIfShown } from "./search.js";
 import { emit, on, state } from "./state.js";
 import { Years } from "./years.js";
 
@@ -82,6 +82,17 @@ export function addLine(line) {
   filtersChanged();
 }
 
+/** The fields that are typed into. */
+const texts = () => [["granted-from", filters.from], ["granted-to", filters.to], ["title-words", filters.title], ["owner-words", filters.ownerWords]];
+
+/** Set all filters, without a search. @param {import("./filterlines.js").PlainFilters} plain */
+export function putFilters(plain) {
+  setFilters(filters, plain);
+  for (const [id, value] of texts()) byId(id).value = value; // also the one with the focus
+  emit("filters");
+  countSoon();
+}
+
 /** Show the filters as they are in the state. */
 function render() {
   trees.locarno.refresh();
@@ -89,7 +100,7 @@ function render() {
   years.refresh();
   owners.refresh();
   byId("in-force").checked = Boolean(filters.inForce);
-  for (const [id, value] of [["granted-from", filters.from], ["granted-to", filters.to], ["title-words", filters.title], ["owner-words", filters.ownerWords]]) {
+  for (const [id, value] of texts()) {
     const field = byId(id);
     if (field.value !== value && document.activeElement !== field) field.value = value;
   }
@@ -102,7 +113,7 @@ function render() {
   const { relevant, irrelevant } = state.applied;
   if (relevant.length || irrelevant.length) {
     chips.push(chip(`Marks: ${relevant.length} relevant, ${irrelevant.length} not`, () => {
-      forgetMarks();
+      leaveMarks();
       searchIfShown();
     }));
   }

@@ -8,7 +8,9 @@ import { byId, plural } from "./dom.js";
 import { startExplain } from "./explain.js";
 import { loadFilters, startFilters } from "./filters.js";
 import { startFold } from "./fold.js";
+import { forgetAll } from "./keep.js";
 import { startKeys } from "./keys.js";
+import { letGo, startLeaving } from "./leaving.js";
 import { showBusy, showError } from "./notes.js";
 import { startNothing } from "./nothing.js";
 import { startOptions } from "./options.js";
@@ -17,6 +19,7 @@ import { startRecords } from "./records.js";
 import { startResults } from "./results.js";
 import { startStale } from "./stale.js";
 import { state } from "./state.js";
+import { startVisits } from "./visits.js";
 
 async function loadIndex() {
   const index = await getJson("index");
@@ -42,12 +45,16 @@ async function start() {
   startExplain();
   startRecords();
   startKeys();
+  startLeaving();
   const out = byId("sign-out");
   out.hidden = !wasSignedIn();
   out.addEventListener("click", async () => {
     try {
       await signOut();
       remember(false);
+      await forgetAll();
+      letGo();
+      history.replaceState(null, "", location.pathname);
       location.reload(); // nothing of the results stays on the page
     } catch (error) {
       showError(error);
@@ -57,6 +64,8 @@ async function start() {
   try {
     await loadIndex();
     await loadFilters();
+    await startVisits();
+    document.documentElement.dataset.restored = "true";
   } catch (error) {
     byId("index-info").textContent = "The index is not available";
     showError(error);

@@ -22,12 +22,21 @@ function isUsual(control) {
   return control.value === control.defaultValue;
 }
 
+const controls = () => /** @type {Control[]} */ ([...byId("options").querySelectorAll("[name]")]);
+
+export const optionNames = () => controls().map(({ name }) => name);
+
+/** The options that are not as the page has them at first. @returns {Record<string, string>} */
+export function changedOptions() {
+  return Object.fromEntries(controls().filter((control) => valueOf(control) && !isUsual(control)).map((control) => [control.name, valueOf(control)]));
+}
+
 /** Take the controls' values into the state, and show them. */
 function read() {
   /** @type {Record<string, string>} */
   const options = {};
   const words = [];
-  for (const control of /** @type {NodeListOf<Control>} */ (byId("options").querySelectorAll("[name]"))) {
+  for (const control of controls()) {
     const value = valueOf(control);
     if (value) options[control.name] = value;
     if (value && !isUsual(control)) words.push(control.dataset.words.replace("{}", value));
@@ -43,12 +52,13 @@ function read() {
 
 /** Set the controls to what a saved search has; those that it does not name are as usual. @param {Record<string, any>} saved */
 export function setOptions(saved) {
-  for (const control of /** @type {NodeListOf<Control>} */ (byId("options").querySelectorAll("[name]"))) {
+  for (const control of controls()) {
     const value = saved[control.name];
     if (control.type === "checkbox") control.checked = Boolean(value);
     else if (control instanceof HTMLSelectElement) {
       // A number of results that the page does not offer is the next that it does.
-      const offered = [...control.options].find((option) => Number(option.value) >= Number(value ?? control.value));
+      const usual = [...control.options].find((option) => option.defaultSelected)?.value;
+      const offered = [...control.options].find((option) => Number(option.value) >= Number(value ?? usual));
       if (offered) control.value = offered.value;
     } else control.value = value === null || value === undefined ? control.defaultValue : String(value);
   }

@@ -3,7 +3,7 @@
 import { getJson, thumbnail } from "./api.js";
 import { caption, classTags, figureName, numberLink } from "./card.js";
 import { byId, h, icon, plural } from "./dom.js";
-import { openDialog } from "./dialogs.js";
+import { openDialog, openers } from "./dialogs.js";
 import { addLine } from "./filters.js";
 import { showError } from "./notes.js";
 import { moreLike } from "./search.js";
@@ -21,7 +21,7 @@ export async function openPatent(number, shown) {
   wanted = number;
   byId("patent-title").textContent = number;
   byId("patent-body").replaceChildren(h("p", { class: "muted", role: "status" }, "Loading …"));
-  const dialog = openDialog("patent-dialog");
+  const dialog = openDialog("patent-dialog", number, shown);
   try {
     const patent = await getJson(`patents/${encodeURIComponent(number)}`);
     if (wanted === number && dialog.open) fill(patent, shown);
@@ -30,6 +30,8 @@ export async function openPatent(number, shown) {
     showError(error);
   }
 }
+
+openers["patent-dialog"] = (number, shown) => void openPatent(number, shown);
 
 /** @param {any} patent @param {string} [shown] */
 function fill(patent, shown) {

@@ -4,7 +4,8 @@ import { chip, seedChip } from "./chips.js";
 import { byId, plural } from "./dom.js";
 import { readFigures } from "./figures.js";
 import { note } from "./notes.js";
-import { canGoBack, startAnew, goBack } from "./search.js";
+import { keepFile } from "./keep.js";
+import { startAnew } from "./search.js";
 import { emit, on, state } from "./state.js";
 
 const MIB = 1 << 20;
@@ -66,11 +67,18 @@ async function take(file, replace, drawn) {
   // Held in memory: a file that changes on the disk in the meantime could not be sent.
   const bytes = await file.arrayBuffer();
   const data = new File([bytes], file.name, { type: file.type });
-  const image = await decode(data);
+  const picture = await pictureOf(data, { name: file.name || "picture", drawn });
+  const { image } = picture;
   if (image && limits && image.width * image.height > limits.pixels) {
     return refuse(`${file.name} has more than ${Math.floor(limits.pixels / 1e6)} million pixels.`);
   }
-  return { id: nextId++, file: data, name: file.name || "picture", image, drawn, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, edits: new Map(), flatten: true, problem: null };
+  return { ...picture, key: keepFile(data) };
+}
+
+/** @param {File} file @param {Partial<Picture>} values what is known of it @returns {Promise<Picture>} */
+export async function pictureOf(file, values) {
+  const image = await decode(file);
+  return { id: nextId++, key: "", file, name: "picture", image, drawn: false, crop: null, turn: 0, page: null, pages: 1, up: "", view: null, found: null, chosen: null, edits: new Map(), flatten: true, problem: null, ...values };
 }
 
 /** The picture as the browser shows it, upright; null where it cannot. @param {File} file @returns {Promise<import("./state.js").Shown | null>} */
@@ -104,7 +112,7 @@ function render() {
   byId("query-empty").hidden = chips.length > 0;
   byId("drop-zone").classList.toggle("filled", chips.length > 0);
   byId("clear-query").hidden = !chips.length && !state.asked;
-  byId("back-button").hidden = !canGoBack();
+  byId("back-button").hidden = !state.canGoBack || !state.seeds.length;
   byId("like").value = state.like;
 }
 
@@ -120,7 +128,7 @@ export function startPictures() {
     startAnew();
     byId("choose-files").focus();
   });
-  byId("back-button").addEventListener("click", goBack);
+  byId("back-button").addEventListener("click", () => history.back());
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/") || f.type === "application/pdf" || /\.(tiff?|stl|obj|glb|gltf|3mf|step|stp)$/i.test(f.name));
     if (!files.length) return;
@@ -129,7 +137,7 @@ export function startPictures() {
   });
   startPasteButton();
   startDropping();
-  for (const name of ["pictures", "found", "started"]) on(name, render);
+  for (const name of ["pictures", "found", "started", "visited"]) on(name, render);
   render();
 }
 

@@ -1,13 +1,16 @@
 /** The record of a search: reports, saving it, and opening a saved one. */
 
 import { postForFile, postForm } from "./api.js";
-import { askName } from "./dialogs.js";
+import { askCover, askName } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { clearNotes, note, showError } from "./notes.js";
+import { plainFilters } from "./filterlines.js";
+import { putFilters } from "./filters.js";
+import { keepFile } from "./keep.js";
 import { setOptions } from "./options.js";
 import { setPictures } from "./pictures.js";
 import { currentQuestion, toForm } from "./question.js";
-import { ask, forgetMarks } from "./search.js";
+import { ask, leaveMarks } from "./search.js";
 import { emit, markedIds, state } from "./state.js";
 
 /** @param {Blob} blob @param {string} name */
@@ -32,16 +35,18 @@ function form() {
  * Wait for a file with the button switched off.
  * @param {HTMLButtonElement} button
  * @param {string} path
- * @param {string} [name] of the file, instead of the server's
+ * @param {{name?: string, fields?: Record<string, string>}} [more] name: of the file, instead of the server's
  */
-async function fetchFile(button, path, name) {
+async function fetchFile(button, path, { name, fields = {} } = {}) {
   const asked = form();
   if (!asked) return;
+  for (const [field, value] of Object.entries(fields)) if (value) asked.set(field, value);
   button.disabled = true;
   button.setAttribute("aria-busy", "true");
   try {
     const file = await postForFile(path, asked);
     download(file.blob, name ?? file.name);
+    emit("filed");
   } catch (error) {
     showError(error);
   } finally {
@@ -56,7 +61,7 @@ const fileName = (name) => `${name.replace(/[^\p{L}\p{N} ._-]+/gu, "-").slice(0,
 async function save() {
   const first = state.asked?.pictures[0]?.name ?? state.asked?.seeds[0]?.label ?? state.asked?.like ?? "";
   const name = await askName(first.replace(/\.[a-z0-9]{1,5}$/i, "") || "search");
-  if (name) await fetchFile(byId("save-search"), `records?name=${encodeURIComponent(name)}`, fileName(name));
+  if (name) await fetchFile(byId("save-search"), `records?name=${encodeURIComponent(name)}`, { name: fileName(name) });
 }
 
 /**
@@ -67,13 +72,11 @@ async function restore(record) {
   state.like = record.like ?? "";
   await setPictures(record.pictures.map((/** @type {{name: string, png: string}} */ picture) => pictureFile(picture)));
   setOptions(record.options);
-  for (const part of [state.filters.locarno, state.filters.uspc, state.filters.owners]) part.clear();
-  Object.assign(state.filters, { from: "", to: "", title: "", ownerWords: "", inForce: "", expert: record.where ? [record.where] : [] });
+  putFilters({ ...plainFilters(), expert: record.where ? [record.where] : [] });
   for (const kind of /** @type {const} */ (["relevant", "irrelevant"])) {
     for (const id of record.options[kind] ?? []) state.marks.set(id, { kind, patent: patentOf(id) });
   }
   state.applied = markedIds();
-  emit("filters");
   emit("marks");
 }
 
@@ -93,16 +96,24 @@ async function openSaved(file) {
   body.append("record", file, file.name);
   await ask(null, async (signal) => {
     const answer = await postForm("records/rerun", body, signal);
-    forgetMarks();
-    const saved = { name: answer.name, record: answer.record, fresh: new Set(answer.new) };
+    leaveMarks();
+    const saved = { name: answer.name, record: answer.record, fresh: new Set(answer.new), key: keepFile(file) };
     Object.assign(state, { asked: null, hits: answer.hits, more: false, saved });
     await restore(answer.record);
     state.asked = currentQuestion();
     emit("found", answer);
+    emit("filed");
     const count = answer.new.length;
     if (count) note("info", `${count === 1 ? "One patent is" : `${count} patents are`} new since this search was last shown.`, "Download the updated file, so that they count as seen next time.");
     else note("info", "Nothing is new since this search was last shown.");
   });
+}
+
+/** Open a saved search again as it was left. @param {File} file @param {typeof state.marks} marks */
+export async function reopenSaved(file, marks) {
+  await openSaved(file);
+  state.marks = marks;
+  emit("marks");
 }
 
 function downloadUpdated() {
@@ -115,7 +126,10 @@ function downloadUpdated() {
 export function startRecords() {
   for (const kind of ["html", "pdf"]) {
     const button = byId(`report-${kind}`);
-    button.addEventListener("click", () => void fetchFile(button, `report?format=${kind}`));
+    button.addEventListener("click", async () => {
+      const fields = await askCover(kind.toUpperCase());
+      if (fields) await fetchFile(button, `report?format=${kind}`, { fields });
+    });
   }
   byId("save-search").addEventListener("click", () => void save());
   byId("download-updated").addEventListener("click", downloadUpdated);

@@ -4,7 +4,7 @@ import { card, figureName } from "./card.js";
 import { byId, h, plural } from "./dom.js";
 import { explain } from "./explain.js";
 import { openPatent } from "./patent.js";
-import { forgetMarks, moreLike, searchAgain, searchIfShown, showMore } from "./search.js";
+import { forgetMarks, leaveMarks, moreLike, searchAgain, searchIfShown, showMore } from "./search.js";
 import { emit, markOf, on, state, toggleMark } from "./state.js";
 
 /** @typedef {import("./state.js").Hit} Hit */
@@ -211,7 +211,8 @@ export function startResults() {
   });
   byId("clear-marks").addEventListener("click", () => {
     const used = state.applied.relevant.length + state.applied.irrelevant.length > 0;
-    forgetMarks();
+    if (used) leaveMarks();
+    else forgetMarks();
     emit("filters");
     if (used) searchIfShown();
   });

@@ -1,4 +1,4 @@
-/** Searching, showing more, and going back. */
+/** Searching, and showing more. */
 
 import { postForm } from "./api.js";
 import { figuresRead } from "./figures.js";
@@ -6,12 +6,8 @@ import { clearNotes, note, showError } from "./notes.js";
 import { currentQuestion, isEmpty, toForm } from "./question.js";
 import { emit, markedIds, state } from "./state.js";
 
-/** @typedef {{pictures: any[], seeds: any[], like: string, marks: any[], applied: any}} Before */
-
 /** @type {AbortController | null} the current search: a newer one replaces it */
 let running = null;
-/** @type {Before[]} */
-const before = [];
 
 /** Search with what the page holds now. */
 export async function search() {
@@ -55,46 +51,39 @@ export function searchAgain() {
 
 /** Search with a drawing of the index instead of the pictures. @param {import("./state.js").Seed} seed */
 export function moreLike(seed) {
-  before.push(snapshot());
   Object.assign(state, { pictures: [], seeds: [seed], like: "" });
-  forgetMarks();
+  leaveMarks();
   emit("pictures");
   return search();
 }
 
-/** Whether there is an earlier question to go back to. */
-export const canGoBack = () => before.length > 0;
-
-export function goBack() {
-  const last = before.pop();
-  if (!last) return;
-  Object.assign(state, { ...last, marks: new Map(last.marks) });
-  emit("pictures");
-  emit("marks");
-  void search();
-}
-
-/** Forget the question and its results; filters and options stay. */
+/** Forget the question, its results and the drawing; filters and options stay. */
 export function startAnew() {
-  running?.abort();
-  before.length = 0;
-  Object.assign(state, { pictures: [], seeds: [], like: "", asked: null, hits: [], more: false, saved: null });
+  emit("forgotten");
+  Object.assign(state, { pictures: [], seeds: [], like: "" });
   forgetMarks();
   clearNotes();
   emit("pictures");
+  showNothing();
+}
+
+/** No results, as at first. */
+export function showNothing() {
+  running?.abort();
+  Object.assign(state, { asked: null, hits: [], more: false, saved: null });
   emit("started");
+}
+
+/** Forget the marks for a search without them; the search before keeps its marks. */
+export function leaveMarks() {
+  emit("leaving");
+  forgetMarks();
 }
 
 export function forgetMarks() {
   state.marks.clear();
   state.applied = { relevant: [], irrelevant: [] };
   emit("marks");
-}
-
-/** @returns {Before} */
-function snapshot() {
-  const { pictures, seeds, like, marks, applied } = state;
-  return { pictures, seeds, like, marks: [...marks], applied };
 }
 
 /**

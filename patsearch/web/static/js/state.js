@@ -7,6 +7,7 @@
  * @typedef {{element: HTMLImageElement, width: number, height: number, sent: boolean}} Shown width, height: pixels, of which the element may be a reduced copy; sent: the server made it
  * @typedef {object} Picture
  * @property {number} id
+ * @property {string} key under which this browser keeps the file
  * @property {File} file
  * @property {string} name
  * @property {Shown | null} image what crops are of; null where nobody can show it, or the file has several pages
@@ -49,7 +50,7 @@
  * @typedef {{kind: "relevant" | "irrelevant", patent: string}} Mark
  * @typedef {{relevant: string[], irrelevant: string[]}} Applied
  * @typedef {{bytes: number, picture_bytes: number, pictures: number, pixels: number, figures: number, top: number}} Limits
- * @typedef {{name: string, record: object, fresh: Set<string>}} Saved a saved search that was opened
+ * @typedef {{name: string, record: object, fresh: Set<string>, key: string}} Saved a saved search that was opened; key: of its file
  */
 
 export const state = {
@@ -85,12 +86,16 @@ export const state = {
   more: false,
   /** @type {Saved | null} */
   saved: null,
+  /** Whether an earlier search is a step back in the browser's history. */
+  canGoBack: false,
 };
 
 const bus = new EventTarget();
 
 /**
- * Announce a change: `pictures`, `filters`, `options`, `marks`, `searching`, `found`, `appended`, `failed`, `started`.
+ * Announce a change: `pictures`, `filters`, `options`, `marks`, `searching`, `found`, `appended`,
+ * `failed`, `started` (no results), `forgotten` (a new search begins), `leaving` (marks that the next search does not have),
+ * `visited` (the place in the history), `drawn` (the drawing surface), `filed` (marks and drawing are in a file).
  * @param {string} name
  * @param {any} [detail]
  */

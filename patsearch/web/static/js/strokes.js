@@ -14,6 +14,11 @@ export class Strokes {
   /** @type {Stroke[]} */
   #undone = [];
 
+  /** @param {Stroke[]} [done] what was drawn before */
+  constructor(done = []) {
+    this.#done = [...done];
+  }
+
   /** @param {Stroke} stroke */
   add(stroke) {
     this.#done.push(stroke);
@@ -36,6 +41,11 @@ export class Strokes {
 
   get canRedo() {
     return this.#undone.length > 0;
+  }
+
+  /** Every step that was not undone. */
+  get all() {
+    return [...this.#done];
   }
 
   /** What is on the sheet: all since it was last cleared. */

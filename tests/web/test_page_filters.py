@@ -1,0 +1,168 @@
+"""The page in Chromium: filters, classes and owners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from chromium import NEEDS_CHROMIUM, ask, done, found, opened, shoot, until
+from makers import draw_design, week
+from web_makers import HOSTILE_TITLE, png
+
+from patsearch.bibliography import Bibliography, Citation, Party, Related
+from patsearch.engine import open_index
+from patsearch.ingest import IngestOptions, ingest
+from patsearch.types import Patent
+
+if TYPE_CHECKING:
+    from conftest import Demo
+    from playwright.sync_api import Browser, Page
+
+pytestmark = NEEDS_CHROMIUM
+
+
+def test_filters_narrow(page: Page, demo: Demo) -> None:
+    before = ask(page, demo.folder / "sketch.png")
+    page.locator("#tree-uspc label", has_text="D7").first.click()
+    until(page, "document.querySelectorAll('[data-testid=result]').length < 20")
+    narrowed = found(page)
+    assert 0 < len(narrowed) < len(before)
+    for card in page.locator('[data-testid="result"]').all():
+        assert "D7/" in str(card.inner_text())
+    shoot(page, "filters")
+    # A card's figure is text; the query's figures have boxes.
+    border = page.locator(".facts .figure").first.evaluate("shown => getComputedStyle(shown).borderTopWidth")
+    assert border == "0px"
+    page.fill("#title-words", "pan")
+    until(page, f"document.querySelectorAll('[data-testid=result]').length < {len(narrowed)}")
+    assert all("Pan" in card.inner_text() for card in done(page).all())
+    page.locator(".filter-chip").first.click()
+    page.wait_for_timeout(800)
+    assert len(page.locator(".filter-chip").all()) == 1
+    assert page.locator("#warnings").is_hidden()
+    page.fill("#title-words", "zebra")
+    until(page, "!document.getElementById('warnings').hidden")
+    assert "No drawing of this index matches title~zebra" in page.locator("#warnings").inner_text()
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., str]) -> str:
+    """A server over twelve designs of three owners; USD900002 cites two of them, and its owner's name is markup."""
+    folder = tmp_path_factory.mktemp("described")
+    ingest([week(folder / "w", range(12))], folder / "index", IngestOptions(workers=1))
+    with open_index(folder / "index", read_only=False) as engine:
+        for n in range(12):
+            owners = (Party(["NIKE, Inc.", 'The "Made Up" Co., Ltd.', HOSTILE_TITLE][n % 3], "US"),)
+            cited = (Citation("USD900005", "examiner"), Citation("USD900007", "applicant"), Citation("GB2071234"))
+            known = Bibliography(
+                owners=owners,
+                inventors=(Party("Ada Möller", "DE"),),
+                citations=(*cited, Citation("", "examiner", "A catalogue of chairs")) if n == 2 else (),
+                related=(Related("division", "29736593", date(2015, 3, 4)),) if n == 2 else (),
+                years=15 if n < 9 else 1,
+                disclaimer=n == 2,
+                status="granted",
+            )
+            engine.backend.amend([Patent(f"USD{900000 + n}", bibliography=known)])
+    return start(folder / "index")
+
+
+def test_owners_and_the_switch_narrow(browser: Browser, described: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in opened(browser, described, width=1280, height=1400):
+        assert len(ask(page, sketch)) == 12
+        owners = page.locator('[data-testid="owners"] label')
+        assert [owner.inner_text().split("\n")[0].strip() for owner in owners.all()] == [
+            "NIKE, Inc.",
+            HOSTILE_TITLE,
+            'The "Made Up" Co., Ltd.',
+        ]
+        assert [count.inner_text() for count in page.locator('[data-testid="owners"] .count').all()] == ["4"] * 3
+        assert page.locator('[data-testid="in-force-count"]').inner_text() == "9"
+        page.check("#in-force")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 9")
+        owners.filter(has_text="Made Up").click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 3")
+        owners.filter(has_text="NIKE").click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 6")
+        shoot(page, "owners", whole=True)
+        assert {card.inner_text() for card in page.locator('[data-testid="owner"]').all()} == {
+            "NIKE, Inc.", 'The "Made Up" Co., Ltd.',
+        }  # fmt: skip
+        (said,) = page.locator("#warnings li").all()
+        assert "15 years from grant" in said.inner_text()
+        page.click("#clear-filters")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 12")
+        assert not page.is_checked("#in-force")
+        page.fill("#owner-words", "made co")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 4")
+
+
+def test_a_patent_shows_who_owns_it_and_what_it_cites(browser: Browser, described: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in opened(browser, described, width=1280, height=1000):
+        assert ask(page, sketch)[0] == "USD900002"
+        page.locator('[data-testid="open-patent"]').first.click()
+        page.wait_for_selector('[data-testid="bibliography"]')
+        text = page.locator('[data-testid="bibliography"]').inner_text()
+        for part in (HOSTILE_TITLE, "Ada Möller (DE)", "US: 2021-01-05 to 2036-01-05", "disclaimer may end it earlier",
+                     "division 29736593 2015-03-04", "granted"):  # fmt: skip
+            assert part in text
+        page.locator('[data-testid="citations"] summary').click()
+        cited = page.locator('[data-testid="citations"]').inner_text()
+        for part in (
+            "Cites 3 patents",
+            "By the examiner",
+            "USD900005",
+            "A catalogue of chairs",
+            "USD900007",
+            "GB2071234",
+        ):
+            assert part in cited
+        shoot(page, "bibliography")
+        page.click('[data-testid="cited-here"]')
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 2")
+        assert set(found(page)) == {"USD900005", "USD900007"}
+        page.locator('[data-testid="open-patent"]').first.click()
+        page.wait_for_selector('[data-testid="citing-here"]')
+        assert page.locator('[data-testid="cited-here"]').count() == 0
+        page.locator(".filter-chip")
+        page.keyboard.press("Escape")
+        page.locator(".filter-chip").first.click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 12")
+        page.locator('[data-patent="USD900007"] [data-testid="open-patent"]').click()
+        page.click('[data-testid="citing-here"]')
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 1")
+        assert found(page) == ["USD900002"]
+
+
+def test_the_arrow_keys_move_in_a_tree_of_classes(page: Page) -> None:
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.dataset.code"))
+
+    page.locator("#tree-uspc input").first.focus()
+    first = focused()
+    page.keyboard.press("ArrowRight")  # opens
+    page.keyboard.press("ArrowDown")
+    below = focused()
+    assert below.startswith(f"{first}/")
+    page.keyboard.press("ArrowLeft")
+    assert focused() == first
+    page.keyboard.press("ArrowLeft")  # closes
+    page.keyboard.press("ArrowDown")
+    assert "/" not in focused()
+    assert focused() != first
+    assert page.locator('#tree-uspc input[tabindex="0"]').count() == 1
+    page.keyboard.press("Space")
+    until(page, "document.querySelectorAll('.filter-chip').length === 1")
+
+
+def test_classes_are_found_by_what_their_patents_are_called(page: Page) -> None:
+    page.fill("#class-find", "cooking pot")
+    until(page, "[...document.querySelectorAll('#tree-uspc .class-title')].some(t => t.textContent === 'Cooking pot')")
+    assert page.locator("#tree-uspc label", has_text="Cooking pot").first.is_visible()
+    page.fill("#class-find", "zebra")
+    assert page.locator("#tree-uspc", has_text="No class here has this in its number or name").is_visible()
