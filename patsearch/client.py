@@ -13,6 +13,7 @@ import io
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
     from patsearch.engine import Picture, PictureSource, Question, Results
+    from patsearch.record import Cover
 
     Asked = Question | PictureSource | Sequence[PictureSource]
 
@@ -38,7 +40,7 @@ _PIECE_BYTES = 1 << 16
 # Of a server's message.
 _LONGEST_TEXT = 2000
 # Fields of the form that are not a question's.
-_FORM_ALONE = ("offset", "turn", "view", "drawing")
+_FORM_ALONE = ("offset", "turn", "view", "drawing", "docket", "title", "searcher", "notes")
 
 
 def connect(url: str, *, token: str | None = None, timeout: float = 60.0) -> Client:
@@ -104,9 +106,12 @@ class Client(Closing):
             raise _stranger(self.url)
         return record
 
-    def report(self, asked: Asked = (), *, kind: Literal["html", "pdf"] = "html", **options: Any) -> bytes:
-        """The search record as a file."""
-        return self._ask("report", asked, options, params={"format": kind}).content
+    def report(
+        self, asked: Asked = (), *, kind: Literal["html", "pdf"] = "html", cover: Cover | None = None, **options: Any
+    ) -> bytes:
+        """The search record as a file; `cover` is what is written on it."""
+        written = {name: text for name, text in asdict(cover).items() if text} if cover else {}
+        return self._ask("report", asked, {**options, **written}, params={"format": kind}).content
 
     def save(self, asked: Asked = (), *, name: str = "search", **options: Any) -> bytes:
         """The search as a file for `rerun` and for `patsearch watch`."""

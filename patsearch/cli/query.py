@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from patsearch.text import spreadsheet_text, visible
 
 if TYPE_CHECKING:
     from patsearch.engine import Picture, Question
+    from patsearch.record import Cover
     from patsearch.types import JsonDict, PatentHit
 
 STANDARD_INPUT = "-"
@@ -72,6 +74,10 @@ AsCsv = Annotated[
 RawCsv = Annotated[bool, typer.Option("--csv-raw", help="Print CSV without these apostrophes, for programs.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the search record as an HTML page.")]
 Pdf = Annotated[Path | None, typer.Option("--pdf", help="Write the search record as PDF; needs the pdf extra.")]
+Docket = Annotated[str | None, typer.Option("--docket", metavar="TEXT", help="Docket number on the record.")]
+Title = Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Title of the record.")]
+Searcher = Annotated[str | None, typer.Option("--searcher", metavar="TEXT", help="Who searched, on the record.")]
+Notes = Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="Notes on the record.")]
 Save = Annotated[Path | None, typer.Option("--save", help="Save the search to this file, for `patsearch watch`.")]
 
 
@@ -110,13 +116,19 @@ def query(
     raw_csv: RawCsv = False,
     html: Html = None,
     pdf: Pdf = None,
+    docket: Docket = None,
+    title: Title = None,
+    searcher: Searcher = None,
+    notes: Notes = None,
     save: Save = None,
 ) -> None:
     """Find the patents whose drawings look most like the given ones."""
     from patsearch.engine import Question
+    from patsearch.record import Cover
 
     if as_json and (as_csv or raw_csv):
         raise UsageError("--json and --csv exclude each other.", hint="Choose one; --html goes with either.")
+    files = _Files(html, pdf, save, Cover.of(docket=docket, title=title, searcher=searcher, notes=notes))
     question = Question.of(
         [_picture(name) for name in images or ()],
         like=like,
@@ -140,12 +152,7 @@ def query(
         **style_option(style, shape),
     )
     _say(question)
-    if url is not None:
-        record, hits = _on_server(question, url, token, html, pdf, save)
-    elif index is not None:
-        record, hits = _in_folder(question, index, html, pdf, save)
-    else:
-        raise UsageError("No index given.", hint="Name its folder: --index DIR; or a server: --url ADDRESS.")
+    record, hits = _searched(question, index, url, token, files)
     for text in record.get("warnings", ()):
         notice(text)
     for path in (html, pdf, save):
@@ -175,39 +182,63 @@ def _picture(name: str) -> Picture:
     return Picture(name, sys.stdin.buffer.read())
 
 
-def _in_folder(
-    question: Question, index: Path, html: Path | None, pdf: Path | None, save: Path | None
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is written: the record as a page and as PDF, with its cover, and the saved search."""
+
+    html: Path | None
+    pdf: Path | None
+    save: Path | None
+    cover: Cover
+
+    def __post_init__(self) -> None:
+        if self.cover and self.html is None and self.pdf is None:
+            raise UsageError(
+                "--docket, --title, --searcher and --notes are for a record.", hint="Add --html FILE or --pdf FILE."
+            )
+
+
+def _searched(
+    question: Question, index: Path | None, url: str | None, token: str | None, files: _Files
 ) -> tuple[JsonDict, Sequence[PatentHit]]:
     """The search record and its hits; writes the files that are named."""
+    if url is not None:
+        return _on_server(question, url, token, files)
+    if index is None:
+        raise UsageError("No index given.", hint="Name its folder: --index DIR; or a server: --url ADDRESS.")
+    return _in_folder(question, index, files)
+
+
+def _in_folder(question: Question, index: Path, files: _Files) -> tuple[JsonDict, Sequence[PatentHit]]:
+    """As `_searched`, in an index of this computer."""
     from patsearch.engine import open_index, search
     from patsearch.record import SavedSearch, SearchRecord, render_page, render_pdf
 
     with open_index(index) as engine:
         answer = search(engine, question)
         record = SearchRecord.of(engine, answer)
-        if html is not None:
-            write_output(html, render_page(record, engine.thumbnails))
-        if pdf is not None:
-            write_output(pdf, render_pdf(record, engine.thumbnails))
-        if save is not None:
-            SavedSearch.of(record, answer.vectors, name=printable(save.stem)).save(save)
+        filed = record.filed(engine, files.cover) if files.html or files.pdf else record
+        if files.html is not None:
+            write_output(files.html, render_page(filed, engine.thumbnails))
+        if files.pdf is not None:
+            write_output(files.pdf, render_pdf(filed, engine.thumbnails))
+        if files.save is not None:
+            SavedSearch.of(record, answer.vectors, name=printable(files.save.stem)).save(files.save)
     return record.to_json(), record.hits
 
 
-def _on_server(
-    question: Question, url: str, token: str | None, html: Path | None, pdf: Path | None, save: Path | None
-) -> tuple[JsonDict, Sequence[PatentHit]]:
+def _on_server(question: Question, url: str, token: str | None, files: _Files) -> tuple[JsonDict, Sequence[PatentHit]]:
     """As `_in_folder`, on a server."""
     from patsearch.client import connect
 
     with connect(url, token=token) as server:
         record = server.record(question)
-        if html is not None:
-            write_output(html, server.report(question, kind="html"))
-        if pdf is not None:
-            write_output(pdf, server.report(question, kind="pdf"))
-        if save is not None:
-            write_output(save, server.save(question, name=printable(save.stem)))
+        if files.html is not None:
+            write_output(files.html, server.report(question, kind="html", cover=files.cover))
+        if files.pdf is not None:
+            write_output(files.pdf, server.report(question, kind="pdf", cover=files.cover))
+        if files.save is not None:
+            write_output(files.save, server.save(question, name=printable(files.save.stem)))
         hits = server.hits(record)
     return record, hits
 

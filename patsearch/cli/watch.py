@@ -38,7 +38,7 @@ def command(
 
     from patsearch.engine import open_index
     from patsearch.engine.wire import hits_json
-    from patsearch.record import SavedSearch, render_page
+    from patsearch.record import Cover, SavedSearch, render_page
 
     searches = [(path, SavedSearch.load(path)) for path in saved]  # all are read before any is changed
     found = []
@@ -52,7 +52,7 @@ def command(
             page = None
             if out is not None and news.new:
                 page = out / f"{path.stem}.html"
-                only_new = replace(news.record, hits=news.new)
+                only_new = replace(news.record, hits=news.new).filed(engine, Cover(title=search.name))
                 write_output(page, render_page(only_new, engine.thumbnails))
                 notice(f"wrote {page}")
             # Last: results that could not be reported count as not shown.

@@ -149,6 +149,11 @@ class Journal:
         """Number of units in each state."""
         return dict(self._db.rows("SELECT state, count(*) FROM unit GROUP BY state ORDER BY state"))
 
+    def last(self) -> str:
+        """When a unit was written last, in UTC (ISO 8601); "" for an empty journal."""
+        ((at,),) = self._db.rows("SELECT max(at) FROM unit WHERE state IN ('done', 'partial', 'described')")
+        return str(at or "")
+
     def drawings(self) -> dict[str, int]:
         """Drawings by patent that the journal says are stored."""
         query = "SELECT patent, sum(drawings) FROM unit WHERE state IN ('done', 'partial') GROUP BY patent"

@@ -2,39 +2,106 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from patsearch.bibliography import Party
 from patsearch.engine import Question
-from patsearch.record.record import SearchRecord
+from patsearch.record.record import Marked, SearchRecord
 from patsearch.types import Drawing, PatentHit
 
 _PARTIES_SHOWN = 5
+_NOT_SAID = (
+    "A score is not a probability, and says nothing about infringement, novelty or similarity in the legal sense."
+)
 _SPANS_SHOWN = 8
 
 
+def title(record: SearchRecord) -> str:
+    """Of the whole record."""
+    return record.cover.title or "Patent drawing search"
+
+
+def cover(record: SearchRecord) -> list[tuple[str, str]]:
+    """What the searcher said, and the day: names and values, without empty ones."""
+    rows = [("Docket", record.cover.docket), ("Searcher", record.cover.searcher), ("Date and time", record.asked)]
+    return [(name, value) for name, value in rows if value]
+
+
+def query_names(record: SearchRecord) -> list[str]:
+    """What each picture of the query is called, without folders."""
+    return [_without_folder(picture.name) for picture in record.pictures]
+
+
 def details(record: SearchRecord) -> list[tuple[str, str]]:
-    """What was searched for, where and when: names and values, without empty ones."""
+    """What was searched for and where: names and values, without empty ones and without folders of a computer."""
     question, index, encoder = record.question, record.index, record.encoder
+    notes = [_without_folders(text, record) for text in (*question.where.notices, *record.warnings)]
+    known = record.collection.words() if record.collection else []
     answered = "" if record.seconds is None else f"; answered in {record.seconds * 1000:.0f} ms"
     rows = [
+        ("Pictures", ", ".join(query_names(record))),
         ("Like patent", question.like or ""),
         ("Filter", str(question.where) or "none"),
-        *(("Note", notice) for notice in (*question.where.notices, *record.warnings)),
+        *(("Note", text) for text in notes),
         ("Options", ", ".join(question.words())),
-        ("Date and time", record.asked),
-        ("Index", f"{index['path']}: {index['drawings']:,} drawings, fingerprint {index['fingerprint']}"),
+        *known,
+        (
+            "Index",
+            f"{_without_folder(index['path'])}: {index['drawings']:,} drawings, fingerprint {index['fingerprint']}",
+        ),
         ("Backend", index["backend"]),
-        ("Encoder", f"{encoder['name']}, sha256 {encoder['sha256']}"),
+        ("Encoder", f"{_without_folder(encoder['name'])}, sha256 {encoder['sha256']}"),
         ("Program", f"patsearch {record.version}{answered}"),
     ]
     return [(name, str(value)) for name, value in rows if value]
 
 
+def _without_folder(name: str) -> str:
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] or name
+
+
+def _without_folders(text: str, record: SearchRecord) -> str:
+    """A remark without the folders that its pictures' names begin with."""
+    names = [picture.name for picture in (*record.pictures, *record.question.pictures)]
+    folders = {name.removesuffix(_without_folder(name)) for name in names}
+    for folder in sorted(folders - {""}, key=len, reverse=True):
+        text = text.replace(folder, "")
+    return text
+
+
+def scores(record: SearchRecord) -> list[str]:
+    """What the numbers and the words next to the results mean, and what they do not."""
+    question, likeness = record.question, record.likeness
+    weighed = "" if question.shape else f"; the drawing style counts too here (weight {question.style:g})"
+    said = [
+        "The number is the similarity of a drawing to the closest picture of the query: 1 is the identical drawing"
+        f"{weighed}. The score of a patent is that of its best drawing."
+    ]
+    if likeness is not None:
+        bands = [
+            (likeness.same_drawing, "as close as copies of one drawing are"),
+            (likeness.same_shape, "as close as one view drawn in two styles"),
+            (likeness.alike, "as close as two figures of one patent often are"),
+        ]
+        said += [f"{likeness.word(least)} (from {least:.2f}): {words}." for least, words in bands]
+        said.append(f"far (below {bands[-1][0]:.2f}): drawings that have nothing in common score as much.")
+    if question.relevant or question.irrelevant or question.rerank or question.expansion:
+        said.append(
+            "The order also follows marks, re-ranking or expansion: scores need not fall from result to result."
+        )
+    return [*said, _NOT_SAID]
+
+
 def heading(record: SearchRecord) -> str:
     """Above the results."""
     return f"{len(record.hits)} {'drawings' if record.question.drawings else 'patents'} found, most similar first"
+
+
+def place(marked: Marked, record: SearchRecord) -> str:
+    """Where a marked drawing's patent is among the results."""
+    return f"result {marked.rank}" if marked.rank else f"not among the {len(record.hits)} results shown"
 
 
 def caption(drawing: Drawing) -> str:
@@ -104,9 +171,3 @@ def mark(hit: PatentHit, question: Question) -> str:
     if ids & set(question.relevant):
         return "relevant"
     return "not relevant" if ids & set(question.irrelevant) else ""
-
-
-def marked_first(record: SearchRecord) -> list[PatentHit]:
-    """The hits as a record shows them: those marked as relevant, the rest by rank, those marked as not relevant."""
-    place = {"relevant": 0, "": 1, "not relevant": 2}
-    return sorted(record.hits, key=lambda hit: place[mark(hit, record.question)])

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Literal, Self
 
 from patsearch import __version__
+from patsearch.encoder.card import Likeness
 from patsearch.engine import Answer, Engine, Picture, Question
 from patsearch.engine.warnings import filter_warnings
 from patsearch.engine.wire import hits_json
 from patsearch.files import printable
-from patsearch.types import JsonDict, PatentHit
+from patsearch.record.collection import Collection
+from patsearch.record.cover import Cover
+from patsearch.types import Drawing, JsonDict, PatentHit
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A drawing that the searcher marked.
+
+    Attributes:
+        rank: of its patent among the results; None where it is not one of them.
+    """
+
+    kind: Literal["relevant", "not relevant"]
+    drawing: Drawing
+    rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +39,7 @@ class SearchRecord:
         index, encoder: names and fingerprints.
         seconds: from the vectors to the hits; None where that is not a part of the record.
         warnings: what was left out of the pictures, and what the filter leaves out without being asked.
+        cover, marked, collection, likeness: what only a filed record says (`filed`).
     """
 
     question: Question
@@ -34,6 +51,10 @@ class SearchRecord:
     warnings: tuple[str, ...] = ()
     asked: str = field(default_factory=lambda: datetime.now(UTC).astimezone().isoformat(timespec="seconds"))
     version: str = __version__
+    cover: Cover = field(default_factory=Cover)
+    marked: tuple[Marked, ...] = ()
+    collection: Collection | None = None
+    likeness: Likeness | None = None
 
     @classmethod
     def of(cls, engine: Engine, answer: Answer) -> Self:
@@ -52,6 +73,20 @@ class SearchRecord:
             seconds=answer.seconds,
             warnings=(*answer.remarks, *filter_warnings(engine.backend, answer.question.where)),
         )
+
+    def filed(self, engine: Engine, cover: Cover) -> Self:
+        """With all that a page or a PDF says: what is written on it, the marked drawings, and what was searched."""
+        question = self.question
+        found = engine.backend.get([*question.relevant, *question.irrelevant])
+        ranks = {hit.patent: hit.rank for hit in reversed(self.hits)}
+        kinds: list[tuple[Literal["relevant", "not relevant"], tuple[str, ...]]] = [
+            ("relevant", question.relevant),
+            ("not relevant", question.irrelevant),
+        ]
+        drawings = [(kind, found[id_][0]) for kind, ids in kinds for id_ in ids if id_ in found]
+        marked = [Marked(kind, drawing, ranks.get(drawing.patent)) for kind, drawing in drawings]
+        likeness = engine.card.likeness if engine.card else None
+        return replace(self, cover=cover, marked=tuple(marked), collection=Collection.of(engine), likeness=likeness)
 
     def to_json(self) -> JsonDict:
         """The record without pictures."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Response, UploadFile
 from fastapi import Path as PathParameter
@@ -24,7 +25,8 @@ from patsearch.engine.explain import Explanation, Heated
 from patsearch.engine.wire import DrawingOfPatent, PatentAnswer
 from patsearch.errors import InputError, UsageError
 from patsearch.numbers import normal_number
-from patsearch.record import SavedSearch, render_page, render_pdf
+from patsearch.record import Cover, SavedSearch, render_page, render_pdf
+from patsearch.record.cover import LONGEST
 from patsearch.types import Drawing, JsonDict
 from patsearch.web import schemas
 from patsearch.web.asking import Asked, FieldText, answer, filter_of, invalid, public, read_form
@@ -322,20 +324,28 @@ def _heated(one: Heated) -> JsonDict:
 def _filing(router: APIRouter, service: Service, form: Any) -> None:
     @router.post("/report", response_class=Response, responses=_FILE)
     async def report(
+        *,
         asked: Asked = form,
         kind: Annotated[Literal["html", "pdf"], Query(alias="format")] = "html",
+        docket: Annotated[str, Form(max_length=LONGEST["docket"], description="Written on the record.")] = "",
+        title: Annotated[str, Form(max_length=LONGEST["title"], description="Written on the record.")] = "",
+        searcher: Annotated[str, Form(max_length=LONGEST["searcher"], description="Written on the record.")] = "",
+        notes: Annotated[str, Form(max_length=LONGEST["notes"], description="Written on the record.")] = "",
     ) -> Response:
         """The search record as a file: the question, the index, the time, and what was found."""
         encoded = await service.encode(asked)
+        cover = Cover.of(docket=docket, title=title, searcher=searcher, notes=notes)
 
-        def write(engine: Engine) -> bytes:
-            record, _, _ = asked.record(engine, encoded)
+        def write(engine: Engine) -> tuple[bytes, str]:
+            found, _, _ = asked.record(engine, encoded)
+            record = found.filed(engine, cover)
+            name = cover.file_name(kind, record.asked[:10])
             if kind == "pdf":
-                return render_pdf(record, engine.thumbnails)
-            return render_page(record, engine.thumbnails).encode()
+                return render_pdf(record, engine.thumbnails), name
+            return render_page(record, engine.thumbnails).encode(), name
 
-        data = await service.with_engine(write)
-        return _download(data, f"patent-search.{kind}", _RECORD_TYPES[kind])
+        data, name = await service.with_engine(write)
+        return _download(data, name, _RECORD_TYPES[kind])
 
     @router.post("/records", responses={**_NOT_FOUND, **_PICTURES})
     async def save(asked: Asked = form, name: Annotated[str, Query(max_length=200)] = "search") -> JSONResponse:
@@ -385,7 +395,9 @@ def _filing(router: APIRouter, service: Service, form: Any) -> None:
 
 def _download(data: bytes, name: str, kind: str) -> Response:
     # An attachment is never shown as a page of this server, and so never runs with its rights.
-    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+    plain = name.encode("ascii", "replace").decode().replace("?", "-")
+    named = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return Response(data, media_type=kind, headers={"content-disposition": named})
 
 
 # ---------------------------------------------------------------------- signing in
