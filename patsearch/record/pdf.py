@@ -82,6 +82,7 @@ class _Writer:
         self.record = record
         self.thumbnails = thumbnails
         self.pdf, self.font, self.letters = _document(record)
+        self._heights: dict[tuple[str, float, float], float] = {}
 
     def write(self) -> bytes:
         from fpdf.fonts import TTFFont
@@ -173,15 +174,15 @@ class _Writer:
 
     def _height(self, card: _Card) -> float:
         """Of a card in millimetres, with the space below it."""
-        text = sum(self._lines(line, _TEXT, size=7, dry=True) for line in self._fitting(card))
-        head = self._lines(card.head, _COLUMN, size=9.5, dry=True)
+        text = sum(self._measured(line, _TEXT, size=7) for line in self._fitting(card))
+        head = self._measured(card.head, _COLUMN, size=9.5)
         return head + 1 + max(_BEST, text) + (_OTHER + 1 if card.others else 0) + 5
 
     def _fitting(self, card: _Card) -> list[str]:
         """The lines of a card that fit on a page together: all but those of a hostile source."""
         kept, used = [], 0.0
         for line in filter(None, card.lines):
-            used += self._lines(line, _TEXT, size=7, dry=True)
+            used += self._measured(line, _TEXT, size=7)
             if used > _TALLEST:
                 break
             kept.append(line)
@@ -200,6 +201,13 @@ class _Writer:
         y = max(below, y + _BEST) + 1
         for number, other in enumerate(card.others):
             self._image(self.thumbnails.get(other), left + number * (_OTHER + 1), y, _OTHER)
+
+    def _measured(self, text: str, width: float, *, size: float) -> float:
+        """The height of a text in millimetres; breaking it into lines takes longer than writing it."""
+        key = (text, width, size)
+        if key not in self._heights:
+            self._heights[key] = self._lines(text, width, size=size, dry=True)
+        return self._heights[key]
 
     def _lines(self, text: str, width: float, *, size: float, link: str | None = None, dry: bool = False) -> float:
         """Write text at the current place, no more than `_LONGEST` letters of it; its height in millimetres."""

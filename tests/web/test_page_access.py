@@ -50,7 +50,6 @@ def test_phone_and_dark(
     browser: Browser, address: str, demo: Demo, scheme: Scheme, width: int, height: int, name: str
 ) -> None:
     for page in opened(browser, address, width=width, height=height, scheme=scheme):
-        shoot(page, f"{name}-start")
         ask(page, demo.folder / "sketch.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.locator("#results").scroll_into_view_if_needed()

@@ -32,7 +32,6 @@ def test_filters_narrow(page: Page, demo: Demo) -> None:
     assert 0 < len(narrowed) < len(before)
     for card in page.locator('[data-testid="result"]').all():
         assert "D7/" in str(card.inner_text())
-    shoot(page, "filters")
     # A card's figure is text; the query's figures have boxes.
     border = page.locator(".facts .figure").first.evaluate("shown => getComputedStyle(shown).borderTopWidth")
     assert border == "0px"

@@ -1,7 +1,8 @@
 """The page in Chromium: jobs of a searcher's first day, each by what the user sees.
 
 Other jobs are in the files of their parts: marks, "more like this", "why" and an opened patent (`results`); records
-and saved searches (`records`); reload, Back and tabs (`visits`); phone and dark (`access`); PDF and crop (`pictures`).
+and saved searches (`records`); reload, Back and tabs (`visits`); phone and dark (`access`); PDF and crop (`pictures`);
+sheets, TIFFs and photographs of paper (`files`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from chromium import NEEDS_CHROMIUM, ask, done, found, opened, until
 from makers import draw_design
 from photo_makers import photo
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from web_makers import png
 
 if TYPE_CHECKING:
@@ -87,41 +88,6 @@ def test_earlier_designs_of_a_class_are_found(
         }  # fmt: skip
 
 
-def test_the_figures_of_a_sheet_are_shown_and_one_is_left_out(page: Page, demo: Demo, tmp_path: Path) -> None:
-    sheet = Image.new("L", (1700, 2200), 255)
-    pen = ImageDraw.Draw(sheet)
-    pictures = Image.open(demo.folder / "sketch.png").convert("L"), draw_design(3, 0, (700, 700))
-    for number, (picture, top) in enumerate(zip(pictures, (150, 1150), strict=True), start=7):
-        sheet.paste(picture, (450, top))
-        pen.text((600, top + 740), f"FIG. {number}", fill=0, font=ImageFont.load_default(60))
-    sheet.save(tmp_path / "sheet.png")
-    page.set_input_files("#file-input", str(tmp_path / "sheet.png"))
-    figures = page.get_by_test_id("figure")
-    figures.nth(1).wait_for()
-    assert figures.all_inner_texts() == ["FIG. 7", "FIG. 8"]
-    assert page.get_by_test_id("figures-used").inner_text() == "2 of 2 figures used"
-    assert len(searched(page)) == 2
-    figures.nth(1).locator("input").uncheck()
-    until(page, "document.querySelector('[data-testid=figures-used]').textContent === '1 of 2 figures used'")
-    assert len(searched(page)) == 1
-    assert found(page)[0] == "USD9000002"
-
-
-def test_a_tiff_is_shown_and_turned(page: Page, demo: Demo, tmp_path: Path) -> None:
-    """Browsers cannot show the offices' own format: the server's picture of it is the preview."""
-    sketch = Image.open(demo.folder / "sketch.png").convert("1")
-    sketch.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "sheet.tif", compression="group4")
-    page.set_input_files("#file-input", str(tmp_path / "sheet.tif"))
-    page.locator(".chip-picture img").wait_for()
-    assert page.locator(".chip-picture img").evaluate("shown => shown.naturalWidth > 0")
-    page.click(".chip-edit")
-    page.click("#turn-right")
-    page.click("#crop-apply")
-    page.wait_for_selector(".chip.edited")
-    page.click("#search-button")
-    assert found(page)[0] == "USD9000002"
-
-
 def test_several_views_are_one_query(page: Page, demo: Demo, tmp_path: Path) -> None:
     (view,) = drawings(tmp_path, 1)
     alone = ask(page, demo.folder / "sketch.png")
@@ -176,24 +142,14 @@ def test_a_picture_is_pasted(page: Page, demo: Demo) -> None:
     assert chips(page) == 1  # text is not a picture
 
 
-def test_a_tiff_of_30_megabytes_is_searched(page: Page, demo: Demo, tmp_path: Path) -> None:
-    sketch = Image.open(demo.folder / "sketch.png").convert("L")
-    side = 5400
-    scale = 0.8 * side / max(sketch.size)
-    large = Image.new("L", (side, side), 255)
-    large.paste(sketch.resize((round(sketch.width * scale), round(sketch.height * scale))), (400, 400))
-    large.save(tmp_path / "large.tif", compression=None)
-    assert (tmp_path / "large.tif").stat().st_size > 29_000_000
-    page.set_input_files("#file-input", str(tmp_path / "large.tif"))
-    page.locator(".chip-picture img").wait_for()
-    page.click("#search-button")
-    assert found(page)[0] == "USD9000002"
+def test_a_file_that_is_too_large_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (5900, 5900), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "larger.tif", compression=None)
-    page.set_input_files("#file-input", str(tmp_path / "larger.tif"))
+    Image.fromarray(noise).save(tmp_path / "large.tif", compression=None)
+    page.set_input_files("#file-input", str(tmp_path / "large.tif"))
     page.get_by_test_id("note-warning").wait_for()
     told = page.get_by_test_id("note-warning").inner_text()
-    assert told == "larger.tif is larger than 32 MiB. Send a smaller copy of the drawing."
+    assert told == "large.tif is larger than 32 MiB. Send a smaller copy of the drawing."
+    assert chips(page) == 0
 
 
 def test_a_search_over_a_slow_network_says_that_it_waits(page: Page, demo: Demo) -> None:

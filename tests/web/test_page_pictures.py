@@ -27,7 +27,6 @@ def test_a_drawing_on_the_canvas_finds_the_drawn_design(page: Page, demo: Demo) 
         page.click("#use-drawing")  # "Search at once" is on
     assert answered.value.json()["query"]["shape"] is True  # no patent is from the pen that draws here
     assert found(page)[0] == "USD9000002"
-    shoot(page, "drawn")
 
 
 def test_undo_takes_a_line_back(page: Page, demo: Demo) -> None:
@@ -103,7 +102,6 @@ def test_a_picture_is_cropped_and_turned(page: Page, demo: Demo, tmp_path: Path)
         page.fill(field, str(value))
         page.locator(field).press("Tab")
     page.click("#turn-right")
-    shoot(page, "crop")
     page.click("#crop-apply")
     page.click("#search-button")
     assert found(page)[0] == "USD9000002"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
-from chromium import NEEDS_CHROMIUM, ask, done, draw, found, opened, reload, shoot, until, visit, watched
+from chromium import NEEDS_CHROMIUM, ask, done, draw, found, opened, reload, until, visit, watched
 from makers import draw_design
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def test_a_reload_restores_pictures_marks_filters_and_results(page: Page, demo: 
     assert marked == ["relevant", "irrelevant"]
     assert page.locator("#notes .note").count() == 0
     assert page.get_by_test_id("stale").is_hidden()
-    shoot(page, "reloaded")
 
 
 def test_a_reload_restores_marks_that_were_searched_with(page: Page, demo: Demo) -> None:
@@ -195,7 +194,6 @@ def test_a_copied_address_says_what_it_does_not_hold(page: Page, browser: Browse
         note = elsewhere.get_by_test_id("note-info").inner_text()
         assert note == "This search had 2 pictures, which an address does not hold. Add the pictures, and search."
         assert elsewhere.locator(".filter-chip").count() == 1
-        shoot(elsewhere, "without-pictures")
         assert ask(elsewhere, demo.folder / "sketch.png", other) == found(page)
 
 
