@@ -41,7 +41,7 @@ from patsearch.interrupts import shielded, stoppable
 from patsearch.processes import require_main_guard
 from patsearch.types import JsonDict
 
-PATENTS = 1000  # of a partition: about 80 MB
+PATENTS = 1000  # of a partition: about 140 MB
 RAY = "ray"
 _FINISHED = "in a finished partition"
 # Units of compressed archives hold their bytes until their partition has been listed.
