@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from commands import run_here
 from makers import add_member, grant_zip, week
-from real_grants import real_grants
 from register_makers import bulletins, three_weeks
 from waiting import wait_until
 
@@ -139,16 +138,13 @@ def test_into_another_backend(tmp_path: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_real_grants(tmp_path: Path, data_dir: Path) -> None:
-    grants = [grant for _, grant in zip(range(12), real_grants(data_dir), strict=False)]
-    with tarfile.open(tmp_path / "I20210105.tar", "w") as archive:
-        for name, data in grants:
-            add_member(archive, f"I20210105/DESIGN/{name}", data)
-    straight = ingest([tmp_path / "I20210105.tar"], tmp_path / "straight", IngestOptions())
-    encode_sources([tmp_path / "I20210105.tar"], tmp_path / "vectors", EncodeOptions(patents=5))
+def test_real_archives(tmp_path: Path, data_dir: Path) -> None:
+    weeks = sorted((data_dir / "uspto-weekly").glob("I*.tar"), key=lambda path: path.stat().st_size)[:3]
+    straight = ingest(weeks, tmp_path / "straight", IngestOptions())
+    encode_sources(weeks, tmp_path / "vectors", EncodeOptions(patents=2))
     loaded = load_vectors(tmp_path / "vectors", tmp_path / "loaded")
     assert said(loaded) == said(straight)
-    assert straight.drawings > 12
+    assert straight.patents >= len(weeks)
     assert contents(tmp_path / "loaded") == contents(tmp_path / "straight")
 
 
