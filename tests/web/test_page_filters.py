@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from chromium import NEEDS_CHROMIUM, ask, done, found, opened, shoot, until
+from chromium import NEEDS_CHROMIUM, ask, done, found, opened, reload, shoot, until
 from makers import draw_design, week
 from web_makers import HOSTILE_TITLE, png
 
@@ -165,3 +166,82 @@ def test_classes_are_found_by_what_their_patents_are_called(page: Page) -> None:
     assert page.locator("#tree-uspc label", has_text="Cooking pot").first.is_visible()
     page.fill("#class-find", "zebra")
     assert page.locator("#tree-uspc", has_text="No class here has this in its number or name").is_visible()
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., str]) -> str:
+    """A server over twelve patents: seven designs of kind S1, one of the old kind S, four of other kinds."""
+    folder = tmp_path_factory.mktemp("mixed")
+    ingest([week(folder / "w", range(12))], folder / "index", IngestOptions(workers=1))
+    with open_index(folder / "index", read_only=False) as engine:
+        for number, kind in ((907, "S"), (908, "B1"), (909, "B2"), (910, "SIR"), (911, "H1")):
+            drawings, vectors = engine.drawings_of(f"USD900{number - 900:03d}")
+            engine.add([replace(drawing, kind=kind) for drawing in drawings], vectors)
+    return start(folder / "index")
+
+
+def test_designs_only_is_a_switch_that_the_address_keeps(browser: Browser, mixed: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in opened(browser, mixed, width=1280, height=1400):
+        assert len(ask(page, sketch)) == 12
+        assert page.get_by_test_id("designs-count").inner_text() == "8"
+        page.check("#designs-only")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 8")
+        assert set(found(page)) == {f"USD{900000 + n}" for n in range(8)}
+        assert page.get_by_test_id("filter-chip").all_inner_texts() == ["Designs only"]
+        shoot(page, "designs-only", whole=True)
+        reload(page)
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 8")
+        assert page.is_checked("#designs-only")
+        address = page.url
+        page.uncheck("#designs-only")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 12")
+        assert page.get_by_test_id("filter-chip").count() == 0
+    # In another tab, the address alone.
+    for page in opened(browser, address, width=1280, height=900):
+        assert page.is_checked("#designs-only")
+        until(page, "document.getElementById('facet-total').textContent.startsWith('8 patents')")
+        page.get_by_role("button", name="Remove filter Designs only").click()
+        assert not page.is_checked("#designs-only")
+
+
+def test_common_classes_are_suggested_and_filter_by_one_click(browser: Browser, described: str, tmp_path: Path) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for page in opened(browser, described, width=1280, height=900):
+        suggested = page.get_by_test_id("suggested-class")
+        assert suggested.count() == 0
+        assert page.get_by_test_id("suggested").is_hidden()
+        ask(page, sketch)
+        codes = [str(chip.get_attribute("data-code")) for chip in suggested.all()]
+        counts = [count.inner_text() for count in page.locator("[data-testid=suggested-class] .count").all()]
+        # Of D28 there is one subclass alone, which would say the same; four subclasses have three designs each.
+        assert counts == ["6", "6", "3", "3", "3"]
+        assert set(codes[:2]) == {"D14", "14"}
+        assert set(codes[2:]) < {"D14/345", "D14/486", "14-02", "14-04"}
+        shoot(page, "suggested")
+        suggested.first.click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 6")
+        assert codes[0] in page.get_by_test_id("filter-chip").inner_text()
+        assert page.get_by_test_id("suggested").is_hidden()
+        page.locator(".filter-chip button").click()
+        until(page, "!document.getElementById('suggested').hidden")
+        page.fill("#expert", "title~a and cpc!=A47C")
+        page.click("#expert-add")
+        until(page, "document.getElementById('suggested').hidden")
+
+
+def test_every_class_is_reached_by_the_scroll_bar_of_the_column(page: Page) -> None:
+    for tree in ("#tree-locarno", "#tree-uspc"):
+        for opener in page.locator(f"{tree} button.opener").all():
+            opener.click()
+        height, inside = page.locator(tree).evaluate("tree => [tree.clientHeight, tree.scrollHeight]")
+        assert height == inside > 19 * 16
+    last = page.locator("#tree-uspc label").last
+    box = page.locator("#filters").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
+    for _ in range(60):
+        page.mouse.wheel(0, 500)
+    until(page, "document.getElementById('filters').scrollTop > 0")
+    last.click(timeout=5000)
+    assert page.locator("#tree-uspc input").last.is_checked()

@@ -7,6 +7,7 @@ import { h, icon } from "./dom.js";
 /**
  * One line of the tree.
  * @typedef {object} Row
+ * @property {Node} node
  * @property {string} code
  * @property {string} text what it is found by
  * @property {Row | null} parent
@@ -58,6 +59,13 @@ export class ClassTree {
     this.#root.append(this.#missing);
     this.refresh();
     this.#enter(this.#tops[0]);
+  }
+
+  /** @param {string} code @returns {string} "" where there is none */
+  title(code) {
+    const row = this.#tops.find((top) => top.code === code || (code.startsWith(top.code) && /^[-/]/.test(code.slice(top.code.length))));
+    const node = row?.code === code ? row.node : row?.node.children?.find((child) => child.code === code);
+    return node?.title ?? "";
   }
 
   /** New counts, in the tree as it is. @param {Node[]} nodes */
@@ -149,7 +157,7 @@ export class ClassTree {
     const list = below.length ? h("ul", { hidden: true }) : null;
     const item = h("li", {}, h("div", { class: "class-row" }, opener ?? h("span", { class: "opener" }), label), list);
     /** @type {Row} */
-    const row = { code: node.code, text: `${node.code} ${node.title ?? ""}`.toLowerCase(), parent, children: [], item, box, counter, list, opener };
+    const row = { node, code: node.code, text: `${node.code} ${node.title ?? ""}`.toLowerCase(), parent, children: [], item, box, counter, list, opener };
     this.#rows.set(node.code, row);
     this.#below.set(row, below);
     opener?.addEventListener("click", () => this.#open(row, opener.getAttribute("aria-expanded") !== "true"));

@@ -4,14 +4,14 @@
 
 /**
  * The filters as plain data.
- * @typedef {{locarno: string[], uspc: string[], owners: string[], expert: string[], from: string, to: string, title: string, ownerWords: string, inForce: string}} PlainFilters
+ * @typedef {{locarno: string[], uspc: string[], owners: string[], expert: string[], from: string, to: string, title: string, ownerWords: string, inForce: string, designs: string}} PlainFilters
  */
 
 /** @param {Filters} [filters] none: no filter @returns {PlainFilters} */
 export function plainFilters(filters) {
-  const { from = "", to = "", title = "", ownerWords = "", inForce = "", expert = [] } = filters ?? {};
+  const { from = "", to = "", title = "", ownerWords = "", inForce = "", designs = "", expert = [] } = filters ?? {};
   const [locarno, uspc, owners] = [filters?.locarno, filters?.uspc, filters?.owners].map((part) => [...(part ?? [])]);
-  return { locarno, uspc, owners, expert: [...expert], from, to, title: title.trim(), ownerWords: ownerWords.trim(), inForce };
+  return { locarno, uspc, owners, expert: [...expert], from, to, title: title.trim(), ownerWords: ownerWords.trim(), inForce, designs };
 }
 
 /** Set the filters, in the sets that the page's parts hold. @param {Filters} filters @param {PlainFilters} plain */
@@ -20,15 +20,15 @@ export function setFilters(filters, plain) {
     filters[part].clear();
     for (const value of plain[part]) filters[part].add(value);
   }
-  const { from, to, title, ownerWords, inForce, expert } = plain;
-  Object.assign(filters, { from, to, title, ownerWords, inForce, expert: [...expert] });
+  const { from, to, title, ownerWords, inForce, designs = "", expert } = plain; // kept before there was the switch: no designs
+  Object.assign(filters, { from, to, title, ownerWords, inForce, designs, expert: [...expert] });
 }
 
 const SCHEMES = /** @type {const} */ (["locarno", "uspc"]);
 
 /**
  * @param {Filters} filters
- * @param {"locarno" | "uspc" | "granted" | "owner" | "inforce" | null} [without] a part that is left out, to count what it could be instead
+ * @param {"locarno" | "uspc" | "granted" | "owner" | "inforce" | "kind" | null} [without] a part that is left out, to count what it could be instead
  * @returns {string[]}
  */
 export function filterLines(filters, without = null) {
@@ -41,6 +41,7 @@ export function filterLines(filters, without = null) {
   if (without !== "owner" && filters.owners.size) lines.push(`owner=${[...filters.owners].map(quoted).join(",")}`);
   if (filters.ownerWords.trim()) lines.push(`owner~${filters.ownerWords.trim()}`);
   if (without !== "inforce" && filters.inForce) lines.push(`inforce=${filters.inForce}`);
+  if (without !== "kind" && filters.designs) lines.push(`kind=${filters.designs}`);
   return [...lines, ...filters.expert];
 }
 
@@ -75,6 +76,7 @@ export function activeFilters(filters) {
     found.push({ text: `Owner: ${filters.ownerWords.trim()}`, remove: () => Object.assign(filters, { ownerWords: "" }) });
   }
   if (filters.inForce) found.push({ text: `In force on ${filters.inForce}`, remove: () => Object.assign(filters, { inForce: "" }) });
+  if (filters.designs) found.push({ text: "Designs only", title: `kind=${filters.designs}`, remove: () => Object.assign(filters, { designs: "" }) });
   for (const line of filters.expert) {
     found.push({ text: line, remove: () => Object.assign(filters, { expert: filters.expert.filter((l) => l !== line) }) });
   }

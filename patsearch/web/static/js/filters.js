@@ -19,6 +19,8 @@ let years;
 let owners;
 /** The server's today, on which the switch counts. */
 let today = "";
+/** The kinds of document in this index that are designs, as of a condition. */
+let designKinds = "";
 /** @type {AbortController | null} */
 let counting = null;
 
@@ -46,7 +48,7 @@ async function count() {
     return asked.get(key);
   };
   try {
-    const [all, locarno, uspc, granted, owner, inForce] = await Promise.all([ask(null), ask("locarno"), ask("uspc"), ask("granted"), ask("owner"), ask("inforce")]);
+    const [all, locarno, uspc, granted, owner, inForce, kind] = await Promise.all([ask(null), ask("locarno"), ask("uspc"), ask("granted"), ask("owner"), ask("inforce"), ask("kind")]);
     if (counting !== mine) return;
     const total = byId("facet-total");
     total.textContent = `${plural(all.patents, "patent")}, ${plural(all.drawings, "drawing")}`;
@@ -55,6 +57,7 @@ async function count() {
     years.count(granted.granted);
     owners.count(owner.owners, owner.owners_total);
     showInForce(inForce.in_force);
+    byId("designs-count").textContent = designs(kind.kinds).reduce((sum, { count: patents }) => sum + patents, 0).toLocaleString("en");
   } catch (error) {
     showError(error);
   }
@@ -66,7 +69,19 @@ export async function loadFilters() {
   trees.locarno.build(all.classes.locarno ?? []);
   trees.uspc.build(all.classes.uspc ?? []);
   years.build(all.granted);
+  designKinds = designs(all.kinds).map(({ kind }) => kind).join(",");
+  byId("designs-part").hidden = !designKinds;
   await count();
+}
+
+/** Those that are designs: S, and S1 since 2001. @param {{kind: string, count: number}[]} kinds */
+function designs(kinds) {
+  return kinds.filter(({ kind }) => /^S\d?$/i.test(kind));
+}
+
+/** What the index calls a class, if it does. @param {"locarno" | "uspc"} scheme @param {string} code */
+export function classTitle(scheme, code) {
+  return trees[scheme].title(code);
 }
 
 /** @param {{day: string, count: number}} counted */
@@ -100,6 +115,7 @@ function render() {
   years.refresh();
   owners.refresh();
   byId("in-force").checked = Boolean(filters.inForce);
+  byId("designs-only").checked = Boolean(filters.designs);
   for (const [id, value] of texts()) {
     const field = byId(id);
     if (field.value !== value && document.activeElement !== field) field.value = value;
@@ -197,6 +213,10 @@ function startFields() {
   );
   byId("in-force").addEventListener("change", () => {
     filters.inForce = byId("in-force").checked ? today : "";
+    filtersChanged();
+  });
+  byId("designs-only").addEventListener("change", () => {
+    filters.designs = byId("designs-only").checked ? designKinds : "";
     filtersChanged();
   });
   byId("expert-add").addEventListener("click", () => void addExpert());

@@ -19,6 +19,7 @@ import { startRecords } from "./records.js";
 import { startResults } from "./results.js";
 import { startStale } from "./stale.js";
 import { state } from "./state.js";
+import { startSuggestions } from "./suggest.js";
 import { startVisits } from "./visits.js";
 
 async function loadIndex() {
@@ -40,6 +41,7 @@ async function start() {
   startFilters();
   startResults();
   startNothing();
+  startSuggestions();
   startStale();
   startFold();
   startExplain();
