@@ -41,7 +41,7 @@ from patsearch.training.data.drawings import some_drawings
 from patsearch.training.export.quantise import quantise
 from workshop.details import Details, Tiles, fit_axes, local_part, whole_part
 from workshop.export import export_encoder, pooled_embeddings, read_backbone, write_backbone
-from workshop.lite0 import Weights, build_network
+from workshop.lite0 import Weights, build_network, read_weights
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -107,9 +107,14 @@ def begin(plan: Mapping[str, Any], name: str, path: Path) -> str:
     start = plan["runs"][name]["start"]
     if start == "imagenet":
         return str(start)
-    parts = {part: read_backbone(ROOT / plan["starts"][part]["path"]) for part in start}
+    parts = {part: finished(plan["starts"][part]["path"]) for part in start}
     write_backbone(mean(parts, start), path)
     return str(path)
+
+
+def finished(path: str) -> Weights:
+    """Finished weights: a checkpoint of the repository, or ImageNet's."""
+    return read_weights() if path == "imagenet" else read_backbone(ROOT / path)
 
 
 def mean(parts: Mapping[str, Weights], shares: Mapping[str, float]) -> Weights:
@@ -145,7 +150,8 @@ def second_look(
         pooled_embeddings(network, (fit(drawing, min(side.size, len(drawing))) for drawing in drawn))
         for side in (spec.whole, spec.smaller)
     ]
-    shape_axes = fit_axes(whole_part(np.stack(copies, axis=1), shares), min(kept["dim"], len(drawn)))
+    whole_parts = whole_part(np.stack(copies, axis=1), shares)
+    shape_axes = fit_axes(whole_parts, min(kept["dim"], len(drawn)), kept["flattened"])
     return Details(settings["weight"], shares, axes, weights=windows, shape_axes=shape_axes)
 
 
@@ -283,8 +289,8 @@ def main() -> None:
         name: train(plan, name, caches, arguments) if name in trained else ROOT / plan["runs"][name]["finished"]
         for name in runs
     }
-    starts = {name: ROOT / start["path"] for name, start in plan["starts"].items() if name in used}
-    parts = {name: read_backbone(path) for name, path in {**starts, **states}.items()}
+    parts = {name: read_backbone(path) for name, path in states.items()}
+    parts |= {name: finished(start["path"]) for name, start in plan["starts"].items() if name in used}
     path = finish(plan, parts, caches, arguments)
     print(f"{path}: {EncoderCard.load(path.with_suffix('.json')).sha256}")
 

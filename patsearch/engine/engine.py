@@ -339,8 +339,10 @@ def check_encoder(encoder: Encoder, spec: IndexSpec) -> None:
     """
     card = encoder.card
     if card.sha256 != spec.encoder_sha256 or card.dim != spec.dim:
+        # The shipped encoder keeps its name when it becomes another one.
+        was = f"an earlier {spec.encoder!r}" if card.name == spec.encoder else f"the encoder {spec.encoder!r}"
         raise EncoderMismatch(
-            f"This index was made with the encoder {spec.encoder!r} ({spec.encoder_sha256[:12]}), "
+            f"This index was made with {was} ({spec.encoder_sha256[:12]}), "
             f"not with {card.name!r} ({card.sha256[:12]}).",
             hint="Use that encoder, or make an index by the other: patsearch index reencode INDEX SOURCE --out NEW.",
         )

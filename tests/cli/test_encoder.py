@@ -29,7 +29,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     card = load_encoder(threads=1).card
     found = json.loads(run(capsys, "encoder", "info", "--json"))
     assert found["sha256"] == card.sha256
-    assert found["dim"] == card.dim == 1536
+    assert found["dim"] == card.dim == 640
     assert found["preprocessing"]["size"] == 448
     assert card.sha256 in run(capsys, "encoder", "info").replace("\n", "")
 

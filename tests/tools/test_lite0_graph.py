@@ -222,6 +222,17 @@ def test_axes_keep_what_is_most_common() -> None:
     np.testing.assert_allclose(np.abs(axes.T), np.eye(2, 4), atol=0.05)
 
 
+def test_axes_with_more_are_made_shorter() -> None:
+    local = np.array([[1, 0, 0, 0], [0.9, 0.1, 0, 0], [0.8, -0.6, 0, 0], [0.9, 0, 0.4, 0]])
+    plain = fit_axes(local, 3)
+    spread = ((local @ plain) ** 2).sum(axis=0)
+    for share in (0.5, 1.0):
+        axes = fit_axes(local, 3, share)
+        np.testing.assert_allclose(axes / np.linalg.norm(axes, axis=0), plain, atol=1e-5)
+        amounts = ((local @ axes) ** 2).sum(axis=0)
+        np.testing.assert_allclose(amounts / amounts[0], (spread / spread[0]) ** (1 - share), rtol=1e-3)
+
+
 def test_details_need_a_size_and_windows(weights: tuple[Weights, Weights]) -> None:
     whitening = Whitening(np.zeros(FEATURES, np.float32), np.eye(FEATURES, dtype=np.float32))
     for size, windows, given in ((None, 1, None), (224, 0, None), (224, 1, whitening)):

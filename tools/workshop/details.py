@@ -36,7 +36,7 @@ class Details:
             count at all.
         weights: of the network for windows, if it is another one.
         power: of the pooling of windows.
-        shape_axes: (C, shape_dim) float32, orthonormal, along which the whole's part is kept; None for all of it.
+        shape_axes: (C, shape_dim) float32, the linear map of the whole's part to what is kept; None to keep all of it.
     """
 
     weight: float
@@ -133,16 +133,23 @@ def whole_part(whole: NDArray[np.float32], shares: tuple[float, float]) -> Vecto
     return _added(whole, np.broadcast_to(np.asarray(shares), whole.shape[:2]))
 
 
-def fit_axes(local: Vectors, dim: int) -> NDArray[np.float32]:
+def fit_axes(local: Vectors, dim: int, flattened: float = 0.0) -> NDArray[np.float32]:
     """(C, dim): the axes with most of the vectors (N, C) of drawings of many designs and hands.
 
     Not those of their differences from the mean: centring on drawings made by a program costs on real ones.
 
     Args:
         dim: at most N and C.
+        flattened: how far axes with more are made shorter: 0 keeps their length, which leaves cosines as they are, 1
+            makes all equal, as whitening does (Jegou, Chum: Negative Evidences and Co-occurrences in Image Retrieval,
+            2012). What all drawings have in common then counts less, and rare features more.
     """
-    _, axes = np.linalg.eigh(local.T @ local)  # ascending
-    return np.ascontiguousarray(axes[:, ::-1][:, :dim], np.float32)
+    found, axes = np.linalg.eigh(local.T @ local)  # ascending
+    kept = axes[:, ::-1][:, :dim]
+    if flattened:
+        amounts = np.maximum(found[::-1][:dim], 1e-9 * found[-1])
+        kept = kept * (amounts / amounts[0]) ** (-flattened / 2)
+    return np.ascontiguousarray(kept, np.float32)
 
 
 def _added(vectors: NDArray[np.float32], shares: Vectors) -> Vectors:
