@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from patsearch.backends.base import Backend
-from patsearch.filters import CitedBy, Condition, Filter, HasClass, InForce, OneOf, Test, each_value
+from patsearch.filters import UNDATED, CitedBy, Condition, DateIn, Filter, HasClass, InForce, OneOf, Test, each_value
 
 # Fields that an index of an earlier version lacks, and how they come to it.
 _ADDED = frozenset({"owner", "inventor", "agent", "country", "status", "cites"})
@@ -58,7 +58,8 @@ def _of(condition: Condition, backend: Backend, total: int) -> list[str]:
     lacking = backend.lacking(fields)
     named = " or ".join(_NAMES[field] for field in fields)
     how = _HOW if _ADDED.intersection(fields) else ""
-    if lacking == total:
+    undated = isinstance(test, DateIn) and test.undated
+    if lacking == total and not undated:
         return [f"No drawing of this index has a {named}: {text} {_selects(condition)} nothing{how}."]
     if not backend.count(_plain(condition)):
         return [f"No drawing of this index matches {text.replace('!', '', 1)}: it {_selects(condition)} nothing."]
@@ -69,8 +70,11 @@ def _of(condition: Condition, backend: Backend, total: int) -> list[str]:
         if not backend.count(value)
     ]
     if lacking:
-        deed = "includes them" if condition.negated else "leaves them out"
-        said.append(f"{lacking:,} of {total:,} drawings have no {named}: {text} {deed}{how}.")
+        deed = "includes them" if condition.negated != undated else "leaves them out"
+        # Of a negated condition, the value `none` is what leaves them out; a shortened one cannot be completed.
+        offered = isinstance(test, DateIn) and not undated and not condition.negated and text == condition.text
+        way = f" ({text},{UNDATED} includes them)" if offered else how
+        said.append(f"{lacking:,} of {total:,} drawings have no {named}: {text} {deed}{way}.")
     return said
 
 

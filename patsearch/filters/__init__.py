@@ -19,8 +19,8 @@ engine and is tested against it.
 | `patent` `cites` `citedby`          | `=` `!=`         | a number in any way of writing               |
 
 A negated condition is true exactly where the plain one is false, so `granted!=2015` includes
-drawings without a date. A year or a month means its whole span: `granted>2015` begins
-on 2016-01-01, `granted<=2015-03` ends on 2015-03-31.
+drawings without a date. So does `granted>=2015,none`: among dates, `none` is that there is none.
+A year or a month means its whole span: `granted>2015` begins on 2016-01-01, `granted<=2015-03` ends on 2015-03-31.
 
 The text is read as `patsearch.text` reads any: widths, cases and ways of composing a letter do not count. A comma
 within a number (`D907,292`) belongs to it. A value in quotation marks may have commas: `patent="chair, oak"`.
@@ -53,6 +53,7 @@ from patsearch.filters.parse import (
     MOST_TEXT,
     MOST_VALUES,
     MOST_WORDS,
+    UNDATED,
     as_filter,
     each_value,
     parse_filter,
@@ -65,6 +66,7 @@ __all__ = [
     "MOST_VALUES",
     "MOST_WORDS",
     "NAME_FIELDS",
+    "UNDATED",
     "CitedBy",
     "Condition",
     "DateIn",

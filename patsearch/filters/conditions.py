@@ -37,15 +37,20 @@ class HasClass:
 
 @dataclass(frozen=True, slots=True)
 class DateIn:
-    """The date is in one of these closed ranges; None is an open end. No date never matches."""
+    """The date is in one of these closed ranges; None is an open end.
+
+    Attributes:
+        undated: whether no date matches, too.
+    """
 
     field: DateField
     ranges: tuple[tuple[date | None, date | None], ...]
+    undated: bool = False
 
     def matches(self, drawing: Drawing) -> bool:
         value: date | None = getattr(drawing, self.field)
         if value is None:
-            return False
+            return self.undated
         return any((lo is None or lo <= value) and (hi is None or value <= hi) for lo, hi in self.ranges)
 
 

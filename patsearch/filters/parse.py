@@ -37,6 +37,8 @@ MOST_CONDITIONS = 100
 MOST_VALUES = 1000
 MOST_WORDS = 200
 
+UNDATED = "none"  # among the values of a date: also where there is no date
+
 # Texts are in the form of `plain`: blanks are single.
 _CONDITION = re.compile(r"^([A-Za-z_]+) ?(!=|!~|>=|<=|==|=|~|>|<) ?(.*)$")
 # " and " splits only before something that looks like the next condition: titles may contain it.
@@ -121,7 +123,12 @@ def each_value(condition: Condition) -> list[Filter]:
         values = [
             value for value in listed(text, _THOUSANDS) if normal_number(value) != value or value.startswith("US")
         ]
-    return [parse_filter(f"{key}{operator.replace('!', '')}{value}") for value in values]
+    operator = operator.replace("!", "")
+    dated = key.lower() in _DATES
+    return [
+        parse_filter(f"{key}={value}" if dated and folded(value) == UNDATED else f"{key}{operator}{value}")
+        for value in values
+    ]
 
 
 def as_filter(where: Filter | str | Iterable[str] | None) -> Filter:
@@ -184,7 +191,8 @@ def _parse_test(key: str, operator: str, value: str, text: str) -> tuple[Test, t
         return _class_test(key, values)
     if key in _DATES:
         notices = (TERMS.format(key),) if key == "expires" else ()
-        return DateIn(key, tuple(_date_range(v, operator, text) for v in values)), notices
+        days = [v for v in values if folded(v) != UNDATED]
+        return DateIn(key, tuple(_date_range(v, operator, text) for v in days), len(days) < len(values)), notices
     if key == "inforce":
         return InForce(tuple(_day_and_countries(v, text) for v in values)), (TERMS.format(key),)
     if operator.endswith("~"):

@@ -310,6 +310,34 @@ def test_what_drawings_lack_is_counted_alike(quick_folder: Path, seed: int) -> N
                 assert backend.lacking(chosen) == expected == Backend.lacking(backend, chosen), (kind, chosen)
 
 
+def test_none_among_dates_is_no_date(quick_folder: Path) -> None:
+    """Of each field of dates, also of the terms that follow from other data."""
+    # What has no date has no term either, unless its bibliography has one.
+    stored = [
+        Drawing("early", "USD800001", granted=date(2010, 5, 4), filed=date(2009, 5, 4)),
+        Drawing("late", "USD900001", granted=date(2020, 5, 5)),
+        Drawing("own", "chair, oak"),
+        Drawing("term", "lamp", bibliography=Bibliography(protections=(Protection("DE", None, date(2040, 1, 1)),))),
+    ]
+    for kind in (FaissBackend, QdrantBackend, LocalBackend):
+        with kind.create(quick_folder / f"none-{kind.__name__}", SPEC) as backend:
+            backend.upsert(stored, random_vectors(4))
+            for text, ids in {
+                "granted>=2015,none": ["late", "own", "term"],
+                "granted>=2015,NONE": ["late", "own", "term"],
+                "granted=none": ["own", "term"],
+                "granted!=none": ["early", "late"],
+                "granted!=2020,none": ["early"],
+                "filed<2010,none": ["early", "late", "own", "term"],
+                "expires>=2039,none": ["own", "term"],
+                "expires=none": ["own"],
+                "granted>=2015,none and title~lamp": [],
+            }.items():
+                where = parse_filter(text)
+                assert [d.id for d in stored if where.matches(d)] == ids, text
+                assert sorted(backend.ids(where)) == ids, (kind, text)
+
+
 def test_what_a_filter_leaves_out_is_said(quick_folder: Path) -> None:
     codes = (parse_code("uspc", "D14"),)
     dated = [Drawing(f"d{i}", f"USD90000{i}", granted=date(2020, 1, 1), classes=codes) for i in range(3)]
@@ -319,6 +347,19 @@ def test_what_a_filter_leaves_out_is_said(quick_folder: Path) -> None:
         for text, said in {
             "uspc=D14": ["1 of 4 drawings have no US class: uspc=D14 leaves them out."],
             "granted!=2020": ["1 of 4 drawings have no date of grant: granted!=2020 includes them."],
+            "granted>=2019": [
+                "1 of 4 drawings have no date of grant: granted>=2019 leaves them out "
+                "(granted>=2019,none includes them)."
+            ],
+            "granted>=2019,none": ["1 of 4 drawings have no date of grant: granted>=2019,none includes them."],
+            "granted!=2019,none": [
+                "No drawing of this index matches granted=2019.",
+                "1 of 4 drawings have no date of grant: granted!=2019,none leaves them out.",
+            ],
+            "filed>2020,none": [
+                "No drawing of this index matches filed>2020.",
+                "4 of 4 drawings have no date of filing: filed>2020,none includes them.",
+            ],
             "kind=S1": ["No drawing of this index has a kind: kind=S1 selects nothing."],
             "filed!=2020": ["No drawing of this index has a date of filing: filed!=2020 excludes nothing."],
             "class=14-02": ["No drawing of this index has a Locarno class: class=14-02 selects nothing."],

@@ -245,3 +245,36 @@ def test_every_class_is_reached_by_the_scroll_bar_of_the_column(page: Page) -> N
     until(page, "document.getElementById('filters').scrollTop > 0")
     last.click(timeout=5000)
     assert page.locator("#tree-uspc input").last.is_checked()
+
+
+def test_patents_without_a_date_are_included_by_a_box(
+    browser: Browser, start: Callable[..., str], tmp_path: Path
+) -> None:
+    (sketch := tmp_path / "sketch.png").write_bytes(png(draw_design(2, 0)))
+    for seeds, day in ((range(6), "20210105"), (range(6, 9), "20220104")):
+        ingest([week(tmp_path / day, seeds, date=day)], tmp_path / "index", IngestOptions(workers=1))
+    with open_index(tmp_path / "index", read_only=False) as engine:
+        for n in (1, 7):
+            drawings, vectors = engine.drawings_of(f"USD{900000 + n}")
+            engine.add([replace(drawing, granted=None) for drawing in drawings], vectors)
+    for page in opened(browser, start(tmp_path / "index"), width=1280, height=900):
+        assert len(ask(page, sketch)) == 9
+        box = page.get_by_test_id("include-undated")
+        assert box.is_hidden()
+        page.fill("#granted-from", "2022-01-01")
+        page.press("#granted-from", "Tab")
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 2")
+        assert "4 of 18 drawings have no date of grant" in page.locator("#warnings").inner_text()
+        page.get_by_text("Include 2 patents without a date of grant").wait_for()
+        shoot(page, "undated")
+        box.check()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 4")
+        assert {"USD900001", "USD900007"} < set(found(page))
+        assert page.get_by_test_id("filter-chip").inner_text() == "Granted 2022-01-01 to … or without a date"
+        reload(page)
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 4")
+        assert box.is_checked()
+        page.get_by_test_id("filter-chip").locator("button").click()
+        until(page, "document.querySelectorAll('[data-testid=result]').length === 9")
+        assert box.is_hidden()
+        assert "undated" not in page.url

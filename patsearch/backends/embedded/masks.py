@@ -55,15 +55,16 @@ class Masks:
         self._forget_amended(state)
         captions = field in _ON_CAPTION
         if field in HAS_TERMS:
-            size = state.facts
-            having = self._terms([("has", field)], size)
-            if field in DERIVED:
-                having |= self._undescribed_facts(size).having(field)
-            return self._spread(~having, columns)
+            return self._spread(~self._having(field, state.facts), columns)
         empty = f"instr(classes, '\"{field}\"') = 0" if field in SCHEMES else f"ifnull({field}, '') = ''"
         sql = f"SELECT id FROM {'captions' if captions else 'facts'} WHERE {empty}"  # noqa: S608  known names
         without = _scatter(self._catalogue.integers(sql), state.captions if captions else state.facts)
         return self._spread(without, columns, int(captions))
+
+    def _having(self, field: str, size: int) -> Mask:
+        """(size,) which facts have a value in one of the fields of `HAS_TERMS`."""
+        having = self._terms([("has", field)], size)
+        return having | self._undescribed_facts(size).having(field) if field in DERIVED else having
 
     @staticmethod
     def _spread(items: Mask, columns: list[Columns], column: int = 0) -> Mask:
@@ -119,7 +120,8 @@ class Masks:
     def _test(self, test: Test, size: int) -> Mask:
         match test:
             case DateIn(field="expires"):
-                return self._expires(test, size) | self._undescribed_facts(size).matching(test)
+                mask = self._expires(test, size) | self._undescribed_facts(size).matching(test)
+                return mask | ~self._having("expires", size) if test.undated else mask
             case DateIn():
                 return self._date(test, size)
             case InForce():
@@ -198,8 +200,8 @@ class Masks:
         return self._undescribed
 
     def _date(self, test: DateIn, size: int) -> Mask:
-        days = self._days(test.field, size)  # 0 where there is no date, which no range includes
-        mask = np.zeros(size, dtype=np.bool_)
+        days = self._days(test.field, size)  # no range includes `_NO_DATE`
+        mask = (days == _NO_DATE) if test.undated else np.zeros(size, dtype=np.bool_)
         for lo, hi in test.ranges:
             mask |= (days >= (lo.toordinal() if lo else 1)) & (days <= (hi.toordinal() if hi else 1 << 30))
         return mask

@@ -123,7 +123,8 @@ def _test(test: Test) -> Clause | bool:
                 by_scheme[code.scheme].append(code.code)
             return _either([_any_of(scheme, codes) for scheme, codes in by_scheme.items()])
         case DateIn():
-            return _either([_between(test.field, first, last) for first, last in test.ranges])
+            undated = [Missing(test.field)] if test.undated else []
+            return _either([*undated, *(_between(test.field, first, last) for first, last in test.ranges)])
         case HasWords(field, alternatives) if field in NAME_FIELDS:
             names = [_all([_begins("words", word) for word in words]) for words in alternatives]
             return _inside(field, _either(names))

@@ -145,6 +145,9 @@ def random_filter(rng: np.random.Generator, drawings: Sequence[Drawing], *, look
         year, month, day = rng.integers(1999, 2021), rng.integers(1, 13), rng.integers(1, 29)
         return [f"{year}", f"{year}-{month:02d}", f"{year}-{month:02d}-{day:02d}"][int(rng.integers(0, 3))]
 
+    def or_none() -> str:
+        return ",none" if rng.random() < 0.25 else ""
+
     def by_class() -> str:
         key = str(rng.choice(list(_CLASS_VALUES)))
         return f"{key}{rng.choice(['=', '!='])}{pick(_CLASS_VALUES[key])}"
@@ -154,8 +157,8 @@ def random_filter(rng: np.random.Generator, drawings: Sequence[Drawing], *, look
         if rng.random() < 0.4:
             first, last = sorted(int(y) for y in rng.integers(1999, 2021, 2))
             span = str(rng.choice([f"{first}..{last}", f"..{last}", f"{first}.."]))
-            return f"{key}{rng.choice(['=', '!='])}{span}"
-        return f"{key}{rng.choice(['=', '!=', '<', '>', '<=', '>='])}{when()}"
+            return f"{key}{rng.choice(['=', '!='])}{span}{or_none()}"
+        return f"{key}{rng.choice(['=', '!=', '<', '>', '<=', '>='])}{when()}{or_none()}"
 
     def by_text() -> str:
         return f"{rng.choice(['title', 'view'])}{rng.choice(['~', '!~'])}{pick(_PREFIXES)}"
@@ -180,7 +183,7 @@ def random_filter(rng: np.random.Generator, drawings: Sequence[Drawing], *, look
 
     def by_term() -> str:
         if rng.random() < 0.4:
-            return f"expires{rng.choice(['=', '!=', '<', '>', '<=', '>='])}{int(rng.integers(2000, 2040))}"
+            return f"expires{rng.choice(['=', '!=', '<', '>', '<=', '>='])}{int(rng.integers(2000, 2040))}{or_none()}"
         days = [f"{rng.integers(2000, 2040)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}" for _ in range(2)]
         places = ["", " DE", " us", " NL", " EUIPO"]
         values = [day + places[int(rng.integers(len(places)))] for day in days[: int(rng.integers(1, 3))]]

@@ -10,7 +10,7 @@ const MOST = 200; // values of one name
 const LONGEST_VALUE = 1000;
 
 /** Fields of the filters, by their names in an address. */
-const ONE = /** @type {const} */ ({ from: "from", to: "to", title: "title", owner_words: "ownerWords", in_force: "inForce", designs: "designs" });
+const ONE = /** @type {const} */ ({ from: "from", to: "to", title: "title", owner_words: "ownerWords", in_force: "inForce", designs: "designs", undated: "undated" });
 const SEVERAL = /** @type {const} */ ({ locarno: "locarno", uspc: "uspc", owner: "owners", filter: "expert" });
 
 /**

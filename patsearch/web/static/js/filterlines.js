@@ -4,14 +4,14 @@
 
 /**
  * The filters as plain data.
- * @typedef {{locarno: string[], uspc: string[], owners: string[], expert: string[], from: string, to: string, title: string, ownerWords: string, inForce: string, designs: string}} PlainFilters
+ * @typedef {{locarno: string[], uspc: string[], owners: string[], expert: string[], from: string, to: string, title: string, ownerWords: string, inForce: string, designs: string, undated: string}} PlainFilters
  */
 
 /** @param {Filters} [filters] none: no filter @returns {PlainFilters} */
 export function plainFilters(filters) {
-  const { from = "", to = "", title = "", ownerWords = "", inForce = "", designs = "", expert = [] } = filters ?? {};
+  const { from = "", to = "", title = "", ownerWords = "", inForce = "", designs = "", undated = "", expert = [] } = filters ?? {};
   const [locarno, uspc, owners] = [filters?.locarno, filters?.uspc, filters?.owners].map((part) => [...(part ?? [])]);
-  return { locarno, uspc, owners, expert: [...expert], from, to, title: title.trim(), ownerWords: ownerWords.trim(), inForce, designs };
+  return { locarno, uspc, owners, expert: [...expert], from, to, title: title.trim(), ownerWords: ownerWords.trim(), inForce, designs, undated };
 }
 
 /** Set the filters, in the sets that the page's parts hold. @param {Filters} filters @param {PlainFilters} plain */
@@ -20,8 +20,8 @@ export function setFilters(filters, plain) {
     filters[part].clear();
     for (const value of plain[part]) filters[part].add(value);
   }
-  const { from, to, title, ownerWords, inForce, designs = "", expert } = plain; // kept before there was the switch: no designs
-  Object.assign(filters, { from, to, title, ownerWords, inForce, designs, expert: [...expert] });
+  const { from, to, title, ownerWords, inForce, designs = "", undated = "", expert } = plain; // those kept by an earlier page lack the newest
+  Object.assign(filters, { from, to, title, ownerWords, inForce, designs, undated, expert: [...expert] });
 }
 
 const SCHEMES = /** @type {const} */ (["locarno", "uspc"]);
@@ -36,7 +36,7 @@ export function filterLines(filters, without = null) {
   for (const scheme of SCHEMES) {
     if (scheme !== without && filters[scheme].size) lines.push(`${scheme}=${[...filters[scheme]].join(",")}`);
   }
-  if (without !== "granted" && (filters.from || filters.to)) lines.push(`granted=${filters.from}..${filters.to}`);
+  if (without !== "granted" && (filters.from || filters.to)) lines.push(`granted=${filters.from}..${filters.to}${filters.undated ? ",none" : ""}`);
   if (filters.title.trim()) lines.push(`title~${filters.title.trim()}`);
   if (without !== "owner" && filters.owners.size) lines.push(`owner=${[...filters.owners].map(quoted).join(",")}`);
   if (filters.ownerWords.trim()) lines.push(`owner~${filters.ownerWords.trim()}`);
@@ -64,8 +64,8 @@ export function activeFilters(filters) {
   }
   if (filters.from || filters.to) {
     found.push({
-      text: `Granted ${filters.from || "…"} to ${filters.to || "…"}`,
-      remove: () => Object.assign(filters, { from: "", to: "" }),
+      text: `Granted ${filters.from || "…"} to ${filters.to || "…"}${filters.undated ? " or without a date" : ""}`,
+      remove: () => Object.assign(filters, { from: "", to: "", undated: "" }),
     });
   }
   if (filters.title.trim()) {

@@ -21,6 +21,8 @@ let owners;
 let today = "";
 /** The kinds of document in this index that are designs, as of a condition. */
 let designKinds = "";
+/** Patents without a date that pass all other filters. */
+let undated = 0;
 /** @type {AbortController | null} */
 let counting = null;
 
@@ -55,6 +57,8 @@ async function count() {
     trees.locarno.count(locarno.classes.locarno ?? []);
     trees.uspc.count(uspc.classes.uspc ?? []);
     years.count(granted.granted);
+    undated = granted.patents - granted.granted.reduce((/** @type {number} */ sum, /** @type {{count: number}} */ { count: patents }) => sum + patents, 0);
+    showUndated();
     owners.count(owner.owners, owner.owners_total);
     showInForce(inForce.in_force);
     byId("designs-count").textContent = designs(kind.kinds).reduce((sum, { count: patents }) => sum + patents, 0).toLocaleString("en");
@@ -72,6 +76,13 @@ export async function loadFilters() {
   designKinds = designs(all.kinds).map(({ kind }) => kind).join(",");
   byId("designs-part").hidden = !designKinds;
   await count();
+}
+
+/** Filters by date leave out what has none; next to the warning, a way to include it. */
+function showUndated() {
+  byId("undated-part").hidden = !(filters.from || filters.to) || !(undated || filters.undated);
+  byId("include-undated").checked = Boolean(filters.undated);
+  byId("undated-name").textContent = `Include ${plural(undated, "patent")} without a date of grant`;
 }
 
 /** Those that are designs: S, and S1 since 2001. @param {{kind: string, count: number}[]} kinds */
@@ -116,6 +127,7 @@ function render() {
   owners.refresh();
   byId("in-force").checked = Boolean(filters.inForce);
   byId("designs-only").checked = Boolean(filters.designs);
+  showUndated();
   for (const [id, value] of texts()) {
     const field = byId(id);
     if (field.value !== value && document.activeElement !== field) field.value = value;
@@ -217,6 +229,10 @@ function startFields() {
   });
   byId("designs-only").addEventListener("change", () => {
     filters.designs = byId("designs-only").checked ? designKinds : "";
+    filtersChanged();
+  });
+  byId("include-undated").addEventListener("change", () => {
+    filters.undated = byId("include-undated").checked ? "true" : "";
     filtersChanged();
   });
   byId("expert-add").addEventListener("click", () => void addExpert());

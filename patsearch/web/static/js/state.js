@@ -73,6 +73,8 @@ export const state = {
     ownerWords: "",
     /** The day on which a patent has to be in force; "" for any. */
     inForce: "",
+    /** "true" where patents without a date pass the dates, too; "" where they do not. */
+    undated: "",
     /** The kinds of document that are designs, such as "S,S1"; "" for any kind. */
     designs: "",
     /** @type {string[]} */ expert: [],
