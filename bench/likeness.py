@@ -14,7 +14,7 @@ alone are compared, where the encoder distinguishes drawing styles: a copy by an
 
 "same drawing" begins where 95 % of the copies are above, "same shape" where 75 % of the pairs of two hands are, "alike"
 where 0.1 % of the far pairs is; what is below is "far". Among a thousand patents the ten closest of those that have
-nothing in common are the closest 1 %: that share would call most of a first page alike.
+nothing in common are the closest 1 %: that share would call most of a first page "alike".
 """
 
 from __future__ import annotations
