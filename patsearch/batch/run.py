@@ -33,7 +33,7 @@ from patsearch.drawings.thumbnail import thumbnail
 from patsearch.engine import Engine, Picture, Question, open_index, search
 from patsearch.errors import ImageError, InputError, StorageError, TimedOut, UsageError
 from patsearch.files import check_seal, parse_json, printable, sealed, storage_errors, write_text
-from patsearch.record import SearchRecord, render_page
+from patsearch.record import Collection, Cover, SearchRecord, render_page
 from patsearch.types import JsonDict
 
 EXIT_FAILED_QUERIES = 9
@@ -180,6 +180,7 @@ class _Batch:
             "filter": str(asked.where),
             **asked.options(),
         }
+        self._collection = Collection.of(engine)
         earlier = _state(reports / _STATE)
         if earlier is None or earlier["with"] != _hash(self._with):
             self._begin()
@@ -211,7 +212,8 @@ class _Batch:
                     path.unlink(missing_ok=True)
             return
         record = replace(SearchRecord.of(self.engine, answer), asked=self.begun, seconds=None)
-        write_text(page, render_page(record, self.engine.thumbnails))
+        filed = record.filed(self.engine, Cover(), self._collection)
+        write_text(page, render_page(filed, self.engine.thumbnails))
         small = [_small(picture) for picture in record.pictures[:_PICTURES]]
         own = {"name": query.shown, "key": key, "pictures": [b64encode(png).decode() for png in small if png]}
         write_text(data, json.dumps({**record.to_json(), "batch": own}, indent=2, ensure_ascii=False) + "\n")

@@ -74,8 +74,12 @@ class SearchRecord:
             warnings=(*answer.remarks, *filter_warnings(engine.backend, answer.question.where)),
         )
 
-    def filed(self, engine: Engine, cover: Cover) -> Self:
-        """With all that a page or a PDF says: what is written on it, the marked drawings, and what was searched."""
+    def filed(self, engine: Engine, cover: Cover, collection: Collection | None = None) -> Self:
+        """With all that a page or a PDF says: what is written on it, the marked drawings, and what was searched.
+
+        Args:
+            collection: what was searched, where it is known already: counting it takes a while.
+        """
         question = self.question
         found = engine.backend.get([*question.relevant, *question.irrelevant])
         ranks = {hit.patent: hit.rank for hit in reversed(self.hits)}
@@ -86,7 +90,9 @@ class SearchRecord:
         drawings = [(kind, found[id_][0]) for kind, ids in kinds for id_ in ids if id_ in found]
         marked = [Marked(kind, drawing, ranks.get(drawing.patent)) for kind, drawing in drawings]
         likeness = engine.card.likeness if engine.card else None
-        return replace(self, cover=cover, marked=tuple(marked), collection=Collection.of(engine), likeness=likeness)
+        return replace(
+            self, cover=cover, marked=tuple(marked), collection=collection or Collection.of(engine), likeness=likeness
+        )
 
     def to_json(self) -> JsonDict:
         """The record without pictures."""

@@ -75,7 +75,8 @@ def test_a_file_or_a_folder_is_a_query_with_its_record(index: Path, queries: Pat
         assert record["hits"][0]["patent"] == patent
         assert len(record["hits"]) == 3
         assert (record["query"]["time"], record["query"]["seconds"]) == (said["begun"], None)
-        assert patent in (tmp_path / "r" / "records" / f"{name}.html").read_text(encoding="utf-8")
+        filed = (tmp_path / "r" / "records" / f"{name}.html").read_text(encoding="utf-8")
+        assert all(text in filed for text in (patent, "Last ingested", "What the scores mean"))
     both = json.loads((tmp_path / "r" / "records" / "both.json").read_text(encoding="utf-8"))
     assert both["query"]["pictures"] == ["both/view0.png", "both/view1.png"]
     page = (tmp_path / "r" / "overview.html").read_text(encoding="utf-8")
