@@ -1,4 +1,4 @@
-"""Fifty pairs of a picture and a drawing: each has one score, however it is asked for."""
+"""Fifty pairs of a picture and a drawing: each has one score, whichever way leads to it."""
 
 from __future__ import annotations
 
