@@ -41,7 +41,7 @@ def refuse_folders(path, *arguments, **options):
 os.open = refuse_folders
 """
 # Packages that have a branch for Windows and choose it by the platform's name: they cannot be imported here.
-NEEDS_FCNTL = ("qdrant_client", "torch")
+NEEDS_FCNTL = ("qdrant_client", "torch", "mcp")
 
 
 @pytest.fixture

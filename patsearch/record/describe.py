@@ -59,7 +59,11 @@ def details(record: SearchRecord) -> list[tuple[str, str]]:
 
 
 def _without_folder(name: str) -> str:
-    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] or name
+    name = name.rstrip("/\\")
+    last = name.rpartition("/")[2]
+    # Bytes that are not UTF-8 are written as \xe9: such a name alone has no folders of Windows.
+    escaped = re.fullmatch(r"(?:[^:\\]|\\x[0-9a-f]{2})+", last)
+    return (last if escaped else last.rpartition("\\")[2]) or name
 
 
 def _without_folders(text: str, record: SearchRecord) -> str:

@@ -169,7 +169,7 @@ def test_one_command_makes_an_encoder_with_its_card(tmp_path: Path, monkeypatch:
     assert encoder.encode_batch([Image.fromarray(np.full((80, 50), 255, np.uint8))]).shape == (1, encoder.card.dim)
     shape_dim = encoder.card.shape_dim
     assert shape_dim is not None
-    assert 20 <= shape_dim <= 60  # axes: one a drawing at most
+    assert 20 <= shape_dim <= 120  # axes: one a drawing of both corpora at most
     assert shape_dim < encoder.card.dim <= shape_dim + 40 + 1  # one a window at most, and one for none
     assert "10 synthetic objects" in encoder.card.trained_on
     assert encoder.card.licence == "Apache-2.0"
