@@ -85,6 +85,7 @@ def test_a_saved_search_opens_again(page: Page, demo: Demo, tmp_path: Path) -> N
     record["shown"].remove("USD9000038")
     saved.write_text(json.dumps(record))
     page.reload()
+    page.wait_for_selector('#results[data-state="done"]')  # what was searched before comes back first
     page.set_input_files("#open-saved-file", str(saved))
     page.wait_for_selector('[data-testid="new-badge"]')
     assert page.locator('[data-testid="new-badge"]').count() == 1

@@ -22,11 +22,20 @@ export function openDialog(id, ...of) {
   return dialog;
 }
 
+/** Dialogs that the history closes. Their "close" event comes later, when Forward may have opened them again. @type {Set<Element>} */
+const leaving = new Set();
+
+/** Close a dialog because the history left its step. @param {HTMLDialogElement} dialog */
+export function leaveDialog(dialog) {
+  leaving.add(dialog);
+  dialog.close();
+}
+
 export function startDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
-      if (history.state?.dialog?.id === dialog.id) history.back();
+      if (!leaving.delete(dialog) && history.state?.dialog?.id === dialog.id) history.back();
     });
     // Nothing that was typed or cropped is lost by a click outside the dialog.
     if (dialog.querySelector("form") || dialog.id === "crop-dialog") continue;

@@ -8,7 +8,7 @@ import { readAddress, toAddress } from "./address.js";
 import { drawingKept, restoreDrawing } from "./canvas.js";
 import { figureName } from "./card.js";
 import { byId, debounce, plural } from "./dom.js";
-import { openers } from "./dialogs.js";
+import { leaveDialog, openers } from "./dialogs.js";
 import { readFigures } from "./figures.js";
 import { plainFilters } from "./filterlines.js";
 import { putFilters } from "./filters.js";
@@ -138,7 +138,7 @@ async function forgotten() {
 
 /** Show what a step of the history holds. @param {Step} to */
 async function arrive(to) {
-  for (const dialog of document.querySelectorAll("dialog[open]")) if (dialog.id !== to.dialog?.id) /** @type {HTMLDialogElement} */ (dialog).close();
+  for (const dialog of document.querySelectorAll("dialog[open]")) if (dialog.id !== to.dialog?.id) leaveDialog(/** @type {HTMLDialogElement} */ (dialog));
   if (to.visit !== at.visit) {
     go(to);
     const kept = read(`visit.${to.visit}`);
