@@ -218,3 +218,13 @@ def test_a_file_that_cannot_be_read_says_so_before_a_search(page: Page, tmp_path
     page.set_input_files("#file-input", str(tmp_path / "secret.pdf"))
     page.wait_for_selector(".chip .field-error")
     assert "secret.pdf is encrypted with a password" in page.inner_text(".chip")
+
+
+def test_a_search_waits_for_the_pictures_that_are_being_read(page: Page, demo: Demo) -> None:
+    """Dropped and searched at once: the picture is in the query, though the browser has not decoded it yet."""
+    page.evaluate(
+        "() => { const decode = Image.prototype.decode;"
+        " Image.prototype.decode = async function () {"
+        " await new Promise((done) => setTimeout(done, 800)); return decode.call(this); }; }"
+    )
+    assert len(ask(page, demo.folder / "sketch.png")) > 1

@@ -162,6 +162,23 @@ def test_back_closes_a_dialog_and_forward_opens_it(page: Page, demo: Demo) -> No
     assert chips(page) == ["sketch.png"]
 
 
+def test_a_dialog_that_is_opened_while_another_goes_stays(page: Page, demo: Demo) -> None:
+    ask(page, demo.folder / "sketch.png")
+    page.evaluate(
+        "() => { const back = history.back;"
+        " history.back = function () { setTimeout(() => back.call(history), 400); }; }"
+    )
+    page.get_by_test_id("open-patent").first.click()
+    page.get_by_test_id("pick-drawing").first.wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.wait_for_timeout(900)
+    assert page.locator("#help-dialog").is_visible()
+    page.keyboard.press("Escape")
+    until(page, "!history.state.dialog")
+    assert page.locator("dialog[open]").count() == 0
+
+
 def test_a_copied_address_opens_elsewhere(page: Page, browser: Browser, demo: Demo) -> None:
     page.fill("#like", "USD9000002")
     page.click("#search-button")

@@ -7,6 +7,19 @@ import { read, write } from "./keep.js";
 /** How a dialog is opened again where Forward or a reload comes to it; false: it cannot be. @type {Record<string, (...of: any[]) => unknown>} */
 export const openers = { "help-dialog": () => openDialog("help-dialog") };
 
+/** Whether the history goes back to before a dialog that was closed, which takes a moment. */
+let goingBack = false;
+/** The dialog that was opened in that moment. @type {{id: string, of: any[]} | null} */
+let next = null;
+
+/** The history has arrived. @returns {{id: string, of: any[]} | null} the dialog that was opened on the way there */
+export function wentBack() {
+  const opened = next;
+  goingBack = false;
+  next = null;
+  return opened;
+}
+
 /**
  * Open a dialog as a step of the browser's history: Back closes it.
  * @param {string} id
@@ -16,6 +29,10 @@ export const openers = { "help-dialog": () => openDialog("help-dialog") };
 export function openDialog(id, ...of) {
   const dialog = byId(id);
   if (!dialog.open) dialog.showModal();
+  if (goingBack) {
+    next = { id, of }; // a step of the history once that is back
+    return dialog;
+  }
   const step = { ...history.state, dialog: { id, of } };
   if (history.state?.dialog?.id === id) history.replaceState(step, "");
   else if (id !== "sign-in-dialog") history.pushState(step, "");
@@ -35,7 +52,9 @@ export function startDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
-      if (!leaving.delete(dialog) && history.state?.dialog?.id === dialog.id) history.back();
+      if (leaving.delete(dialog) || history.state?.dialog?.id !== dialog.id) return;
+      goingBack = true;
+      history.back();
     });
     // Nothing that was typed or cropped is lost by a click outside the dialog.
     if (dialog.querySelector("form") || dialog.id === "crop-dialog") continue;

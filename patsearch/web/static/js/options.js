@@ -4,6 +4,7 @@
  */
 
 import { byId } from "./dom.js";
+import { picturesTaken } from "./pictures.js";
 import { search, searchIfShown } from "./search.js";
 import { emit, state } from "./state.js";
 
@@ -79,6 +80,6 @@ export function startOptions() {
   like.addEventListener("input", () => (state.like = like.value));
   byId("query-form").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    void search();
+    void picturesTaken().then(search);
   });
 }

@@ -13,6 +13,11 @@ let nextId = 1;
 
 /** @typedef {import("./state.js").Picture} Picture */
 
+/** Until all pictures given so far are in the query: reading them takes a moment. @type {Promise<unknown>} */
+let taking = Promise.resolve();
+
+export const picturesTaken = () => taking;
+
 /**
  * Add files to the query, within the server's limits.
  * @param {Iterable<File>} files
@@ -20,7 +25,14 @@ let nextId = 1;
  * @param {boolean} [drawn] on the page's canvas
  * @returns {Promise<number | null>} id of the last one taken
  */
-export async function addPictures(files, replace = null, drawn = false) {
+export function addPictures(files, replace = null, drawn = false) {
+  const added = add(files, replace, drawn);
+  taking = Promise.allSettled([taking, added]);
+  return added;
+}
+
+/** @param {Iterable<File>} files @param {number | null} replace @param {boolean} drawn */
+async function add(files, replace, drawn) {
   let last = null;
   for (const file of files) {
     const picture = await take(file, replace, drawn);

@@ -8,7 +8,7 @@ import { readAddress, toAddress } from "./address.js";
 import { drawingKept, restoreDrawing } from "./canvas.js";
 import { figureName } from "./card.js";
 import { byId, debounce, plural } from "./dom.js";
-import { leaveDialog, openers } from "./dialogs.js";
+import { leaveDialog, openDialog, openers, wentBack } from "./dialogs.js";
 import { readFigures } from "./figures.js";
 import { plainFilters } from "./filterlines.js";
 import { putFilters } from "./filters.js";
@@ -138,13 +138,16 @@ async function forgotten() {
 
 /** Show what a step of the history holds. @param {Step} to */
 async function arrive(to) {
-  for (const dialog of document.querySelectorAll("dialog[open]")) if (dialog.id !== to.dialog?.id) leaveDialog(/** @type {HTMLDialogElement} */ (dialog));
+  const opened = wentBack();
+  for (const dialog of document.querySelectorAll("dialog[open]")) if (![to.dialog?.id, opened?.id].includes(dialog.id)) leaveDialog(/** @type {HTMLDialogElement} */ (dialog));
   if (to.visit !== at.visit) {
     go(to);
     const kept = read(`visit.${to.visit}`);
     await restore(kept ?? (await fromAddress()));
   }
-  if (!to.dialog) return keepNow(); // what a dialog changed is in the address now
+  if (!to.dialog) keepNow(); // what a dialog changed is in the address now
+  if (opened) openDialog(opened.id, ...opened.of);
+  if (opened || !to.dialog) return;
   const open = openers[to.dialog.id];
   if (!open || open(...to.dialog.of) === false) history.replaceState(at, "");
 }
