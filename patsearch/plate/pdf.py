@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from PIL import Image
@@ -11,7 +10,7 @@ from PIL import Image
 from patsearch import __version__
 from patsearch.errors import PluginError, UsageError
 from patsearch.plate.plate import Plate
-from patsearch.record.fonts import covered, fonts_for
+from patsearch.record.fonts import fonts_for, take_fonts
 from patsearch.text import visible
 
 if TYPE_CHECKING:
@@ -94,13 +93,7 @@ def _document(plate: Plate) -> tuple[FPDF, frozenset[int]]:
     pdf = Document(format="A4")
     pdf.set_margin(_MARGIN)
     pdf.set_auto_page_break(False)
-    letters: frozenset[int] = frozenset() if files else frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
-    for number, file in enumerate(files):
-        pdf.add_font(f"text{number}" if number else font, fname=file)
-        letters |= covered(file)
-    pdf.set_fallback_fonts([f"text{number}" for number in range(1, len(files))], exact_match=False)
-    if files and find_spec("uharfbuzz"):
-        pdf.set_text_shaping(True)  # joined Arabic, right to left
+    letters = take_fonts(pdf, font, files)
     pdf.set_title("Plate")
     pdf.set_creator(f"patsearch {__version__}")
     pdf.set_font(font, size=8)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 _FOLDERS = (
     "/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts",
@@ -71,3 +76,19 @@ def covered(file: Path) -> frozenset[int]:
             return frozenset(font.getBestCmap() or ())
     except Exception:  # a font may be damaged in as many ways as a picture
         return frozenset()
+
+
+def take_fonts(pdf: FPDF, font: str, files: Sequence[Path]) -> frozenset[int]:
+    """Give a document its fonts, the first under a name and the others for what it lacks; the letters that they have.
+
+    Args:
+        font: name of the first; without files it is one of PDF's own, which has Latin-1.
+    """
+    letters: frozenset[int] = frozenset() if files else frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
+    for number, file in enumerate(files):
+        pdf.add_font(f"text{number}" if number else font, fname=file)
+        letters |= covered(file)
+    pdf.set_fallback_fonts([f"text{number}" for number in range(1, len(files))], exact_match=False)
+    if files and find_spec("uharfbuzz"):
+        pdf.set_text_shaping(True)  # joined Arabic, right to left
+    return letters

@@ -6,7 +6,6 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from patsearch.drawings.opening import open_image
@@ -29,7 +28,7 @@ from patsearch.record.describe import (
     term,
     title,
 )
-from patsearch.record.fonts import covered, fonts_for
+from patsearch.record.fonts import fonts_for, take_fonts
 from patsearch.record.record import Marked, SearchRecord
 from patsearch.titles import link_of
 from patsearch.types import PatentHit
@@ -298,13 +297,7 @@ def _document(record: SearchRecord) -> tuple[FPDF, str, frozenset[int]]:
     pdf = Document(format="A4")
     pdf.set_margin(_MARGIN)
     pdf.set_auto_page_break(True, margin=297 - _BOTTOM)
-    letters: frozenset[int] = frozenset() if files else frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
-    for number, file in enumerate(files):
-        pdf.add_font(f"text{number}" if number else font, fname=file)
-        letters |= covered(file)
-    pdf.set_fallback_fonts([f"text{number}" for number in range(1, len(files))], exact_match=False)
-    if files and find_spec("uharfbuzz"):
-        pdf.set_text_shaping(True)  # joined Arabic, right to left
+    letters = take_fonts(pdf, font, files)
     pdf.set_title(_known(title(record), letters))
     pdf.set_creator(f"patsearch {record.version}")
     return pdf, font, letters

@@ -104,7 +104,7 @@ class Teachers:
         count, dim = sum(len(record.kinds) for record in cache.records), sum(n.features for n in networks)
         path, facts = folder / VECTORS, folder / FACTS
         size = _size(recipe, cache)
-        wanted = {"teachers": _fingerprint(networks), "size": size, "drawings": _drawings(cache)}
+        wanted = {"teachers": _fingerprint(networks), "size": size, "drawings": cache.fingerprint(range(len(cache)))}
         begin = _done(facts, wanted) if path.is_file() else 0
         if begin < count:
             folder.mkdir(parents=True, exist_ok=True)
@@ -205,13 +205,6 @@ def _fingerprint(networks: Sequence[Network]) -> str:
         for part in state_bytes(network):
             digest.update(part)
         digest.update(repr(network.config).encode())
-    return digest.hexdigest()
-
-
-def _drawings(cache: DrawingCache) -> str:
-    digest = hashlib.sha256()
-    for record in cache.records:
-        digest.update(f"{record.design}\0{record.group}\0{len(record.kinds)}\n".encode())
     return digest.hexdigest()
 
 

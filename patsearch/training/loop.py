@@ -293,11 +293,7 @@ class Trainer:
 
     def _fingerprint(self) -> str:
         """Of the designs that are learned from, by name and number of drawings."""
-        digest = hashlib.sha256()
-        for design in self.sampler.designs_of_classes.tolist():
-            record = self.cache.records[design]
-            digest.update(f"{record.design}\0{record.group}\0{len(record.kinds)}\n".encode())
-        return digest.hexdigest()
+        return self.cache.fingerprint(self.sampler.designs_of_classes.tolist())
 
 
 def check_same(old: dict[str, Any], recipe: Recipe, path: Path) -> None:

@@ -159,10 +159,9 @@ def _teachers(
     recipe: Recipe, cache: DrawingCache, out: Path, group: Group, watch: Callable[[int, int], None] | None
 ) -> Teachers:
     """The teachers' vectors: one process makes them, and all read them."""
-    if group.first:
-        Teachers.prepare(recipe, cache, out, device=group.device, watch=watch)
+    made = Teachers.prepare(recipe, cache, out, device=group.device, watch=watch) if group.first else None
     group.wait()
-    return Teachers.prepare(recipe, cache, out, device=group.device)
+    return made or Teachers.prepare(recipe, cache, out, device=group.device)
 
 
 class _Run:

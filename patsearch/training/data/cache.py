@@ -13,6 +13,7 @@ regular, the second almost noise, and together they take less than PNG does (doc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -195,6 +196,14 @@ class DrawingCache:
 
     def __reduce__(self) -> tuple[type[DrawingCache], tuple[Path, ...]]:
         return DrawingCache, self.folders
+
+    def fingerprint(self, designs: Iterable[int]) -> str:
+        """Of some designs by position: their names, groups and numbers of drawings."""
+        digest = hashlib.sha256()
+        for design in designs:
+            record = self.records[design]
+            digest.update(f"{record.design}\0{record.group}\0{len(record.kinds)}\n".encode())
+        return digest.hexdigest()
 
     def _add(self, path: Path) -> int:
         """Add one shard; returns the side of its drawings."""
